@@ -1,0 +1,15 @@
+// One registration function a category.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace py = pybind11;
+
+namespace kanml::bindings {
+
+void bind_network(py::module_& m);
+void bind_splines(py::module_& m);
+void bind_threads(py::module_& m);
+void bind_vector_ops(py::module_& m);
+
+}  // namespace kanml::bindings

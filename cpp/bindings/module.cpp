@@ -1,0 +1,10 @@
+// Registers the extension; each category of bindings has a file of its own.
+#include "bindings.hpp"
+
+PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
+  m.doc() = "The compiled core of kanml. Not a public interface: use the package's own functions.";
+  kanml::bindings::bind_threads(m);
+  kanml::bindings::bind_splines(m);
+  kanml::bindings::bind_network(m);
+  kanml::bindings::bind_vector_ops(m);
+}

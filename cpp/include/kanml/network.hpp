@@ -1,0 +1,103 @@
+// Networks of layers over one flat parameter vector, evaluated a tile of samples at a time.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <stdexcept>
+#include <variant>
+#include <vector>
+
+#include "kanml/spline_space.hpp"
+
+namespace kanml {
+
+// y_q = sum_p phi_pq(x_p), phi_pq a spline in the space of input p.
+// Parameters: coefficients (sum of dims, n_out), the functions of input 0 first.
+struct SplineLayer {
+  std::vector<std::shared_ptr<const SplineSpace>> spaces;  // one an input, all of one degree
+  index n_out;
+  Extrapolation extrapolation;
+};
+
+// y = x W + b. Parameters: weights W (n_in, n_out), then the bias b (n_out) if there is one.
+struct LinearLayer {
+  index n_in;
+  index n_out;
+  bool bias;
+};
+
+// y = f(x), entry by entry. No parameters.
+struct ActivationLayer {
+  index width;
+  ActivationKind kind;
+};
+
+// y = scale * x + shift, entry by entry, with fixed numbers. No parameters.
+struct AffineLayer {
+  std::vector<double> scale;  // (width)
+  std::vector<double> shift;  // (width)
+};
+
+using Layer = std::variant<SplineLayer, LinearLayer, ActivationLayer, AffineLayer>;
+
+index n_in(const Layer& layer);
+index n_out(const Layer& layer);
+index n_parameters(const Layer& layer);
+
+// An input of a layer with Extrapolation::error lies outside its domain.
+class OutsideDomain : public std::domain_error {
+ public:
+  using std::domain_error::domain_error;
+};
+
+// An immutable architecture; parameters are an argument of every evaluation. One object may be
+// evaluated from several threads at once. T is float or double. `threads` is the number of
+// threads to use, 0 for the default of threads.hpp; the result does not depend on it.
+template <class T>
+class Network {
+ public:
+  // Throws std::invalid_argument if widths do not chain, or knots coincide once rounded to T.
+  explicit Network(std::vector<Layer> layers);
+  ~Network();
+  Network(Network&&) noexcept;
+  Network& operator=(Network&&) noexcept;
+
+  index n_in() const;
+  index n_out() const;
+  index n_parameters() const;
+
+  void evaluate(index n,                       // samples
+                std::span<const T> x,          // (n, n_in)
+                std::span<const T> parameters, // (n_parameters)
+                std::span<T> y,                // (n, n_out) out
+                int threads = 0) const;
+
+  // The derivative of the outputs along a direction in parameter space.
+  void jvp(index n, std::span<const T> x, std::span<const T> parameters,
+           std::span<const T> parameter_tangent,  // (n_parameters)
+           std::span<T> y_tangent,                // (n, n_out) out
+           int threads = 0) const;
+
+  // The gradient of sum(cotangent * y) by the parameters and, unless empty, by the inputs.
+  void vjp(index n, std::span<const T> x, std::span<const T> parameters,
+           std::span<const T> cotangent,      // (n, n_out)
+           std::span<T> parameter_gradient,   // (n_parameters) out
+           std::span<T> input_gradient,       // (n, n_in) out, or empty
+           int threads = 0) const;
+
+  // The mean over samples and outputs of (y - target)^2, and its gradient by the parameters,
+  // in one pass over the samples.
+  double mean_squared_error(index n, std::span<const T> x, std::span<const T> parameters,
+                            std::span<const T> target,        // (n, n_out)
+                            std::span<T> parameter_gradient,  // (n_parameters) out
+                            int threads = 0) const;
+
+ private:
+  struct Program;
+  std::unique_ptr<const Program> program_;
+};
+
+extern template class Network<float>;
+extern template class Network<double>;
+
+}  // namespace kanml

@@ -1,0 +1,54 @@
+// Spaces of splines on an interval: knots, and the basis by local (Cox-de Boor) evaluation.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "kanml/types.hpp"
+
+namespace kanml {
+
+// Splines of a degree on strictly increasing breakpoints t_0 = a < ... < t_n = b, with `degree`
+// ghost knots on either side that continue the spacing of the end interval. The dim = n + degree
+// basis functions are numbered 0 .. dim-1, and function j is supported on knots j .. j+degree+1.
+class SplineSpace {
+ public:
+  // Throws std::invalid_argument unless the degree is compiled and the breakpoints are finite and
+  // strictly increasing, together with their ghost knots.
+  SplineSpace(std::span<const double> breakpoints, int degree);
+
+  int degree() const { return degree_; }
+  index intervals() const { return static_cast<index>(knots_.size()) - 2 * degree_ - 1; }
+  index dim() const { return intervals() + degree_; }
+  double lower() const { return knots_[static_cast<std::size_t>(degree_)]; }
+  double upper() const { return knots_[knots_.size() - static_cast<std::size_t>(degree_) - 1]; }
+  std::span<const double> knots() const { return knots_; }  // (n + 2 degree + 1)
+  std::span<const double> breakpoints() const {             // (n + 1)
+    return knots().subspan(static_cast<std::size_t>(degree_),
+                           static_cast<std::size_t>(intervals()) + 1);
+  }
+  // Whether every spacing is (b - a) / n up to a relative 1e-13.
+  bool uniform() const { return uniform_; }
+
+  // The degree + 1 functions that are nonzero at each point, differentiated `derivative` times
+  // (0 .. degree). Points must lie in [a, b] (NaN gives NaN); the derivative of order `degree`
+  // is taken from the right at a breakpoint, from the left at b.
+  void basis(std::span<const double> x,    // (N)
+             int derivative,               //
+             std::span<index> first,       // (N) out: index of the first nonzero function
+             std::span<double> values) const;  // (N, degree + 1) out
+
+  // Splines with the given coefficients, differentiated `derivative` times, at points in [a, b].
+  void evaluate(index functions,
+                std::span<const double> coefficients,  // (functions, dim)
+                std::span<const double> x,             // (N)
+                int derivative,                        //
+                std::span<double> values) const;       // (functions, N) out
+
+ private:
+  std::vector<double> knots_;
+  int degree_;
+  bool uniform_;
+};
+
+}  // namespace kanml

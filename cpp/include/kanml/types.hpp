@@ -1,0 +1,23 @@
+// The vocabulary shared by every header of the public C++ surface.
+#pragma once
+
+#include <cstdint>
+
+namespace kanml {
+
+using index = std::int64_t;
+
+inline constexpr int min_degree = 1;
+inline constexpr int max_degree = 5;  // degrees min_degree..max_degree are compiled
+
+// What a spline layer does with an input outside its domain [a, b].
+enum class Extrapolation {
+  linear,      // value and slope of the end continue (C1)
+  polynomial,  // the polynomial piece of the end interval continues
+  clamp,       // the end value continues
+  error,       // refuse: evaluation throws domain_error
+};
+
+enum class ActivationKind { sigmoid, tanh, relu, silu, sin };
+
+}  // namespace kanml

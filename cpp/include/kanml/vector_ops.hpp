@@ -1,0 +1,49 @@
+// The few fused vector operations that the optimizers are made of. All sums run in double, in an
+// order that depends on the length alone: the result is the same on every run and for any number
+// of threads. `out` may be one of the inputs wherever that is written.
+#pragma once
+
+#include <span>
+
+#include "kanml/types.hpp"
+
+namespace kanml {
+
+template <class T>
+double dot(std::span<const T> x, std::span<const T> y);
+
+// max |x_i|; NaN if any entry is NaN.
+template <class T>
+double max_abs(std::span<const T> x);
+
+// out = y + a x. `out` may be x or y.
+template <class T>
+void axpy(double a, std::span<const T> x, std::span<const T> y, std::span<T> out);
+
+struct AdamCoefficients {
+  double learning_rate;
+  double beta1;
+  double beta2;
+  double eps;
+  double weight_decay;  // decoupled (Loshchilov and Hutter 2019)
+  index updates;        // how many updates the moments have seen, this one included: at least 1
+};
+
+// One Adam direction (Kingma and Ba 2015, Algorithm 1): the moments are updated in place, and
+//   direction = -learning_rate * m_hat / (sqrt(v_hat) + eps).
+// Weight decay is not part of the direction, since it acts on the parameters themselves whatever
+// linear map the direction passes through afterwards.
+template <class T>
+void adam_direction(const AdamCoefficients& coefficients, std::span<const T> gradient,
+                    std::span<T> first_moment, std::span<T> second_moment, std::span<T> direction);
+
+// The L-BFGS two-loop recursion (Nocedal and Wright 2006, Algorithm 7.4):
+//   direction = -H gradient, H0 = (s.y / y.y of the newest pair) I, or I without pairs.
+template <class T>
+void two_loop(index pairs, index n,
+              std::span<const T> steps,             // (pairs, n), oldest first
+              std::span<const T> gradient_changes,  // (pairs, n), oldest first
+              std::span<const T> gradient,          // (n)
+              std::span<T> direction);              // (n) out
+
+}  // namespace kanml
