@@ -1,0 +1,57 @@
+// Fills the table of one scalar type. Included by the files that instantiate, and by nothing else.
+#pragma once
+
+#include <utility>
+
+#include "kernels/activation_layer.hpp"
+#include "kernels/linear_layer.hpp"
+#include "kernels/spline_layer.hpp"
+#include "kernels/table.hpp"
+
+namespace kanml::kernels {
+
+template <int... Values>
+using List = std::integer_sequence<int, Values...>;
+template <int Count>
+using Range = std::make_integer_sequence<int, Count>;
+
+template <class T, int Degree, int... Orders>
+constexpr std::array<SplineForward<T>, sizeof...(Orders)> spline_forwards(List<Orders...>) {
+  return {spline_forward<T, Degree, Orders>...};
+}
+template <class T, int Degree, int... Orders>
+constexpr std::array<SplineBackward<T>, sizeof...(Orders)> spline_backwards(List<Orders...>) {
+  return {spline_backward<T, Degree, Orders>...};
+}
+template <class T, int Kind, int... Orders>
+constexpr std::array<ActivationForward<T>, sizeof...(Orders)> activation_forwards(List<Orders...>) {
+  return {activation_forward<T, static_cast<ActivationKind>(Kind), Orders>...};
+}
+template <class T, int Kind, int... Orders>
+constexpr std::array<ActivationBackward<T>, sizeof...(Orders)> activation_backwards(
+    List<Orders...>) {
+  return {activation_backward<T, static_cast<ActivationKind>(Kind), Orders>...};
+}
+
+template <class T, int... Degrees, int... Kinds, int... Forward, int... Backward>
+constexpr Table<T> make_table(List<Degrees...>, List<Kinds...>, List<Forward...> forward,
+                              List<Backward...> backward) {
+  return {
+      .spline_forward = {spline_forwards<T, min_degree + Degrees>(forward)...},
+      .spline_backward = {spline_backwards<T, min_degree + Degrees>(backward)...},
+      .linear_forward = {linear_forward<T, Forward>...},
+      .linear_backward = {linear_backward<T, Backward>...},
+      .activation_forward = {activation_forwards<T, Kinds>(forward)...},
+      .activation_backward = {activation_backwards<T, Kinds>(backward)...},
+  };
+}
+
+template <class T>
+const Table<T>& table() {
+  static constexpr Table<T> filled =
+      make_table<T>(Range<n_degrees>{}, Range<n_activations>{}, Range<n_forward_orders>{},
+                    Range<n_backward_orders>{});
+  return filled;
+}
+
+}  // namespace kanml::kernels

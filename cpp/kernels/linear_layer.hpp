@@ -1,0 +1,78 @@
+// A dense layer on a tile of samples: y = x W + b. Every Taylor plane passes through W alike; the
+// bias belongs to plane 0.
+#pragma once
+
+#include <algorithm>
+
+#include "kernels/table.hpp"
+
+namespace kanml::kernels {
+
+// y (samples, n_out) += x (samples, n_in) W (n_in, n_out)
+template <class T>
+void multiply_add(int samples, index n_in, index n_out, const T* x, const T* weights, T* y) {
+  for (int s = 0; s < samples; ++s) {
+    T* ys = y + s * n_out;
+    for (index p = 0; p < n_in; ++p) {
+      const T xp = x[s * n_in + p];
+      const T* row = weights + p * n_out;
+      for (index q = 0; q < n_out; ++q) ys[q] += xp * row[q];
+    }
+  }
+}
+
+template <class T, int Order>
+void linear_forward(const LinearLayerView<T>& layer, int samples, const T* const* x,
+                    const T* parameters, const T* parameter_tangent, T* const* y) {
+  const auto start_from_bias = [&](const T* source, T* plane) {
+    const T* bias = source + layer.n_in * layer.n_out;
+    for (int s = 0; s < samples; ++s) std::copy_n(bias, layer.n_out, plane + s * layer.n_out);
+  };
+  for (int m = 0; m <= Order; ++m) {
+    const T* source = m == 0 ? parameters : m == 1 ? parameter_tangent : nullptr;
+    if (layer.bias && source != nullptr) {
+      start_from_bias(source, y[m]);
+    } else {
+      std::fill_n(y[m], samples * layer.n_out, T(0));
+    }
+    multiply_add(samples, layer.n_in, layer.n_out, x[m], parameters, y[m]);
+  }
+  if constexpr (Order > 0) {
+    if (parameter_tangent != nullptr) {
+      multiply_add(samples, layer.n_in, layer.n_out, x[0], parameter_tangent, y[1]);
+    }
+  }
+}
+
+template <class T, int Order>
+void linear_backward(const LinearLayerView<T>& layer, int samples, const T* const* x,
+                     const T* parameters, const T* const* y_cotangent, T* parameter_gradient,
+                     T* const* x_cotangent) {
+  const index n_in = layer.n_in;
+  const index n_out = layer.n_out;
+  for (int m = 0; m <= Order; ++m) {
+    for (int s = 0; s < samples; ++s) {
+      const T* cys = y_cotangent[m] + s * n_out;
+      for (index p = 0; p < n_in; ++p) {
+        const T xp = x[m][s * n_in + p];
+        T* row = parameter_gradient + p * n_out;
+        for (index q = 0; q < n_out; ++q) row[q] += xp * cys[q];
+      }
+      if (x_cotangent == nullptr) continue;
+      for (index p = 0; p < n_in; ++p) {
+        const T* row = parameters + p * n_out;
+        T sum = T(0);
+        for (index q = 0; q < n_out; ++q) sum += row[q] * cys[q];
+        x_cotangent[m][s * n_in + p] = sum;
+      }
+    }
+  }
+  if (layer.bias) {
+    T* gradient = parameter_gradient + n_in * n_out;
+    for (int s = 0; s < samples; ++s) {
+      for (index q = 0; q < n_out; ++q) gradient[q] += y_cotangent[0][s * n_out + q];
+    }
+  }
+}
+
+}  // namespace kanml::kernels

@@ -1,0 +1,92 @@
+// The kernels as one table of functions a scalar type: the only place where run-time choices
+// (degree, Taylor order, activation) become template parameters.
+//
+// A kernel works on one tile of at most tile_size samples. A *plane* holds one Taylor coefficient
+// of all features of the tile, (samples, features) in C order; a kernel of order K takes K + 1
+// planes. Forward kernels write y; backward kernels add to the parameter gradient and write the
+// input cotangent, unless it is not wanted.
+#pragma once
+
+#include <array>
+
+#include "kanml/types.hpp"
+#include "point/basis.hpp"
+
+namespace kanml::kernels {
+
+inline constexpr int tile_size = 64;
+inline constexpr int max_forward_order = 1;  // order 1 carries derivatives along a direction
+inline constexpr int max_backward_order = 0;
+
+template <class T>
+struct SplineLayerView {
+  index n_in;
+  index n_out;
+  const point::SpaceView<T>* spaces;  // (n_in)
+  const index* rows;                  // (n_in): first coefficient row of each input
+  Extrapolation extrapolation;
+};
+
+template <class T>
+struct LinearLayerView {
+  index n_in;
+  index n_out;
+  bool bias;
+};
+
+// The first input of a tile, in the order of evaluation, that a layer refuses.
+struct Refusal {
+  int sample = -1;  // -1: none
+  index input = 0;
+};
+
+// parameter_tangent is null, or a direction in parameter space whose derivative joins plane 1.
+template <class T>
+using SplineForward = Refusal (*)(const SplineLayerView<T>& layer, int samples,
+                                  const T* const* x,           // planes (samples, n_in)
+                                  const T* parameters,         // (rows, n_out)
+                                  const T* parameter_tangent,  // (rows, n_out) or null
+                                  T* const* y);                // planes (samples, n_out) out
+template <class T>
+using SplineBackward = void (*)(const SplineLayerView<T>& layer, int samples, const T* const* x,
+                                const T* parameters,
+                                const T* const* y_cotangent,  // planes (samples, n_out)
+                                T* parameter_gradient,        // (rows, n_out), added to
+                                T* const* x_cotangent);       // planes (samples, n_in) out, or null
+
+template <class T>
+using LinearForward = void (*)(const LinearLayerView<T>& layer, int samples, const T* const* x,
+                               const T* parameters,         // (n_in, n_out), then bias (n_out)
+                               const T* parameter_tangent,  // the same, or null
+                               T* const* y);
+template <class T>
+using LinearBackward = void (*)(const LinearLayerView<T>& layer, int samples, const T* const* x,
+                                const T* parameters, const T* const* y_cotangent,
+                                T* parameter_gradient, T* const* x_cotangent);
+
+template <class T>
+using ActivationForward = void (*)(index entries, const T* const* x, T* const* y);
+template <class T>
+using ActivationBackward = void (*)(index entries, const T* const* x, const T* const* y_cotangent,
+                                    T* const* x_cotangent);
+
+inline constexpr std::size_t n_degrees = max_degree - min_degree + 1;
+inline constexpr std::size_t n_activations = 5;
+inline constexpr std::size_t n_forward_orders = max_forward_order + 1;
+inline constexpr std::size_t n_backward_orders = max_backward_order + 1;
+
+template <class T>
+struct Table {
+  std::array<std::array<SplineForward<T>, n_forward_orders>, n_degrees> spline_forward;
+  std::array<std::array<SplineBackward<T>, n_backward_orders>, n_degrees> spline_backward;
+  std::array<LinearForward<T>, n_forward_orders> linear_forward;
+  std::array<LinearBackward<T>, n_backward_orders> linear_backward;
+  std::array<std::array<ActivationForward<T>, n_forward_orders>, n_activations> activation_forward;
+  std::array<std::array<ActivationBackward<T>, n_backward_orders>, n_activations>
+      activation_backward;
+};
+
+template <class T>
+const Table<T>& table();
+
+}  // namespace kanml::kernels
