@@ -1,12 +1,16 @@
 // Spaces of splines on an interval: knots, and the basis by local (Cox-de Boor) evaluation.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "kanml/types.hpp"
 
 namespace kanml {
+
+template <class T>
+class SpaceTables;  // what evaluation in one scalar type needs, computed once
 
 // Splines of a degree on strictly increasing breakpoints t_0 = a < ... < t_n = b, with `degree`
 // ghost knots on either side that continue the spacing of the end interval. The dim = n + degree
@@ -33,9 +37,9 @@ class SplineSpace {
   // The degree + 1 functions that are nonzero at each point, differentiated `derivative` times
   // (0 .. degree). Points must lie in [a, b] (NaN gives NaN); the derivative of order `degree`
   // is taken from the right at a breakpoint, from the left at b.
-  void basis(std::span<const double> x,    // (N)
-             int derivative,               //
-             std::span<index> first,       // (N) out: index of the first nonzero function
+  void basis(std::span<const double> x,        // (N)
+             int derivative,                   //
+             std::span<index> first,           // (N) out: index of the first nonzero function
              std::span<double> values) const;  // (N, degree + 1) out
 
   // Splines with the given coefficients, differentiated `derivative` times, at points in [a, b].
@@ -49,6 +53,7 @@ class SplineSpace {
   std::vector<double> knots_;
   int degree_;
   bool uniform_;
+  std::shared_ptr<const SpaceTables<double>> tables_;
 };
 
 }  // namespace kanml

@@ -1,0 +1,95 @@
+#include "kanml/spline_space.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+
+#include "core/space_tables.hpp"
+
+namespace kanml {
+
+namespace {
+
+std::vector<double> with_ghost_knots(std::span<const double> breakpoints, int degree) {
+  const std::size_t n = breakpoints.size() - 1;
+  const double left = breakpoints[1] - breakpoints[0];
+  const double right = breakpoints[n] - breakpoints[n - 1];
+  std::vector<double> knots;
+  knots.reserve(breakpoints.size() + 2 * static_cast<std::size_t>(degree));
+  for (int g = degree; g >= 1; --g) knots.push_back(breakpoints[0] - g * left);
+  knots.insert(knots.end(), breakpoints.begin(), breakpoints.end());
+  for (int g = 1; g <= degree; ++g) knots.push_back(breakpoints[n] + g * right);
+  return knots;
+}
+
+bool is_uniform(std::span<const double> breakpoints) {
+  const auto n = static_cast<double>(breakpoints.size() - 1);
+  const double spacing = (breakpoints.back() - breakpoints.front()) / n;
+  for (std::size_t i = 0; i + 1 < breakpoints.size(); ++i) {
+    if (std::fabs(breakpoints[i + 1] - breakpoints[i] - spacing) > 1e-13 * spacing) return false;
+  }
+  return true;
+}
+
+// The row of basis functions on interval i, differentiated `derivative` times.
+void basis_row(const point::SpaceView<double>& space, int degree, std::int32_t i, double x,
+               int derivative, double* row) {
+  row[0] = 1.0;
+  for (int d = 1; d <= degree - derivative; ++d) point::raise_value(space, i + degree, d, x, row);
+  for (int d = degree - derivative + 1; d <= degree; ++d) {
+    point::raise_derivative(space, i + degree, d, row);
+  }
+}
+
+}  // namespace
+
+SplineSpace::SplineSpace(std::span<const double> breakpoints, int degree) : degree_(degree) {
+  if (degree < min_degree || degree > max_degree) {
+    throw std::invalid_argument("the degree of a spline space must be 1 to 5");
+  }
+  if (breakpoints.size() < 2) throw std::invalid_argument("a spline space needs 2 breakpoints");
+  if (breakpoints.size() > std::numeric_limits<std::int32_t>::max() / 8) {
+    throw std::invalid_argument("too many breakpoints");
+  }
+  knots_ = with_ghost_knots(breakpoints, degree);
+  for (std::size_t i = 0; i + 1 < knots_.size(); ++i) {
+    if (!(knots_[i] < knots_[i + 1] && std::isfinite(knots_[i + 1] - knots_[i]))) {
+      throw std::invalid_argument("breakpoints must be finite and strictly increasing");
+    }
+  }
+  uniform_ = is_uniform(breakpoints);
+  tables_ = std::make_shared<const SpaceTables<double>>(*this);
+}
+
+void SplineSpace::basis(std::span<const double> x, int derivative, std::span<index> first,
+                        std::span<double> values) const {
+  const auto space = tables_->view();
+  for (std::size_t s = 0; s < x.size(); ++s) {
+    const std::int32_t i = point::find_interval(space, degree_, x[s]);
+    first[s] = i;
+    basis_row(space, degree_, i, x[s], derivative,
+              values.data() + s * static_cast<std::size_t>(degree_ + 1));
+  }
+}
+
+void SplineSpace::evaluate(index functions, std::span<const double> coefficients,
+                           std::span<const double> x, int derivative,
+                           std::span<double> values) const {
+  const auto space = tables_->view();
+  const auto n = static_cast<index>(x.size());
+  double row[max_degree + 1];
+  for (index s = 0; s < n; ++s) {
+    const double xs = x[static_cast<std::size_t>(s)];
+    const std::int32_t i = point::find_interval(space, degree_, xs);
+    basis_row(space, degree_, i, xs, derivative, row);
+    for (index f = 0; f < functions; ++f) {
+      const double* c = coefficients.data() + f * dim() + i;
+      double sum = 0.0;
+      for (int j = 0; j <= degree_; ++j) sum += row[j] * c[j];
+      values[static_cast<std::size_t>(f * n + s)] = sum;
+    }
+  }
+}
+
+}  // namespace kanml
