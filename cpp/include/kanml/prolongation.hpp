@@ -27,19 +27,22 @@ class Prolongation {
 
   // P^T: restricts gradients, <P c, d> = <c, P^T d>.
   template <class T>
-  void apply_transpose(index m, std::span<const T> x, std::span<T> y) const;  // (rows, m) -> (columns, m)
+  void apply_transpose(index m, std::span<const T> x,
+                       std::span<T> y) const;  // (rows, m) -> (columns, m)
 
   // P (P^T P)^{-1}: carries gradients to the fine space, so that P^T undoes it.
   template <class T>
-  void apply_dual(index m, std::span<const T> x, std::span<T> y) const;  // (columns, m) -> (rows, m)
+  void apply_dual(index m, std::span<const T> x,
+                  std::span<T> y) const;  // (columns, m) -> (rows, m)
 
  private:
   index columns_;
   int degree_;
   std::vector<index> first_column_;
   std::vector<double> values_;
-  index bandwidth_;                  // of P^T P, without the diagonal
-  std::vector<double> gram_factor_;  // (columns, bandwidth + 1): banded Cholesky factor of P^T P
+  std::vector<double> gram_factor_;  // (columns, degree + 1): banded Cholesky factor of P^T P
+
+  void factor_gram();
 };
 
 }  // namespace kanml
