@@ -66,10 +66,10 @@ class Network {
   index n_out() const;
   index n_parameters() const;
 
-  void evaluate(index n,                       // samples
-                std::span<const T> x,          // (n, n_in)
-                std::span<const T> parameters, // (n_parameters)
-                std::span<T> y,                // (n, n_out) out
+  void evaluate(index n,                        // samples
+                std::span<const T> x,           // (n, n_in)
+                std::span<const T> parameters,  // (n_parameters)
+                std::span<T> y,                 // (n, n_out) out
                 int threads = 0) const;
 
   // The derivative of the outputs along a direction in parameter space.
@@ -80,9 +80,9 @@ class Network {
 
   // The gradient of sum(cotangent * y) by the parameters and, unless empty, by the inputs.
   void vjp(index n, std::span<const T> x, std::span<const T> parameters,
-           std::span<const T> cotangent,      // (n, n_out)
-           std::span<T> parameter_gradient,   // (n_parameters) out
-           std::span<T> input_gradient,       // (n, n_in) out, or empty
+           std::span<const T> cotangent,     // (n, n_out)
+           std::span<T> parameter_gradient,  // (n_parameters) out
+           std::span<T> input_gradient,      // (n, n_in) out, or empty
            int threads = 0) const;
 
   // The mean over samples and outputs of (y - target)^2, and its gradient by the parameters,
