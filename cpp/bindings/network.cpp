@@ -1,0 +1,135 @@
+#include "kanml/network.hpp"
+
+#include <pybind11/stl.h>
+
+#include "arrays.hpp"
+#include "bindings.hpp"
+
+namespace kanml::bindings {
+
+namespace {
+
+template <class T>
+index samples_of(const Network<T>& network, const Array<T>& x) {
+  if (x.ndim() != 2 || x.shape(1) != network.n_in()) {
+    throw py::value_error("x must have the shape (N, " + std::to_string(network.n_in()) + ")");
+  }
+  return x.shape(0);
+}
+
+template <class T>
+void bind_network_type(py::module_& m, const char* name) {
+  using Net = Network<T>;
+  py::class_<Net>(m, name)
+      .def(py::init<std::vector<Layer>>(), py::arg("layers"))
+      .def_property_readonly("n_in", &Net::n_in)
+      .def_property_readonly("n_out", &Net::n_out)
+      .def_property_readonly("n_parameters", &Net::n_parameters)
+      .def(
+          "evaluate",
+          [](const Net& net, const Array<T>& x, const Array<T>& parameters, int threads) {
+            const index n = samples_of(net, x);
+            const auto in = input(x, "x", n * net.n_in());
+            const auto theta = input(parameters, "parameters", net.n_parameters());
+            Array<T> y({n, net.n_out()});
+            const auto out = output(y, "y", n * net.n_out());
+            {
+              py::gil_scoped_release release;
+              net.evaluate(n, in, theta, out, threads);
+            }
+            return y;
+          },
+          py::arg("x").noconvert(), py::arg("parameters").noconvert(), py::arg("threads"))
+      .def(
+          "jvp",
+          [](const Net& net, const Array<T>& x, const Array<T>& parameters,
+             const Array<T>& parameter_tangent, int threads) {
+            const index n = samples_of(net, x);
+            const auto in = input(x, "x", n * net.n_in());
+            const auto theta = input(parameters, "parameters", net.n_parameters());
+            const auto tangent = input(parameter_tangent, "parameter_tangent", net.n_parameters());
+            Array<T> y({n, net.n_out()});
+            const auto out = output(y, "y", n * net.n_out());
+            {
+              py::gil_scoped_release release;
+              net.jvp(n, in, theta, tangent, out, threads);
+            }
+            return y;
+          },
+          py::arg("x").noconvert(), py::arg("parameters").noconvert(),
+          py::arg("parameter_tangent").noconvert(), py::arg("threads"))
+      .def(
+          "vjp",
+          [](const Net& net, const Array<T>& x, const Array<T>& parameters,
+             const Array<T>& cotangent, int threads) {
+            const index n = samples_of(net, x);
+            const auto in = input(x, "x", n * net.n_in());
+            const auto theta = input(parameters, "parameters", net.n_parameters());
+            const auto cy = input(cotangent, "cotangent", n * net.n_out());
+            Array<T> by_parameters(net.n_parameters());
+            Array<T> by_input({n, net.n_in()});
+            const auto gp = output(by_parameters, "by_parameters", net.n_parameters());
+            const auto gx = output(by_input, "by_input", n * net.n_in());
+            {
+              py::gil_scoped_release release;
+              net.vjp(n, in, theta, cy, gp, gx, threads);
+            }
+            return py::make_tuple(by_parameters, by_input);
+          },
+          py::arg("x").noconvert(), py::arg("parameters").noconvert(),
+          py::arg("cotangent").noconvert(), py::arg("threads"))
+      .def(
+          "mean_squared_error",
+          [](const Net& net, const Array<T>& x, const Array<T>& parameters, const Array<T>& target,
+             int threads) {
+            const index n = samples_of(net, x);
+            const auto in = input(x, "x", n * net.n_in());
+            const auto theta = input(parameters, "parameters", net.n_parameters());
+            const auto wanted = input(target, "target", n * net.n_out());
+            Array<T> gradient(net.n_parameters());
+            const auto g = output(gradient, "gradient", net.n_parameters());
+            double loss = 0.0;
+            {
+              py::gil_scoped_release release;
+              loss = net.mean_squared_error(n, in, theta, wanted, g, threads);
+            }
+            return py::make_tuple(loss, gradient);
+          },
+          py::arg("x").noconvert(), py::arg("parameters").noconvert(),
+          py::arg("target").noconvert(), py::arg("threads"));
+}
+
+}  // namespace
+
+void bind_network(py::module_& m) {
+  py::enum_<Extrapolation>(m, "Extrapolation")
+      .value("linear", Extrapolation::linear)
+      .value("polynomial", Extrapolation::polynomial)
+      .value("clamp", Extrapolation::clamp)
+      .value("error", Extrapolation::error);
+  py::enum_<ActivationKind>(m, "ActivationKind")
+      .value("sigmoid", ActivationKind::sigmoid)
+      .value("tanh", ActivationKind::tanh)
+      .value("relu", ActivationKind::relu)
+      .value("silu", ActivationKind::silu)
+      .value("sin", ActivationKind::sin);
+
+  py::class_<SplineLayer>(m, "SplineLayer")
+      .def(py::init([](std::vector<std::shared_ptr<SplineSpace>> spaces, index n_out,
+                       Extrapolation extrapolation) {
+             return SplineLayer{{spaces.begin(), spaces.end()}, n_out, extrapolation};
+           }),
+           py::arg("spaces"), py::arg("n_out"), py::arg("extrapolation"));
+  py::class_<LinearLayer>(m, "LinearLayer")
+      .def(py::init<index, index, bool>(), py::arg("n_in"), py::arg("n_out"), py::arg("bias"));
+  py::class_<ActivationLayer>(m, "ActivationLayer")
+      .def(py::init<index, ActivationKind>(), py::arg("width"), py::arg("kind"));
+  py::class_<AffineLayer>(m, "AffineLayer")
+      .def(py::init<std::vector<double>, std::vector<double>>(), py::arg("scale"),
+           py::arg("shift"));
+
+  bind_network_type<float>(m, "NetworkFloat32");
+  bind_network_type<double>(m, "NetworkFloat64");
+}
+
+}  // namespace kanml::bindings
