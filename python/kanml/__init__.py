@@ -1,0 +1,38 @@
+"""Kolmogorov-Arnold networks with spline activations, trained coarse to fine."""
+
+from kanml._core import __version__
+from kanml.checkpoint import Checkpoint
+from kanml.io import load
+from kanml.layers import Activation, Affine, Linear, SplineLayer
+from kanml.network import KAN, MLP, Network
+from kanml.optim import LBFGS, Adam, CyclicDecay, GradientDescent, Ramp
+from kanml.problems import Regression
+from kanml.splines import SplineSpace
+from kanml.threads import get_num_threads, set_num_threads
+from kanml.training import Result, train
+from kanml.transfer import prolongation
+
+__all__ = [
+    "KAN",
+    "LBFGS",
+    "MLP",
+    "Activation",
+    "Adam",
+    "Affine",
+    "Checkpoint",
+    "CyclicDecay",
+    "GradientDescent",
+    "Linear",
+    "Network",
+    "Ramp",
+    "Regression",
+    "Result",
+    "SplineLayer",
+    "SplineSpace",
+    "__version__",
+    "get_num_threads",
+    "load",
+    "prolongation",
+    "set_num_threads",
+    "train",
+]

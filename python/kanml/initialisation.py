@@ -1,0 +1,220 @@
+"""Initial parameters: directions spread evenly, and every layer filling the domain of the next.
+
+A spline learns only where its inputs fall, and refining its knots helps only there: so the inputs
+of every spline layer should cover its domain, no more and no less. And which local minimum is
+found depends on the directions along which the first layer looks at the data: so they should be
+spread, not drawn. Walking through the layers with sample inputs:
+
+* A layer whose outputs enter a spline layer starts as a linear map. Its columns are directions
+  spread evenly in the space of its inputs, each input measured in units of the range it takes;
+  every output is scaled and shifted so that its range over the samples is the domain of the spline
+  it enters, or, where an activation comes first, the range in which that activation bends. A
+  `Linear` layer holds this map in its weights; a spline layer holds it exactly too, since the
+  function x is the spline whose coefficients are the Greville abscissae.
+* A spline layer at the end starts as small random splines: the network starts near zero.
+* Any other `Linear` layer draws weights and bias uniformly from +-1/sqrt(n_in), as is usual for
+  perceptrons.
+
+`docs/initialisation.md` has the measurements behind these choices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.random import Generator
+
+from kanml._validation import Float64Array, integer
+from kanml.layers import Activation, Affine, Layer, Linear, SplineLayer
+
+if TYPE_CHECKING:
+    from kanml.network import Architecture
+
+__all__ = ["Generator", "initial_parameters"]
+
+LAST_LAYER_SCALE = 0.1  # standard deviation of the coefficients of an output, over all its inputs
+MAX_PROBES = 20_000  # samples pushed through the layers to see which ranges they take
+BENDING_RANGE = {  # where each activation is neither linear nor flat
+    "sigmoid": (-3.0, 3.0),
+    "tanh": (-1.5, 1.5),
+    "relu": (-1.0, 1.0),
+    "silu": (-3.0, 3.0),
+    "sin": (-1.5, 1.5),
+}
+
+Range = tuple[Float64Array, Float64Array]
+
+
+def initial_parameters(
+    architecture: Architecture, seed: int | Generator, data: Float64Array | None
+) -> Float64Array:
+    """Return the initial parameter vector in float64; see the module for what it is.
+
+    Parameters
+    ----------
+    architecture
+        The layers.
+    seed : int or numpy.random.Generator
+    data : ndarray, shape (N, n_in), or None
+        Training inputs. Without them: the domain of the first layer where that is a spline
+        layer, else [-1, 1] in every input.
+    """
+    rng = seed if isinstance(seed, Generator) else np.random.default_rng(integer(seed, "seed", 0))
+    layers = architecture.layers
+    x = _probes(layers[0], architecture.widths[0], data, rng)
+    parts = [np.zeros(0)]
+    for i, layer in enumerate(layers):
+        if isinstance(layer, (Linear, SplineLayer)):
+            target = _range_wanted(layers[i:], architecture.widths[i + 1])
+            arrays = _parametrised(layer, x, target, rng)
+            parts += [array.ravel() for array in arrays]
+            x = _evaluate(layer, arrays, x)
+        else:
+            x = _elementwise(layer, x)
+    return np.concatenate(parts)
+
+
+def spread_directions(dimension: int, count: int, rng: Generator) -> Float64Array:
+    """Return unit vectors spread evenly over all directions v ~ -v, shape (dimension, count).
+
+    In the plane they divide the half circle evenly, from a random start. In more dimensions they
+    come in random orthonormal sets (QR of a Gaussian matrix, which is uniform over rotations).
+    """
+    if dimension == 1:
+        return np.ones((1, count))
+    if dimension == 2:
+        angles = np.pi * (np.arange(count) + rng.uniform()) / count
+        return np.stack([np.cos(angles), np.sin(angles)])
+    sets = -(-count // dimension)
+    bases = [np.linalg.qr(rng.standard_normal((dimension, dimension)))[0] for _ in range(sets)]
+    return np.concatenate(bases, axis=1)[:, :count]
+
+
+def filling_map(
+    x: Float64Array, target: Range, rng: Generator, *, bias: bool
+) -> tuple[Float64Array, Float64Array]:
+    """Return W and b such that every column of ``x @ W + b`` ranges over its target.
+
+    Without a bias the columns are scaled as far as the target allows.
+    """
+    lower, upper = target
+    half_range = np.ptp(x, axis=0) / 2
+    unit = np.where(half_range > 0, half_range, 1.0)
+    directions = spread_directions(x.shape[1], lower.size, rng) / unit[:, None]
+    projected = x @ directions
+    least, most = projected.min(axis=0), projected.max(axis=0)
+    if bias:
+        width = np.where(most > least, most - least, 1.0)
+        scale = (upper - lower) / width
+        middle = (upper + lower) / 2 - scale * (most + least) / 2
+        return directions * scale, middle
+    tiny = np.finfo(np.float64).tiny
+    room = np.minimum(upper / np.maximum(most, tiny), lower / np.minimum(least, -tiny))
+    scale = np.where((lower < 0) & (upper > 0), room, (upper - lower) / np.maximum(most - least, tiny))
+    return directions * np.where(np.isfinite(scale), scale, 1.0), np.zeros(lower.size)
+
+
+def _probes(
+    first: Layer, n_in: int, data: Float64Array | None, rng: Generator
+) -> Float64Array:
+    if data is not None:
+        return data[:: -(-len(data) // MAX_PROBES)]
+    lower, upper = -np.ones(n_in), np.ones(n_in)
+    if isinstance(first, SplineLayer):
+        lower, upper = _domains(first)
+    inside = rng.uniform(lower, upper, (1000, n_in))
+    return np.concatenate([lower[None], upper[None], inside])
+
+
+def _domains(layer: SplineLayer) -> Range:
+    lower, upper = np.array([space.domain for space in layer.spaces]).T
+    return lower, upper
+
+
+def _range_wanted(layers: Sequence[Layer], width: int) -> Range | None:
+    """Return the range that the layers behind layers[0] want of its outputs, None if any will do."""
+    first, *behind = layers
+    maps: list[Affine] = []
+    for layer in behind:
+        if isinstance(layer, Affine):
+            maps.append(layer)
+            continue
+        if isinstance(layer, SplineLayer):
+            lower, upper = _domains(layer)
+        elif isinstance(layer, Activation) and _enters_splines(first, behind):
+            ends = BENDING_RANGE[layer.kind]
+            lower, upper = (np.full(width, end) for end in ends)
+        elif isinstance(layer, Linear) and isinstance(first, SplineLayer):
+            lower, upper = -np.ones(width), np.ones(width)
+        else:
+            return None
+        for affine in reversed(maps):
+            scale = np.where(affine.scale == 0, 1.0, affine.scale)
+            ends = (lower - affine.shift) / scale, (upper - affine.shift) / scale
+            lower, upper = np.minimum(*ends), np.maximum(*ends)
+        return lower, upper
+    return None
+
+
+def _enters_splines(first: Layer, behind: Sequence[Layer]) -> bool:
+    following = next((x for x in behind if isinstance(x, (Linear, SplineLayer))), None)
+    return isinstance(first, SplineLayer) or isinstance(following, SplineLayer)
+
+
+def _parametrised(
+    layer: Linear | SplineLayer, x: Float64Array, target: Range | None, rng: Generator
+) -> tuple[Float64Array, ...]:
+    """Return the parameter arrays of one layer."""
+    if isinstance(layer, Linear):
+        if target is not None:
+            weights, bias = filling_map(x, target, rng, bias=layer.bias)
+        else:
+            bound = 1 / np.sqrt(layer.n_in)
+            weights = rng.uniform(-bound, bound, (layer.n_in, layer.n_out))
+            bias = rng.uniform(-bound, bound, layer.n_out)
+        return (weights, bias) if layer.bias else (weights,)
+    if target is not None:
+        return (_linear_splines(layer, *filling_map(x, target, rng, bias=True)),)
+    (parameter,) = layer.parameters
+    return (rng.normal(0.0, LAST_LAYER_SCALE / np.sqrt(layer.n_in), parameter.shape),)
+
+
+def _linear_splines(layer: SplineLayer, weights: Float64Array, bias: Float64Array) -> Float64Array:
+    """Return the coefficients of the linear map ``x @ weights + bias``."""
+    rows = []
+    for space, row in zip(layer.spaces, weights, strict=True):
+        inner = np.lib.stride_tricks.sliding_window_view(space.knots[1:-1], space.degree)
+        greville = inner.mean(axis=1)  # the coefficients of the function x
+        rows.append(greville[:, None] * row + bias / layer.n_in)
+    return np.concatenate(rows)
+
+
+def _evaluate(
+    layer: Linear | SplineLayer, arrays: tuple[Float64Array, ...], x: Float64Array
+) -> Float64Array:
+    if isinstance(layer, Linear):
+        return x @ arrays[0] + (arrays[1] if layer.bias else 0.0)
+    y = np.zeros((len(x), layer.n_out))
+    start = 0
+    for space, column in zip(layer.spaces, x.T, strict=True):
+        coefficients = arrays[0][start : start + space.dim]
+        y += space.evaluate(coefficients.T, np.clip(column, *space.domain)).T
+        start += space.dim
+    return y
+
+
+def _elementwise(layer: Layer, x: Float64Array) -> Float64Array:
+    if isinstance(layer, Affine):
+        return np.asarray(x * layer.scale + layer.shift)
+    if not isinstance(layer, Activation):
+        raise TypeError(f"not a layer: {layer!r}")
+    logistic = 1 / (1 + np.exp(-np.clip(x, -700, 700)))
+    return {
+        "sigmoid": logistic,
+        "tanh": np.tanh(x),
+        "relu": np.maximum(x, 0),
+        "silu": x * logistic,
+        "sin": np.sin(x),
+    }[layer.kind]

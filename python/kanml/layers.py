@@ -1,0 +1,271 @@
+"""The layers that a network is made of: descriptions, without parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from kanml import _core
+from kanml._validation import choice, finite, integer, real_array
+from kanml.splines import SplineSpace
+
+__all__ = ["Activation", "Affine", "Layer", "Linear", "Parameter", "SplineLayer"]
+
+EXTRAPOLATIONS = tuple(_core.Extrapolation.__members__)
+ACTIVATIONS = tuple(_core.ActivationKind.__members__)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One array of parameters of a layer: what it is called, what it is, its shape."""
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+
+
+class Layer(Protocol):
+    """What a network asks of a layer. A width of None means: as many as arrive."""
+
+    n_in: int | None
+    n_out: int | None
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The arrays of parameters, in the order in which they are stored."""
+
+    def core(self, width: int) -> _core.Layer:
+        """Return the core's description, for `width` inputs."""
+
+
+class SplineLayer:
+    """A layer of splines: ``y_q = sum_p phi_pq(x_p)``.
+
+    Its parameters are the coefficients of all phi_pq, an array of shape (sum of the dims of the
+    spaces, n_out), the functions of input 0 first.
+
+    Parameters
+    ----------
+    n_in, n_out : int
+        Widths.
+    space : SplineSpace or sequence of SplineSpace
+        One space for all inputs, or one for each, all of one degree.
+    extrapolation : {"linear", "polynomial", "clamp", "error"}
+        Outside the domain of an input: value and slope of the end continue (C1), the polynomial
+        of the end interval continues, the end value continues, or evaluation raises ValueError.
+
+    Examples
+    --------
+    >>> import kanml
+    >>> space = kanml.SplineSpace.uniform(-1, 1, intervals=5, degree=3)
+    >>> kanml.SplineLayer(2, 4, space).parameters
+    (Parameter(name='coefficients', kind='spline', shape=(16, 4)),)
+    """
+
+    def __init__(
+        self,
+        n_in: int,
+        n_out: int,
+        space: SplineSpace | Sequence[SplineSpace],
+        *,
+        extrapolation: str = "linear",
+    ) -> None:
+        self.n_in = integer(n_in, "n_in", 1)
+        self.n_out = integer(n_out, "n_out", 1)
+        self.extrapolation = choice(extrapolation, "extrapolation", EXTRAPOLATIONS)
+        spaces = (space,) * self.n_in if isinstance(space, SplineSpace) else tuple(space)
+        for i, one in enumerate(spaces):
+            if not isinstance(one, SplineSpace):
+                raise TypeError(f"space[{i}] must be a SplineSpace, got {one!r}")
+        if len(spaces) != self.n_in:
+            raise ValueError(f"space must be one or {self.n_in} (n_in) spaces, got {len(spaces)}")
+        degrees = sorted({one.degree for one in spaces})
+        if len(degrees) > 1:
+            raise ValueError(f"the spaces of a layer must have one degree, got {degrees}")
+        self.spaces: tuple[SplineSpace, ...] = spaces
+
+    @property
+    def degree(self) -> int:
+        """Polynomial degree."""
+        return self.spaces[0].degree
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The coefficients."""
+        rows = sum(space.dim for space in self.spaces)
+        return (Parameter("coefficients", "spline", (rows, self.n_out)),)
+
+    def with_space(self, space: SplineSpace | Sequence[SplineSpace]) -> SplineLayer:
+        """Return the same layer on other spaces."""
+        return SplineLayer(self.n_in, self.n_out, space, extrapolation=self.extrapolation)
+
+    def refine(self, factor: int = 2) -> SplineLayer:
+        """Return the same layer on spaces with every interval cut into `factor` parts."""
+        refined = {space: space.refine(factor) for space in set(self.spaces)}
+        return self.with_space([refined[space] for space in self.spaces])
+
+    def core(self, width: int) -> _core.SplineLayer:
+        """Return the core's description."""
+        # Inputs with equal spaces share one object, and with it the core's tables.
+        shared = {space: space._core for space in self.spaces}
+        rule = _core.Extrapolation.__members__[self.extrapolation]
+        return _core.SplineLayer([shared[space] for space in self.spaces], self.n_out, rule)
+
+    def __repr__(self) -> str:
+        one = len(set(self.spaces)) == 1
+        space = repr(self.spaces[0]) if one else repr(list(self.spaces))
+        return (
+            f"SplineLayer({self.n_in}, {self.n_out}, {space}, extrapolation={self.extrapolation!r})"
+        )
+
+
+class Linear:
+    """A dense layer: ``y = x @ W + b``.
+
+    Parameters
+    ----------
+    n_in, n_out : int
+        Widths. The weights W have shape (n_in, n_out), the bias b has shape (n_out,).
+    bias : bool
+        Whether there is a bias.
+
+    Examples
+    --------
+    >>> import kanml
+    >>> kanml.Linear(2, 5)
+    Linear(2, 5, bias=True)
+    """
+
+    def __init__(self, n_in: int, n_out: int, bias: bool = True) -> None:
+        self.n_in = integer(n_in, "n_in", 1)
+        self.n_out = integer(n_out, "n_out", 1)
+        if not isinstance(bias, (bool, np.bool_)):
+            raise TypeError(f"bias must be True or False, got {bias!r}")
+        self.bias = bool(bias)
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The weights, and the bias if there is one."""
+        weights = Parameter("weights", "plain", (self.n_in, self.n_out))
+        bias = Parameter("bias", "plain", (self.n_out,))
+        return (weights, bias) if self.bias else (weights,)
+
+    def core(self, width: int) -> _core.LinearLayer:
+        """Return the core's description."""
+        return _core.LinearLayer(self.n_in, self.n_out, self.bias)
+
+    def __repr__(self) -> str:
+        return f"Linear({self.n_in}, {self.n_out}, bias={self.bias})"
+
+
+class Activation:
+    """A fixed function of every entry: ``y = f(x)``.
+
+    Parameters
+    ----------
+    kind : {"sigmoid", "tanh", "relu", "silu", "sin"}
+        The function. The derivative of "relu" at 0 is taken as 0.
+    """
+
+    n_in: ClassVar[None] = None
+    n_out: ClassVar[None] = None
+    parameters: ClassVar[tuple[Parameter, ...]] = ()
+
+    def __init__(self, kind: str) -> None:
+        self.kind = choice(kind, "kind", ACTIVATIONS)
+
+    def core(self, width: int) -> _core.ActivationLayer:
+        """Return the core's description, for `width` inputs."""
+        return _core.ActivationLayer(width, _core.ActivationKind.__members__[self.kind])
+
+    def __repr__(self) -> str:
+        return f"Activation({self.kind!r})"
+
+
+class Affine:
+    """A fixed affine map of every entry: ``y = scale * x + shift``.
+
+    Parameters
+    ----------
+    scale, shift : float or array_like, shape (width,)
+        Finite numbers, not trained.
+
+    Examples
+    --------
+    >>> import kanml
+    >>> kanml.Affine(2.0, [-1.0, 0.0])  # maps (0, 1) to (-1, 1) and to (0, 2)
+    Affine([2.0, 2.0], [-1.0, 0.0])
+    """
+
+    parameters: ClassVar[tuple[Parameter, ...]] = ()
+
+    def __init__(self, scale: npt.ArrayLike, shift: npt.ArrayLike) -> None:
+        arrays = [
+            finite(real_array(value, name), name)
+            for name, value in (("scale", scale), ("shift", shift))
+        ]
+        shapes = [array.shape for array in arrays]
+        if any(len(shape) > 1 for shape in shapes) or len({s for s in shapes if s}) > 1:
+            raise ValueError(
+                f"scale and shift must be numbers or of one shape (width,), got {shapes}"
+            )
+        scale_array, shift_array = np.broadcast_arrays(*arrays)
+        self.scale = np.array(scale_array)
+        self.shift = np.array(shift_array)
+        self.scale.setflags(write=False)
+        self.shift.setflags(write=False)
+        self.n_in = self.n_out = self.scale.size if self.scale.ndim else None
+        if self.n_in == 0:
+            raise ValueError("scale and shift must not be empty")
+
+    def core(self, width: int) -> _core.AffineLayer:
+        """Return the core's description, for `width` inputs."""
+        scale, shift = (np.broadcast_to(v, width).tolist() for v in (self.scale, self.shift))
+        return _core.AffineLayer(scale, shift)
+
+    def __repr__(self) -> str:
+        return f"Affine({self.scale.tolist()}, {self.shift.tolist()})"
+
+
+def describe(layer: Layer) -> dict[str, Any]:
+    """Return a layer as plain values that JSON can hold exactly; `from_description` undoes it."""
+    if isinstance(layer, SplineLayer):
+        distinct = list(dict.fromkeys(layer.spaces))
+        return {
+            "layer": "spline",
+            "n_out": layer.n_out,
+            "degree": layer.degree,
+            "breakpoints": [space.breakpoints.tolist() for space in distinct],
+            "inputs": [distinct.index(space) for space in layer.spaces],
+            "extrapolation": layer.extrapolation,
+        }
+    if isinstance(layer, Linear):
+        return {"layer": "linear", "n_in": layer.n_in, "n_out": layer.n_out, "bias": layer.bias}
+    if isinstance(layer, Activation):
+        return {"layer": "activation", "kind": layer.kind}
+    if isinstance(layer, Affine):
+        return {"layer": "affine", "scale": layer.scale.tolist(), "shift": layer.shift.tolist()}
+    raise TypeError(f"not a layer: {layer!r}")
+
+
+def from_description(description: dict[str, Any]) -> Layer:
+    """Return the layer that `describe` described; every value is checked again."""
+    kind = description.get("layer")
+    if kind == "spline":
+        degree = description["degree"]
+        distinct = [SplineSpace(points, degree) for points in description["breakpoints"]]
+        spaces = [distinct[i] for i in description["inputs"]]
+        return SplineLayer(
+            len(spaces), description["n_out"], spaces, extrapolation=description["extrapolation"]
+        )
+    if kind == "linear":
+        return Linear(description["n_in"], description["n_out"], description["bias"])
+    if kind == "activation":
+        return Activation(description["kind"])
+    if kind == "affine":
+        return Affine(description["scale"], description["shift"])
+    raise ValueError(f"unknown layer {kind!r}")

@@ -1,0 +1,505 @@
+"""Networks: an immutable architecture and one flat parameter vector."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kanml import _core
+from kanml._validation import (
+    FloatArray,
+    finite,
+    float_dtype,
+    integer,
+    real_array,
+    samples,
+    threads,
+)
+from kanml.initialisation import Generator, initial_parameters
+from kanml.layers import Activation, Layer, Linear, SplineLayer
+from kanml.splines import SplineSpace
+from kanml.transfer import BlockProlongation, Prolongation, prolongation
+
+__all__ = ["KAN", "MLP", "Block", "Network"]
+
+
+@dataclass(frozen=True)
+class Block:
+    """A part of the parameter vector: ``parameters[block.slice].reshape(block.shape)``."""
+
+    layer: int
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    slice: slice
+
+
+class Architecture:
+    """The layers of a network with their widths and the layout of their parameters."""
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        self.layers = tuple(layers)
+        if not self.layers:
+            raise ValueError("layers must hold at least one layer, got none")
+        self.widths = _chain(self.layers)
+        blocks = []
+        start = 0
+        for index, layer in enumerate(self.layers):
+            for p in layer.parameters:
+                stop = start + int(np.prod(p.shape))
+                blocks.append(Block(index, p.name, p.kind, p.shape, slice(start, stop)))
+                start = stop
+        self.blocks = tuple(blocks)
+        self.n_parameters = start
+
+    @cached_property
+    def core_layers(self) -> list[Any]:
+        """The core's descriptions of the layers."""
+        return [
+            layer.core(width)
+            for layer, width in zip(self.layers, self.widths[:-1], strict=True)
+        ]
+
+    @cached_property
+    def float32(self) -> _core.NetworkFloat32:
+        """The compiled network in float32."""
+        return _core.NetworkFloat32(self.core_layers)
+
+    @cached_property
+    def float64(self) -> _core.NetworkFloat64:
+        """The compiled network in float64."""
+        return _core.NetworkFloat64(self.core_layers)
+
+    def core(self, dtype: np.dtype[Any]) -> Any:
+        """Return the compiled network in a dtype."""
+        return self.float32 if dtype == np.float32 else self.float64
+
+    def refine(self, factor: int, spaces: Sequence[Any] | None) -> Architecture:
+        """Return the architecture on finer spaces; see `Network.refine`."""
+        if spaces is None:
+            return Architecture(
+                [x.refine(factor) if isinstance(x, SplineLayer) else x for x in self.layers]
+            )
+        if len(spaces) != len(self.layers):
+            raise ValueError(
+                f"spaces must have an entry for each of the {len(self.layers)} layers, "
+                f"got {len(spaces)}"
+            )
+        layers: list[Layer] = []
+        for i, (layer, space) in enumerate(zip(self.layers, spaces, strict=True)):
+            if space is None:
+                layers.append(layer)
+            elif isinstance(layer, SplineLayer):
+                layers.append(layer.with_space(space))
+            else:
+                raise ValueError(f"spaces[{i}] must be None: {layer!r} has no spaces")
+        return Architecture(layers)
+
+    def prolongation(self, fine: Architecture) -> BlockProlongation:
+        """Return the operator that carries the parameters to a refined architecture."""
+        known: dict[tuple[SplineSpace, SplineSpace], Prolongation] = {}
+        parts: list[tuple[int, Prolongation | None]] = []
+        for layer, finer in zip(self.layers, fine.layers, strict=True):
+            if isinstance(layer, SplineLayer) and isinstance(finer, SplineLayer):
+                for pair in zip(layer.spaces, finer.spaces, strict=True):
+                    if pair not in known:
+                        known[pair] = prolongation(*pair)
+                    parts.append((layer.n_out, known[pair]))
+            else:
+                parts.extend((int(np.prod(p.shape)), None) for p in layer.parameters)
+        return BlockProlongation(parts)
+
+
+def _chain(layers: tuple[Layer, ...]) -> tuple[int, ...]:
+    """Return the widths before, between and after the layers."""
+    width = next((layer.n_in for layer in layers if layer.n_in is not None), None)
+    if width is None:
+        raise ValueError(f"layers must include one that knows its width, got {list(layers)}")
+    widths = [width]
+    for i, layer in enumerate(layers):
+        if layer.n_in is not None and layer.n_in != widths[-1]:
+            raise ValueError(
+                f"layers[{i}] = {layer!r} takes {layer.n_in} inputs, but receives {widths[-1]}"
+            )
+        widths.append(widths[-1] if layer.n_out is None else layer.n_out)
+    return tuple(widths)
+
+
+class Network:
+    """A network of layers over one flat parameter vector. Immutable.
+
+    Parameters
+    ----------
+    layers : sequence of layers
+        `SplineLayer`, `Linear`, `Activation` and `Affine`, in the order of evaluation.
+    seed : int or numpy.random.Generator
+        For the initial parameters.
+    dtype : {"float64", "float32"}
+        Type of the parameters and of all arithmetic.
+    data : array_like, shape (N, n_in), optional
+        Training inputs, from which the initialisation takes the ranges that the layers see;
+        without them the first spline layer's domain, or [-1, 1] in every input, is assumed.
+
+    Examples
+    --------
+    >>> import kanml
+    >>> space = kanml.SplineSpace.uniform(-1, 1, intervals=5, degree=3)
+    >>> net = kanml.Network([kanml.Linear(2, 5), kanml.SplineLayer(5, 1, space)], seed=0)
+    >>> net.n_parameters
+    55
+    >>> net([[0.1, 0.2], [0.3, 0.4]]).shape
+    (2, 1)
+    >>> import numpy as np
+    >>> x = np.random.default_rng(0).uniform(-2, 2, (100, 2))
+    >>> bool(abs(net.refine()(x) - net(x)).max() < 1e-13)
+    True
+    """
+
+    __slots__ = ("_architecture", "_parameters")
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        *,
+        seed: int | Generator = 0,
+        dtype: npt.DTypeLike = "float64",
+        data: npt.ArrayLike | None = None,
+    ) -> None:
+        self._architecture = Architecture(layers)
+        inputs = None
+        if data is not None:
+            inputs = finite(samples(data, "data", self.n_in, np.float64), "data")
+            if len(inputs) == 0:
+                raise ValueError("data must hold at least one sample, got none")
+        theta = initial_parameters(self._architecture, seed, inputs)
+        self._parameters = _frozen(theta.astype(float_dtype(dtype)))
+        self._core_network()  # so that knots which coincide in the dtype are refused here
+
+    @classmethod
+    def _of(cls, architecture: Architecture, parameters: FloatArray) -> Network:
+        net = object.__new__(cls if cls is Network else Network)
+        net._architecture = architecture
+        net._parameters = _frozen(parameters)
+        return net
+
+    def _core_network(self) -> Any:
+        return self._architecture.core(self._parameters.dtype)
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers, in the order of evaluation."""
+        return self._architecture.layers
+
+    @property
+    def parameters(self) -> FloatArray:
+        """The flat parameter vector, read-only, shape (n_parameters,)."""
+        return self._parameters
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """What each part of the parameter vector is."""
+        return self._architecture.blocks
+
+    @property
+    def n_parameters(self) -> int:
+        """Length of the parameter vector."""
+        return self._architecture.n_parameters
+
+    @property
+    def n_in(self) -> int:
+        """Number of inputs."""
+        return self._architecture.widths[0]
+
+    @property
+    def n_out(self) -> int:
+        """Number of outputs."""
+        return self._architecture.widths[-1]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32 or float64."""
+        return self._parameters.dtype
+
+    def with_parameters(self, parameters: npt.ArrayLike) -> Network:
+        """Return the network with other parameters; NaN and infinity are allowed here.
+
+        Raises
+        ------
+        ValueError
+            If the length is not `n_parameters`.
+        """
+        theta = self._vector(parameters, "parameters")
+        return Network._of(self._architecture, theta.copy())
+
+    def __call__(self, x: npt.ArrayLike, *, num_threads: int | None = None) -> FloatArray:
+        """Evaluate the network.
+
+        Parameters
+        ----------
+        x : array_like, shape (N, n_in)
+            Real numbers; converted to the network's dtype. NaN gives NaN in its own sample.
+        num_threads : int, optional
+            Number of threads; `kanml.get_num_threads()` by default. The result does not depend
+            on it.
+
+        Returns
+        -------
+        ndarray, shape (N, n_out)
+
+        Raises
+        ------
+        ValueError
+            If `x` has another shape, or lies outside the domain of a layer whose extrapolation
+            is "error".
+        TypeError
+            If `x` does not hold real numbers.
+        """
+        y: FloatArray = self._core_network().evaluate(
+            self._samples(x, "x", self.n_in), self._parameters, threads(num_threads)
+        )
+        return y
+
+    def vjp(
+        self, x: npt.ArrayLike, cotangent: npt.ArrayLike, *, num_threads: int | None = None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return the gradient of ``sum(cotangent * net(x))``.
+
+        Parameters
+        ----------
+        x : array_like, shape (N, n_in)
+        cotangent : array_like, shape (N, n_out)
+
+        Returns
+        -------
+        gradient_parameters : ndarray, shape (n_parameters,)
+        gradient_x : ndarray, shape (N, n_in)
+        """
+        inputs = self._samples(x, "x", self.n_in)
+        weights = self._samples(cotangent, "cotangent", self.n_out)
+        if len(weights) != len(inputs):
+            raise ValueError(
+                f"cotangent must have shape {(len(inputs), self.n_out)}, got {weights.shape}"
+            )
+        gradients: tuple[FloatArray, FloatArray] = self._core_network().vjp(
+            inputs, self._parameters, weights, threads(num_threads)
+        )
+        return gradients
+
+    def jvp(
+        self, x: npt.ArrayLike, dtheta: npt.ArrayLike, *, num_threads: int | None = None
+    ) -> FloatArray:
+        """Return the derivative of ``net(x)`` along a direction in parameter space.
+
+        Parameters
+        ----------
+        x : array_like, shape (N, n_in)
+        dtheta : array_like, shape (n_parameters,)
+
+        Returns
+        -------
+        ndarray, shape (N, n_out)
+        """
+        tangent: FloatArray = self._core_network().jvp(
+            self._samples(x, "x", self.n_in),
+            self._parameters,
+            self._vector(dtheta, "dtheta"),
+            threads(num_threads),
+        )
+        return tangent
+
+    def mean_squared_error(
+        self, x: npt.ArrayLike, y: npt.ArrayLike, *, num_threads: int | None = None
+    ) -> tuple[float, FloatArray]:
+        """Return the mean over all entries of ``(net(x) - y)**2``, and its gradient.
+
+        Evaluation, error and gradient are one pass over the samples.
+
+        Parameters
+        ----------
+        x : array_like, shape (N, n_in), N >= 1
+        y : array_like, shape (N, n_out)
+
+        Returns
+        -------
+        value : float
+        gradient_parameters : ndarray, shape (n_parameters,)
+        """
+        inputs = self._samples(x, "x", self.n_in)
+        targets = self._samples(y, "y", self.n_out)
+        if len(targets) != len(inputs) or len(inputs) == 0:
+            raise ValueError(
+                f"x and y must hold the same samples, at least one: got x of shape {inputs.shape} "
+                f"and y of shape {targets.shape}"
+            )
+        result: tuple[float, FloatArray] = self._core_network().mean_squared_error(
+            inputs, self._parameters, targets, threads(num_threads)
+        )
+        return result
+
+    def refine(self, factor: int = 2, spaces: Sequence[Any] | None = None) -> Network:
+        """Return a network on finer knots that is the same function, outside the domain too.
+
+        Parameters
+        ----------
+        factor : int
+            Every interval of every spline layer is cut into so many equal parts.
+        spaces : sequence, optional
+            Instead of `factor`: for each layer None (stays as it is) or its finer space, or one
+            finer space for each of its inputs.
+
+        Raises
+        ------
+        ValueError
+            If a chosen space is no refinement of the present one.
+        """
+        fine = self._architecture.refine(factor, spaces)
+        return Network._of(fine, self._architecture.prolongation(fine) @ self._parameters)
+
+    def prolongation(self, fine: Network) -> BlockProlongation:
+        """Return the linear operator from these parameters to those of a refined network.
+
+        Examples
+        --------
+        >>> import kanml
+        >>> net = kanml.KAN([1, 1], degree=3, intervals=4)
+        >>> net.prolongation(net.refine()).shape
+        (11, 7)
+        """
+        if not isinstance(fine, Network):
+            raise TypeError(f"fine must be a Network, got {fine!r}")
+        if len(fine.layers) != len(self.layers):
+            raise ValueError(f"fine must have {len(self.layers)} layers, got {len(fine.layers)}")
+        return self._architecture.prolongation(fine._architecture)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network to a file; see `kanml.load`."""
+        from kanml.io import save_network
+
+        save_network(self, path)
+
+    def _samples(self, value: npt.ArrayLike, name: str, columns: int) -> FloatArray:
+        return samples(value, name, columns, self.dtype)
+
+    def _vector(self, value: npt.ArrayLike, name: str) -> FloatArray:
+        array = real_array(value, name, self.dtype)
+        if array.shape != (self.n_parameters,):
+            raise ValueError(f"{name} must have shape ({self.n_parameters},), got {array.shape}")
+        return array
+
+    def __repr__(self) -> str:
+        return (
+            f"Network({list(self.layers)}, dtype={self.dtype.name!r})"
+            f"  # {self.n_parameters} parameters"
+        )
+
+
+class KAN(Network):
+    """A Kolmogorov-Arnold network: spline layers on equal uniform knots.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        Inputs, hidden widths, outputs.
+    degree : int
+        Polynomial degree, 1 to 5.
+    intervals : int
+        Knot intervals of every spline.
+    domain : (float, float)
+        Domain of every spline.
+    extrapolation : {"linear", "polynomial", "clamp", "error"}
+        What happens outside the domain; see `SplineLayer`.
+    seed, dtype, data
+        As in `Network`.
+
+    Examples
+    --------
+    >>> import kanml
+    >>> kanml.KAN([2, 5, 1], degree=3, intervals=5).n_parameters
+    120
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        widths: Sequence[int],
+        *,
+        degree: int = 3,
+        intervals: int = 5,
+        domain: tuple[float, float] = (-1.0, 1.0),
+        extrapolation: str = "linear",
+        seed: int | Generator = 0,
+        dtype: npt.DTypeLike = "float64",
+        data: npt.ArrayLike | None = None,
+    ) -> None:
+        ends = real_array(domain, "domain")
+        if ends.shape != (2,):
+            raise ValueError(f"domain must be two numbers (a, b), got {domain!r}")
+        space = SplineSpace.uniform(float(ends[0]), float(ends[1]), intervals, degree)
+        layers = [
+            SplineLayer(n_in, n_out, space, extrapolation=extrapolation)
+            for n_in, n_out in _pairs(widths)
+        ]
+        super().__init__(layers, seed=seed, dtype=dtype, data=data)
+
+
+class MLP(Network):
+    """A multilayer perceptron: `Linear` layers with an activation between them.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        Inputs, hidden widths, outputs.
+    activation : {"sigmoid", "tanh", "relu", "silu", "sin"}
+        Between the layers.
+    output_bias : bool
+        Whether the last layer has a bias.
+    seed, dtype, data
+        As in `Network`.
+
+    Examples
+    --------
+    >>> import kanml
+    >>> kanml.MLP([2, 30, 1]).n_parameters
+    120
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        widths: Sequence[int],
+        *,
+        activation: str = "relu",
+        output_bias: bool = False,
+        seed: int | Generator = 0,
+        dtype: npt.DTypeLike = "float64",
+        data: npt.ArrayLike | None = None,
+    ) -> None:
+        pairs = _pairs(widths)
+        layers: list[Layer] = []
+        for n_in, n_out in pairs[:-1]:
+            layers += [Linear(n_in, n_out), Activation(activation)]
+        layers.append(Linear(*pairs[-1], bias=output_bias))
+        super().__init__(layers, seed=seed, dtype=dtype, data=data)
+
+
+def _pairs(widths: Sequence[int]) -> list[tuple[int, int]]:
+    try:
+        numbers = [integer(w, f"widths[{i}]", 1) for i, w in enumerate(widths)]
+    except TypeError as error:
+        raise TypeError(f"widths must be a sequence of integers: {error}") from None
+    if len(numbers) < 2:
+        raise ValueError(f"widths must have at least two entries, got {list(widths)}")
+    return list(zip(numbers[:-1], numbers[1:], strict=True))
+
+
+def _frozen(array: FloatArray) -> FloatArray:
+    array.setflags(write=False)
+    return array

@@ -1,0 +1,6 @@
+"""What is minimised."""
+
+from kanml.problems.base import Problem
+from kanml.problems.regression import Regression
+
+__all__ = ["Problem", "Regression"]

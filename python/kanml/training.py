@@ -1,0 +1,330 @@
+"""Multilevel training: solve on a grid, refine it exactly, go on (Algorithm 1 of the paper)."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+from tqdm import tqdm
+
+from kanml._validation import FloatArray, choice, integer, threads
+from kanml.checkpoint import Snapshot, load_snapshot, run_fingerprint
+from kanml.history import History
+from kanml.network import Network
+from kanml.optim import LBFGS, Optimizer, State
+from kanml.problems import Problem
+
+__all__ = ["Callback", "Result", "TrainingState", "train"]
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """What a callback sees after an accepted step.
+
+    Attributes
+    ----------
+    network : Network
+        With the parameters after the step.
+    level : int
+        0 on the coarsest grid.
+    step, level_step : int
+        Accepted steps in all, and on this level.
+    loss : float
+        At the present parameters.
+    history : History
+        So far; it goes on growing.
+    snapshot : callable
+        Returns all that is needed to continue from here, as a `Snapshot`.
+    """
+
+    network: Network
+    level: int
+    step: int
+    level_step: int
+    loss: float
+    history: History
+    snapshot: Callable[[], Snapshot]
+
+
+Callback: TypeAlias = Callable[[TrainingState], object]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What training returns.
+
+    Attributes
+    ----------
+    network : Network
+        The trained network, on the finest grid reached; the best so far where training was
+        interrupted, the last good one where the loss diverged.
+    history : History
+        The start, and one row a step.
+    status : {"completed", "stopped", "interrupted", "diverged"}
+        All levels done; a callback returned true; Ctrl-C; the loss became NaN or infinite.
+    message : str
+        The status in words.
+    """
+
+    network: Network
+    history: History
+    status: Literal["completed", "stopped", "interrupted", "diverged"]
+    message: str
+
+
+def train(
+    net: Network,
+    problem: Problem,
+    schedule: Sequence[int],
+    optimizer: Optimizer | None = None,
+    *,
+    transfer_state: Literal["prolong", "reset"] = "prolong",
+    callbacks: Iterable[Callback] = (),
+    progress: bool = True,
+    resume: str | os.PathLike[str] | None = None,
+    num_threads: int | None = None,
+) -> Result:
+    """Train a network on a sequence of refined grids.
+
+    Solves for ``schedule[0]`` steps on the network's own grid, cuts every knot interval in two
+    (the function, and with it the loss, stays the same), solves for ``schedule[1]`` steps, and so
+    on. A level ends early where its optimizer can make no further progress.
+
+    Parameters
+    ----------
+    net : Network
+        On the coarsest grid.
+    problem : Problem
+        What is minimised, for instance a `Regression`.
+    schedule : sequence of int
+        Steps on each level, coarse to fine. A single entry trains on one grid.
+    optimizer : Optimizer
+        `LBFGS()` by default.
+    transfer_state : {"prolong", "reset"}
+        What becomes of the optimizer's memory at a refinement: carried to the finer grid, steps
+        by P and gradients by P (P^T P)^-1, or emptied.
+    callbacks : iterable of callable
+        Called with a `TrainingState` after every step; a true return value stops training.
+    progress : bool
+        Whether to show a progress bar on the standard error.
+    resume : path-like, optional
+        A file that the `Checkpoint` callback of a run with the same arguments wrote: training
+        continues from it, bit for bit.
+    num_threads : int, optional
+        Threads of an evaluation. The result does not depend on it.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is not of its form; FileNotFoundError if there is no file to resume from.
+
+    Notes
+    -----
+    Algorithm 1 of Southworth, Actor, Harper and Cyr, *Multilevel Training for Kolmogorov Arnold
+    Networks*, arXiv:2603.04827: nested iteration, one pass, no cycles.
+
+    Examples
+    --------
+    >>> import kanml
+    >>> import numpy as np
+    >>> x = np.linspace(-1, 1, 200)[:, None]
+    >>> problem = kanml.Regression(x, np.exp(x) * np.sin(5 * x))
+    >>> net = kanml.KAN([1, 1], degree=3, intervals=4)
+    >>> result = kanml.train(net, problem, schedule=[20, 20, 20], progress=False)
+    >>> result.status, result.network.layers[0].spaces[0].intervals
+    ('completed', 16)
+    >>> bool(result.history.loss[-1] < 1e-9)
+    True
+    """
+    if not isinstance(net, Network):
+        raise TypeError(f"net must be a Network, got {net!r}")
+    steps = [integer(s, f"schedule[{i}]", 0) for i, s in enumerate(schedule)]
+    if not steps:
+        raise ValueError("schedule must have at least one level, got none")
+    threads(num_threads)
+    run = _Run(
+        net,
+        problem,
+        steps,
+        LBFGS() if optimizer is None else optimizer,
+        choice(transfer_state, "transfer_state", ("prolong", "reset")),
+        num_threads,
+    )
+    if resume is not None:
+        run.restore(load_snapshot(resume, run.optimizer, run.fingerprint))
+    with _progress_bar(sum(steps), progress) as bar:
+        return run.run(tuple(callbacks), bar)
+
+
+class _Diverged(Exception):
+    """The loss or its gradient is not finite."""
+
+
+class _Run:
+    """One training run; `state` is evaluated whenever the loop comes round."""
+
+    def __init__(
+        self,
+        net: Network,
+        problem: Problem,
+        schedule: list[int],
+        optimizer: Optimizer,
+        transfer_state: str,
+        num_threads: int | None,
+    ) -> None:
+        self.net = net
+        self.problem = problem
+        self.schedule = schedule
+        self.optimizer = optimizer
+        self.transfer_state = transfer_state
+        self.num_threads = num_threads
+        self.fingerprint = run_fingerprint(
+            net, problem.fingerprint(), repr(optimizer), repr(schedule), transfer_state
+        )
+        self.level = 0
+        self.state: State = optimizer.init(net.parameters)
+        self.history = History()
+        self.best = (math.inf, net)
+        self.started = time.perf_counter()
+
+    def run(self, callbacks: tuple[Callback, ...], bar: tqdm[None]) -> Result:
+        try:
+            if not len(self.history):
+                self.evaluate(self.state)
+            while True:
+                self.show(bar)
+                if self.level_is_done():
+                    if self.level + 1 == len(self.schedule):
+                        return self.result("completed", self.state.finished or "all steps are done")
+                    self.refine()
+                    continue
+                self.step()
+                view = self.view()
+                if any([callback(view) for callback in callbacks]):  # every callback is called
+                    self.show(bar)
+                    return self.result("stopped", "a callback stopped the training")
+        except _Diverged as error:
+            return self.result("diverged", str(error))
+        except KeyboardInterrupt:
+            # States are immutable: whatever the interrupt broke off, self.best is whole.
+            message = "interrupted from the keyboard; the network is the best so far"
+            return Result(self.best[1], self.history, "interrupted", message)
+
+    def function(self, theta: FloatArray) -> tuple[float, FloatArray]:
+        return self.problem.value_and_gradient(
+            self.net.with_parameters(theta), num_threads=self.num_threads
+        )
+
+    def level_is_done(self) -> bool:
+        return self.state.level_step >= self.schedule[self.level] or bool(self.state.finished)
+
+    def step(self) -> None:
+        state = self.optimizer.step(self.function, self.state)
+        if state.step == self.state.step:  # nothing was accepted: the level is finished
+            self.state = state
+            return
+        if self.problem.advance(self.net.with_parameters(state.parameters)):
+            state = state.stale()
+        self.evaluate(state)
+
+    def refine(self) -> None:
+        fine = self.net.refine()
+        operator = self.net.prolongation(fine)
+        state = self.optimizer.transfer(
+            self.state,
+            operator.__matmul__,
+            operator.dual,
+            operator.second_moment,
+            self.transfer_state,
+        )
+        loss, network = self.best
+        self.best = (loss, fine.with_parameters(operator @ network.parameters))
+        self.net = fine
+        self.level += 1
+        self.evaluate(state)
+
+    def evaluate(self, state: State) -> None:
+        """Make an evaluated state the present one, and write its row of the history."""
+        state = self.optimizer.evaluate(self.function, state)
+        if state.value is None or state.gradient is None:
+            raise TypeError(f"{self.optimizer!r} did not evaluate its state")
+        if not (math.isfinite(state.value) and np.isfinite(state.gradient).all()):
+            raise _Diverged(
+                f"the loss or its gradient became {state.value} at step {state.step}; "
+                "the network is the last good one"
+            )
+        self.state = state
+        if state.value < self.best[0]:
+            self.best = (state.value, self.net.with_parameters(state.parameters))
+        self.history.append(
+            level=self.level,
+            step=state.step,
+            loss=state.value,
+            seconds=time.perf_counter() - self.started,
+            evaluations=state.evaluations,
+        )
+
+    def view(self) -> TrainingState:
+        return TrainingState(
+            network=self.net.with_parameters(self.state.parameters),
+            level=self.level,
+            step=self.state.step,
+            level_step=self.state.level_step,
+            loss=self.history.loss_now,
+            history=self.history,
+            snapshot=self.snapshot,
+        )
+
+    def snapshot(self) -> Snapshot:
+        loss, network = self.best
+        return Snapshot(
+            network=self.net.with_parameters(self.state.parameters),
+            optimizer_state=self.state,
+            level=self.level,
+            best_network=network,
+            best_loss=loss,
+            problem_state=self.problem.state(),
+            history=History.from_arrays(self.history.arrays()),
+            fingerprint=self.fingerprint,
+        )
+
+    def restore(self, snapshot: Snapshot) -> None:
+        self.net = snapshot.network
+        self.level = snapshot.level
+        self.state = snapshot.optimizer_state
+        self.best = (snapshot.best_loss, snapshot.best_network)
+        self.problem.restore(snapshot.problem_state)
+        self.history = snapshot.history
+        self.started = time.perf_counter() - float(self.history.seconds[-1])
+
+    def result(
+        self,
+        status: Literal["completed", "stopped", "diverged"],
+        message: str,
+    ) -> Result:
+        final = self.net.with_parameters(self.state.parameters)
+        return Result(final, self.history, status, message)
+
+    def show(self, bar: tqdm[None]) -> None:
+        done = sum(self.schedule[: self.level]) + self.state.level_step
+        bar.set_postfix_str(
+            f"level {self.level + 1}/{len(self.schedule)}, loss {self.history.loss_now:.3e}",
+            refresh=False,
+        )
+        bar.update(done - bar.n)
+
+
+def _progress_bar(total: int, progress: bool) -> tqdm[None]:
+    # On a terminal the bar moves often; in a log file a line every other second is enough.
+    interval = 0.1 if sys.stderr.isatty() else 2.0
+    return tqdm(total=total, disable=not progress, unit="step", mininterval=interval)
