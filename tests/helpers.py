@@ -86,5 +86,6 @@ def same_bits(left, right):
 
 
 def relative_error(got, expected):
-    """The largest error in terms of the largest value."""
-    return abs(np.asarray(got) - expected).max() / abs(np.asarray(expected)).max()
+    """The largest error in terms of the largest value; 0 where both are exactly zero."""
+    error = abs(np.asarray(got) - expected).max()
+    return error / abs(np.asarray(expected)).max() if error != 0.0 else 0.0
