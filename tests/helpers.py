@@ -1,0 +1,91 @@
+"""From a kanml network to the oracle, and small things that several test files share."""
+
+from __future__ import annotations
+
+import re
+
+import kanml
+import numpy as np
+
+from reference import networks, splines
+
+
+def naming(*parts):
+    """A pattern for pytest.raises(match=...): the message contains all parts, in any order."""
+    return r"(?s)\A" + "".join(rf"(?=.*(?<!\w){re.escape(str(part))})" for part in parts)
+
+
+def reference_layers(net, parameters=None):
+    """The same network for the oracle, read through `net.layers` and `net.blocks` alone."""
+    parameters = np.float64(net.parameters) if parameters is None else np.asarray(parameters)
+    arrays = {
+        (block.layer, block.name): parameters[block.slice].reshape(block.shape)
+        for block in net.blocks
+    }
+    layers = []
+    for i, layer in enumerate(net.layers):
+        if isinstance(layer, kanml.SplineLayer):
+            knots = tuple(splines.knots_with_ghosts(s.breakpoints, s.degree) for s in layer.spaces)
+            degree = layer.spaces[0].degree
+            coefficients = arrays[i, "coefficients"]
+            layers.append(networks.Spline(knots, degree, coefficients, layer.extrapolation))
+        elif isinstance(layer, kanml.Linear):
+            layers.append(networks.Linear(arrays[i, "weights"], arrays.get((i, "bias"))))
+        elif isinstance(layer, kanml.Affine):
+            layers.append(networks.Affine(layer.scale, layer.shift))
+        else:
+            layers.append(networks.Activation(layer.kind))
+    return layers
+
+
+def reference_output(net, x, parameters=None):
+    return networks.evaluate(reference_layers(net, parameters), np.asarray(x))
+
+
+def random_breakpoints(rng, n, a=-1.0, b=1.0, ratio=5.0):
+    """n intervals on [a, b] whose lengths differ by at most `ratio`."""
+    lengths = rng.uniform(1.0, ratio, n)
+    inner = np.cumsum(lengths)[:-1] / lengths.sum()
+    return np.concatenate([[a], a + (b - a) * inner, [b]])
+
+
+def random_parameters(net, seed):
+    """Parameters of a network whose slopes are of order one, whatever its knots.
+
+    Independent coefficients on n intervals make slopes of order n, and three layers of those
+    magnify rounding a thousandfold: a test would then measure the network, not its evaluation.
+    """
+    rng = np.random.default_rng(seed)
+    theta = np.zeros(net.n_parameters)
+    for block in net.blocks:
+        n_in = net.layers[block.layer].n_in
+        values = rng.normal(size=block.shape) / np.sqrt(n_in)
+        if block.kind == "spline":
+            start = 0
+            for space in net.layers[block.layer].spaces:
+                stop = start + space.dim
+                steps = values[start:stop] * np.sqrt(2.0 / space.dim)
+                values[start:stop] = np.cumsum(steps, axis=0) + values[start] * 0.3
+                start = stop
+        theta[block.slice] = values.ravel()
+    return theta
+
+
+def with_random_parameters(net, seed=0):
+    return net.with_parameters(random_parameters(net, seed))
+
+
+def same_bits(left, right):
+    """Equal, bit for bit; NaN equal to itself, -0.0 not to 0.0."""
+    left, right = np.asarray(left), np.asarray(right)
+    return (
+        left.shape == right.shape
+        and left.dtype == right.dtype
+        and left.tobytes() == right.tobytes()
+    )
+
+
+def relative_error(got, expected):
+    """The largest error in terms of the largest value; 0 where both are exactly zero."""
+    error = abs(np.asarray(got) - expected).max()
+    return error / abs(np.asarray(expected)).max() if error != 0.0 else 0.0
