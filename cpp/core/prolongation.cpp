@@ -61,7 +61,8 @@ void dyadic_rows(int degree, std::span<index> first_column, std::span<double> va
 
 // Fine coefficient j is the blossom of the coarse polynomial piece at the k fine knots inside the
 // support of function j (the Oslo algorithm: Cohen, Lyche and Riesenfeld 1980). Any piece in that
-// support and in the domain gives the same number; the middle one keeps the arguments closest.
+// support and in the domain gives the same number; in the widest one the arguments lie least far
+// outside of it, measured in its own width, so that it extrapolates and cancels least.
 void blossom_rows(const SplineSpace& coarse, const SplineSpace& fine, std::span<index> first_column,
                   std::span<double> values) {
   const int degree = coarse.degree();
@@ -71,10 +72,16 @@ void blossom_rows(const SplineSpace& coarse, const SplineSpace& fine, std::span<
   for (index j = 0; j < fine.dim(); ++j) {
     // Fine interval i has the knots i + degree and i + degree + 1; function j lives on the
     // intervals j - degree .. j.
-    const index piece = std::clamp<index>(j - degree / 2, 0, fine.intervals() - 1);
-    const double left = knots[static_cast<std::size_t>(piece + degree)];
-    const double right = knots[static_cast<std::size_t>(piece + degree + 1)];
-    const std::int32_t i = point::find_interval(space, degree, 0.5 * (left + right));
+    const auto width_of = [&](index piece) {
+      return knots[static_cast<std::size_t>(piece + degree + 1)] -
+             knots[static_cast<std::size_t>(piece + degree)];
+    };
+    index widest = std::max<index>(0, j - degree);
+    for (index piece = widest; piece <= std::min(j, fine.intervals() - 1); ++piece) {
+      if (width_of(piece) > width_of(widest)) widest = piece;
+    }
+    const double middle = knots[static_cast<std::size_t>(widest + degree)] + 0.5 * width_of(widest);
+    const std::int32_t i = point::find_interval(space, degree, middle);
     double* row = values.data() + j * (degree + 1);
     row[0] = 1.0;
     for (int d = 1; d <= degree; ++d) {

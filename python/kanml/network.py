@@ -22,7 +22,7 @@ from kanml._validation import (
     threads,
 )
 from kanml.initialisation import Generator, initial_parameters
-from kanml.layers import Activation, Layer, Linear, SplineLayer
+from kanml.layers import Activation, Affine, Layer, Linear, SplineLayer
 from kanml.splines import SplineSpace
 from kanml.transfer import BlockProlongation, Prolongation, prolongation
 
@@ -47,6 +47,9 @@ class Architecture:
         self.layers = tuple(layers)
         if not self.layers:
             raise ValueError("layers must hold at least one layer, got none")
+        for i, layer in enumerate(self.layers):
+            if not isinstance(layer, (SplineLayer, Linear, Activation, Affine)):
+                raise TypeError(f"layers[{i}] must be a layer of kanml, got {layer!r}")
         self.widths = _chain(self.layers)
         blocks = []
         start = 0
@@ -438,9 +441,9 @@ class KAN(Network):
         dtype: npt.DTypeLike = "float64",
         data: npt.ArrayLike | None = None,
     ) -> None:
-        ends = real_array(domain, "domain")
-        if ends.shape != (2,):
-            raise ValueError(f"domain must be two numbers (a, b), got {domain!r}")
+        ends = finite(real_array(domain, "domain"), "domain")
+        if ends.shape != (2,) or not ends[0] < ends[1]:
+            raise ValueError(f"domain must be two numbers a < b, got {domain!r}")
         space = SplineSpace.uniform(float(ends[0]), float(ends[1]), intervals, degree)
         layers = [
             SplineLayer(n_in, n_out, space, extrapolation=extrapolation)

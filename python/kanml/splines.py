@@ -86,7 +86,7 @@ class SplineSpace:
         """
         ends = finite(real_array([a, b], "domain"), "domain")
         if not ends[0] < ends[1]:
-            raise ValueError(f"a must be less than b, got a = {a} and b = {b}")
+            raise ValueError(f"the domain must have a < b, got a = {a} and b = {b}")
         return cls(np.linspace(ends[0], ends[1], integer(intervals, "intervals", 1) + 1), degree)
 
     @property

@@ -1,0 +1,72 @@
+"""Reference problems of the library, with exact solutions."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kanml._validation import Float64Array, integer
+
+__all__ = ["RotatedWaves"]
+
+
+class RotatedWaves:
+    """The regression problem of the paper: a sum of waves and a kink, seen at an angle.
+
+    ``f(x, y) = cos(4 pi x') + sin(pi y') + sin(2 pi y') + |sin(3 pi y'^2)|``, where
+    ``(x', y') = (x cos a - y sin a, x sin a + y cos a)`` with a = 0.175 rad, at uniformly random
+    points of [0.0001, 0.9999]^2; the values at the training points are mapped affinely to [0, 1].
+
+    Parameters
+    ----------
+    seed : int
+        For the points.
+    n : int
+        Number of training points, and of fresh test points.
+
+    Attributes
+    ----------
+    x, y : ndarray, shape (n, 2) and (n, 1)
+        Training points and values.
+    x_test, y_test : ndarray, shape (n, 2) and (n, 1)
+        Fresh points, with the values mapped as at the training points.
+
+    Notes
+    -----
+    Section 5.1 of Southworth, Actor, Harper and Cyr, arXiv:2603.04827.
+
+    Examples
+    --------
+    >>> from kanml.problems import RotatedWaves
+    >>> data = RotatedWaves(seed=1234)
+    >>> data.x.shape, float(data.y.min()), float(data.y.max())
+    ((20000, 2), 0.0, 1.0)
+    """
+
+    ANGLE = 0.175
+    DOMAIN = (0.0001, 0.9999)
+
+    def __init__(self, seed: int, n: int = 20_000) -> None:
+        rng = np.random.default_rng(integer(seed, "seed", 0))
+        shape = (integer(n, "n", 2), 2)
+        self.x = rng.uniform(*self.DOMAIN, shape)
+        self.x_test = rng.uniform(*self.DOMAIN, shape)
+        raw = self._raw(self.x)
+        self._least, self._range = raw.min(), np.ptp(raw)
+        self.y = self(self.x)
+        self.y_test = self(self.x_test)
+
+    def __call__(self, x: Float64Array) -> Float64Array:
+        """Return the exact values at points of shape (N, 2), as (N, 1)."""
+        values: Float64Array = (self._raw(x) - self._least) / self._range
+        return values
+
+    def _raw(self, x: Float64Array) -> Float64Array:
+        cos, sin = np.cos(self.ANGLE), np.sin(self.ANGLE)
+        u, v = x[:, :1] * cos - x[:, 1:] * sin, x[:, :1] * sin + x[:, 1:] * cos
+        values: Float64Array = (
+            np.cos(4 * np.pi * u)
+            + np.sin(np.pi * v)
+            + np.sin(2 * np.pi * v)
+            + np.abs(np.sin(3 * np.pi * v**2))
+        )
+        return values
