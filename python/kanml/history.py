@@ -62,14 +62,14 @@ class History:
         return np.array(self._reals["loss"], dtype=np.float64)
 
     @property
-    def loss_now(self) -> float:
-        """Loss of the last row."""
-        return self._reals["loss"][-1]
-
-    @property
     def seconds(self) -> Float64Array:
         """Time since the start of training, without interruptions."""
         return np.array(self._reals["seconds"], dtype=np.float64)
+
+    @property
+    def last(self) -> dict[str, float]:
+        """The last row, without making arrays of the columns."""
+        return {name: column[-1] for name, column in (self._integers | self._reals).items()}
 
     def arrays(self) -> dict[str, IntArray | Float64Array]:
         """Return all columns by name."""

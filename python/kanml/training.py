@@ -242,9 +242,9 @@ class _Run:
         operator = self.net.prolongation(fine)
         state = self.optimizer.transfer(
             self.state,
-            operator.__matmul__,
-            operator.dual,
-            operator.second_moment,
+            _on_last_axis(operator.__matmul__),
+            _on_last_axis(operator.dual),
+            _on_last_axis(operator.second_moment),
             self.transfer_state,
         )
         loss, network = self.best
@@ -280,7 +280,7 @@ class _Run:
             level=self.level,
             step=self.state.step,
             level_step=self.state.level_step,
-            loss=self.history.loss_now,
+            loss=self.history.last["loss"],
             history=self.history,
             snapshot=self.snapshot,
         )
@@ -318,10 +318,15 @@ class _Run:
     def show(self, bar: tqdm[None]) -> None:
         done = sum(self.schedule[: self.level]) + self.state.level_step
         bar.set_postfix_str(
-            f"level {self.level + 1}/{len(self.schedule)}, loss {self.history.loss_now:.3e}",
+            f"level {self.level + 1}/{len(self.schedule)}, loss {self.history.last['loss']:.3e}",
             refresh=False,
         )
         bar.update(done - bar.n)
+
+
+def _on_last_axis(apply: Callable[[FloatArray], FloatArray]) -> Callable[[FloatArray], FloatArray]:
+    """Operators work on columns, an optimizer keeps vectors as rows."""
+    return lambda v: apply(v.T).T
 
 
 def _progress_bar(total: int, progress: bool) -> tqdm[None]:
