@@ -87,14 +87,13 @@ def strong_wolfe(
     first : float
         The first trial, positive.
     noise : float
-        Relative difference of two values that may be rounding error.
+        Values that agree to this relative accuracy differ by rounding only.
 
     Returns
     -------
     Search
         After at most `MAX_EVALUATIONS` trials.
     """
-    tolerance = noise * abs(start.value)
     previous, low, high = start, start, None
     t = first
     widths = [math.inf, math.inf]  # of the bracket, one and two trials ago
@@ -102,8 +101,8 @@ def strong_wolfe(
         trial = line(t)
         if (
             not trial.finite()
-            or not _sufficient_decrease(trial, start, tolerance)
-            or trial.value > low.value + tolerance
+            or not _sufficient_decrease(trial, start, noise)
+            or (trial.value > low.value and not _same_value(trial, low, noise))
         ):
             high = trial
         elif abs(trial.slope) <= CURVATURE * abs(start.slope):
@@ -115,9 +114,9 @@ def strong_wolfe(
                 high = previous
 
         if high is None:
-            t = _extrapolate(previous, low, tolerance)
+            t = _extrapolate(previous, low, noise)
             continue
-        t = _interpolate(low, high, tolerance)
+        t = _interpolate(low, high, noise)
         width = abs(high.t - low.t)
         if width > 2 / 3 * widths[1]:  # too slow (More and Thuente 1994, section 4): bisect
             t = 0.5 * (low.t + high.t)
@@ -127,38 +126,42 @@ def strong_wolfe(
     return Search(low, False, evaluations)
 
 
-def _sufficient_decrease(trial: Trial, start: Trial, tolerance: float) -> bool:
-    change = trial.value - start.value
-    return change <= SUFFICIENT_DECREASE * trial.t * start.slope or abs(change) <= tolerance
+def _sufficient_decrease(trial: Trial, start: Trial, noise: float) -> bool:
+    bound = start.value + SUFFICIENT_DECREASE * trial.t * start.slope
+    return trial.value <= bound or _same_value(trial, start, noise)
 
 
-def _extrapolate(previous: Trial, low: Trial, tolerance: float) -> float:
+def _same_value(a: Trial, b: Trial, noise: float) -> bool:
+    return abs(a.value - b.value) <= noise * max(abs(a.value), abs(b.value))
+
+
+def _extrapolate(previous: Trial, low: Trial, noise: float) -> float:
     """Return a trial beyond `low`, from where it goes on downhill."""
-    guess = _minimiser(previous, low, tolerance)
+    guess = _minimiser(previous, low, noise)
     if not guess > low.t:  # no minimiser ahead
         return 10 * low.t
     return min(max(guess, 2 * low.t), 10 * low.t)
 
 
-def _interpolate(low: Trial, high: Trial, tolerance: float) -> float:
+def _interpolate(low: Trial, high: Trial, noise: float) -> float:
     """Return a trial between `low` and `high`, not too close to either."""
     width = high.t - low.t
     if not high.finite():
         return low.t + 0.25 * width  # nothing to interpolate, and the wall may be near
-    fraction = (_minimiser(low, high, tolerance) - low.t) / width
+    fraction = (_minimiser(low, high, noise) - low.t) / width
     if not 0 < fraction < 1:
         fraction = 0.5
     return low.t + min(max(fraction, 0.1), 0.9) * width
 
 
-def _minimiser(a: Trial, b: Trial, tolerance: float) -> float:
+def _minimiser(a: Trial, b: Trial, noise: float) -> float:
     """Minimise the cubic through values and slopes of two points; NaN where it has no minimum.
 
     Nocedal and Wright, equation 3.59. Where the values differ by no more than rounding, the zero
     of the linear slope instead.
     """
     width = b.t - a.t
-    if abs(b.value - a.value) <= tolerance:
+    if _same_value(a, b, noise):
         return _divide(a.t * b.slope - b.t * a.slope, b.slope - a.slope)
     d1 = a.slope + b.slope - 3 * ((b.value - a.value) / width)
     discriminant = d1 * d1 - a.slope * b.slope
