@@ -1,0 +1,1 @@
+"""Slow, readable oracles: NumPy and the standard library alone, never kanml."""
