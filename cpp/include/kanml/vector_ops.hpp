@@ -25,20 +25,20 @@ struct AdamCoefficients {
   double beta1;
   double beta2;
   double eps;
-  double weight_decay;  // decoupled (Loshchilov and Hutter 2019)
-  index updates;        // how many updates the moments have seen, this one included: at least 1
+  index updates;  // how many updates the moments have seen, this one included: at least 1
 };
 
 // One Adam direction (Kingma and Ba 2015, Algorithm 1): the moments are updated in place, and
 //   direction = -learning_rate * m_hat / (sqrt(v_hat) + eps).
-// Weight decay is not part of the direction, since it acts on the parameters themselves whatever
-// linear map the direction passes through afterwards.
+// `direction` may be the gradient. Decoupled weight decay is no part of it: that acts on the
+// parameters themselves, whatever linear map the direction passes through afterwards.
 template <class T>
 void adam_direction(const AdamCoefficients& coefficients, std::span<const T> gradient,
                     std::span<T> first_moment, std::span<T> second_moment, std::span<T> direction);
 
 // The L-BFGS two-loop recursion (Nocedal and Wright 2006, Algorithm 7.4):
 //   direction = -H gradient, H0 = (s.y / y.y of the newest pair) I, or I without pairs.
+// Every pair must have s.y > 0, else H is not positive definite. `direction` may be the gradient.
 template <class T>
 void two_loop(index pairs, index n,
               std::span<const T> steps,             // (pairs, n), oldest first

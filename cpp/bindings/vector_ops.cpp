@@ -1,0 +1,93 @@
+// Vector operations on float32 and float64 arrays. Everything that is written is an argument.
+#include "kanml/vector_ops.hpp"
+
+#include "arrays.hpp"
+#include "bindings.hpp"
+
+namespace kanml::bindings {
+
+namespace {
+
+template <class T>
+double dot_arrays(const Array<T>& x, const Array<T>& y) {
+  const auto in_x = input(x, "x", x.size());
+  const auto in_y = input(y, "y", x.size());
+  const py::gil_scoped_release release;
+  return dot(in_x, in_y);
+}
+
+template <class T>
+double max_abs_array(const Array<T>& x) {
+  const auto in_x = input(x, "x", x.size());
+  const py::gil_scoped_release release;
+  return max_abs(in_x);
+}
+
+template <class T>
+void axpy_arrays(double a, const Array<T>& x, const Array<T>& y, Array<T>& out) {
+  const auto in_x = input(x, "x", x.size());
+  const auto in_y = input(y, "y", x.size());
+  const auto to = output(out, "out", x.size());
+  const py::gil_scoped_release release;
+  axpy(a, in_x, in_y, to);
+}
+
+template <class T>
+void adam_direction_arrays(const Array<T>& gradient, Array<T>& first_moment,
+                           Array<T>& second_moment, Array<T>& direction, double learning_rate,
+                           double beta1, double beta2, double eps, index updates) {
+  const index n = gradient.size();
+  const auto g = input(gradient, "gradient", n);
+  const auto m = output(first_moment, "first_moment", n);
+  const auto v = output(second_moment, "second_moment", n);
+  const auto d = output(direction, "direction", n);
+  if (updates < 1) {
+    throw py::value_error("updates is " + std::to_string(updates) + ", expected at least 1");
+  }
+  const AdamCoefficients coefficients{learning_rate, beta1, beta2, eps, updates};
+  const py::gil_scoped_release release;
+  adam_direction(coefficients, g, m, v, d);
+}
+
+template <class T>
+void two_loop_arrays(const Array<T>& steps, const Array<T>& gradient_changes,
+                     const Array<T>& gradient, Array<T>& direction) {
+  const index n = gradient.size();
+  if (steps.ndim() != 2 || steps.shape(1) != n) {
+    throw py::value_error("steps must have the shape (pairs, " + std::to_string(n) + ")");
+  }
+  const index pairs = steps.shape(0);
+  const auto s = input(steps, "steps", pairs * n);
+  const auto y = input(gradient_changes, "gradient_changes", pairs * n);
+  const auto g = input(gradient, "gradient", n);
+  const auto d = output(direction, "direction", n);
+  const py::gil_scoped_release release;
+  two_loop(pairs, n, s, y, g, d);
+}
+
+template <class T>
+void bind_scalar(py::module_& m) {
+  const auto array = [](const char* name) { return py::arg(name).noconvert(); };
+  m.def("dot", &dot_arrays<T>, array("x"), array("y"),
+        "The scalar product of two vectors, summed in float64.");
+  m.def("max_abs", &max_abs_array<T>, array("x"),
+        "The largest absolute value in a vector; NaN if there is a NaN.");
+  m.def("axpy", &axpy_arrays<T>, py::arg("a"), array("x"), array("y"), array("out"),
+        "Write y + a x to `out`, which may be x or y.");
+  m.def("adam_direction", &adam_direction_arrays<T>, array("gradient"), array("first_moment"),
+        array("second_moment"), array("direction"), py::kw_only(), py::arg("learning_rate"),
+        py::arg("beta1"), py::arg("beta2"), py::arg("eps"), py::arg("updates"),
+        "Update both moments in place and write one Adam direction. `updates` counts this one.");
+  m.def("two_loop", &two_loop_arrays<T>, array("steps"), array("gradient_changes"),
+        array("gradient"), array("direction"),
+        "Write the L-BFGS direction -H gradient; the pairs are rows (pairs, n), oldest first.");
+}
+
+}  // namespace
+
+void bind_vector_ops(py::module_& m) {
+  bind_scalar<float>(m);
+  bind_scalar<double>(m);
+}
+
+}  // namespace kanml::bindings

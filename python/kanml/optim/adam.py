@@ -1,0 +1,149 @@
+"""Adam with decoupled weight decay."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from kanml import _core
+from kanml.optim.base import (
+    IDENTITY,
+    Function,
+    Geometry,
+    LinearMap,
+    Optimizer,
+    State,
+    Vector,
+    advanced,
+    frozen,
+    initial_parameters,
+    obstacle,
+    require_number,
+)
+from kanml.optim.schedules import Schedule, learning_rate, require_learning_rate
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class AdamState(State):
+    """A state with Adam's memory, which lives in the space of the mapped gradient.
+
+    Attributes
+    ----------
+    first_moment, second_moment : ndarray (n,)
+        Running averages of the gradient and of its square, entry by entry, before bias correction.
+    updates : int
+        How many gradients the averages have seen.
+    """
+
+    first_moment: Vector
+    second_moment: Vector
+    updates: int = 0
+
+
+@dataclass(frozen=True)
+class Adam(Optimizer[AdamState]):
+    """Adam, with decoupled weight decay where that is asked for (AdamW).
+
+    D. P. Kingma and J. Ba, Adam: a method for stochastic optimization, 2015, Algorithm 1 gives the
+    direction d; I. Loshchilov and F. Hutter, Decoupled weight decay regularization, 2019,
+    Algorithm 2 the decay beside it: theta <- theta - lr * weight_decay * theta + d. The decay acts
+    on the parameters themselves, whatever the geometry.
+
+    A step leaves value and gradient unknown, so that the next minibatch may be drawn first.
+
+    Parameters
+    ----------
+    lr : float or Schedule
+        The learning rate, positive.
+    betas : (float, float)
+        The factors of both running averages, in [0, 1).
+    eps : float
+        Added to the root of the second moment; positive.
+    weight_decay : float
+        Not negative.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described.
+
+    Examples
+    --------
+    >>> from kanml.optim import Adam
+    >>> optimizer = Adam(lr=0.5)
+    >>> state = optimizer.init([4.0, -3.0])
+    >>> state = optimizer.step(lambda x: (x @ x, 2 * x), state)
+    >>> state.parameters.round(6)
+    array([ 3.5, -2.5])
+    """
+
+    lr: float | Schedule
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        require_learning_rate(self.lr)
+        if not isinstance(self.betas, (tuple, list)) or len(self.betas) != 2:
+            raise TypeError(f"betas is {self.betas!r}, expected two numbers in [0, 1)")
+        for i, beta in enumerate(self.betas):
+            require_number(f"betas[{i}]", beta, "a number in [0, 1)", lambda beta: 0 <= beta < 1)
+        require_number("eps", self.eps, "a number > 0", lambda eps: eps > 0)
+        require_number("weight_decay", self.weight_decay, "a number >= 0", lambda decay: decay >= 0)
+
+    def init(self, parameters: ArrayLike) -> AdamState:
+        """Return a state that starts at these parameters; see `Optimizer.init`."""
+        start = initial_parameters(parameters)
+        zero = frozen(np.zeros_like(start), start.dtype)
+        return AdamState(parameters=start, first_moment=zero, second_moment=zero)
+
+    def step(
+        self, function: Function, state: AdamState, geometry: Geometry = IDENTITY
+    ) -> AdamState:
+        """Return the state after one step; see `Optimizer.step`."""
+        if state.finished:
+            return state
+        state = self.evaluate(function, state)
+        value, gradient = state.evaluation()
+        if reason := obstacle(value, gradient):
+            return replace(state, finished=reason)
+
+        rate = learning_rate(self.lr, state)
+        first_moment = state.first_moment.copy()
+        second_moment = state.second_moment.copy()
+        direction = np.empty_like(first_moment)
+        _core.adam_direction(
+            geometry.gradient(gradient),
+            first_moment,
+            second_moment,
+            direction,
+            learning_rate=rate,
+            beta1=self.betas[0],
+            beta2=self.betas[1],
+            eps=self.eps,
+            updates=state.updates + 1,
+        )
+        first_moment.flags.writeable = False
+        second_moment.flags.writeable = False
+
+        parameters = np.empty_like(state.parameters)
+        decay = 1 - rate * self.weight_decay
+        _core.axpy(decay, state.parameters, geometry.step(direction), parameters)
+        return advanced(
+            state,
+            parameters,
+            first_moment=first_moment,
+            second_moment=second_moment,
+            updates=state.updates + 1,
+        )
+
+    def _transferred_memory(
+        self, state: AdamState, primal: LinearMap, dual: LinearMap, second_moment: LinearMap
+    ) -> dict[str, Any]:
+        dtype = state.parameters.dtype
+        return {
+            "first_moment": frozen(dual(state.first_moment), dtype),
+            "second_moment": frozen(second_moment(state.second_moment), dtype),
+            "updates": state.updates,
+        }

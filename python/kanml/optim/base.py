@@ -1,0 +1,283 @@
+"""What all optimizers share: the state, the protocol, and the geometry they work through.
+
+An optimizer holds hyperparameters and nothing else. Whatever changes during a run is in a `State`,
+which is never modified: each step makes a new one, so that a state may be kept, saved, resumed
+from, or dropped after a bad step. A training run is therefore ::
+
+    state = optimizer.init(parameters)
+    while not state.finished:
+        state = optimizer.step(function, state)
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from numbers import Real
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from kanml import _core
+
+Vector: TypeAlias = NDArray[np.floating[Any]]
+"""A float32 or float64 array."""
+
+Function: TypeAlias = Callable[[Vector], tuple[float, Vector]]
+"""What is minimised: parameters (n,) -> (value, gradient (n,))."""
+
+LinearMap: TypeAlias = Callable[[Vector], Vector]
+"""(..., n) -> (..., m), acting on the last axis."""
+
+S = TypeVar("S", bound="State")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class State:
+    """Where an optimizer stands.
+
+    The arrays are read-only and belong to the state. Subclasses add an optimizer's memory, as
+    array and integer fields only, so that any state can be saved field by field.
+
+    Attributes
+    ----------
+    parameters : ndarray (n,)
+        float32 or float64; everything else has the same dtype.
+    value : float or None
+        The objective at `parameters`; None if it has not been evaluated there.
+    gradient : ndarray (n,) or None
+        The gradient of the objective by `parameters`, likewise.
+    step : int
+        Accepted steps.
+    level_step : int
+        Accepted steps since the last transition between levels.
+    evaluations : int
+        Calls of the objective.
+    finished : str
+        Why no further step is possible, or the empty string.
+    """
+
+    parameters: Vector
+    value: float | None = None
+    gradient: Vector | None = None
+    step: int = 0
+    level_step: int = 0
+    evaluations: int = 0
+    finished: str = ""
+
+    def stale(self: S) -> S:
+        """Forget what depends on the objective, which has changed: value, gradient, `finished`.
+
+        The optimizer's memory is kept.
+        """
+        return replace(self, value=None, gradient=None, finished="")
+
+    def evaluation(self) -> tuple[float, Vector]:
+        """Return the value and the gradient.
+
+        Raises
+        ------
+        ValueError
+            If the state has not been evaluated.
+        """
+        if self.value is None or self.gradient is None:
+            raise ValueError("the state has not been evaluated at its parameters")
+        return self.value, self.gradient
+
+
+class Geometry:
+    """The space an optimizer works in, as two linear maps; this one changes nothing.
+
+    An optimizer reads gradients through `gradient` and keeps its memory in that space; its
+    direction becomes a step in the parameters through `step`. In variables z with parameters
+    A z these are A^T and A. Both maps return a contiguous array of the shape and dtype they are
+    given, and leave that one as it is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from kanml.optim import Geometry
+    >>> class Scaled(Geometry):
+    ...     def gradient(self, gradient):
+    ...         return 10 * gradient
+    ...     def step(self, direction):
+    ...         return 10 * direction
+    >>> Scaled().step(np.ones(2))
+    array([10., 10.])
+    """
+
+    def gradient(self, gradient: Vector) -> Vector:
+        """Map the gradient by the parameters into the space the optimizer works in."""
+        return gradient
+
+    def step(self, direction: Vector) -> Vector:
+        """Map a direction in the space the optimizer works in to a step in the parameters."""
+        return direction
+
+
+IDENTITY = Geometry()
+
+
+class Optimizer(ABC, Generic[S]):
+    """Hyperparameters, and how they turn one state into the next."""
+
+    @abstractmethod
+    def init(self, parameters: ArrayLike) -> S:
+        """Return a state that starts at these parameters, not yet evaluated.
+
+        Parameters
+        ----------
+        parameters : array_like (n,)
+            float32 stays float32; every other real type becomes float64.
+
+        Raises
+        ------
+        TypeError
+            If the parameters are not real numbers.
+        ValueError
+            If they are not a vector, or not finite.
+        """
+
+    @abstractmethod
+    def step(self, function: Function, state: S, geometry: Geometry = IDENTITY) -> S:
+        """Return the state after one accepted step.
+
+        Evaluates first where the value or the gradient is not known. If no step is possible, the
+        parameters stay and `finished` says why; a finished state is returned as it is.
+        """
+
+    def evaluate(self, function: Function, state: S) -> S:
+        """Return the state with value and gradient known; calls `function` if they are not.
+
+        Raises
+        ------
+        ValueError
+            If the function's gradient has another shape than the parameters.
+        """
+        if state.value is not None and state.gradient is not None:
+            return state
+        value, gradient = evaluate(function, state.parameters)
+        return replace(state, value=value, gradient=gradient, evaluations=state.evaluations + 1)
+
+    def transfer(
+        self,
+        state: S,
+        primal: LinearMap,
+        dual: LinearMap,
+        second_moment: LinearMap,
+        how: Literal["prolong", "reset"],
+    ) -> S:
+        """Carry a state through a refinement of the parameter space.
+
+        Counters are kept, except that `level_step` starts again; value and gradient are forgotten,
+        since the gradient has to be evaluated in the finer space in any case.
+
+        Parameters
+        ----------
+        state : State
+        primal : callable
+            The prolongation P; acts on parameters and on steps.
+        dual : callable
+            P (P^T P)^{-1}; acts on gradients and their differences. Since <P s, dual(y)> = <s, y>,
+            curvature along transferred steps is kept.
+        second_moment : callable
+            Acts on averages of squared gradient entries; must keep them non-negative.
+        how : {"prolong", "reset"}
+            Whether the optimizer's memory is carried over or emptied.
+
+        Raises
+        ------
+        ValueError
+            If `how` is something else.
+        """
+        if how not in ("prolong", "reset"):
+            raise ValueError(f"how is {how!r}, expected 'prolong' or 'reset'")
+        parameters = frozen(primal(state.parameters), state.parameters.dtype)
+        moved = replace(self.init(parameters), step=state.step, evaluations=state.evaluations)
+        if how == "reset":
+            return moved
+        return replace(moved, **self._transferred_memory(state, primal, dual, second_moment))
+
+    def _transferred_memory(
+        self, state: S, primal: LinearMap, dual: LinearMap, second_moment: LinearMap
+    ) -> dict[str, Any]:
+        """Return the fields that hold the optimizer's memory, in the finer space."""
+        return {}
+
+
+def frozen(array: ArrayLike, dtype: DTypeLike) -> Vector:
+    """Return a read-only contiguous copy: nobody else can write to what a state holds."""
+    copy: Vector = np.array(array, dtype=dtype, order="C")
+    copy.flags.writeable = False
+    return copy
+
+
+def initial_parameters(parameters: ArrayLike) -> Vector:
+    """Check and copy the parameters a state starts at; see `Optimizer.init`."""
+    array = np.asarray(parameters)
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"parameters have the dtype {array.dtype}, expected real numbers")
+    if array.ndim != 1:
+        raise ValueError(f"parameters have the shape {array.shape}, expected a vector (n,)")
+    if not np.isfinite(array).all():
+        raise ValueError("parameters contain NaN or infinity, expected finite numbers")
+    return frozen(array, np.float32 if array.dtype == np.float32 else np.float64)
+
+
+def evaluate(function: Function, parameters: Vector) -> tuple[float, Vector]:
+    """Call the objective; the gradient is copied, so that a function may reuse its buffer."""
+    value, gradient = function(parameters)
+    if np.shape(gradient) != parameters.shape:
+        raise ValueError(
+            f"the function's gradient has the shape {np.shape(gradient)}, "
+            f"expected {parameters.shape} like the parameters"
+        )
+    return float(value), frozen(gradient, parameters.dtype)
+
+
+def obstacle(value: float, gradient: Vector) -> str:
+    """Say why no step can start from an evaluation, or nothing."""
+    if not math.isfinite(value):
+        return f"the value is {value}"
+    if not math.isfinite(_core.max_abs(gradient)):
+        return "the gradient is not finite"
+    return ""
+
+
+def advanced(state: S, parameters: Vector, **changes: Any) -> S:
+    """Return the state after one more accepted step; unless given, its evaluation is unknown."""
+    parameters.flags.writeable = False
+    known = {"value": None, "gradient": None} | changes
+    return replace(
+        state,
+        parameters=parameters,
+        step=state.step + 1,
+        level_step=state.level_step + 1,
+        **known,
+    )
+
+
+def require_number(name: str, value: object, expected: str, holds: Callable[[Any], bool]) -> None:
+    """Raise unless a hyperparameter is a finite number with a property.
+
+    Raises
+    ------
+    TypeError
+        If it is not a number.
+    ValueError
+        If it is not finite or the property does not hold.
+    """
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise TypeError(f"{name} is {value!r}, expected {expected}")
+    if not math.isfinite(value) or not holds(value):
+        raise ValueError(f"{name} is {value!r}, expected {expected}")
+
+
+def require_integer(name: str, value: object) -> None:
+    """Raise unless a hyperparameter is an integer of at least 1."""
+    expected = "an integer of at least 1"
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
+        raise TypeError(f"{name} is {value!r}, expected {expected}")
+    if value < 1:
+        raise ValueError(f"{name} is {value!r}, expected {expected}")

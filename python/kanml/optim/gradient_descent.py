@@ -1,0 +1,68 @@
+"""Gradient descent."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from kanml import _core
+from kanml.optim.base import (
+    IDENTITY,
+    Function,
+    Geometry,
+    Optimizer,
+    State,
+    advanced,
+    initial_parameters,
+    obstacle,
+)
+from kanml.optim.schedules import Schedule, learning_rate, require_learning_rate
+
+
+@dataclass(frozen=True)
+class GradientDescent(Optimizer[State]):
+    """theta <- theta - lr * gradient.
+
+    A step leaves value and gradient unknown, so that the next minibatch may be drawn first.
+
+    Parameters
+    ----------
+    lr : float or Schedule
+        The learning rate, positive.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `lr` is neither.
+
+    Examples
+    --------
+    >>> from kanml.optim import GradientDescent
+    >>> optimizer = GradientDescent(lr=0.25)
+    >>> state = optimizer.init([4.0])
+    >>> state = optimizer.step(lambda x: (x @ x, 2 * x), state)
+    >>> state.parameters
+    array([2.])
+    """
+
+    lr: float | Schedule
+
+    def __post_init__(self) -> None:
+        require_learning_rate(self.lr)
+
+    def init(self, parameters: ArrayLike) -> State:
+        """Return a state that starts at these parameters; see `Optimizer.init`."""
+        return State(parameters=initial_parameters(parameters))
+
+    def step(self, function: Function, state: State, geometry: Geometry = IDENTITY) -> State:
+        """Return the state after one step; see `Optimizer.step`."""
+        if state.finished:
+            return state
+        state = self.evaluate(function, state)
+        value, gradient = state.evaluation()
+        if reason := obstacle(value, gradient):
+            return replace(state, finished=reason)
+        step = geometry.step(geometry.gradient(gradient))
+        parameters = np.empty_like(state.parameters)
+        _core.axpy(-learning_rate(self.lr, state), step, state.parameters, parameters)
+        return advanced(state, parameters)

@@ -1,0 +1,182 @@
+"""Limited-memory BFGS."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from kanml import _core
+from kanml.optim.base import (
+    IDENTITY,
+    Function,
+    Geometry,
+    LinearMap,
+    Optimizer,
+    State,
+    Vector,
+    advanced,
+    frozen,
+    initial_parameters,
+    obstacle,
+    require_integer,
+)
+from kanml.optim.line_search import Trial, along, strong_wolfe
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LBFGSState(State):
+    """A state with the curvature pairs, which live in the space of the mapped gradient.
+
+    Attributes
+    ----------
+    steps, gradient_changes : ndarray (m, n)
+        The pairs s, y of the last m <= memory steps that were kept, oldest first.
+    """
+
+    steps: Vector
+    gradient_changes: Vector
+
+
+@dataclass(frozen=True)
+class LBFGS(Optimizer[LBFGSState]):
+    """Limited-memory BFGS with a strong Wolfe line search.
+
+    J. Nocedal and S. J. Wright, Numerical Optimization, 2nd ed. 2006, Algorithms 7.4 and 7.5. A
+    step leaves value and gradient known at the new parameters, and usually costs one evaluation.
+
+    - Without pairs the first trial is a step of length min(1, |g|) along steepest descent;
+      afterwards it is the unit step.
+    - A pair is kept only if s.y > eps |s| |y|, eps the machine epsilon of the dtype: below that
+      the sign of s.y is rounding error.
+    - If the direction does not descend or the line search finds nothing lower, the pairs are
+      dropped and steepest descent is tried from the same point; only if that fails too is the
+      state finished.
+    - Where the line search finds a lower point but none with the Wolfe conditions (say the minimum
+      along the line lies at the edge of where the objective is finite), that point is taken.
+    - Values that agree to the square root of eps count as equal in the line search, which then
+      goes by the slopes alone (see `line_search`); so the value may rise by as much in a step.
+
+    Parameters
+    ----------
+    memory : int
+        How many pairs are kept; at least 1.
+    line_search : {"strong-wolfe"}
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from kanml.optim import LBFGS
+    >>> scales = np.array([1.0, 10.0, 100.0])
+    >>> optimizer = LBFGS()
+    >>> state = optimizer.init([3.0, 2.0, 1.0])
+    >>> for _ in range(20):
+    ...     state = optimizer.step(lambda x: (0.5 * scales @ x**2, scales * x), state)
+    >>> bool(state.value < 1e-12)
+    True
+    """
+
+    memory: int = 20
+    line_search: str = "strong-wolfe"
+
+    def __post_init__(self) -> None:
+        require_integer("memory", self.memory)
+        if self.line_search != "strong-wolfe":
+            raise ValueError(f"line_search is {self.line_search!r}, expected 'strong-wolfe'")
+
+    def init(self, parameters: ArrayLike) -> LBFGSState:
+        """Return a state that starts at these parameters; see `Optimizer.init`."""
+        start = initial_parameters(parameters)
+        empty = frozen(np.empty((0, start.size)), start.dtype)
+        return LBFGSState(parameters=start, steps=empty, gradient_changes=empty)
+
+    def step(
+        self, function: Function, state: LBFGSState, geometry: Geometry = IDENTITY
+    ) -> LBFGSState:
+        """Return the state after one step; see `Optimizer.step`.
+
+        A value that is not finite never enters a state: from parameters where the objective is
+        not finite, no step starts and the evaluation is forgotten.
+        """
+        if state.finished:
+            return state
+        state = self.evaluate(function, state)
+        value, gradient = state.evaluation()
+        if reason := obstacle(value, gradient):
+            return replace(state, value=None, gradient=None, finished=reason)
+        if _core.max_abs(gradient) == 0:
+            return replace(state, finished="gradient is zero")
+
+        after = self._search(function, state, geometry)
+        if after.finished and len(state.steps) > 0:
+            after = self._search(function, _without_memory(after), geometry)
+        return after
+
+    def _search(self, function: Function, state: LBFGSState, geometry: Geometry) -> LBFGSState:
+        """Go along the two-loop direction; `finished` says why that was not possible."""
+        value, gradient = state.evaluation()
+        mapped = geometry.gradient(gradient)
+        direction = np.empty_like(mapped)
+        _core.two_loop(state.steps, state.gradient_changes, mapped, direction)
+        step = geometry.step(direction)
+        start = Trial(0.0, value, _core.dot(gradient, step), state.parameters, gradient)
+        along_what = "L-BFGS" if len(state.steps) > 0 else "steepest descent"
+        if not -math.inf < start.slope < 0:
+            return replace(state, finished=f"the {along_what} direction is not one of descent")
+
+        first = 1.0
+        if len(state.steps) == 0:
+            first = 1.0 / max(1.0, math.sqrt(_core.dot(direction, direction)))
+        noise = math.sqrt(np.finfo(gradient.dtype).eps)
+        found = strong_wolfe(along(function, state.parameters, step), start, first, noise)
+
+        state = replace(state, evaluations=state.evaluations + found.evaluations)
+        if not (found.wolfe or found.trial.value < value):
+            return replace(state, finished=f"line search failed along the {along_what} direction")
+        return advanced(
+            state,
+            found.trial.parameters,
+            value=found.trial.value,
+            gradient=found.trial.gradient,
+            **self._remember(
+                state, found.trial.t * direction, geometry.gradient(found.trial.gradient) - mapped
+            ),
+        )
+
+    def _remember(self, state: LBFGSState, s: Vector, y: Vector) -> dict[str, Any]:
+        """Return the memory with one more pair, without the oldest if it is full."""
+        eps = float(np.finfo(s.dtype).eps)
+        if not _core.dot(s, y) > eps * math.sqrt(_core.dot(s, s)) * math.sqrt(_core.dot(y, y)):
+            return {}
+        oldest = max(0, len(state.steps) + 1 - self.memory)
+        steps = np.concatenate([state.steps[oldest:], s[np.newaxis]])
+        gradient_changes = np.concatenate([state.gradient_changes[oldest:], y[np.newaxis]])
+        steps.flags.writeable = False
+        gradient_changes.flags.writeable = False
+        return {"steps": steps, "gradient_changes": gradient_changes}
+
+    def _transferred_memory(
+        self, state: LBFGSState, primal: LinearMap, dual: LinearMap, second_moment: LinearMap
+    ) -> dict[str, Any]:
+        if len(state.steps) == 0:
+            return {}
+        dtype = state.parameters.dtype
+        return {
+            "steps": frozen(primal(state.steps), dtype),
+            "gradient_changes": frozen(dual(state.gradient_changes), dtype),
+        }
+
+
+def _without_memory(state: LBFGSState) -> LBFGSState:
+    return replace(
+        state,
+        steps=state.steps[:0],
+        gradient_changes=state.gradient_changes[:0],
+        finished="",
+    )

@@ -1,0 +1,134 @@
+"""Learning rates that change from step to step."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from kanml.optim.base import State, require_integer, require_number
+
+
+class Schedule(Protocol):
+    """Anything that gives a learning rate for a step."""
+
+    def __call__(self, step: int, level_step: int) -> float:
+        """Return the learning rate of a step.
+
+        Parameters
+        ----------
+        step : int
+            Steps already taken in all.
+        level_step : int
+            Steps already taken since the last transition between levels.
+        """
+
+
+@dataclass(frozen=True)
+class Ramp:
+    """Linear from `initial` to `final` in `steps` steps, then constant.
+
+    Parameters
+    ----------
+    initial, final : float
+        Not negative.
+    steps : int
+        At least 1.
+    restart : bool
+        Whether each transition between levels starts the ramp again.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described.
+
+    Examples
+    --------
+    >>> from kanml.optim import Ramp
+    >>> ramp = Ramp(0.0, 0.1, steps=4)
+    >>> [ramp(step, step) for step in (0, 2, 4, 100)]
+    [0.0, 0.05, 0.1, 0.1]
+    """
+
+    initial: float
+    final: float
+    steps: int
+    restart: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("initial", "final"):
+            require_number(name, getattr(self, name), "a number >= 0", lambda rate: rate >= 0)
+        require_integer("steps", self.steps)
+        if not isinstance(self.restart, bool):
+            raise TypeError(f"restart is {self.restart!r}, expected True or False")
+
+    def __call__(self, step: int, level_step: int) -> float:
+        """Return the learning rate of a step; see `Schedule`."""
+        now = level_step if self.restart else step
+        if now >= self.steps:
+            return self.final
+        return self.initial + (self.final - self.initial) * (now / self.steps)
+
+
+@dataclass(frozen=True)
+class CyclicDecay:
+    """Triangular cycles between `low` and `high` whose amplitude decays.
+
+    The rate is low + (high - low) tri(step) decay^step, where tri rises from 0 to 1 and falls back
+    within each period: the "exp_range" policy of L. N. Smith, Cyclical learning rates for training
+    neural networks, 2017 (arXiv:1506.01186).
+
+    Parameters
+    ----------
+    low, high : float
+        0 <= low <= high.
+    period : int
+        Steps of one cycle, up and down together; at least 1.
+    decay : float
+        Factor of the amplitude a step, in (0, 1].
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described.
+
+    Examples
+    --------
+    >>> from kanml.optim import CyclicDecay
+    >>> cycle = CyclicDecay(0.0, 1.0, period=4, decay=0.5)
+    >>> [cycle(step, 0) for step in range(5)]
+    [0.0, 0.25, 0.25, 0.0625, 0.0]
+    """
+
+    low: float
+    high: float
+    period: int
+    decay: float
+
+    def __post_init__(self) -> None:
+        require_number("low", self.low, "a number >= 0", lambda low: low >= 0)
+        require_number("high", self.high, f"a number >= low = {self.low}", lambda x: x >= self.low)
+        require_integer("period", self.period)
+        require_number("decay", self.decay, "a number in (0, 1]", lambda decay: 0 < decay <= 1)
+
+    def __call__(self, step: int, level_step: int) -> float:
+        """Return the learning rate of a step; see `Schedule`. Levels make no difference."""
+        phase = (step % self.period) / self.period
+        triangle = 1 - abs(2 * phase - 1)
+        return self.low + (self.high - self.low) * triangle * self.decay**step
+
+
+def require_learning_rate(lr: float | Schedule) -> None:
+    """Raise unless `lr` is a positive number or a schedule."""
+    if not callable(lr):
+        require_number("lr", lr, "a number > 0 or a schedule", lambda rate: rate > 0)
+
+
+def learning_rate(lr: float | Schedule, state: State) -> float:
+    """Return the learning rate of the step that a state is about to take."""
+    if not callable(lr):
+        return float(lr)
+    rate = lr(state.step, state.level_step)
+    require_number(f"the learning rate of step {state.step}", rate, "a number >= 0", _not_negative)
+    return float(rate)
+
+
+def _not_negative(rate: float) -> bool:
+    return rate >= 0
