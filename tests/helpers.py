@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-import kanml
 import numpy as np
 
+import kanml
 from reference import networks, splines
 
 

@@ -6,10 +6,10 @@ call, and what its message must contain.
 
 from __future__ import annotations
 
-import kanml
 import numpy as np
 import pytest
 
+import kanml
 from helpers import naming
 
 SPACE = kanml.SplineSpace([0.0, 0.25, 1.0], 3)

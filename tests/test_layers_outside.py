@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import kanml
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import kanml
 from helpers import naming, same_bits
 from reference import splines
 from strategies import all_points, around_ends, breakpoints, degrees

@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import NamedTuple
 
-import kanml
 import numpy as np
 import pytest
 
+import kanml
 from helpers import (
     naming,
     random_breakpoints,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import kanml
 import mpmath
 import numpy as np
 import pytest
 from hypothesis import given
 from scipy.interpolate import BSpline
 
+import kanml
 from helpers import naming, random_breakpoints
 from reference import splines
 from strategies import all_points, breakpoints, degrees, refinements

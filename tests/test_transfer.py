@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from math import comb
 
-import kanml
 import numpy as np
 import pytest
 from hypothesis import assume, example, given
 
+import kanml
 from helpers import naming, random_breakpoints
 from reference import splines
 from strategies import all_points, breakpoints, degrees, refinements

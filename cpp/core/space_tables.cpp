@@ -1,8 +1,10 @@
 #include "core/space_tables.hpp"
 
 #include <algorithm>
+#include <iomanip>
+#include <limits>
+#include <sstream>
 #include <stdexcept>
-#include <string>
 #include <type_traits>
 
 namespace kanml {
@@ -14,9 +16,11 @@ SpaceTables<T>::SpaceTables(const SplineSpace& space)
                                         [](T left, T right) { return !(left < right); });
   if (equal != knots_.end()) {
     const auto i = static_cast<std::size_t>(equal - knots_.begin());
-    throw std::invalid_argument("knots " + std::to_string(space.knots()[i]) + " and " +
-                                std::to_string(space.knots()[i + 1]) + " coincide in " +
-                                (std::is_same_v<T, float> ? "float32" : "float64"));
+    std::ostringstream message;
+    message << std::setprecision(std::numeric_limits<double>::max_digits10) << "knots "
+            << space.knots()[i] << " and " << space.knots()[i + 1] << " coincide in "
+            << (std::is_same_v<T, float> ? "float32" : "float64");
+    throw std::invalid_argument(message.str());
   }
 
   const std::size_t n_knots = knots_.size();

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <stdexcept>
+#include <string>
 
 #include "core/space_tables.hpp"
 
@@ -46,7 +47,8 @@ void basis_row(const point::SpaceView<double>& space, int degree, std::int32_t i
 
 SplineSpace::SplineSpace(std::span<const double> breakpoints, int degree) : degree_(degree) {
   if (degree < min_degree || degree > max_degree) {
-    throw std::invalid_argument("the degree of a spline space must be 1 to 5");
+    throw std::invalid_argument("the degree of a spline space must be " +
+                                std::to_string(min_degree) + " to " + std::to_string(max_degree));
   }
   if (breakpoints.size() < 2) throw std::invalid_argument("a spline space needs 2 breakpoints");
   if (breakpoints.size() > std::numeric_limits<std::int32_t>::max() / 8) {

@@ -2,9 +2,8 @@
 
 from kanml._core import __version__
 from kanml.checkpoint import Checkpoint
-from kanml.io import load
 from kanml.layers import Activation, Affine, Linear, SplineLayer
-from kanml.network import KAN, MLP, Network
+from kanml.network import KAN, MLP, Network, load
 from kanml.optim import LBFGS, Adam, CyclicDecay, GradientDescent, Ramp
 from kanml.problems import Regression
 from kanml.splines import SplineSpace

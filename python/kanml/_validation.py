@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.floating[Any]]
 Float64Array = npt.NDArray[np.float64]
+Array = TypeVar("Array", FloatArray, Float64Array)
 
 __all__ = [
     "Float64Array",
@@ -25,6 +26,10 @@ __all__ = [
 ]
 
 
+@overload
+def real_array(value: object, name: str) -> Float64Array: ...
+@overload
+def real_array(value: object, name: str, dtype: npt.DTypeLike) -> FloatArray: ...
 def real_array(value: object, name: str, dtype: npt.DTypeLike = np.float64) -> FloatArray:
     """Return `value` as a C-contiguous array of `dtype`; other real types are converted.
 
@@ -43,7 +48,7 @@ def real_array(value: object, name: str, dtype: npt.DTypeLike = np.float64) -> F
         return np.ascontiguousarray(array, dtype=dtype).reshape(array.shape)
 
 
-def finite(array: FloatArray, name: str) -> FloatArray:
+def finite(array: Array, name: str) -> Array:
     """Return `array`, or raise ValueError with the position and value of its first NaN or inf."""
     if not np.isfinite(array).all():
         position = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])

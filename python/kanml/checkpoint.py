@@ -14,7 +14,7 @@ import numpy as np
 from kanml import io
 from kanml._validation import integer
 from kanml.history import History
-from kanml.network import Network
+from kanml.network import Network, describe_network, network_from
 from kanml.optim import Optimizer, State
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Snapshot:
                 values[field.name] = value
         description = {
             "kind": "checkpoint",
-            "network": io.describe_network(self.network),
+            "network": describe_network(self.network),
             "level": self.level,
             "best_loss": self.best_loss,
             "optimizer_state": values,
@@ -79,7 +79,9 @@ class Snapshot:
         io.write(path, description, arrays)
 
 
-def load_snapshot(path: str | os.PathLike[str], optimizer: Optimizer, fingerprint: str) -> Snapshot:
+def load_snapshot(
+    path: str | os.PathLike[str], optimizer: Optimizer[Any], fingerprint: str
+) -> Snapshot:
     """Read a snapshot of the run with this fingerprint.
 
     Raises
@@ -93,7 +95,7 @@ def load_snapshot(path: str | os.PathLike[str], optimizer: Optimizer, fingerprin
             f"{os.fspath(path)!r} belongs to another run: network, problem, schedule, optimizer "
             "and transfer_state must be those of the run that wrote it"
         )
-    network = io.network_from(description["network"], arrays["network"])
+    network = network_from(description["network"], arrays["network"])
     state_type = type(optimizer.init(network.parameters))
     fields = dict(description["optimizer_state"])
     fields.update(
@@ -120,7 +122,7 @@ def load_snapshot(path: str | os.PathLike[str], optimizer: Optimizer, fingerprin
 
 def run_fingerprint(net: Network, *parts: str) -> str:
     """Return a digest of the network that training starts from, and of further descriptions."""
-    digest = hashlib.sha256(repr(io.describe_network(net)).encode())
+    digest = hashlib.sha256(repr(describe_network(net)).encode())
     digest.update(net.parameters.tobytes())
     for part in parts:
         digest.update(b"\0" + part.encode())

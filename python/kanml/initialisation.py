@@ -112,13 +112,13 @@ def filling_map(
         return directions * scale, middle
     tiny = np.finfo(np.float64).tiny
     room = np.minimum(upper / np.maximum(most, tiny), lower / np.minimum(least, -tiny))
-    scale = np.where((lower < 0) & (upper > 0), room, (upper - lower) / np.maximum(most - least, tiny))
+    scale = np.where(
+        (lower < 0) & (upper > 0), room, (upper - lower) / np.maximum(most - least, tiny)
+    )
     return directions * np.where(np.isfinite(scale), scale, 1.0), np.zeros(lower.size)
 
 
-def _probes(
-    first: Layer, n_in: int, data: Float64Array | None, rng: Generator
-) -> Float64Array:
+def _probes(first: Layer, n_in: int, data: Float64Array | None, rng: Generator) -> Float64Array:
     if data is not None:
         return data[:: -(-len(data) // MAX_PROBES)]
     lower, upper = -np.ones(n_in), np.ones(n_in)
@@ -134,7 +134,7 @@ def _domains(layer: SplineLayer) -> Range:
 
 
 def _range_wanted(layers: Sequence[Layer], width: int) -> Range | None:
-    """Return the range that the layers behind layers[0] want of its outputs, None if any will do."""
+    """Return the range that the layers behind the first want of its outputs, or None."""
     first, *behind = layers
     maps: list[Affine] = []
     for layer in behind:
@@ -205,11 +205,9 @@ def _evaluate(
     return y
 
 
-def _elementwise(layer: Layer, x: Float64Array) -> Float64Array:
+def _elementwise(layer: Activation | Affine, x: Float64Array) -> Float64Array:
     if isinstance(layer, Affine):
         return np.asarray(x * layer.scale + layer.shift)
-    if not isinstance(layer, Activation):
-        raise TypeError(f"not a layer: {layer!r}")
     logistic = 1 / (1 + np.exp(-np.clip(x, -700, 700)))
     return {
         "sigmoid": logistic,

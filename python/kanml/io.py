@@ -1,9 +1,9 @@
-"""Files that hold networks and checkpoints: plain arrays with a description, and a digest.
+"""Files of plain arrays with a description and a digest: what networks and checkpoints are kept in.
 
 A file is ``magic | length of the description | description (JSON) | arrays | SHA-256 of all that``.
-Reading checks the digest before anything is believed, and builds every object through its own
-constructor; there is no pickle. Writing goes to a temporary file beside the target, which is
-flushed to the disk and then renamed: after a crash there is the old file or the new one.
+Reading checks the digest before anything is believed; there is no pickle. Writing goes
+to a temporary file beside the target, which is flushed to the disk and then renamed: after a crash
+there is the old file or the new one.
 """
 
 from __future__ import annotations
@@ -21,11 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kanml._validation import FloatArray, float_dtype
-from kanml.layers import describe, from_description
-from kanml.network import Architecture, Network
-
-__all__ = ["load"]
+__all__ = ["read", "write"]
 
 MAGIC = b"kanml\x00\x00\x01"  # the last byte counts versions of the format
 DIGEST_SIZE = hashlib.sha256().digest_size
@@ -34,7 +30,9 @@ DTYPES = ("<f8", "<f4", "<i8")
 PathLike = str | os.PathLike[str]
 
 
-def write(path: PathLike, description: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+def write(
+    path: PathLike, description: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]
+) -> None:
     """Write a description (values that JSON can hold) and arrays (float64, float32, int64)."""
     payload = []
     listing = []
@@ -67,7 +65,9 @@ def read(path: PathLike, kind: str) -> tuple[dict[str, Any], dict[str, npt.NDArr
     (length,) = struct.unpack("<Q", body[len(MAGIC) : start])
     description = json.loads(body[start : start + length])
     if description.get("kind") != kind:
-        raise ValueError(f"{os.fspath(path)!r} holds a {description.get('kind')}, expected a {kind}")
+        raise ValueError(
+            f"{os.fspath(path)!r} holds a {description.get('kind')}, expected a {kind}"
+        )
     arrays = {}
     offset = start + length
     for entry in description.pop("arrays"):
@@ -96,49 +96,3 @@ def _replace(path: Path, content: bytes) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
-
-
-def describe_network(net: Network) -> dict[str, Any]:
-    """Return the layers and dtype of a network as values that JSON can hold."""
-    return {"dtype": net.dtype.name, "layers": [describe(layer) for layer in net.layers]}
-
-
-def network_from(description: Mapping[str, Any], parameters: FloatArray) -> Network:
-    """Return the network of a description and its parameters."""
-    architecture = Architecture([from_description(layer) for layer in description["layers"]])
-    if parameters.shape != (architecture.n_parameters,):
-        raise ValueError(
-            f"the layers have {architecture.n_parameters} parameters, got {parameters.shape}"
-        )
-    return Network._of(architecture, parameters.astype(float_dtype(description["dtype"])))
-
-
-def save_network(net: Network, path: PathLike) -> None:
-    """Write a network to a file."""
-    write(path, {"kind": "network", **describe_network(net)}, {"parameters": net.parameters})
-
-
-def load(path: PathLike) -> Network:
-    """Read a network that `Network.save` wrote: the same function, bit for bit.
-
-    Parameters
-    ----------
-    path : path-like
-
-    Raises
-    ------
-    ValueError
-        If the file is not a kanml network, or was truncated or altered.
-
-    Examples
-    --------
-    >>> import kanml, tempfile, pathlib
-    >>> net = kanml.KAN([1, 1], seed=3)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     net.save(pathlib.Path(folder) / "net.kanml")
-    ...     copy = kanml.load(pathlib.Path(folder) / "net.kanml")
-    >>> bool((copy.parameters == net.parameters).all())
-    True
-    """
-    description, arrays = read(path, "network")
-    return network_from(description, arrays["parameters"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -26,20 +26,6 @@ class Parameter:
     name: str
     kind: str
     shape: tuple[int, ...]
-
-
-class Layer(Protocol):
-    """What a network asks of a layer. A width of None means: as many as arrive."""
-
-    n_in: int | None
-    n_out: int | None
-
-    @property
-    def parameters(self) -> tuple[Parameter, ...]:
-        """The arrays of parameters, in the order in which they are stored."""
-
-    def core(self, width: int) -> _core.Layer:
-        """Return the core's description, for `width` inputs."""
 
 
 class SplineLayer:
@@ -231,6 +217,10 @@ class Affine:
         return f"Affine({self.scale.tolist()}, {self.shift.tolist()})"
 
 
+Layer: TypeAlias = SplineLayer | Linear | Activation | Affine
+"""A layer has widths `n_in` and `n_out` (None: as many as arrive), `parameters`, and `core`."""
+
+
 def describe(layer: Layer) -> dict[str, Any]:
     """Return a layer as plain values that JSON can hold exactly; `from_description` undoes it."""
     if isinstance(layer, SplineLayer):
@@ -247,9 +237,7 @@ def describe(layer: Layer) -> dict[str, Any]:
         return {"layer": "linear", "n_in": layer.n_in, "n_out": layer.n_out, "bias": layer.bias}
     if isinstance(layer, Activation):
         return {"layer": "activation", "kind": layer.kind}
-    if isinstance(layer, Affine):
-        return {"layer": "affine", "scale": layer.scale.tolist(), "shift": layer.shift.tolist()}
-    raise TypeError(f"not a layer: {layer!r}")
+    return {"layer": "affine", "scale": layer.scale.tolist(), "shift": layer.shift.tolist()}
 
 
 def from_description(description: dict[str, Any]) -> Layer:

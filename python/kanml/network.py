@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from kanml import _core
+from kanml import _core, io
 from kanml._validation import (
     FloatArray,
     finite,
@@ -22,11 +23,19 @@ from kanml._validation import (
     threads,
 )
 from kanml.initialisation import Generator, initial_parameters
-from kanml.layers import Activation, Affine, Layer, Linear, SplineLayer
+from kanml.layers import (
+    Activation,
+    Affine,
+    Layer,
+    Linear,
+    SplineLayer,
+    describe,
+    from_description,
+)
 from kanml.splines import SplineSpace
 from kanml.transfer import BlockProlongation, Prolongation, prolongation
 
-__all__ = ["KAN", "MLP", "Block", "Network"]
+__all__ = ["KAN", "MLP", "Block", "Network", "load"]
 
 
 @dataclass(frozen=True)
@@ -65,8 +74,7 @@ class Architecture:
     def core_layers(self) -> list[Any]:
         """The core's descriptions of the layers."""
         return [
-            layer.core(width)
-            for layer, width in zip(self.layers, self.widths[:-1], strict=True)
+            layer.core(width) for layer, width in zip(self.layers, self.widths[:-1], strict=True)
         ]
 
     @cached_property
@@ -177,9 +185,11 @@ class Network:
         self._architecture = Architecture(layers)
         inputs = None
         if data is not None:
-            inputs = finite(samples(data, "data", self.n_in, np.float64), "data")
-            if len(inputs) == 0:
-                raise ValueError("data must hold at least one sample, got none")
+            inputs = finite(real_array(data, "data"), "data")
+            if inputs.ndim != 2 or inputs.shape[1] != self.n_in or len(inputs) == 0:
+                raise ValueError(
+                    f"data must have shape (N, {self.n_in}) with N >= 1, got shape {inputs.shape}"
+                )
         theta = initial_parameters(self._architecture, seed, inputs)
         self._parameters = _frozen(theta.astype(float_dtype(dtype)))
         self._core_network()  # so that knots which coincide in the dtype are refused here
@@ -382,9 +392,9 @@ class Network:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to a file; see `kanml.load`."""
-        from kanml.io import save_network
-
-        save_network(self, path)
+        io.write(
+            path, {"kind": "network", **describe_network(self)}, {"parameters": self.parameters}
+        )
 
     def _samples(self, value: npt.ArrayLike, name: str, columns: int) -> FloatArray:
         return samples(value, name, columns, self.dtype)
@@ -500,9 +510,50 @@ def _pairs(widths: Sequence[int]) -> list[tuple[int, int]]:
         raise TypeError(f"widths must be a sequence of integers: {error}") from None
     if len(numbers) < 2:
         raise ValueError(f"widths must have at least two entries, got {list(widths)}")
-    return list(zip(numbers[:-1], numbers[1:], strict=True))
+    return list(pairwise(numbers))
 
 
 def _frozen(array: FloatArray) -> FloatArray:
     array.setflags(write=False)
     return array
+
+
+def describe_network(net: Network) -> dict[str, Any]:
+    """Return the layers and dtype of a network as values that JSON can hold."""
+    return {"dtype": net.dtype.name, "layers": [describe(layer) for layer in net.layers]}
+
+
+def network_from(description: Mapping[str, Any], parameters: FloatArray) -> Network:
+    """Return the network of a description and its parameters."""
+    architecture = Architecture([from_description(layer) for layer in description["layers"]])
+    if parameters.shape != (architecture.n_parameters,):
+        raise ValueError(
+            f"the layers have {architecture.n_parameters} parameters, got {parameters.shape}"
+        )
+    return Network._of(architecture, parameters.astype(float_dtype(description["dtype"])))
+
+
+def load(path: str | os.PathLike[str]) -> Network:
+    """Read a network that `Network.save` wrote: the same function, bit for bit.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Raises
+    ------
+    ValueError
+        If the file is not a kanml network, or was truncated or altered.
+
+    Examples
+    --------
+    >>> import kanml, tempfile, pathlib
+    >>> net = kanml.KAN([1, 1], seed=3)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     net.save(pathlib.Path(folder) / "net.kanml")
+    ...     copy = kanml.load(pathlib.Path(folder) / "net.kanml")
+    >>> bool((copy.parameters == net.parameters).all())
+    True
+    """
+    description, arrays = io.read(path, "network")
+    return network_from(description, arrays["parameters"])

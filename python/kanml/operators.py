@@ -42,7 +42,7 @@ class LinearOperator:
         return apply_along_axis_0(self._apply, x, self.shape[1], self.shape)
 
     @property
-    def T(self) -> LinearOperator:  # noqa: N802 - NumPy's name for the transpose
+    def T(self) -> LinearOperator:
         """The transpose."""
         rows, columns = self.shape
         return LinearOperator((columns, rows), self._apply_transpose, self._apply)

@@ -221,7 +221,9 @@ class SplineSpace:
     def __repr__(self) -> str:
         if self._core.uniform:
             a, b = self.domain
-            return f"SplineSpace.uniform({a}, {b}, intervals={self.intervals}, degree={self.degree})"
+            return (
+                f"SplineSpace.uniform({a}, {b}, intervals={self.intervals}, degree={self.degree})"
+            )
         return f"SplineSpace({self.breakpoints.tolist()}, degree={self.degree})"
 
     def __reduce__(self) -> tuple[type[SplineSpace], tuple[Float64Array, int]]:

@@ -105,7 +105,9 @@ def prolongation(coarse: SplineSpace, fine: SplineSpace) -> Prolongation:
     try:
         core = _core.Prolongation(coarse._core, fine._core)
     except ValueError as error:
-        raise ValueError(f"fine = {fine!r} is no refinement of coarse = {coarse!r}: {error}") from None
+        raise ValueError(
+            f"fine = {fine!r} is no refinement of coarse = {coarse!r}: {error}"
+        ) from None
     return Prolongation(
         (core.rows, core.columns), core.apply, core.apply_transpose, core.apply_dual
     )

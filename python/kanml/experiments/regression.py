@@ -31,7 +31,9 @@ def kan(data: RotatedWaves, intervals: int, seed: int) -> Network:
     return Network([Linear(2, 5), SplineLayer(5, 1, space)], seed=seed, data=data.x)
 
 
-def mean_squared_error(net: Network, x: np.typing.NDArray[np.float64], y: np.typing.NDArray[np.float64]) -> float:
+def mean_squared_error(
+    net: Network, x: np.typing.NDArray[np.float64], y: np.typing.NDArray[np.float64]
+) -> float:
     """Return the mean squared error, without its gradient."""
     return float(np.mean((net(x) - y) ** 2))
 
@@ -99,7 +101,9 @@ class Meter:
         )
 
 
-def fit_row(row: Row, data: RotatedWaves, seed: int, budgets: dict[str, Budget]) -> tuple[Meter, Result]:
+def fit_row(
+    row: Row, data: RotatedWaves, seed: int, budgets: dict[str, Budget]
+) -> tuple[Meter, Result]:
     """Train one row for as long as a budget lasts."""
     meter = Meter(budgets)
     *levels, last = row.schedule
@@ -121,11 +125,11 @@ BUDGETS = ("the paper's epochs", "equal evaluations", "equal seconds")
 def reproduce(seeds: Sequence[int] = SEEDS, many: Sequence[int] = MANY_SEEDS) -> None:
     """Print Table 2: every row over the seeds, under three budgets, beside the paper's numbers."""
     print(
-        "Regression of section 5.1, Table 2: 20,000 points, mean squared error, L-BFGS with 20 pairs.\n"
-        f"An epoch is taken as {STEPS_PER_EPOCH} iterations. KAN [2,5,1] is Linear(2, 5) and cubic\n"
-        f"splines 5 -> 1 with {COARSE} (coarse) or {FINE} (fine) intervals. The ReLU MLPs, whose epochs\n"
-        "the paper does not give, get those of the coarse KAN. Initialisation is kanml's default, the\n"
-        "paper's is not stated.\n"
+        "Regression of section 5.1, Table 2: 20,000 points, mean squared error, L-BFGS with\n"
+        f"20 pairs. An epoch is taken as {STEPS_PER_EPOCH} iterations. KAN [2,5,1] is Linear(2, 5)\n"
+        f"and cubic splines 5 -> 1 with {COARSE} (coarse) or {FINE} (fine) intervals. The ReLU\n"
+        "MLPs, whose epochs the paper does not give, get those of the coarse KAN. Initialisation\n"
+        "is kanml's default; the paper's is not stated.\n"
     )
     started = time.perf_counter()
     fits: dict[tuple[str, str], list[Fit]] = {}
@@ -184,7 +188,9 @@ def _print_many(seeds: Iterable[int]) -> None:
         meter, _ = fit_row(REFERENCE, data, seed, {"all": lambda state: True})
         fit = meter.fit("all", data)
         errors.append(fit.train_error)
-        print(f"  seed {seed}  {fit.train_error:.2e}  fresh points {fit.test_error:.2e}", flush=True)
+        print(
+            f"  seed {seed}  {fit.train_error:.2e}  fresh points {fit.test_error:.2e}", flush=True
+        )
     under = sum(error < 1e-5 for error in errors)
     print(
         f"median {statistics.median(errors):.2e}, worst {max(errors):.2e}, "

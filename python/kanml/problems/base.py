@@ -19,7 +19,7 @@ class Problem(Protocol):
         """Return the loss and its gradient by the parameters. Changes nothing."""
 
     def advance(self, net: Network) -> bool:
-        """Called once an accepted step; return whether the loss is another function now."""
+        """Take note of an accepted step; return whether the loss is another function now."""
 
     def state(self) -> dict[str, Any]:
         """Return all that `advance` changes, as values that JSON can hold."""

@@ -48,7 +48,8 @@ class Regression:
         n = len(self._x)
         if len(self._y) != n:
             raise ValueError(
-                f"x and y must hold the same samples, got shapes {self._x.shape} and {self._y.shape}"
+                f"x and y must hold the same samples, got x of shape {self._x.shape} "
+                f"and y of shape {self._y.shape}"
             )
         if n == 0:
             raise ValueError(f"x must hold at least one sample, got shape {self._x.shape}")
@@ -133,13 +134,11 @@ class Regression:
             )
         key = net.dtype.name
         if key not in self._cached:
-            rows = slice(None)
+            x, y = self._x, self._y
             if self._order.size:
                 rows = self._order[self._position : self._position + self._batch_size]
-            self._cached[key] = (
-                np.ascontiguousarray(self._x[rows], dtype=net.dtype),
-                np.ascontiguousarray(self._y[rows], dtype=net.dtype),
-            )
+                x, y = x[rows], y[rows]
+            self._cached[key] = (x.astype(net.dtype), y.astype(net.dtype))
         return self._cached[key]
 
 
