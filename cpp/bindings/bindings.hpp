@@ -7,6 +7,7 @@ namespace py = pybind11;
 
 namespace kanml::bindings {
 
+void bind_build(py::module_& m);
 void bind_network(py::module_& m);
 void bind_splines(py::module_& m);
 void bind_threads(py::module_& m);

@@ -3,6 +3,7 @@
 
 PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.doc() = "The compiled core of kanml. Not a public interface: use the package's own functions.";
+  kanml::bindings::bind_build(m);
   kanml::bindings::bind_threads(m);
   kanml::bindings::bind_splines(m);
   kanml::bindings::bind_network(m);

@@ -2,154 +2,135 @@
 """
 The compiled core of kanml. Not a public interface: use the package's own functions.
 """
-
 from __future__ import annotations
 import collections.abc
 import numpy
 import numpy.typing
 import typing
-
-__all__: list[str] = [
-    "ActivationKind",
-    "ActivationLayer",
-    "AffineLayer",
-    "Extrapolation",
-    "LinearLayer",
-    "NetworkFloat32",
-    "NetworkFloat64",
-    "Prolongation",
-    "SplineLayer",
-    "SplineSpace",
-    "adam_direction",
-    "axpy",
-    "dot",
-    "get_num_threads",
-    "max_abs",
-    "max_degree",
-    "min_degree",
-    "set_num_threads",
-    "two_loop",
-]
-
+__all__: list[str] = ['ActivationKind', 'ActivationLayer', 'AffineLayer', 'Extrapolation', 'LinearLayer', 'NetworkFloat32', 'NetworkFloat64', 'Prolongation', 'SplineLayer', 'SplineSpace', 'adam_direction', 'axpy', 'build_information', 'dot', 'get_num_threads', 'max_abs', 'max_degree', 'min_degree', 'set_num_threads', 'two_loop']
 class SplineSpace:
-    def __init__(
-        self,
-        breakpoints: numpy.typing.NDArray[numpy.float64],
-        degree: typing.SupportsInt | typing.SupportsIndex,
-    ) -> None: ...
-    def basis(
-        self,
-        x: numpy.typing.NDArray[numpy.float64],
-        derivative: typing.SupportsInt | typing.SupportsIndex,
-    ) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.float64]]: ...
-    def evaluate(
-        self,
-        coefficients: numpy.typing.NDArray[numpy.float64],
-        x: numpy.typing.NDArray[numpy.float64],
-        derivative: typing.SupportsInt | typing.SupportsIndex,
-    ) -> numpy.typing.NDArray[numpy.float64]: ...
+    def __init__(self, breakpoints: numpy.typing.NDArray[numpy.float64], degree: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    def basis(self, x: numpy.typing.NDArray[numpy.float64], derivative: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.int64], numpy.typing.NDArray[numpy.float64]]:
+        ...
+    def evaluate(self, coefficients: numpy.typing.NDArray[numpy.float64], x: numpy.typing.NDArray[numpy.float64], derivative: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
+        ...
     @property
-    def breakpoints(self) -> numpy.typing.NDArray[numpy.float64]: ...
+    def breakpoints(self) -> numpy.typing.NDArray[numpy.float64]:
+        ...
     @property
-    def degree(self) -> int: ...
+    def degree(self) -> int:
+        ...
     @property
-    def dim(self) -> int: ...
+    def dim(self) -> int:
+        ...
     @property
-    def intervals(self) -> int: ...
+    def intervals(self) -> int:
+        ...
     @property
-    def knots(self) -> numpy.typing.NDArray[numpy.float64]: ...
+    def knots(self) -> numpy.typing.NDArray[numpy.float64]:
+        ...
     @property
-    def lower(self) -> float: ...
+    def lower(self) -> float:
+        ...
     @property
-    def uniform(self) -> bool: ...
+    def uniform(self) -> bool:
+        ...
     @property
-    def upper(self) -> float: ...
-
+    def upper(self) -> float:
+        ...
 class Prolongation:
-    def __init__(self, coarse: SplineSpace, fine: SplineSpace) -> None: ...
+    def __init__(self, coarse: SplineSpace, fine: SplineSpace) -> None:
+        ...
     @typing.overload
-    def apply(
-        self, x: numpy.typing.NDArray[numpy.float32]
-    ) -> numpy.typing.NDArray[numpy.float32]: ...
+    def apply(self, x: numpy.typing.NDArray[numpy.float32]) -> numpy.typing.NDArray[numpy.float32]:
+        ...
     @typing.overload
-    def apply(
-        self, x: numpy.typing.NDArray[numpy.float64]
-    ) -> numpy.typing.NDArray[numpy.float64]: ...
+    def apply(self, x: numpy.typing.NDArray[numpy.float64]) -> numpy.typing.NDArray[numpy.float64]:
+        ...
     @typing.overload
-    def apply_dual(
-        self, x: numpy.typing.NDArray[numpy.float32]
-    ) -> numpy.typing.NDArray[numpy.float32]: ...
+    def apply_dual(self, x: numpy.typing.NDArray[numpy.float32]) -> numpy.typing.NDArray[numpy.float32]:
+        ...
     @typing.overload
-    def apply_dual(
-        self, x: numpy.typing.NDArray[numpy.float64]
-    ) -> numpy.typing.NDArray[numpy.float64]: ...
+    def apply_dual(self, x: numpy.typing.NDArray[numpy.float64]) -> numpy.typing.NDArray[numpy.float64]:
+        ...
     @typing.overload
-    def apply_transpose(
-        self, x: numpy.typing.NDArray[numpy.float32]
-    ) -> numpy.typing.NDArray[numpy.float32]: ...
+    def apply_transpose(self, x: numpy.typing.NDArray[numpy.float32]) -> numpy.typing.NDArray[numpy.float32]:
+        ...
     @typing.overload
-    def apply_transpose(
-        self, x: numpy.typing.NDArray[numpy.float64]
-    ) -> numpy.typing.NDArray[numpy.float64]: ...
+    def apply_transpose(self, x: numpy.typing.NDArray[numpy.float64]) -> numpy.typing.NDArray[numpy.float64]:
+        ...
     @property
-    def columns(self) -> int: ...
+    def columns(self) -> int:
+        ...
     @property
-    def rows(self) -> int: ...
-
+    def rows(self) -> int:
+        ...
 class Extrapolation:
     """
     Members:
-
+    
       linear
-
+    
       polynomial
-
+    
       clamp
-
+    
       error
     """
-
     __members__: typing.ClassVar[dict[str, Extrapolation]]
     clamp: typing.ClassVar[Extrapolation]
     error: typing.ClassVar[Extrapolation]
     linear: typing.ClassVar[Extrapolation]
     polynomial: typing.ClassVar[Extrapolation]
     @typing.overload
-    def __eq__(self, other: Extrapolation) -> bool: ...
+    def __eq__(self, other: Extrapolation) -> bool:
+        ...
     @typing.overload
-    def __eq__(self, other: typing.Any) -> bool: ...
-    def __getstate__(self) -> int: ...
-    def __hash__(self) -> int: ...
-    def __index__(self) -> int: ...
-    def __init__(self, value: typing.SupportsInt | typing.SupportsIndex) -> None: ...
-    def __int__(self) -> int: ...
+    def __eq__(self, other: typing.Any) -> bool:
+        ...
+    def __getstate__(self) -> int:
+        ...
+    def __hash__(self) -> int:
+        ...
+    def __index__(self) -> int:
+        ...
+    def __init__(self, value: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    def __int__(self) -> int:
+        ...
     @typing.overload
-    def __ne__(self, other: Extrapolation) -> bool: ...
+    def __ne__(self, other: Extrapolation) -> bool:
+        ...
     @typing.overload
-    def __ne__(self, other: typing.Any) -> bool: ...
-    def __repr__(self) -> str: ...
-    def __setstate__(self, state: typing.SupportsInt | typing.SupportsIndex) -> None: ...
-    def __str__(self) -> str: ...
+    def __ne__(self, other: typing.Any) -> bool:
+        ...
+    def __repr__(self) -> str:
+        ...
+    def __setstate__(self, state: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    def __str__(self) -> str:
+        ...
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        ...
     @property
-    def value(self) -> int: ...
-
+    def value(self) -> int:
+        ...
 class ActivationKind:
     """
     Members:
-
+    
       sigmoid
-
+    
       tanh
-
+    
       relu
-
+    
       silu
-
+    
       sin
     """
-
     __members__: typing.ClassVar[dict[str, ActivationKind]]
     relu: typing.ClassVar[ActivationKind]
     sigmoid: typing.ClassVar[ActivationKind]
@@ -157,236 +138,147 @@ class ActivationKind:
     sin: typing.ClassVar[ActivationKind]
     tanh: typing.ClassVar[ActivationKind]
     @typing.overload
-    def __eq__(self, other: ActivationKind) -> bool: ...
+    def __eq__(self, other: ActivationKind) -> bool:
+        ...
     @typing.overload
-    def __eq__(self, other: typing.Any) -> bool: ...
-    def __getstate__(self) -> int: ...
-    def __hash__(self) -> int: ...
-    def __index__(self) -> int: ...
-    def __init__(self, value: typing.SupportsInt | typing.SupportsIndex) -> None: ...
-    def __int__(self) -> int: ...
+    def __eq__(self, other: typing.Any) -> bool:
+        ...
+    def __getstate__(self) -> int:
+        ...
+    def __hash__(self) -> int:
+        ...
+    def __index__(self) -> int:
+        ...
+    def __init__(self, value: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    def __int__(self) -> int:
+        ...
     @typing.overload
-    def __ne__(self, other: ActivationKind) -> bool: ...
+    def __ne__(self, other: ActivationKind) -> bool:
+        ...
     @typing.overload
-    def __ne__(self, other: typing.Any) -> bool: ...
-    def __repr__(self) -> str: ...
-    def __setstate__(self, state: typing.SupportsInt | typing.SupportsIndex) -> None: ...
-    def __str__(self) -> str: ...
+    def __ne__(self, other: typing.Any) -> bool:
+        ...
+    def __repr__(self) -> str:
+        ...
+    def __setstate__(self, state: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    def __str__(self) -> str:
+        ...
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        ...
     @property
-    def value(self) -> int: ...
-
+    def value(self) -> int:
+        ...
 class SplineLayer:
-    def __init__(
-        self,
-        spaces: collections.abc.Sequence[SplineSpace],
-        n_out: typing.SupportsInt | typing.SupportsIndex,
-        extrapolation: Extrapolation,
-    ) -> None: ...
-
+    def __init__(self, spaces: collections.abc.Sequence[SplineSpace], n_out: typing.SupportsInt | typing.SupportsIndex, extrapolation: Extrapolation) -> None:
+        ...
 class LinearLayer:
-    def __init__(
-        self,
-        n_in: typing.SupportsInt | typing.SupportsIndex,
-        n_out: typing.SupportsInt | typing.SupportsIndex,
-        bias: bool,
-    ) -> None: ...
-
+    def __init__(self, n_in: typing.SupportsInt | typing.SupportsIndex, n_out: typing.SupportsInt | typing.SupportsIndex, bias: bool) -> None:
+        ...
 class ActivationLayer:
-    def __init__(
-        self, width: typing.SupportsInt | typing.SupportsIndex, kind: ActivationKind
-    ) -> None: ...
-
+    def __init__(self, width: typing.SupportsInt | typing.SupportsIndex, kind: ActivationKind) -> None:
+        ...
 class AffineLayer:
-    def __init__(
-        self,
-        scale: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
-        shift: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
-    ) -> None: ...
-
+    def __init__(self, scale: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], shift: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex]) -> None:
+        ...
 class NetworkFloat32:
-    def __init__(
-        self,
-        layers: collections.abc.Sequence[SplineLayer | LinearLayer | ActivationLayer | AffineLayer],
-    ) -> None: ...
-    def evaluate(
-        self,
-        x: numpy.typing.NDArray[numpy.float32],
-        parameters: numpy.typing.NDArray[numpy.float32],
-        threads: typing.SupportsInt | typing.SupportsIndex,
-    ) -> numpy.typing.NDArray[numpy.float32]: ...
-    def jvp(
-        self,
-        x: numpy.typing.NDArray[numpy.float32],
-        parameters: numpy.typing.NDArray[numpy.float32],
-        parameter_tangent: numpy.typing.NDArray[numpy.float32],
-        threads: typing.SupportsInt | typing.SupportsIndex,
-    ) -> numpy.typing.NDArray[numpy.float32]: ...
-    def mean_squared_error(
-        self,
-        x: numpy.typing.NDArray[numpy.float32],
-        parameters: numpy.typing.NDArray[numpy.float32],
-        target: numpy.typing.NDArray[numpy.float32],
-        threads: typing.SupportsInt | typing.SupportsIndex,
-    ) -> tuple[float, numpy.typing.NDArray[numpy.float32]]: ...
-    def vjp(
-        self,
-        x: numpy.typing.NDArray[numpy.float32],
-        parameters: numpy.typing.NDArray[numpy.float32],
-        cotangent: numpy.typing.NDArray[numpy.float32],
-        threads: typing.SupportsInt | typing.SupportsIndex,
-    ) -> tuple[numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32]]: ...
+    def __init__(self, layers: collections.abc.Sequence[SplineLayer | LinearLayer | ActivationLayer | AffineLayer]) -> None:
+        ...
+    def evaluate(self, x: numpy.typing.NDArray[numpy.float32], parameters: numpy.typing.NDArray[numpy.float32], threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float32]:
+        ...
+    def jvp(self, x: numpy.typing.NDArray[numpy.float32], parameters: numpy.typing.NDArray[numpy.float32], parameter_tangent: numpy.typing.NDArray[numpy.float32], threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float32]:
+        ...
+    def mean_squared_error(self, x: numpy.typing.NDArray[numpy.float32], parameters: numpy.typing.NDArray[numpy.float32], target: numpy.typing.NDArray[numpy.float32], threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[float, numpy.typing.NDArray[numpy.float32]]:
+        ...
+    def vjp(self, x: numpy.typing.NDArray[numpy.float32], parameters: numpy.typing.NDArray[numpy.float32], cotangent: numpy.typing.NDArray[numpy.float32], threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32]]:
+        ...
     @property
-    def n_in(self) -> int: ...
+    def n_in(self) -> int:
+        ...
     @property
-    def n_out(self) -> int: ...
+    def n_out(self) -> int:
+        ...
     @property
-    def n_parameters(self) -> int: ...
-
+    def n_parameters(self) -> int:
+        ...
 class NetworkFloat64:
-    def __init__(
-        self,
-        layers: collections.abc.Sequence[SplineLayer | LinearLayer | ActivationLayer | AffineLayer],
-    ) -> None: ...
-    def evaluate(
-        self,
-        x: numpy.typing.NDArray[numpy.float64],
-        parameters: numpy.typing.NDArray[numpy.float64],
-        threads: typing.SupportsInt | typing.SupportsIndex,
-    ) -> numpy.typing.NDArray[numpy.float64]: ...
-    def jvp(
-        self,
-        x: numpy.typing.NDArray[numpy.float64],
-        parameters: numpy.typing.NDArray[numpy.float64],
-        parameter_tangent: numpy.typing.NDArray[numpy.float64],
-        threads: typing.SupportsInt | typing.SupportsIndex,
-    ) -> numpy.typing.NDArray[numpy.float64]: ...
-    def mean_squared_error(
-        self,
-        x: numpy.typing.NDArray[numpy.float64],
-        parameters: numpy.typing.NDArray[numpy.float64],
-        target: numpy.typing.NDArray[numpy.float64],
-        threads: typing.SupportsInt | typing.SupportsIndex,
-    ) -> tuple[float, numpy.typing.NDArray[numpy.float64]]: ...
-    def vjp(
-        self,
-        x: numpy.typing.NDArray[numpy.float64],
-        parameters: numpy.typing.NDArray[numpy.float64],
-        cotangent: numpy.typing.NDArray[numpy.float64],
-        threads: typing.SupportsInt | typing.SupportsIndex,
-    ) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]: ...
+    def __init__(self, layers: collections.abc.Sequence[SplineLayer | LinearLayer | ActivationLayer | AffineLayer]) -> None:
+        ...
+    def evaluate(self, x: numpy.typing.NDArray[numpy.float64], parameters: numpy.typing.NDArray[numpy.float64], threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
+        ...
+    def jvp(self, x: numpy.typing.NDArray[numpy.float64], parameters: numpy.typing.NDArray[numpy.float64], parameter_tangent: numpy.typing.NDArray[numpy.float64], threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
+        ...
+    def mean_squared_error(self, x: numpy.typing.NDArray[numpy.float64], parameters: numpy.typing.NDArray[numpy.float64], target: numpy.typing.NDArray[numpy.float64], threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[float, numpy.typing.NDArray[numpy.float64]]:
+        ...
+    def vjp(self, x: numpy.typing.NDArray[numpy.float64], parameters: numpy.typing.NDArray[numpy.float64], cotangent: numpy.typing.NDArray[numpy.float64], threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
+        ...
     @property
-    def n_in(self) -> int: ...
+    def n_in(self) -> int:
+        ...
     @property
-    def n_out(self) -> int: ...
+    def n_out(self) -> int:
+        ...
     @property
-    def n_parameters(self) -> int: ...
-
+    def n_parameters(self) -> int:
+        ...
 @typing.overload
-def adam_direction(
-    gradient: numpy.typing.NDArray[numpy.float32],
-    first_moment: numpy.typing.NDArray[numpy.float32],
-    second_moment: numpy.typing.NDArray[numpy.float32],
-    direction: numpy.typing.NDArray[numpy.float32],
-    *,
-    learning_rate: typing.SupportsFloat | typing.SupportsIndex,
-    beta1: typing.SupportsFloat | typing.SupportsIndex,
-    beta2: typing.SupportsFloat | typing.SupportsIndex,
-    eps: typing.SupportsFloat | typing.SupportsIndex,
-    updates: typing.SupportsInt | typing.SupportsIndex,
-) -> None:
+def adam_direction(gradient: numpy.typing.NDArray[numpy.float32], first_moment: numpy.typing.NDArray[numpy.float32], second_moment: numpy.typing.NDArray[numpy.float32], direction: numpy.typing.NDArray[numpy.float32], *, learning_rate: typing.SupportsFloat | typing.SupportsIndex, beta1: typing.SupportsFloat | typing.SupportsIndex, beta2: typing.SupportsFloat | typing.SupportsIndex, eps: typing.SupportsFloat | typing.SupportsIndex, updates: typing.SupportsInt | typing.SupportsIndex) -> None:
     """
     Update both moments in place and write one Adam direction. `updates` counts this one.
     """
-
 @typing.overload
-def adam_direction(
-    gradient: numpy.typing.NDArray[numpy.float64],
-    first_moment: numpy.typing.NDArray[numpy.float64],
-    second_moment: numpy.typing.NDArray[numpy.float64],
-    direction: numpy.typing.NDArray[numpy.float64],
-    *,
-    learning_rate: typing.SupportsFloat | typing.SupportsIndex,
-    beta1: typing.SupportsFloat | typing.SupportsIndex,
-    beta2: typing.SupportsFloat | typing.SupportsIndex,
-    eps: typing.SupportsFloat | typing.SupportsIndex,
-    updates: typing.SupportsInt | typing.SupportsIndex,
-) -> None:
+def adam_direction(gradient: numpy.typing.NDArray[numpy.float64], first_moment: numpy.typing.NDArray[numpy.float64], second_moment: numpy.typing.NDArray[numpy.float64], direction: numpy.typing.NDArray[numpy.float64], *, learning_rate: typing.SupportsFloat | typing.SupportsIndex, beta1: typing.SupportsFloat | typing.SupportsIndex, beta2: typing.SupportsFloat | typing.SupportsIndex, eps: typing.SupportsFloat | typing.SupportsIndex, updates: typing.SupportsInt | typing.SupportsIndex) -> None:
     """
     Update both moments in place and write one Adam direction. `updates` counts this one.
     """
-
 @typing.overload
-def axpy(
-    a: typing.SupportsFloat | typing.SupportsIndex,
-    x: numpy.typing.NDArray[numpy.float32],
-    y: numpy.typing.NDArray[numpy.float32],
-    out: numpy.typing.NDArray[numpy.float32],
-) -> None:
+def axpy(a: typing.SupportsFloat | typing.SupportsIndex, x: numpy.typing.NDArray[numpy.float32], y: numpy.typing.NDArray[numpy.float32], out: numpy.typing.NDArray[numpy.float32]) -> None:
     """
     Write y + a x to `out`, which may be x or y.
     """
-
 @typing.overload
-def axpy(
-    a: typing.SupportsFloat | typing.SupportsIndex,
-    x: numpy.typing.NDArray[numpy.float64],
-    y: numpy.typing.NDArray[numpy.float64],
-    out: numpy.typing.NDArray[numpy.float64],
-) -> None:
+def axpy(a: typing.SupportsFloat | typing.SupportsIndex, x: numpy.typing.NDArray[numpy.float64], y: numpy.typing.NDArray[numpy.float64], out: numpy.typing.NDArray[numpy.float64]) -> None:
     """
     Write y + a x to `out`, which may be x or y.
     """
-
+def build_information() -> str:
+    ...
 @typing.overload
 def dot(x: numpy.typing.NDArray[numpy.float32], y: numpy.typing.NDArray[numpy.float32]) -> float:
     """
     The scalar product of two vectors, summed in float64.
     """
-
 @typing.overload
 def dot(x: numpy.typing.NDArray[numpy.float64], y: numpy.typing.NDArray[numpy.float64]) -> float:
     """
     The scalar product of two vectors, summed in float64.
     """
-
-def get_num_threads() -> int: ...
+def get_num_threads() -> int:
+    ...
 @typing.overload
 def max_abs(x: numpy.typing.NDArray[numpy.float32]) -> float:
     """
     The largest absolute value in a vector; NaN if there is a NaN.
     """
-
 @typing.overload
 def max_abs(x: numpy.typing.NDArray[numpy.float64]) -> float:
     """
     The largest absolute value in a vector; NaN if there is a NaN.
     """
-
-def set_num_threads(threads: typing.SupportsInt | typing.SupportsIndex) -> None: ...
+def set_num_threads(threads: typing.SupportsInt | typing.SupportsIndex) -> None:
+    ...
 @typing.overload
-def two_loop(
-    steps: numpy.typing.NDArray[numpy.float32],
-    gradient_changes: numpy.typing.NDArray[numpy.float32],
-    gradient: numpy.typing.NDArray[numpy.float32],
-    direction: numpy.typing.NDArray[numpy.float32],
-) -> None:
+def two_loop(steps: numpy.typing.NDArray[numpy.float32], gradient_changes: numpy.typing.NDArray[numpy.float32], gradient: numpy.typing.NDArray[numpy.float32], direction: numpy.typing.NDArray[numpy.float32]) -> None:
     """
     Write the L-BFGS direction -H gradient; the pairs are rows (pairs, n), oldest first.
     """
-
 @typing.overload
-def two_loop(
-    steps: numpy.typing.NDArray[numpy.float64],
-    gradient_changes: numpy.typing.NDArray[numpy.float64],
-    gradient: numpy.typing.NDArray[numpy.float64],
-    direction: numpy.typing.NDArray[numpy.float64],
-) -> None:
+def two_loop(steps: numpy.typing.NDArray[numpy.float64], gradient_changes: numpy.typing.NDArray[numpy.float64], gradient: numpy.typing.NDArray[numpy.float64], direction: numpy.typing.NDArray[numpy.float64]) -> None:
     """
     Write the L-BFGS direction -H gradient; the pairs are rows (pairs, n), oldest first.
     """
-
 __version__: str
 max_degree: int = 5
 min_degree: int = 1

@@ -126,8 +126,8 @@ def reproduce(seeds: Sequence[int] = SEEDS, many: Sequence[int] = MANY_SEEDS) ->
     """Print Table 2: every row over the seeds, under three budgets, beside the paper's numbers."""
     print(
         "Regression of section 5.1, Table 2: 20,000 points, mean squared error, L-BFGS with\n"
-        f"20 pairs. An epoch is taken as {STEPS_PER_EPOCH} iterations. KAN [2,5,1] is Linear(2, 5)\n"
-        f"and cubic splines 5 -> 1 with {COARSE} (coarse) or {FINE} (fine) intervals. The ReLU\n"
+        f"20 pairs. An epoch is taken as {STEPS_PER_EPOCH} iterations. KAN [2,5,1] is Linear(2,\n"
+        f"5) and cubic splines 5 -> 1 with {COARSE} (coarse) or {FINE} (fine) intervals. The ReLU\n"
         "MLPs, whose epochs the paper does not give, get those of the coarse KAN. Initialisation\n"
         "is kanml's default; the paper's is not stated.\n"
     )

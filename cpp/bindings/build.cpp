@@ -1,0 +1,33 @@
+// What this build of the extension is.
+#include <string>
+
+#include "bindings.hpp"
+#include "kanml/types.hpp"
+
+namespace kanml::bindings {
+
+namespace {
+
+std::string build_information() {
+#if defined(__clang__)
+  std::string text = "Clang " __clang_version__;
+#elif defined(__GNUC__)
+  std::string text = "GCC " __VERSION__;
+#else
+  std::string text = "unknown compiler";
+#endif
+  text += ", instruction set " KANML_INSTRUCTION_SET;
+  text += ", OpenMP " + std::to_string(_OPENMP);
+  return text;
+}
+
+}  // namespace
+
+void bind_build(py::module_& m) {
+  m.attr("__version__") = KANML_VERSION;
+  m.attr("min_degree") = min_degree;
+  m.attr("max_degree") = max_degree;
+  m.def("build_information", &build_information);
+}
+
+}  // namespace kanml::bindings
