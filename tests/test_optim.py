@@ -1,7 +1,7 @@
 import doctest
 import importlib
 import math
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -10,9 +10,17 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize, rosen, rosen_der
 
 from kanml import _core
-from kanml.optim import LBFGS, Adam, CyclicDecay, Geometry, GradientDescent, Ramp
+from kanml.optim import (
+    LBFGS,
+    Adam,
+    CyclicDecay,
+    Geometry,
+    GradientDescent,
+    Ramp,
+    TransferMaps,
+)
 from kanml.optim.line_search import CURVATURE, SUFFICIENT_DECREASE, Trial, strong_wolfe
-from reference.bfgs import inverse_hessian
+from reference.bfgs import initial_diagonal, inverse_hessian
 
 OPTIMIZERS = [GradientDescent(1e-3), Adam(0.1, weight_decay=0.1), LBFGS(memory=3)]
 
@@ -113,8 +121,13 @@ def test_lbfgs_direction_is_that_of_dense_bfgs():
             (state.parameters - before.parameters, state.gradient - before.gradient),
         )
         direction = np.empty(n)
-        _core.two_loop(state.steps, state.gradient_changes, state.gradient, direction)
-        expected = -inverse_hessian(*map(np.array, zip(*pairs, strict=True))) @ state.gradient
+        _core.two_loop(
+            state.steps, state.gradient_changes, state.diagonal, state.gradient, direction
+        )
+        steps, changes = map(np.array, zip(*pairs, strict=True))
+        start = initial_diagonal(steps, changes)
+        np.testing.assert_allclose(state.diagonal, start, rtol=1e-9)
+        expected = -inverse_hessian(steps, changes, start) @ state.gradient
         error = np.linalg.norm(direction - expected) / np.linalg.norm(expected)
         assert error <= 1e-10
 
@@ -195,7 +208,7 @@ def test_lbfgs_drops_a_bad_memory_and_restarts():
     optimizer = LBFGS()
     state = optimizer.init([-1.2, 1.0])
     ascent = np.array([[1.0, 0.0]])
-    state = type(state)(parameters=state.parameters, steps=ascent, gradient_changes=-ascent)
+    state = replace(state, steps=ascent, gradient_changes=-ascent)
     after = optimizer.step(rosenbrock, state)
     fresh = optimizer.step(rosenbrock, optimizer.init([-1.2, 1.0]))
     assert not after.finished
@@ -431,7 +444,7 @@ def test_schedules_see_the_steps_already_taken(make):
 
     optimizer = make(schedule)
     state = run(optimizer, rosenbrock, optimizer.init([0.5, 0.5]), 2)
-    state = optimizer.transfer(state, np.copy, np.copy, np.copy, "prolong")
+    state = optimizer.transfer(state, TransferMaps(np.copy, np.copy, np.copy, np.copy), "prolong")
     run(optimizer, rosenbrock, state, 2)
     assert seen == [(0, 0), (1, 1), (2, 0), (3, 1)]
 
@@ -497,15 +510,20 @@ def refinement():
     """P and P (P^T P)^{-1} from 4 to 7 parameters, as maps on the last axis."""
     p = np.random.default_rng(0).standard_normal((7, 4))
     dual = p @ np.linalg.inv(p.T @ p)
-    return (lambda v: v @ p.T), (lambda v: v @ dual.T), (lambda v: v @ np.abs(p.T))
+    return TransferMaps(
+        primal=lambda v: v @ p.T,
+        dual=lambda v: v @ dual.T,
+        second_moment=lambda v: v @ np.abs(p.T),
+        curvature=lambda v: 0.5 * v @ np.abs(p.T),
+    )
 
 
 @pytest.mark.parametrize("how", ["prolong", "reset"])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=name)
 def test_transfer_moves_parameters_and_counters(optimizer, how, refinement):
     state = run(optimizer, rosenbrock, optimizer.init(np.zeros(4)), 5)
-    finer = optimizer.transfer(state, *refinement, how)
-    np.testing.assert_array_equal(finer.parameters, refinement[0](state.parameters))
+    finer = optimizer.transfer(state, refinement, how)
+    np.testing.assert_array_equal(finer.parameters, refinement.primal(state.parameters))
     assert (finer.step, finer.level_step, finer.evaluations) == (5, 0, state.evaluations)
     assert finer.value is None
     assert finer.gradient is None
@@ -516,25 +534,28 @@ def test_transfer_moves_parameters_and_counters(optimizer, how, refinement):
 def test_transfer_keeps_curvature(refinement):
     optimizer = LBFGS(memory=3)
     state = run(optimizer, rosenbrock, optimizer.init(np.zeros(4)), 5)
-    finer = optimizer.transfer(state, *refinement, "prolong")
+    finer = optimizer.transfer(state, refinement, "prolong")
     assert finer.steps.shape == finer.gradient_changes.shape == (3, 7)
     before = np.sum(state.steps * state.gradient_changes, axis=1)
     after = np.sum(finer.steps * finer.gradient_changes, axis=1)
     np.testing.assert_allclose(after, before, rtol=1e-12)
-    assert len(optimizer.transfer(state, *refinement, "reset").steps) == 0
-    empty = optimizer.transfer(optimizer.init(np.zeros(4)), *refinement, "prolong")
+    inverse = 1 / refinement.curvature(1 / state.diagonal)
+    np.testing.assert_array_equal(finer.diagonal, inverse)
+    assert len(optimizer.transfer(state, refinement, "reset").steps) == 0
+    empty = optimizer.transfer(optimizer.init(np.zeros(4)), refinement, "prolong")
     assert empty.steps.shape == empty.gradient_changes.shape == (0, 7)
+    np.testing.assert_array_equal(empty.diagonal, np.ones(7))
 
 
 def test_transfer_of_moments(refinement):
     optimizer = Adam(0.1)
     state = run(optimizer, rosenbrock, optimizer.init(np.zeros(4)), 5)
-    _, dual, second_moment = refinement
-    finer = optimizer.transfer(state, *refinement, "prolong")
-    np.testing.assert_array_equal(finer.first_moment, dual(state.first_moment))
-    np.testing.assert_array_equal(finer.second_moment, second_moment(state.second_moment))
+    finer = optimizer.transfer(state, refinement, "prolong")
+    np.testing.assert_array_equal(finer.first_moment, refinement.dual(state.first_moment))
+    squares = refinement.second_moment(state.second_moment)
+    np.testing.assert_array_equal(finer.second_moment, squares)
     assert finer.updates == 5
-    fresh = optimizer.transfer(state, *refinement, "reset")
+    fresh = optimizer.transfer(state, refinement, "reset")
     assert fresh.updates == 0
     np.testing.assert_array_equal(fresh.first_moment, np.zeros(7))
     np.testing.assert_array_equal(fresh.second_moment, np.zeros(7))
@@ -544,13 +565,13 @@ def test_transfer_takes_up_a_finished_run_again(refinement):
     optimizer = LBFGS()
     state = optimizer.step(rosenbrock, optimizer.init(np.ones(4)))
     assert state.finished
-    assert not optimizer.transfer(state, *refinement, "prolong").finished
+    assert not optimizer.transfer(state, refinement, "prolong").finished
 
 
 def test_transfer_refuses_other_ways(refinement):
     optimizer = LBFGS()
     with pytest.raises(ValueError, match="how is 'keep', expected 'prolong' or 'reset'"):
-        optimizer.transfer(optimizer.init(np.zeros(4)), *refinement, "keep")
+        optimizer.transfer(optimizer.init(np.zeros(4)), refinement, "keep")
 
 
 # --- states ---

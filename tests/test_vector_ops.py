@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kanml import _core
-from reference.bfgs import inverse_hessian
+from reference.bfgs import inverse_hessian, updated_diagonal
 
 DTYPES = [np.float32, np.float64]
 
@@ -90,18 +90,20 @@ def test_two_loop_multiplies_with_the_dense_inverse_hessian(n, pairs, seed):
     changes = steps @ hessian
     gradient = rng.standard_normal(n)
     direction = np.empty(n)
-    _core.two_loop(steps, changes, gradient, direction)
-    h = inverse_hessian(steps, changes)
+    diagonal = 10.0 ** rng.uniform(-1, 1, n)
+    _core.two_loop(steps, changes, diagonal, gradient, direction)
+    h = inverse_hessian(steps, changes, diagonal)
     bound = 1e-10 * np.linalg.norm(h, 2) * np.linalg.norm(gradient)
     assert np.linalg.norm(direction + h @ gradient) <= bound
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_two_loop_without_pairs_is_steepest_descent(dtype):
+def test_two_loop_without_pairs_is_scaled_steepest_descent(dtype):
     gradient = np.array([1, -2, 3], dtype)
     direction = np.empty_like(gradient)
-    _core.two_loop(np.empty((0, 3), dtype), np.empty((0, 3), dtype), gradient, direction)
-    np.testing.assert_array_equal(direction, -gradient)
+    none = np.empty((0, 3), dtype)
+    _core.two_loop(none, none, np.full(3, 2, dtype), gradient, direction)
+    np.testing.assert_array_equal(direction, -2 * gradient)
 
 
 def test_two_loop_may_write_over_the_gradient():
@@ -110,8 +112,9 @@ def test_two_loop_may_write_over_the_gradient():
     changes = 2 * steps
     gradient = rng.standard_normal(5)
     direction, over = np.empty(5), gradient.copy()
-    _core.two_loop(steps, changes, gradient, direction)
-    _core.two_loop(steps, changes, over, over)
+    diagonal = np.full(5, 0.5)
+    _core.two_loop(steps, changes, diagonal, gradient, direction)
+    _core.two_loop(steps, changes, diagonal, over, over)
     np.testing.assert_array_equal(over, direction)
 
 
@@ -121,10 +124,29 @@ def test_two_loop_in_float32_is_the_float64_one_to_rounding():
     changes = 2 * steps
     gradient = rng.standard_normal(50).astype(np.float32)
     single, double = np.empty(50, np.float32), np.empty(50)
-    _core.two_loop(steps, changes, gradient, single)
-    _core.two_loop(*(a.astype(np.float64) for a in (steps, changes, gradient)), double)
+    diagonal = np.full(50, 0.5, np.float32)
+    arrays = (steps, changes, diagonal, gradient)
+    _core.two_loop(*arrays, single)
+    _core.two_loop(*(a.astype(np.float64) for a in arrays), double)
     error = np.linalg.norm(single - double) / np.linalg.norm(double)
     assert error <= 10 * np.finfo(np.float32).eps
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@given(n=st.integers(1, 30), seed=st.integers(0, 2**32))
+def test_update_diagonal_is_the_diagonal_of_the_bfgs_update(dtype, n, seed):
+    rng = np.random.default_rng(seed)
+    diagonal = (10.0 ** rng.uniform(-2, 2, n)).astype(dtype)
+    s = rng.standard_normal(n).astype(dtype)
+    y = (s * 10.0 ** rng.uniform(-2, 2, n)).astype(dtype)
+    start = diagonal.astype(np.float64)
+    expected = updated_diagonal(*(v.astype(np.longdouble) for v in (s, y, start)))
+    _core.update_diagonal(s, y, diagonal)
+    # Where one entry of s rules, b - (b s)^2 / s.b s cancels: compare relative to b.
+    r = (y @ (start * y)) / (s @ y)
+    error = np.abs(1 / diagonal.astype(np.float64) - 1 / expected)
+    assert np.all(error <= 30 * np.finfo(dtype).eps * (r / start + 1 / expected))
+    assert np.all(diagonal > 0)
 
 
 X = np.ones(3)
@@ -137,15 +159,15 @@ X = np.ones(3)
         (lambda: _core.axpy(1.0, X, np.ones(2), X.copy()), "y has 2 entries, expected 3"),
         (lambda: _core.axpy(1.0, X, X, np.ones(5)), "out has 5 entries, expected 3"),
         (
-            lambda: _core.two_loop(np.ones(3), np.ones(3), X, X.copy()),
+            lambda: _core.two_loop(np.ones(3), np.ones(3), X, X, X.copy()),
             r"steps must have the shape \(pairs, 3\)",
         ),
         (
-            lambda: _core.two_loop(np.ones((2, 4)), np.ones((2, 4)), X, X.copy()),
+            lambda: _core.two_loop(np.ones((2, 4)), np.ones((2, 4)), X, X, X.copy()),
             r"steps must have the shape \(pairs, 3\)",
         ),
         (
-            lambda: _core.two_loop(np.ones((2, 3)), np.ones((1, 3)), X, X.copy()),
+            lambda: _core.two_loop(np.ones((2, 3)), np.ones((1, 3)), X, X, X.copy()),
             "gradient_changes has 3 entries, expected 6",
         ),
     ],

@@ -51,7 +51,7 @@ void adam_direction_arrays(const Array<T>& gradient, Array<T>& first_moment,
 
 template <class T>
 void two_loop_arrays(const Array<T>& steps, const Array<T>& gradient_changes,
-                     const Array<T>& gradient, Array<T>& direction) {
+                     const Array<T>& diagonal, const Array<T>& gradient, Array<T>& direction) {
   const index n = gradient.size();
   if (steps.ndim() != 2 || steps.shape(1) != n) {
     throw py::value_error("steps must have the shape (pairs, " + std::to_string(n) + ")");
@@ -59,10 +59,22 @@ void two_loop_arrays(const Array<T>& steps, const Array<T>& gradient_changes,
   const index pairs = steps.shape(0);
   const auto s = input(steps, "steps", pairs * n);
   const auto y = input(gradient_changes, "gradient_changes", pairs * n);
+  const auto h = input(diagonal, "diagonal", n);
   const auto g = input(gradient, "gradient", n);
   const auto d = output(direction, "direction", n);
   const py::gil_scoped_release release;
-  two_loop(pairs, n, s, y, g, d);
+  two_loop(pairs, n, s, y, h, g, d);
+}
+
+template <class T>
+void update_diagonal_arrays(const Array<T>& step, const Array<T>& gradient_change,
+                            Array<T>& diagonal) {
+  const index n = diagonal.size();
+  const auto s = input(step, "step", n);
+  const auto y = input(gradient_change, "gradient_change", n);
+  const auto d = output(diagonal, "diagonal", n);
+  const py::gil_scoped_release release;
+  update_diagonal(s, y, d);
 }
 
 template <class T>
@@ -79,8 +91,10 @@ void bind_scalar(py::module_& m) {
         py::arg("beta1"), py::arg("beta2"), py::arg("eps"), py::arg("updates"),
         "Update both moments in place and write one Adam direction. `updates` counts this one.");
   m.def("two_loop", &two_loop_arrays<T>, array("steps"), array("gradient_changes"),
-        array("gradient"), array("direction"),
+        array("diagonal"), array("gradient"), array("direction"),
         "Write the L-BFGS direction -H gradient; the pairs are rows (pairs, n), oldest first.");
+  m.def("update_diagonal", &update_diagonal_arrays<T>, array("step"), array("gradient_change"),
+        array("diagonal"), "Update the diagonal of an inverse Hessian in place with one pair.");
 }
 
 }  // namespace

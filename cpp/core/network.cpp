@@ -363,13 +363,16 @@ struct Network<T>::Program {
         slot_budget_bytes / (static_cast<index>(sizeof(T)) * std::max<index>(1, n_parameters));
     const index slots = std::clamp<index>(affordable, 1, std::clamp<index>(tiles, 1, max_slots));
     const int threads = team(requested, n, slots);
-    std::vector<T> partial(static_cast<std::size_t>(slots * n_parameters), T(0));
+    // One slot sums in place.
+    std::vector<T> partial(static_cast<std::size_t>(slots == 1 ? 0 : slots * n_parameters), T(0));
+    T* const gradients = slots == 1 ? parameter_gradient.data() : partial.data();
+    if (slots == 1) std::fill(parameter_gradient.begin(), parameter_gradient.end(), T(0));
     std::vector<double> partial_loss(static_cast<std::size_t>(slots), 0.0);
     const auto spaces = workspaces(threads, 0, true);
 
     parallel_for(threads, slots, [&](index slot, int thread) {
       const Workspace<T>& workspace = spaces[static_cast<std::size_t>(thread)];
-      T* slot_gradient = partial.data() + slot * n_parameters;
+      T* slot_gradient = gradients + slot * n_parameters;
       double slot_loss = 0.0;
       for (index t = slot * tiles / slots; t < (slot + 1) * tiles / slots; ++t) {
         const Tile tile = tile_at(t, n);
@@ -387,7 +390,7 @@ struct Network<T>::Program {
       partial_loss[static_cast<std::size_t>(slot)] = slot_loss;
     });
 
-    for (index i = 0; i < n_parameters; ++i) {
+    for (index i = 0; i < n_parameters && slots > 1; ++i) {
       double sum = 0.0;
       for (index slot = 0; slot < slots; ++slot) {
         sum += static_cast<double>(partial[static_cast<std::size_t>(slot * n_parameters + i)]);

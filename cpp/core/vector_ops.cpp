@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <vector>
 
 namespace kanml {
@@ -113,13 +114,12 @@ void adam_direction(const AdamCoefficients& coefficients, std::span<const T> gra
 
 template <class T>
 void two_loop(index pairs, index n, std::span<const T> steps, std::span<const T> gradient_changes,
-              std::span<const T> gradient, std::span<T> direction) {
+              std::span<const T> diagonal, std::span<const T> gradient, std::span<T> direction) {
   const auto count = static_cast<std::size_t>(pairs);
   const auto length = static_cast<std::size_t>(n);
   const std::span<const T> q = direction;  // the vector that Algorithm 7.4 calls q, then r
 
   std::transform(gradient.begin(), gradient.end(), direction.begin(), [](T g) { return -g; });
-  if (count == 0) return;
 
   std::vector<double> curvature(count);  // s.y
   std::vector<double> alpha(count);
@@ -131,15 +131,42 @@ void two_loop(index pairs, index n, std::span<const T> steps, std::span<const T>
     axpy(-alpha[i], y, q, direction);
   }
 
-  const auto newest = row(gradient_changes, count - 1, length);
-  const double scale = curvature[count - 1] / dot(newest, newest);  // equation (7.20)
-  for (T& entry : direction) entry = static_cast<T>(scale * static_cast<double>(entry));
+  for (std::size_t i = 0; i < length; ++i) direction[i] *= diagonal[i];
 
   for (std::size_t i = 0; i < count; ++i) {
     const auto s = row(steps, i, length);
     const auto y = row(gradient_changes, i, length);
     const double beta = dot(y, q) / curvature[i];
     axpy(alpha[i] - beta, s, q, direction);
+  }
+}
+
+template <class T>
+void update_diagonal(std::span<const T> step, std::span<const T> gradient_change,
+                     std::span<T> diagonal) {
+  const std::size_t n = diagonal.size();
+  const auto as_double = [](T value) { return static_cast<double>(value); };
+  double curvature = 0.0;        // s . y
+  double inverse_product = 0.0;  // y . D y
+  double direct_product = 0.0;   // s . D^{-1} s
+  for (std::size_t i = 0; i < n; ++i) {
+    const double s = as_double(step[i]);
+    const double y = as_double(gradient_change[i]);
+    const double d = as_double(diagonal[i]);
+    curvature += s * y;
+    inverse_product += y * d * y;
+    direct_product += s / d * s;
+  }
+  const double r = inverse_product / curvature;
+  for (std::size_t i = 0; i < n; ++i) {
+    const double y = as_double(gradient_change[i]);
+    const double b = 1 / as_double(diagonal[i]);
+    const double bs = b * as_double(step[i]);
+    // Positive by the Cauchy-Schwarz inequality, but for rounding where s has a single entry.
+    const double updated = r * (b - bs * bs / direct_product) + y * y / curvature;
+    const double entry = 1 / std::max(updated, std::numeric_limits<double>::epsilon() * r * b);
+    const T rounded = static_cast<T>(entry);
+    if (std::isfinite(rounded) && rounded > 0) diagonal[i] = rounded;
   }
 }
 
@@ -154,8 +181,10 @@ template void adam_direction(const AdamCoefficients&, std::span<const float>, st
 template void adam_direction(const AdamCoefficients&, std::span<const double>, std::span<double>,
                              std::span<double>, std::span<double>);
 template void two_loop(index, index, std::span<const float>, std::span<const float>,
-                       std::span<const float>, std::span<float>);
+                       std::span<const float>, std::span<const float>, std::span<float>);
 template void two_loop(index, index, std::span<const double>, std::span<const double>,
-                       std::span<const double>, std::span<double>);
+                       std::span<const double>, std::span<const double>, std::span<double>);
+template void update_diagonal(std::span<const float>, std::span<const float>, std::span<float>);
+template void update_diagonal(std::span<const double>, std::span<const double>, std::span<double>);
 
 }  // namespace kanml

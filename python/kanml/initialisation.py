@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Generator", "initial_parameters"]
 
-LAST_LAYER_SCALE = 0.1  # standard deviation of the coefficients of an output, over all its inputs
+LAST_LAYER_SCALE = 1e-3  # standard deviation of the coefficients of an output, over all its inputs
 MAX_PROBES = 20_000  # samples pushed through the layers to see which ranges they take
 BENDING_RANGE = {  # where each activation is neither linear nor flat
     "sigmoid": (-3.0, 3.0),

@@ -17,7 +17,7 @@ from kanml._validation import FloatArray, choice, integer, threads
 from kanml.checkpoint import Snapshot, load_snapshot, run_fingerprint
 from kanml.history import History
 from kanml.network import Network
-from kanml.optim import LBFGS, Optimizer, State
+from kanml.optim import LBFGS, Optimizer, State, TransferMaps
 from kanml.problems import Problem
 
 __all__ = ["Callback", "Result", "TrainingState", "train"]
@@ -242,13 +242,13 @@ class _Run:
     def refine(self) -> None:
         fine = self.net.refine()
         operator = self.net.prolongation(fine)
-        state = self.optimizer.transfer(
-            self.state,
-            _on_last_axis(operator.__matmul__),
-            _on_last_axis(operator.dual),
-            _on_last_axis(operator.second_moment),
-            self.transfer_state,
+        maps = TransferMaps(
+            primal=_on_last_axis(operator.__matmul__),
+            dual=_on_last_axis(operator.dual),
+            second_moment=_on_last_axis(operator.second_moment),
+            curvature=_on_last_axis(operator.curvature),
         )
+        state = self.optimizer.transfer(self.state, maps, self.transfer_state)
         loss, network = self.best
         self.best = (loss, fine.with_parameters(operator @ network.parameters))
         self.net = fine

@@ -44,9 +44,9 @@ class Prolongation(LinearOperator):
     def second_moment(self, v: object) -> FloatArray:
         """Carry mean squares of gradients to the fine space.
 
-        Their roots are interpolated like coefficients, and scaled by ``columns / rows``: the
-        gradient of a coefficient is an integral over the support of its basis function, which
-        shrinks in that ratio.
+        The gradient of a coefficient is an integral over the support of its basis function, which
+        shrinks in the ratio ``columns / rows``; so these squares shrink by the square of it.
+        Their roots are interpolated like coefficients.
 
         Parameters
         ----------
@@ -59,10 +59,32 @@ class Prolongation(LinearOperator):
         """
         return apply_along_axis_0(self._second_moment, v, self.shape[1], self.shape)
 
+    def curvature(self, h: object) -> FloatArray:
+        """Carry the diagonal of a Hessian to the fine space.
+
+        A diagonal entry is an integral of the square of a basis function: it shrinks once in the
+        ratio ``columns / rows``. Otherwise as in `second_moment`.
+
+        Parameters
+        ----------
+        h : array_like, shape (columns, ...)
+            Nonnegative.
+
+        Returns
+        -------
+        ndarray, shape (rows, ...)
+        """
+        return apply_along_axis_0(self._curvature, h, self.shape[1], self.shape)
+
     def _second_moment(self, v: FloatArray) -> FloatArray:
-        ratio = v.dtype.type(self.shape[1] / self.shape[0])
-        moment: FloatArray = np.square(ratio * self._apply(np.sqrt(v)))
-        return moment
+        return self._squares(v, (self.shape[1] / self.shape[0]) ** 2)
+
+    def _curvature(self, h: FloatArray) -> FloatArray:
+        return self._squares(h, self.shape[1] / self.shape[0])
+
+    def _squares(self, x: FloatArray, factor: float) -> FloatArray:
+        squares: FloatArray = x.dtype.type(factor) * np.square(self._apply(np.sqrt(x)))
+        return squares
 
 
 def prolongation(coarse: SplineSpace, fine: SplineSpace) -> Prolongation:
@@ -137,6 +159,9 @@ class BlockProlongation(Prolongation):
 
     def _second_moment(self, v: FloatArray) -> FloatArray:
         return self._map(v, 1, lambda p: p._second_moment)
+
+    def _curvature(self, h: FloatArray) -> FloatArray:
+        return self._map(h, 1, lambda p: p._curvature)
 
     def _map(self, x: FloatArray, side: int, method: Callable[[Prolongation], Map]) -> FloatArray:
         """Map every part of x, of which `side` says whether it counts columns (1) or rows (0)."""

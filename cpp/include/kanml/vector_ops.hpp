@@ -37,13 +37,21 @@ void adam_direction(const AdamCoefficients& coefficients, std::span<const T> gra
                     std::span<T> first_moment, std::span<T> second_moment, std::span<T> direction);
 
 // The L-BFGS two-loop recursion (Nocedal and Wright 2006, Algorithm 7.4):
-//   direction = -H gradient, H0 = (s.y / y.y of the newest pair) I, or I without pairs.
-// Every pair must have s.y > 0, else H is not positive definite. `direction` may be the gradient.
+//   direction = -H gradient, H0 = diag(diagonal). `direction` may be the gradient.
 template <class T>
 void two_loop(index pairs, index n,
               std::span<const T> steps,             // (pairs, n), oldest first
               std::span<const T> gradient_changes,  // (pairs, n), oldest first
+              std::span<const T> diagonal,          // (n), positive
               std::span<const T> gradient,          // (n)
               std::span<T> direction);              // (n) out
+
+// The diagonal of an inverse Hessian after one more pair: the diagonal of the BFGS update of
+// B = r / diagonal with r = (y . diagonal y) / (s . y), inverted (Gilbert and Lemarechal 1989,
+// section 4). Needs s . y > 0; entries stay positive and finite.
+template <class T>
+void update_diagonal(std::span<const T> step,             // (n)
+                     std::span<const T> gradient_change,  // (n)
+                     std::span<T> diagonal);              // (n) updated
 
 }  // namespace kanml

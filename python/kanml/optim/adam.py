@@ -11,9 +11,9 @@ from kanml.optim.base import (
     IDENTITY,
     Function,
     Geometry,
-    LinearMap,
     Optimizer,
     State,
+    TransferMaps,
     Vector,
     advanced,
     frozen,
@@ -138,12 +138,10 @@ class Adam(Optimizer[AdamState]):
             updates=state.updates + 1,
         )
 
-    def _transferred_memory(
-        self, state: AdamState, primal: LinearMap, dual: LinearMap, second_moment: LinearMap
-    ) -> dict[str, Any]:
+    def _transferred_memory(self, state: AdamState, maps: TransferMaps) -> dict[str, Any]:
         dtype = state.parameters.dtype
         return {
-            "first_moment": frozen(dual(state.first_moment), dtype),
-            "second_moment": frozen(second_moment(state.second_moment), dtype),
+            "first_moment": frozen(maps.dual(state.first_moment), dtype),
+            "second_moment": frozen(maps.second_moment(state.second_moment), dtype),
             "updates": state.updates,
         }

@@ -27,7 +27,7 @@ Vector: TypeAlias = NDArray[np.floating[Any]]
 Function: TypeAlias = Callable[[Vector], tuple[float, Vector]]
 """What is minimised: parameters (n,) -> (value, gradient (n,))."""
 
-LinearMap: TypeAlias = Callable[[Vector], Vector]
+VectorMap: TypeAlias = Callable[[Vector], Vector]
 """(..., n) -> (..., m), acting on the last axis."""
 
 S = TypeVar("S", bound="State")
@@ -119,6 +119,29 @@ class Geometry:
 IDENTITY = Geometry()
 
 
+@dataclass(frozen=True)
+class TransferMaps:
+    """How vectors of each kind go through a refinement of the parameter space.
+
+    Attributes
+    ----------
+    primal : callable
+        The prolongation P; acts on parameters and on steps.
+    dual : callable
+        P (P^T P)^{-1}; acts on gradients and their differences. Since <P s, dual(y)> = <s, y>,
+        curvature along transferred steps is kept.
+    second_moment : callable
+        Acts on averages of squared gradient entries; must keep them non-negative.
+    curvature : callable
+        Acts on diagonals of Hessians; must keep them positive.
+    """
+
+    primal: VectorMap
+    dual: VectorMap
+    second_moment: VectorMap
+    curvature: VectorMap
+
+
 class Optimizer(ABC, Generic[S]):
     """Hyperparameters, and how they turn one state into the next."""
 
@@ -160,14 +183,7 @@ class Optimizer(ABC, Generic[S]):
         value, gradient = evaluate(function, state.parameters)
         return replace(state, value=value, gradient=gradient, evaluations=state.evaluations + 1)
 
-    def transfer(
-        self,
-        state: S,
-        primal: LinearMap,
-        dual: LinearMap,
-        second_moment: LinearMap,
-        how: Literal["prolong", "reset"],
-    ) -> S:
+    def transfer(self, state: S, maps: TransferMaps, how: Literal["prolong", "reset"]) -> S:
         """Carry a state through a refinement of the parameter space.
 
         Counters are kept, except that `level_step` starts again; value and gradient are forgotten,
@@ -176,13 +192,7 @@ class Optimizer(ABC, Generic[S]):
         Parameters
         ----------
         state : State
-        primal : callable
-            The prolongation P; acts on parameters and on steps.
-        dual : callable
-            P (P^T P)^{-1}; acts on gradients and their differences. Since <P s, dual(y)> = <s, y>,
-            curvature along transferred steps is kept.
-        second_moment : callable
-            Acts on averages of squared gradient entries; must keep them non-negative.
+        maps : TransferMaps
         how : {"prolong", "reset"}
             Whether the optimizer's memory is carried over or emptied.
 
@@ -193,15 +203,13 @@ class Optimizer(ABC, Generic[S]):
         """
         if how not in ("prolong", "reset"):
             raise ValueError(f"how is {how!r}, expected 'prolong' or 'reset'")
-        parameters = frozen(primal(state.parameters), state.parameters.dtype)
+        parameters = frozen(maps.primal(state.parameters), state.parameters.dtype)
         moved = replace(self.init(parameters), step=state.step, evaluations=state.evaluations)
         if how == "reset":
             return moved
-        return replace(moved, **self._transferred_memory(state, primal, dual, second_moment))
+        return replace(moved, **self._transferred_memory(state, maps))
 
-    def _transferred_memory(
-        self, state: S, primal: LinearMap, dual: LinearMap, second_moment: LinearMap
-    ) -> dict[str, Any]:
+    def _transferred_memory(self, state: S, maps: TransferMaps) -> dict[str, Any]:
         """Return the fields that hold the optimizer's memory, in the finer space."""
         return {}
 

@@ -12,9 +12,9 @@ from kanml.optim.base import (
     IDENTITY,
     Function,
     Geometry,
-    LinearMap,
     Optimizer,
     State,
+    TransferMaps,
     Vector,
     advanced,
     frozen,
@@ -33,10 +33,13 @@ class LBFGSState(State):
     ----------
     steps, gradient_changes : ndarray (m, n)
         The pairs s, y of the last m <= memory steps that were kept, oldest first.
+    diagonal : ndarray (n,)
+        The inverse Hessian that the pairs correct; ones without pairs.
     """
 
     steps: Vector
     gradient_changes: Vector
+    diagonal: Vector
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,10 @@ class LBFGS(Optimizer[LBFGSState]):
     J. Nocedal and S. J. Wright, Numerical Optimization, 2nd ed. 2006, Algorithms 7.4 and 7.5. A
     step leaves value and gradient known at the new parameters, and usually costs one evaluation.
 
+    - The pairs correct a diagonal matrix, which learns from every pair: it starts as s.y / y.y of
+      the first one and follows the diagonal of the BFGS update (J. C. Gilbert and C. Lemarechal,
+      Some numerical experiments with variable-storage quasi-Newton algorithms, Math. Program. 45,
+      1989, section 4). So weights and spline coefficients each find the scale of their steps.
     - Without pairs the first trial is a step of length min(1, |g|) along steepest descent;
       afterwards it is the unit step.
     - A pair is kept only if s.y > eps |s| |y|, eps the machine epsilon of the dtype: below that
@@ -94,7 +101,8 @@ class LBFGS(Optimizer[LBFGSState]):
         """Return a state that starts at these parameters; see `Optimizer.init`."""
         start = initial_parameters(parameters)
         empty = frozen(np.empty((0, start.size)), start.dtype)
-        return LBFGSState(parameters=start, steps=empty, gradient_changes=empty)
+        ones = frozen(np.ones(start.size), start.dtype)
+        return LBFGSState(parameters=start, steps=empty, gradient_changes=empty, diagonal=ones)
 
     def step(
         self, function: Function, state: LBFGSState, geometry: Geometry = IDENTITY
@@ -123,7 +131,7 @@ class LBFGS(Optimizer[LBFGSState]):
         value, gradient = state.evaluation()
         mapped = geometry.gradient(gradient)
         direction = np.empty_like(mapped)
-        _core.two_loop(state.steps, state.gradient_changes, mapped, direction)
+        _core.two_loop(state.steps, state.gradient_changes, state.diagonal, mapped, direction)
         step = geometry.step(direction)
         start = Trial(0.0, value, _core.dot(gradient, step), state.parameters, gradient)
         along_what = "L-BFGS" if len(state.steps) > 0 else "steepest descent"
@@ -152,24 +160,30 @@ class LBFGS(Optimizer[LBFGSState]):
     def _remember(self, state: LBFGSState, s: Vector, y: Vector) -> dict[str, Any]:
         """Return the memory with one more pair, without the oldest if it is full."""
         eps = float(np.finfo(s.dtype).eps)
-        if not _core.dot(s, y) > eps * math.sqrt(_core.dot(s, s)) * math.sqrt(_core.dot(y, y)):
+        curvature, y_norm = _core.dot(s, y), math.sqrt(_core.dot(y, y))
+        if not curvature > eps * math.sqrt(_core.dot(s, s)) * y_norm:
             return {}
+        if len(state.steps) == 0:
+            diagonal = np.full_like(s, curvature / y_norm**2)  # equation (7.20)
+        else:
+            diagonal = state.diagonal.copy()
+        _core.update_diagonal(s, y, diagonal)
         oldest = max(0, len(state.steps) + 1 - self.memory)
         steps = np.concatenate([state.steps[oldest:], s[np.newaxis]])
         gradient_changes = np.concatenate([state.gradient_changes[oldest:], y[np.newaxis]])
-        steps.flags.writeable = False
-        gradient_changes.flags.writeable = False
-        return {"steps": steps, "gradient_changes": gradient_changes}
+        memory = {"steps": steps, "gradient_changes": gradient_changes, "diagonal": diagonal}
+        for array in memory.values():
+            array.flags.writeable = False
+        return memory
 
-    def _transferred_memory(
-        self, state: LBFGSState, primal: LinearMap, dual: LinearMap, second_moment: LinearMap
-    ) -> dict[str, Any]:
+    def _transferred_memory(self, state: LBFGSState, maps: TransferMaps) -> dict[str, Any]:
         if len(state.steps) == 0:
             return {}
         dtype = state.parameters.dtype
         return {
-            "steps": frozen(primal(state.steps), dtype),
-            "gradient_changes": frozen(dual(state.gradient_changes), dtype),
+            "steps": frozen(maps.primal(state.steps), dtype),
+            "gradient_changes": frozen(maps.dual(state.gradient_changes), dtype),
+            "diagonal": frozen(1 / maps.curvature(1 / state.diagonal), dtype),
         }
 
 
@@ -178,5 +192,6 @@ def _without_memory(state: LBFGSState) -> LBFGSState:
         state,
         steps=state.steps[:0],
         gradient_changes=state.gradient_changes[:0],
+        diagonal=frozen(np.ones(state.parameters.size), state.parameters.dtype),
         finished="",
     )

@@ -1,0 +1,27 @@
+"""Fit a function of two variables coarse to fine, and look at the error level by level."""
+
+import numpy as np
+
+import kanml
+
+
+def main() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (2000, 2))
+    y = np.exp(np.sin(np.pi * x[:, :1]) + x[:, 1:] ** 2)
+
+    net = kanml.KAN([2, 1, 1], degree=3, intervals=5, data=x)
+    result = kanml.train(net, kanml.Regression(x, y), schedule=[200, 100, 50, 50])
+
+    history = result.history
+    for level in range(4):
+        rows = history.level == level
+        print(f"{5 * 2**level:3d} intervals: mean squared error {history.loss[rows][-1]:.1e}")
+
+    fresh = rng.uniform(-1, 1, (1000, 2))
+    exact = np.exp(np.sin(np.pi * fresh[:, :1]) + fresh[:, 1:] ** 2)
+    print(f"fresh points: largest error {np.abs(result.network(fresh) - exact).max():.1e}")
+
+
+if __name__ == "__main__":
+    main()
