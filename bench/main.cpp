@@ -1,11 +1,13 @@
-// kanml_bench [options of Google Benchmark]
+// kanml_bench [options of Google Benchmark] | --levels
 #include <benchmark/benchmark.h>
 
 #include <cstdio>
 #include <exception>
 #include <string>
+#include <string_view>
 
 #include "kanml/threads.hpp"
+#include "levels.hpp"
 #include "machine.hpp"
 #include "verify.hpp"
 
@@ -31,6 +33,7 @@ void describe_run() {
 }
 
 int run(int argc, char** argv) {
+  if (argc == 2 && std::string_view(argv[1]) == "--levels") return bench::compare_levels() ? 0 : 1;
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   describe_run();
