@@ -1,0 +1,170 @@
+#include "network_case.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <utility>
+
+#include "reference.hpp"
+
+namespace bench {
+
+using kanml::Layer;
+using kanml::LinearLayer;
+using kanml::SplineLayer;
+
+std::vector<double> breakpoints(index n, bool graded) {
+  std::vector<double> t;
+  for (index i = 0; i <= n; ++i) {
+    const double s = static_cast<double>(i) / static_cast<double>(n);
+    t.push_back(-1.0 + 2.0 * (graded ? s * (0.4 + 0.6 * s) : s));
+  }
+  return t;
+}
+
+namespace {
+
+Layer spline_layer(index n_in, index n_out, index intervals, int degree) {
+  const auto space = std::make_shared<const kanml::SplineSpace>(breakpoints(intervals), degree);
+  return SplineLayer{.spaces = {static_cast<std::size_t>(n_in), space},
+                     .n_out = n_out,
+                     .extrapolation = kanml::Extrapolation::linear};
+}
+
+}  // namespace
+
+std::vector<Layer> regression_layers(index intervals, int degree) {
+  return {LinearLayer{.n_in = 2, .n_out = 5, .bias = true}, spline_layer(5, 1, intervals, degree)};
+}
+
+std::vector<Layer> spline_layers(const std::vector<index>& widths, index intervals, int degree) {
+  std::vector<Layer> layers;
+  for (std::size_t l = 0; l + 1 < widths.size(); ++l) {
+    layers.push_back(spline_layer(widths[l], widths[l + 1], intervals, degree));
+  }
+  return layers;
+}
+
+namespace {
+
+// Hidden values shall reach most of the intervals and stay inside the domain. The sum of n_in
+// splines with independent coefficients grows like the root of n_in, that of linear terms like
+// n_in. Weights have about one size, so that every hidden unit of the narrow regression network
+// spreads.
+double parameter_at(const Layer& layer, index i, index position) {
+  const double random = noise(Stream::parameters, position);
+  const double width = static_cast<double>(kanml::n_in(layer));
+  const auto* linear = std::get_if<LinearLayer>(&layer);
+  if (linear == nullptr) return 0.5 / std::sqrt(width) * random;
+  const bool is_bias = i >= linear->n_in * linear->n_out;
+  return is_bias ? 0.1 * random : (random < 0 ? -0.8 : 0.8) / width + 0.05 / width * random;
+}
+
+template <class T>
+std::vector<T> make_parameters(const std::vector<Layer>& layers) {
+  std::vector<T> parameters;
+  for (const Layer& layer : layers) {
+    for (index i = 0; i < kanml::n_parameters(layer); ++i) {
+      const auto position = static_cast<index>(parameters.size());
+      parameters.push_back(static_cast<T>(parameter_at(layer, i, position)));
+    }
+  }
+  return parameters;
+}
+
+}  // namespace
+
+template <class T>
+NetworkCase<T>::NetworkCase(std::vector<Layer> layers_in, index batch_in)
+    : layers(std::move(layers_in)),
+      network(layers),
+      batch(batch_in),
+      x(noise_vector<T>(Stream::points, batch * network.n_in(), 0.999)),
+      parameters(make_parameters<T>(layers)),
+      cotangent(noise_vector<T>(Stream::cotangent, batch * network.n_out())) {}
+
+template <class T>
+const Expected& NetworkCase<T>::expected(const std::string& name) const {
+  static std::map<std::string, Expected> known;
+  const auto found = known.find(name);
+  return found != known.end() ? found->second
+                              : known.emplace(name, compute_expected()).first->second;
+}
+
+template <class T>
+double NetworkCase<T>::tolerance() const {
+  index intervals = 0;
+  for (const Layer& layer : layers) {
+    const auto* splines = std::get_if<SplineLayer>(&layer);
+    if (splines != nullptr) intervals = std::max(intervals, splines->spaces.front()->intervals());
+  }
+  return 16.0 * std::numeric_limits<T>::epsilon() * static_cast<double>(intervals + 16);
+}
+
+template <class T>
+void NetworkCase<T>::check_sum(Check& check, const std::string& what, Stream signs,
+                               const std::vector<T>& values, double expected_sum) const {
+  const std::span<const T> view(values);
+  check.close(what, signed_sum(signs, view), expected_sum, norm(view), tolerance());
+}
+
+template <class T>
+void NetworkCase<T>::check_loss(Check& check, double loss, double expected_loss) const {
+  check.close("loss", loss, expected_loss, expected_loss, tolerance());
+}
+
+template <class T>
+Expected NetworkCase<T>::compute_expected() const {
+  const ReferenceNetwork reference(layers,
+                                   [](double t) { return static_cast<double>(static_cast<T>(t)); });
+  std::vector<Jet> weights;
+  for (const T value : parameters) {
+    const auto i = static_cast<index>(weights.size());
+    weights.push_back({static_cast<double>(value), random_sign(Stream::parameter_signs, i), 0.0});
+  }
+
+  const auto width_in = static_cast<std::size_t>(network.n_in());
+  const auto width_out = static_cast<std::size_t>(network.n_out());
+  const double entries = static_cast<double>(cotangent.size());
+  Expected sums{};
+  for (std::size_t s = 0; s < static_cast<std::size_t>(batch); ++s) {
+    std::vector<Jet> point(width_in);
+    for (std::size_t p = 0; p < width_in; ++p) {
+      const std::size_t i = s * width_in + p;
+      point[p] = {static_cast<double>(x[i]), 0.0,
+                  random_sign(Stream::point_signs, static_cast<index>(i))};
+    }
+    const std::vector<Jet> y = reference(std::move(point), weights);
+    for (std::size_t q = 0; q < width_out; ++q) {
+      const std::size_t i = s * width_out + q;
+      const double c = static_cast<double>(cotangent[i]);
+      const double error = y[q].value - c;
+      sums.outputs += random_sign(Stream::output_signs, static_cast<index>(i)) * y[q].value;
+      sums.parameter_gradient += c * y[q].by_parameters;
+      sums.input_gradient += c * y[q].by_inputs;
+      sums.loss += error * error / entries;
+      sums.loss_gradient += 2.0 * error / entries * y[q].by_parameters;
+    }
+  }
+  return sums;
+}
+
+double multiply_adds(const std::vector<Layer>& layers, index batch) {
+  index a_sample = 0;
+  for (const Layer& layer : layers) {
+    const auto* splines = std::get_if<SplineLayer>(&layer);
+    const index per_edge = splines == nullptr ? 1 : splines->spaces.front()->degree() + 1;
+    a_sample += per_edge * kanml::n_in(layer) * kanml::n_out(layer);
+  }
+  return static_cast<double>(a_sample) * static_cast<double>(batch);
+}
+
+std::vector<Layer> without_first(const std::vector<Layer>& layers) {
+  return {layers.begin() + 1, layers.end()};
+}
+
+template class NetworkCase<float>;
+template class NetworkCase<double>;
+
+}  // namespace bench

@@ -1,0 +1,73 @@
+// A network with data to run it on, and what its results must be.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "kanml/network.hpp"
+#include "noise.hpp"
+#include "verify.hpp"
+
+namespace bench {
+
+using kanml::index;
+
+// n + 1 breakpoints on [-1, 1]: equal spacings, or spacings that grow linearly by a factor of 4.
+std::vector<double> breakpoints(index n, bool graded = false);
+
+// Linear(2, 5) and a spline layer 5 -> 1: the regression network of the reference problems.
+std::vector<kanml::Layer> regression_layers(index intervals, int degree);
+
+// Spline layers of these widths.
+std::vector<kanml::Layer> spline_layers(const std::vector<index>& widths, index intervals,
+                                        int degree);
+
+// Sums over results, as the reference network gives them.
+struct Expected {
+  double outputs;             // sum of +-y
+  double parameter_gradient;  // sum of +-(gradient of <cotangent, y> by the parameters)
+  double input_gradient;      // the same by the inputs
+  double loss;                // mean squared error; the target is the cotangent vector
+  double loss_gradient;       // sum of +-(gradient of the loss by the parameters)
+};
+
+// Hidden values spread over the domain [-1, 1] and stay inside it: the reference knows no outside,
+// and a value there would fail the verification.
+template <class T>
+class NetworkCase {
+ public:
+  NetworkCase(std::vector<kanml::Layer> layers, index batch);
+
+  std::vector<kanml::Layer> layers;
+  kanml::Network<T> network;
+  index batch;
+  std::vector<T> x;           // (batch, n_in)
+  std::vector<T> parameters;  // (n_parameters)
+  std::vector<T> cotangent;   // (batch, n_out); also the target of the loss
+
+  // By the reference, computed once for a name in the life of the process.
+  const Expected& expected(const std::string& name) const;
+
+  // The sum of `values`, with these signs, against its expected value.
+  void check_sum(Check& check, const std::string& what, Stream signs, const std::vector<T>& values,
+                 double expected_sum) const;
+  void check_loss(Check& check, double loss, double expected_loss) const;
+
+ private:
+  // Relative to the norm. A point rounded to T moves by this part of an interval, times a factor
+  // for what the layers make of it.
+  double tolerance() const;
+
+  Expected compute_expected() const;
+};
+
+// Multiply-adds that the local evaluation of all samples takes forwards; the gradient by the
+// parameters takes as many again, and so does the gradient by the inputs.
+double multiply_adds(const std::vector<kanml::Layer>& layers, index batch);
+
+// The layers whose input gradient is needed for the gradient by the parameters: all but the first.
+std::vector<kanml::Layer> without_first(const std::vector<kanml::Layer>& layers);
+
+}  // namespace bench

@@ -1,0 +1,64 @@
+// Splines and networks as the textbook defines them, slowly and in double, and their derivatives
+// by dual numbers. Shares no code with the library: only its descriptions of layers are read.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "kanml/network.hpp"
+
+namespace bench {
+
+using kanml::index;
+
+// A number with its derivatives along one direction in parameter space and along one in the space
+// of the inputs.
+struct Jet {
+  double value = 0.0;
+  double by_parameters = 0.0;
+  double by_inputs = 0.0;
+};
+
+inline Jet operator+(Jet a, Jet b) {
+  return {a.value + b.value, a.by_parameters + b.by_parameters, a.by_inputs + b.by_inputs};
+}
+inline Jet operator-(Jet a, Jet b) {
+  return {a.value - b.value, a.by_parameters - b.by_parameters, a.by_inputs - b.by_inputs};
+}
+inline Jet operator*(Jet a, Jet b) {
+  return {a.value * b.value, a.by_parameters * b.value + a.value * b.by_parameters,
+          a.by_inputs * b.value + a.value * b.by_inputs};
+}
+
+// The breakpoints, and `degree` more knots on either side with the spacing of the end interval.
+std::vector<double> knots_with_ghosts(std::span<const double> breakpoints, int degree);
+
+// Basis function j of a degree at x, by the recursion of Cox and de Boor (de Boor 2001, chapter
+// IX), with intervals closed on the left.
+Jet cox_de_boor(std::span<const double> knots, index j, int degree, Jet x);
+
+// The index of the first of the degree + 1 functions that are nonzero at x.
+index first_nonzero(std::span<const double> knots, int degree, double x);
+
+// The value of a spline at x.
+Jet spline(std::span<const double> knots, int degree, std::span<const double> coefficients,
+           double x);
+
+// A network of linear and spline layers; hidden values must stay inside the domains.
+class ReferenceNetwork {
+ public:
+  // Knots are rounded with `round`, to the scalar type of the network they are compared with.
+  ReferenceNetwork(std::vector<kanml::Layer> layers, const std::function<double(double)>& round);
+
+  // The outputs at one sample, differentiated along a direction in the parameters and one in the
+  // inputs.
+  std::vector<Jet> operator()(std::vector<Jet> x, std::span<const Jet> parameters) const;
+
+ private:
+  std::vector<kanml::Layer> layers_;
+  std::vector<std::vector<std::vector<double>>> knots_;  // of every input of every layer
+};
+
+}  // namespace bench
