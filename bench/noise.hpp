@@ -20,6 +20,7 @@ enum class Stream : std::uint64_t {
   point_signs,
   parameter_signs,
   output_signs,
+  diagonal,
 };
 
 // In [-1, 1): SplitMix64 (Steele, Lea and Flood 2014) of the position.
