@@ -149,23 +149,29 @@ def train(
     """
     if not isinstance(net, Network):
         raise TypeError(f"net must be a Network, got {net!r}")
+    if not callable(getattr(problem, "value_and_gradient", None)):
+        raise TypeError(f"problem must be a Problem, for instance a Regression, got {problem!r}")
+    if not isinstance(schedule, Iterable):
+        raise TypeError(f"schedule must be a sequence of integers, got {schedule!r}")
     steps = [integer(s, f"schedule[{i}]", 0) for i, s in enumerate(schedule)]
     if not steps:
         raise ValueError("schedule must have at least one level, got none")
+    optimizer = LBFGS() if optimizer is None else optimizer
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"optimizer must be an Optimizer, for instance LBFGS(), got {optimizer!r}")
     choice(transfer_state, "transfer_state", ("prolong", "reset"))
+    if not isinstance(callbacks, Iterable):
+        raise TypeError(f"callbacks must be a sequence of callables, got {callbacks!r}")
+    callbacks = tuple(callbacks)
+    for i, callback in enumerate(callbacks):
+        if not callable(callback):
+            raise TypeError(f"callbacks[{i}] must be callable, got {callback!r}")
     threads(num_threads)
-    run = _Run(
-        net,
-        problem,
-        steps,
-        LBFGS() if optimizer is None else optimizer,
-        transfer_state,
-        num_threads,
-    )
+    run = _Run(net, problem, steps, optimizer, transfer_state, num_threads)
     if resume is not None:
         run.restore(load_snapshot(resume, run.optimizer, run.fingerprint))
     with _progress_bar(sum(steps), progress) as bar:
-        return run.run(tuple(callbacks), bar)
+        return run.run(callbacks, bar)
 
 
 class _Diverged(Exception):
@@ -262,10 +268,13 @@ class _Run:
         if state.value is None or state.gradient is None:
             raise TypeError(f"{self.optimizer!r} did not evaluate its state")
         if not (math.isfinite(state.value) and np.isfinite(state.gradient).all()):
-            raise _Diverged(
-                f"the loss or its gradient became {state.value} at step {state.step}; "
-                "the network is the last good one"
+            finite = math.isfinite(state.value)
+            what = (
+                "the gradient became NaN or infinite"
+                if finite
+                else f"the loss became {state.value}"
             )
+            raise _Diverged(f"{what} after step {state.step}; the network is the last good one")
         self.state = state
         if state.value < self.best[0]:
             self.best = (state.value, self.net.with_parameters(state.parameters))
