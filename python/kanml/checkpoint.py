@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from kanml import io
 from kanml._validation import integer
@@ -90,11 +91,18 @@ def load_snapshot(
         If the file is damaged, or belongs to a run that was started with other arguments.
     """
     description, arrays = io.read(path, "checkpoint")
-    if description["fingerprint"] != fingerprint:
+    if description.get("fingerprint") != fingerprint:
         raise ValueError(
             f"{os.fspath(path)!r} belongs to another run: network, problem, schedule, optimizer "
             "and transfer_state must be those of the run that wrote it"
         )
+    with io.believing(path):
+        return _snapshot(description, arrays, optimizer)
+
+
+def _snapshot(
+    description: dict[str, Any], arrays: dict[str, npt.NDArray[Any]], optimizer: Optimizer[Any]
+) -> Snapshot:
     network = network_from(description["network"], arrays["network"])
     state_type = type(optimizer.init(network.parameters))
     fields = dict(description["optimizer_state"])
@@ -116,7 +124,7 @@ def load_snapshot(
         best_loss=description["best_loss"],
         problem_state=description["problem_state"],
         history=History.from_arrays(columns),
-        fingerprint=fingerprint,
+        fingerprint=description["fingerprint"],
     )
 
 

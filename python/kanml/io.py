@@ -11,17 +11,18 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
 import struct
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["read", "write"]
+__all__ = ["believing", "read", "write"]
 
 MAGIC = b"kanml\x00\x00\x01"  # the last byte counts versions of the format
 DIGEST_SIZE = hashlib.sha256().digest_size
@@ -56,26 +57,48 @@ def read(path: PathLike, kind: str) -> tuple[dict[str, Any], dict[str, npt.NDArr
         If the file is not a kanml file of that kind, or was truncated or altered.
     """
     content = Path(path).read_bytes()
-    start = len(MAGIC) + 8
     if content[: len(MAGIC)] != MAGIC:
         raise ValueError(f"{os.fspath(path)!r} is not a kanml file of this version, or is damaged")
     body, digest = content[:-DIGEST_SIZE], content[-DIGEST_SIZE:]
-    if len(body) < start or hashlib.sha256(body).digest() != digest:
+    if hashlib.sha256(body).digest() != digest:
         raise ValueError(f"{os.fspath(path)!r} is damaged: it was truncated or altered")
-    (length,) = struct.unpack("<Q", body[len(MAGIC) : start])
-    description = json.loads(body[start : start + length])
+    with believing(path):
+        description, arrays = _parse(body)
     if description.get("kind") != kind:
         raise ValueError(
             f"{os.fspath(path)!r} holds a {description.get('kind')}, expected a {kind}"
         )
-    arrays = {}
+    return description, arrays
+
+
+@contextlib.contextmanager
+def believing(path: PathLike) -> Iterator[None]:
+    """Take what a file says as it is: whatever goes wrong then is a ValueError about the file.
+
+    The digest tells accidents, not files that were made to say something else.
+    """
+    try:
+        yield
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise ValueError(f"{os.fspath(path)!r} is no valid kanml file: {reason}") from error
+
+
+def _parse(body: bytes) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+    (length,) = struct.unpack_from("<Q", body, len(MAGIC))
+    start = len(MAGIC) + 8
+    description: dict[str, Any] = json.loads(body[start : start + length])
+    arrays: dict[str, npt.NDArray[Any]] = {}
     offset = start + length
     for entry in description.pop("arrays"):
-        dtype = np.dtype(entry["dtype"])
-        count = int(np.prod(entry["shape"], dtype=np.int64))
-        array = np.frombuffer(body, dtype, count, offset).reshape(entry["shape"])
-        arrays[entry["name"]] = array.astype(dtype.newbyteorder("="))
-        offset += count * dtype.itemsize
+        name, dtype, shape = entry["name"], entry["dtype"], entry["shape"]
+        if name in arrays or dtype not in DTYPES or min(shape, default=0) < 0:
+            raise ValueError(f"the file lists an array {entry}")
+        array = np.frombuffer(body, dtype, math.prod(shape), offset).reshape(shape)
+        arrays[name] = array.astype(array.dtype.newbyteorder("="))
+        offset += array.nbytes
+    if offset != len(body):
+        raise ValueError(f"the arrays end at {offset} of {len(body)} bytes")
     return description, arrays
 
 

@@ -246,7 +246,7 @@ def from_description(description: dict[str, Any]) -> Layer:
     if kind == "spline":
         degree = description["degree"]
         distinct = [SplineSpace(points, degree) for points in description["breakpoints"]]
-        spaces = [distinct[i] for i in description["inputs"]]
+        spaces = [distinct[integer(i, "inputs", 0)] for i in description["inputs"]]
         return SplineLayer(
             len(spaces), description["n_out"], spaces, extrapolation=description["extrapolation"]
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -64,7 +65,7 @@ class Architecture:
         start = 0
         for index, layer in enumerate(self.layers):
             for p in layer.parameters:
-                stop = start + int(np.prod(p.shape))
+                stop = start + math.prod(p.shape)
                 blocks.append(Block(index, p.name, p.kind, p.shape, slice(start, stop)))
                 start = stop
         self.blocks = tuple(blocks)
@@ -123,7 +124,7 @@ class Architecture:
                         known[pair] = prolongation(*pair)
                     parts.append((layer.n_out, known[pair]))
             else:
-                parts.extend((int(np.prod(p.shape)), None) for p in layer.parameters)
+                parts.extend((math.prod(p.shape), None) for p in layer.parameters)
         return BlockProlongation(parts)
 
 
@@ -530,7 +531,13 @@ def network_from(description: Mapping[str, Any], parameters: FloatArray) -> Netw
         raise ValueError(
             f"the layers have {architecture.n_parameters} parameters, got {parameters.shape}"
         )
-    return Network._of(architecture, parameters.astype(float_dtype(description["dtype"])))
+    if parameters.dtype.name != description["dtype"] or parameters.dtype.kind != "f":
+        raise ValueError(
+            f"a network in {description['dtype']} cannot have parameters in {parameters.dtype}"
+        )
+    net = Network._of(architecture, parameters)
+    net._core_network()  # so that knots which coincide in the dtype are refused here
+    return net
 
 
 def load(path: str | os.PathLike[str]) -> Network:
@@ -556,4 +563,5 @@ def load(path: str | os.PathLike[str]) -> Network:
     True
     """
     description, arrays = io.read(path, "network")
-    return network_from(description, arrays["parameters"])
+    with io.believing(path):
+        return network_from(description, arrays["parameters"])
