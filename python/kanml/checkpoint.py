@@ -111,6 +111,8 @@ def _snapshot(
         for name, array in arrays.items()
         if name.startswith("state.")
     )
+    if fields.keys() != {field.name for field in dataclasses.fields(state_type)}:
+        raise ValueError(f"a {state_type.__name__} cannot have just the fields {sorted(fields)}")
     columns = {
         name.removeprefix("history."): array
         for name, array in arrays.items()
