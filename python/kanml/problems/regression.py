@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,7 @@ class Regression:
     def residuals(self, net: Network, *, num_threads: int | None = None) -> FloatArray:
         """Return the vector r over the present batch whose square ``r @ r`` is the loss."""
         x, y = self._batch(net)
-        residuals: FloatArray = (net(x, num_threads=num_threads) - y).ravel() / np.sqrt(y.size)
+        residuals: FloatArray = (net(x, num_threads=num_threads) - y).ravel() / math.sqrt(y.size)
         return residuals
 
     def advance(self, net: Network) -> bool:
