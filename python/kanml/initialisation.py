@@ -110,12 +110,12 @@ def filling_map(
         scale = (upper - lower) / width
         middle = (upper + lower) / 2 - scale * (most + least) / 2
         return directions * scale, middle
-    tiny = np.finfo(np.float64).tiny
-    room = np.minimum(upper / np.maximum(most, tiny), lower / np.minimum(least, -tiny))
-    scale = np.where(
-        (lower < 0) & (upper > 0), room, (upper - lower) / np.maximum(most - least, tiny)
-    )
-    return directions * np.where(np.isfinite(scale), scale, 1.0), np.zeros(lower.size)
+    # What share of its target each column takes now: reckoned from 0 where the target is around 0.
+    around_zero = (lower < 0) & (upper > 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        from_zero = np.maximum(most / upper, least / lower)
+    share = np.where(around_zero, from_zero, (most - least) / (upper - lower))
+    return directions / np.where(share > 0, share, 1.0), np.zeros(lower.size)
 
 
 def _probes(first: Layer, n_in: int, data: Float64Array | None, rng: Generator) -> Float64Array:
