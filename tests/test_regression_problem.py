@@ -98,7 +98,7 @@ def test_float32():
     assert gradient.dtype == np.float32
     assert problem.residuals(single).dtype == np.float32
     # A few hundred roundings of float32 on numbers of order one.
-    eps = np.finfo(np.float32).eps
+    eps = float(np.finfo(np.float32).eps)
     assert value == pytest.approx(expected_value, rel=100 * eps)
     assert relative_error(gradient, expected_gradient) <= 100 * eps
     # One problem serves both types in turn.

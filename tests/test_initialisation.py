@@ -1,0 +1,383 @@
+"""Initial parameters: every spline's domain is filled, directions are spread, nothing breaks."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import kanml
+from helpers import random_breakpoints, same_bits
+from kanml.initialisation import BENDING_RANGE, LAST_LAYER_SCALE, spread_directions
+
+RNG = np.random.default_rng(11)
+DATA = {
+    1: RNG.uniform(-3.0, 5.0, (200, 1)),
+    2: RNG.normal(size=(500, 2)) * [1.0, 300.0] + [0.0, 5000.0],
+    3: RNG.uniform(-1.0, 1.0, (300, 3)) ** 3 * [1e-6, 1.0, 1e6],
+    6: RNG.exponential(size=(400, 6)),
+}
+
+
+def space(a=-1.0, b=1.0, n=5, degree=3, seed=0):
+    return kanml.SplineSpace(random_breakpoints(np.random.default_rng(seed), n, a, b), degree)
+
+
+def outputs(net, x):
+    """What each layer of a network hands on, layer by layer."""
+    stages = []
+    for i, layer in enumerate(net.layers):
+        part = kanml.Network([*net.layers[: i + 1]])
+        stop = max((block.slice.stop for block in net.blocks if block.layer <= i), default=0)
+        stages.append(part.with_parameters(net.parameters[:stop])(x))
+        assert layer is part.layers[-1]
+    return stages
+
+
+def assert_fills(values, domains):
+    """Every column ranges over its domain, up to rounding."""
+    for column, (a, b) in zip(values.T, domains, strict=True):
+        assert column.min() == pytest.approx(a, rel=0, abs=1e-12 * (b - a) + 1e-14 * abs(a))
+        assert column.max() == pytest.approx(b, rel=0, abs=1e-12 * (b - a) + 1e-14 * abs(b))
+
+
+# The domain of the next layer is filled
+
+
+@pytest.mark.parametrize("n_in", DATA)
+@pytest.mark.parametrize("degree", [1, 2, 3, 5])
+def test_layers_fill_the_domains_of_splines(n_in, degree):
+    """Through Linear and spline layers; nonuniform knots, another domain an input."""
+    domains = [(-1.0, 1.0), (2.0, 3.5), (-400.0, -100.0), (0.0, 1e-3)]
+    spaces = [space(a, b, n=3 + i, degree=degree, seed=i) for i, (a, b) in enumerate(domains)]
+    net = kanml.Network(
+        [
+            kanml.Linear(n_in, 4),
+            kanml.SplineLayer(4, 4, spaces),
+            kanml.SplineLayer(4, 3, spaces[::-1]),
+            kanml.SplineLayer(3, 2, space(-2.0, 5.0, degree=degree)),
+        ],
+        data=DATA[n_in],
+        seed=n_in,
+    )
+    first, second, third, last = outputs(net, DATA[n_in])
+    assert_fills(first, domains)
+    assert_fills(second, domains[::-1])
+    assert_fills(third, [(-2.0, 5.0)] * 3)
+    assert np.isfinite(last).all()
+
+
+@pytest.mark.parametrize("domain", [(-1.0, 1.0), (0.0, 1.0), (-7.0, -2.0)])
+@pytest.mark.parametrize("n_in", [1, 2, 3])
+def test_kan_on_data_within_its_domain(n_in, domain):
+    x = np.random.default_rng(0).uniform(*domain, (100, n_in))
+    net = kanml.KAN([n_in, 4, 3, 1], domain=domain, data=x, seed=5)
+    *hidden, _ = outputs(net, x)
+    for values in hidden:
+        assert_fills(values, [domain] * values.shape[1])
+
+
+@pytest.mark.parametrize("domain", [(-1.0, 1.0), (0.25, 4.0)])
+def test_one_input_without_data(domain):
+    """Without data the domain of the first layer stands for them, or [-1, 1]."""
+    x = np.linspace(*domain, 50)[:, None]
+    *hidden, _ = outputs(kanml.KAN([1, 4, 3, 1], domain=domain, seed=5), x)
+    for values in hidden:
+        assert_fills(values, [domain] * values.shape[1])
+    net = kanml.Network([kanml.Linear(1, 3), kanml.SplineLayer(3, 1, space(*domain))], seed=5)
+    assert_fills(outputs(net, np.linspace(-1, 1, 50)[:, None])[0], [domain] * 3)
+
+
+@pytest.mark.parametrize("first", ["spline", "linear"])
+def test_two_inputs_without_data(first):
+    """The domain is covered by the corners of the square, and not left by more than the corners
+    that random points miss."""
+    hidden = kanml.SplineLayer(5, 1, space(-3.0, 2.0))
+    layer = kanml.Linear(2, 5) if first == "linear" else kanml.SplineLayer(2, 5, space())
+    corners = np.array([[a, b] for a in (-1.0, 1.0) for b in (-1.0, 1.0)])
+    for seed in range(5):
+        values = outputs(kanml.Network([layer, hidden], seed=seed), corners)[0]
+        assert (values.min(axis=0) <= -3.0 + 1e-12).all()
+        assert (values.max(axis=0) >= 2.0 - 1e-12).all()
+        assert (np.ptp(values, axis=0) <= 1.25 * 5.0).all()
+
+
+@pytest.mark.parametrize("n_in", DATA)
+@pytest.mark.parametrize("shift", [0.0, 1.0])
+def test_without_a_bias_the_values_fit_inside(n_in, shift):
+    """A map without a bias cannot move its range: it touches one end and stays inside the other."""
+    domains = [(-1.0, 1.0), (-3.0, 0.5), (-1e-3, 100.0)]
+    layers = [
+        kanml.Linear(n_in, 3, bias=False),
+        kanml.SplineLayer(3, 1, [space(*domain) for domain in domains]),
+    ]
+    x = DATA[n_in] + shift * np.ptp(DATA[n_in], axis=0)
+    values = outputs(kanml.Network(layers, data=x, seed=2), x)[0]
+    for column, (a, b) in zip(values.T, domains, strict=True):
+        margin = 1e-12 * (b - a)
+        assert a - margin <= column.min()
+        assert column.max() <= b + margin
+        assert min(column.min() - a, b - column.max()) <= margin
+
+
+@pytest.mark.parametrize("kind", BENDING_RANGE)
+@pytest.mark.parametrize("first", ["spline", "linear"])
+def test_an_activation_and_an_affine_map_in_between(first, kind):
+    """The activation gets the range in which it bends; what it makes of that stays inside."""
+    x = DATA[2]
+    low, high = BENDING_RANGE[kind]
+    image = np.linspace(low, high, 1001)[:, None]
+    image = kanml.Network([kanml.Affine([1.0], 0.0), kanml.Activation(kind)])(image)
+    scale = 2.0 / np.ptp(image)
+    affine = kanml.Affine(scale, -1.0 - scale * image.min())  # onto [-1, 1]
+    layers = [
+        kanml.Linear(2, 4) if first == "linear" else kanml.SplineLayer(2, 4, space(-1e4, 1e4)),
+        kanml.Activation(kind),
+        affine,
+        kanml.SplineLayer(4, 1, space()),
+    ]
+    before, _, mapped, _ = outputs(kanml.Network(layers, data=x, seed=1), x)
+    assert_fills(before, [(low, high)] * 4)
+    assert (abs(mapped) <= 1.0 + 1e-5).all()  # the extreme of silu lies between the 1001 points
+    assert (np.ptp(mapped, axis=0) > 1.9).all()
+
+
+@pytest.mark.parametrize(
+    ("scale", "shift"), [(2.0, -1.0), (-0.5, 3.0), ([1.0, -2.0, 1e3], [0.0, 5.0, -7.0])]
+)
+def test_an_affine_map_in_between(scale, shift):
+    domains = [(-1.0, 1.0), (2.0, 3.0), (-5.0, -4.0)]
+    layers = [
+        kanml.Linear(2, 3),
+        kanml.Affine(scale, shift),
+        kanml.Affine(-1.0, 0.25),
+        kanml.SplineLayer(3, 1, [space(*domain) for domain in domains]),
+    ]
+    assert_fills(outputs(kanml.Network(layers, data=DATA[2]), DATA[2])[2], domains)
+
+
+def test_an_affine_map_in_front():
+    x = DATA[2]
+    layers = [
+        kanml.Affine(1 / np.array([1.0, 300.0]), [0.0, -5000 / 300]),
+        kanml.SplineLayer(2, 3, space(-5.0, 5.0)),
+        kanml.SplineLayer(3, 1, space()),
+    ]
+    assert_fills(outputs(kanml.Network(layers, data=x), x)[1], [(-1.0, 1.0)] * 3)
+
+
+def test_an_affine_map_that_forgets_its_input():
+    layers = [kanml.Linear(2, 3), kanml.Affine(0.0, 0.5), kanml.SplineLayer(3, 1, space())]
+    assert np.isfinite(kanml.Network(layers, data=DATA[2]).parameters).all()
+
+
+# Linear splines, and directions
+
+
+def linear_part(values, x):
+    """W and b of the linear map that fits best, and how far it is from the values at most."""
+    unit = np.ptp(x, axis=0)
+    matrix = np.hstack([(x - x.mean(axis=0)) / unit, np.ones((len(x), 1))])
+    solution, *_ = np.linalg.lstsq(matrix, values, rcond=None)
+    return solution[:-1] / unit[:, None], abs(matrix @ solution - values).max()
+
+
+@pytest.mark.parametrize("degree", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("rule", ["linear", "polynomial"])
+def test_hidden_spline_layers_are_linear_maps(degree, rule):
+    """Exactly, beyond the domain too, where splines continue linearly."""
+    spaces = [space(-1, 1, 4, degree), space(0, 3, 7, degree)]
+    layers = [
+        kanml.SplineLayer(2, 5, spaces, extrapolation=rule),
+        kanml.SplineLayer(5, 1, space(degree=degree)),
+    ]
+    inside = np.random.default_rng(3).uniform([-1, 0], [1, 3], (200, 2))
+    net = kanml.Network(layers, data=inside, seed=1)
+    assert linear_part(outputs(net, inside)[0], inside)[1] <= 1e-13
+    beyond = np.vstack([inside, [[-2, -2], [3, 4], [-2, 5]]])
+    assert linear_part(outputs(net, beyond)[0], beyond)[1] <= 1e-11
+
+
+@pytest.mark.parametrize("m", [1, 2, 3, 5, 12])
+@pytest.mark.parametrize("first", ["spline", "linear"])
+def test_directions_in_the_plane(first, m):
+    """In units of the ranges of the inputs, neighbours differ by the angle pi / m."""
+    x = np.random.default_rng(3).uniform([-1, 10], [1, 40], (200, 2))
+    layer = (
+        kanml.Linear(2, m)
+        if first == "linear"
+        else kanml.SplineLayer(2, m, [space(), space(10, 40)])
+    )
+    net = kanml.Network([layer, kanml.SplineLayer(m, 1, space())], data=x, seed=m)
+    weights, _ = linear_part(outputs(net, x)[0], x)
+    weights *= np.ptp(x, axis=0)[:, None]
+    angles = np.sort(np.arctan2(weights[1], weights[0]) % np.pi)
+    gaps = np.diff([*angles, angles[0] + np.pi])
+    np.testing.assert_allclose(gaps, np.pi / m, rtol=1e-9)
+
+
+@given(dimension=st.integers(1, 7), count=st.integers(1, 20), seed=st.integers(0, 10**6))
+def test_directions(dimension, count, seed):
+    v = spread_directions(dimension, count, np.random.default_rng(seed))
+    assert v.shape == (dimension, count)
+    np.testing.assert_allclose((v**2).sum(axis=0), 1.0, rtol=1e-12)
+    if dimension == 2:
+        angles = np.sort(np.arctan2(v[1], v[0]) % np.pi)
+        np.testing.assert_allclose(np.diff(angles), np.pi / count, rtol=0, atol=1e-12)
+    if dimension > 2:
+        for start in range(0, count, dimension):
+            part = v[:, start : start + dimension]
+            np.testing.assert_allclose(part.T @ part, np.eye(part.shape[1]), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("dimension", [2, 3, 5])
+def test_directions_favour_none(dimension):
+    """Over many seeds the mean of v v^T is I / d: each entry a mean of 4000 independent ones."""
+    sets = [spread_directions(dimension, 1, np.random.default_rng(s))[:, 0] for s in range(4000)]
+    mean = np.einsum("si,sj->ij", np.array(sets), np.array(sets)) / 4000
+    np.testing.assert_allclose(mean, np.eye(dimension) / dimension, rtol=0, atol=6 / 4000**0.5)
+
+
+# Odd data
+
+
+def finite_everywhere(net, x):
+    assert np.isfinite(net.parameters).all()
+    for values in outputs(net, x):
+        assert np.isfinite(values).all()
+
+
+STACKS = {
+    "KAN": [kanml.SplineLayer(2, 4, space(-1e3, 1e3)), kanml.SplineLayer(4, 1, space())],
+    "projected": [kanml.Linear(2, 4), kanml.SplineLayer(4, 1, space())],
+    "without bias": [kanml.Linear(2, 4, bias=False), kanml.SplineLayer(4, 1, space(-30.0, 20.0))],
+    "activations": [
+        kanml.SplineLayer(2, 3, space()),
+        kanml.Activation("sigmoid"),
+        kanml.Affine(2.0, -1.0),
+        kanml.SplineLayer(3, 1, space()),
+    ],
+    "perceptron": [kanml.Linear(2, 3), kanml.Activation("relu"), kanml.Linear(3, 1)],
+    "splines, then linear": [kanml.SplineLayer(2, 3, space()), kanml.Linear(3, 2)],
+    "affine alone": [kanml.Affine([1.0, 2.0], 0.0)],
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_constant_column(stack, dtype):
+    x = np.stack([np.linspace(-1, 1, 20), np.full(20, 3.0)], axis=1)
+    finite_everywhere(kanml.Network(STACKS[stack], data=x, dtype=dtype), x)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("sample", [(0.5, -0.25), (0.0, 0.0), (3.0, 4.0), (-3.0, -4.0)])
+@pytest.mark.parametrize("stack", STACKS)
+def test_one_sample(stack, sample, dtype):
+    finite_everywhere(kanml.Network(STACKS[stack], data=[sample], dtype=dtype), [sample])
+
+
+@pytest.mark.parametrize("sample", [(0.5, -0.25), (0.0, 0.0), (3.0, 4.0)])
+def test_one_sample_lands_in_the_middle(sample):
+    net = kanml.Network(
+        [kanml.Linear(2, 4), kanml.SplineLayer(4, 1, space(2.0, 5.0))], data=[sample]
+    )
+    np.testing.assert_allclose(outputs(net, [sample])[0], 3.5, rtol=1e-14)
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_parameters_are_of_ordinary_size(stack):
+    """Also where all data are zero, so that nothing says how large weights should be."""
+    for x in (np.zeros((5, 2)), np.full((5, 2), 0.5), DATA[2] / [1.0, 300.0]):
+        net = kanml.Network(STACKS[stack], data=x)
+        assert (abs(net.parameters) < 1e6).all()
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
+@pytest.mark.parametrize("n_in", [1, 2, 3])
+def test_data_of_any_scale(n_in, scale):
+    x = np.random.default_rng(1).uniform(-1, 1, (60, n_in)) * scale
+    net = kanml.Network([kanml.Linear(n_in, 4), kanml.SplineLayer(4, 1, space())], data=x)
+    assert_fills(outputs(net, x)[0], [(-1.0, 1.0)] * 4)
+
+
+def test_more_data_than_are_looked_at():
+    """A sample of the data stands for them: nearly all of the domain is filled, inside or not."""
+    x = np.random.default_rng(1).uniform(-1, 1, (50_001, 2))
+    values = outputs(kanml.KAN([2, 4, 1], data=x), x)[0]
+    np.testing.assert_allclose(values.min(axis=0), -1.0, rtol=0, atol=0.05)
+    np.testing.assert_allclose(values.max(axis=0), 1.0, rtol=0, atol=0.05)
+
+
+@pytest.mark.parametrize("data", [None, DATA[2]], ids=["without data", "with data"])
+@pytest.mark.parametrize("stack", STACKS)
+def test_parameters_are_finite(stack, data):
+    for seed in range(5):
+        finite_everywhere(kanml.Network(STACKS[stack], data=data, seed=seed), DATA[2])
+
+
+# The last layer, and perceptrons
+
+
+def test_the_last_splines_are_small():
+    net = kanml.KAN([2, 40, 30], intervals=20, seed=1)
+    last = net.parameters[net.blocks[-1].slice]
+    deviation = LAST_LAYER_SCALE / np.sqrt(40)
+    assert last.std() == pytest.approx(deviation, rel=6 / np.sqrt(2 * last.size))
+    assert abs(last.mean()) < 6 * deviation / np.sqrt(last.size)
+
+
+@pytest.mark.parametrize("activation", BENDING_RANGE)
+def test_perceptrons_are_drawn_as_usual(activation):
+    net = kanml.MLP([3, 200, 100, 2], activation=activation, output_bias=True, seed=1)
+    for block in net.blocks:
+        bound = 1 / np.sqrt(net.layers[block.layer].n_in)
+        values = net.parameters[block.slice]
+        assert abs(values).max() <= bound
+        # Uniform: the largest of n magnitudes exceeds all but a share 20 / n, nearly always.
+        assert abs(values).max() > bound * (1 - 20 / values.size)
+        assert abs(values.mean()) < 6 * bound / np.sqrt(3 * values.size)
+
+
+# Seeds
+
+
+@pytest.mark.parametrize("data", [None, DATA[2]], ids=["without data", "with data"])
+@pytest.mark.parametrize("stack", [name for name in STACKS if name != "affine alone"])
+def test_seeds(stack, data):
+    def parameters(seed):
+        return kanml.Network(STACKS[stack], data=data, seed=seed).parameters
+
+    assert same_bits(parameters(3), parameters(3))
+    assert same_bits(parameters(3), parameters(np.int64(3)))
+    assert same_bits(parameters(3), parameters(np.random.default_rng(3)))
+    assert not same_bits(parameters(3), parameters(4))
+    generator = np.random.default_rng(3)
+    several = [parameters(generator) for _ in range(3)]
+    assert not any(same_bits(a, b) for a, b in pairwise(several))
+
+
+def test_float32_is_float64_rounded():
+    for stack in STACKS.values():
+        single = kanml.Network(stack, data=DATA[2], dtype="float32").parameters
+        double = kanml.Network(stack, data=DATA[2]).parameters
+        assert same_bits(single, double.astype(np.float32))
+
+
+def test_data_are_left_alone():
+    x = DATA[2].copy()
+    x.flags.writeable = False
+    kanml.KAN([2, 3, 1], data=x)
+    assert same_bits(x, DATA[2])
+    assert same_bits(
+        kanml.KAN([2, 3, 1], data=x.tolist()).parameters, kanml.KAN([2, 3, 1], data=x).parameters
+    )
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, None, "0", True])
+def test_bad_seeds(seed):
+    with pytest.raises((TypeError, ValueError), match="seed"):
+        kanml.KAN([2, 1], seed=seed)
