@@ -155,6 +155,12 @@ class Activation:
     ----------
     kind : {"sigmoid", "tanh", "relu", "silu", "sin"}
         The function. The derivative of "relu" at 0 is taken as 0.
+
+    Examples
+    --------
+    >>> import kanml
+    >>> kanml.Network([kanml.Linear(2, 3), kanml.Activation("tanh")]).n_out
+    3
     """
 
     n_in: ClassVar[None] = None

@@ -81,6 +81,7 @@ class SplineSpace:
 
         Examples
         --------
+        >>> import kanml
         >>> kanml.SplineSpace.uniform(-1, 1, intervals=4, degree=3).breakpoints
         array([-1. , -0.5,  0. ,  0.5,  1. ])
         """
@@ -168,6 +169,7 @@ class SplineSpace:
 
         Examples
         --------
+        >>> import kanml
         >>> space = kanml.SplineSpace.uniform(0, 1, intervals=3, degree=2)
         >>> space.evaluate([1, 1, 1, 1, 1], [0.0, 0.3, 1.0])
         array([1., 1., 1.])
