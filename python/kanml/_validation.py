@@ -13,7 +13,10 @@ FloatArray = npt.NDArray[np.floating[Any]]
 Float64Array = npt.NDArray[np.float64]
 Array = TypeVar("Array", FloatArray, Float64Array)
 
+MAX_THREADS = 2**31 - 1  # what an int of the core holds
+
 __all__ = [
+    "MAX_THREADS",
     "Float64Array",
     "FloatArray",
     "choice",
@@ -100,4 +103,4 @@ def float_dtype(value: npt.DTypeLike) -> np.dtype[np.floating[Any]]:
 
 def threads(num_threads: int | None) -> int:
     """Return the thread count that the core takes: 0 for its default."""
-    return 0 if num_threads is None else integer(num_threads, "num_threads", 1)
+    return 0 if num_threads is None else integer(num_threads, "num_threads", 1, MAX_THREADS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kanml import _core
-from kanml._validation import integer
+from kanml._validation import MAX_THREADS, integer
 
 __all__ = ["get_num_threads", "set_num_threads"]
 
@@ -34,4 +34,4 @@ def set_num_threads(n: int) -> None:
     1
     >>> kanml.set_num_threads(before)
     """
-    _core.set_num_threads(integer(n, "n", 1))
+    _core.set_num_threads(integer(n, "n", 1, MAX_THREADS))
