@@ -134,7 +134,7 @@ def test_continuing_with_a_problem_that_has_moved_on(tmp_path):
 
 def test_the_best_so_far_is_kept(tmp_path):
     """Interrupted right after continuing: the best network may be one from before the kill."""
-    optimizer = kanml.GradientDescent(0.25)
+    optimizer = kanml.Adam(0.6)
 
     def run(**options):
         problem = kanml.Regression(X, Y)
@@ -142,7 +142,8 @@ def test_the_best_so_far_is_kept(tmp_path):
 
     path = tmp_path / "run"
     whole = run(callbacks=keeping_all(path)).history
-    assert (np.diff(whole.loss) > 0).any()
+    least = np.minimum.accumulate(whole.loss)
+    assert (whole.loss[1:] > 1.1 * least[:-1]).any()  # there are steps after which it is not best
 
     def interrupt(state):
         raise KeyboardInterrupt

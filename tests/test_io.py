@@ -357,6 +357,9 @@ def test_listing_of_the_good_file(tmp_path):
     header = json.dumps({**GOOD, "arrays": [ENTRY]}).encode()
     write_header(tmp_path / "net", header, np.arange(6.0).tobytes())
     assert same_bits(kanml.load(tmp_path / "net").parameters, np.arange(6.0))
+    write_header(tmp_path / "net", header, np.arange(7.0).tobytes())  # more than is listed
+    with pytest.raises(ValueError, match="net"):
+        kanml.load(tmp_path / "net")
 
 
 BODIES = {
