@@ -470,3 +470,10 @@ def test_kinds_are_told_apart(content, tmp_path):
     (tmp_path / "net").write_bytes(content)
     with pytest.raises(ValueError, match=naming("a network", "a checkpoint")):
         io.read(tmp_path / "net", "checkpoint")
+
+
+def test_permissions_are_those_of_any_new_file(tmp_path):
+    plain, saved = tmp_path / "plain", tmp_path / "saved"
+    plain.touch()
+    kanml.KAN([1, 1]).save(saved)
+    assert saved.stat().st_mode == plain.stat().st_mode
