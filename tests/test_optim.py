@@ -229,6 +229,18 @@ def test_lbfgs_finishes_when_steepest_descent_fails_too():
     assert state.stale().finished == ""
 
 
+def test_lbfgs_finishes_where_only_rounding_error_is_left():
+    # The minimiser is no float64 number: neither the value nor the gradient can reach zero.
+    def function(x):
+        return 1 + float(((x - math.pi / 10) ** 4).sum()), 4 * (x - math.pi / 10) ** 3 + 1e-18
+
+    optimizer = LBFGS()
+    state = run(optimizer, function, optimizer.init(np.full(3, 2.0)), 500)
+    assert state.finished
+    assert state.evaluations < 500
+    np.testing.assert_allclose(state.parameters, math.pi / 10, atol=1e-4)
+
+
 def test_lbfgs_finishes_at_a_zero_gradient():
     optimizer = LBFGS()
     state = optimizer.step(rosenbrock, optimizer.init([1.0, 1.0]))

@@ -57,9 +57,9 @@ class LBFGS(Optimizer[LBFGSState]):
       afterwards it is the unit step.
     - A pair is kept only if s.y > eps |s| |y|, eps the machine epsilon of the dtype: below that
       the sign of s.y is rounding error.
-    - If the direction does not descend or the line search finds nothing lower, the pairs are
-      dropped and steepest descent is tried from the same point; only if that fails too is the
-      state finished.
+    - If the direction does not descend, or the line search finds no point where the value or the
+      largest entry of the gradient is lower, the pairs are dropped and steepest descent is tried
+      from the same point; only if that fails too is the state finished.
     - Where the line search finds a lower point but none with the Wolfe conditions (say the minimum
       along the line lies at the edge of where the objective is finite), that point is taken.
     - Values that agree to the square root of eps count as equal in the line search, which then
@@ -147,6 +147,11 @@ class LBFGS(Optimizer[LBFGSState]):
         state = replace(state, evaluations=state.evaluations + found.evaluations)
         if not (found.wolfe or found.trial.value < value):
             return replace(state, finished=f"line search failed along the {along_what} direction")
+        if not (
+            found.trial.value < value
+            or _core.max_abs(found.trial.gradient) < _core.max_abs(gradient)
+        ):
+            return replace(state, finished=f"only rounding error along the {along_what} direction")
         return advanced(
             state,
             found.trial.parameters,
