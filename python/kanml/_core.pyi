@@ -7,7 +7,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['ActivationKind', 'ActivationLayer', 'AffineLayer', 'Extrapolation', 'LinearLayer', 'NetworkFloat32', 'NetworkFloat64', 'Prolongation', 'SplineLayer', 'SplineSpace', 'adam_direction', 'axpy', 'build_information', 'dot', 'get_num_threads', 'max_abs', 'max_degree', 'min_degree', 'set_num_threads', 'two_loop']
+__all__: list[str] = ['ActivationKind', 'ActivationLayer', 'AffineLayer', 'Extrapolation', 'LinearLayer', 'NetworkFloat32', 'NetworkFloat64', 'Prolongation', 'SplineLayer', 'SplineSpace', 'adam_direction', 'axpy', 'build_information', 'dot', 'get_num_threads', 'max_abs', 'max_degree', 'min_degree', 'set_num_threads', 'two_loop', 'update_diagonal']
 class SplineSpace:
     def __init__(self, breakpoints: numpy.typing.NDArray[numpy.float64], degree: typing.SupportsInt | typing.SupportsIndex) -> None:
         ...
@@ -270,14 +270,24 @@ def max_abs(x: numpy.typing.NDArray[numpy.float64]) -> float:
 def set_num_threads(threads: typing.SupportsInt | typing.SupportsIndex) -> None:
     ...
 @typing.overload
-def two_loop(steps: numpy.typing.NDArray[numpy.float32], gradient_changes: numpy.typing.NDArray[numpy.float32], gradient: numpy.typing.NDArray[numpy.float32], direction: numpy.typing.NDArray[numpy.float32]) -> None:
+def two_loop(steps: numpy.typing.NDArray[numpy.float32], gradient_changes: numpy.typing.NDArray[numpy.float32], diagonal: numpy.typing.NDArray[numpy.float32], gradient: numpy.typing.NDArray[numpy.float32], direction: numpy.typing.NDArray[numpy.float32]) -> None:
     """
     Write the L-BFGS direction -H gradient; the pairs are rows (pairs, n), oldest first.
     """
 @typing.overload
-def two_loop(steps: numpy.typing.NDArray[numpy.float64], gradient_changes: numpy.typing.NDArray[numpy.float64], gradient: numpy.typing.NDArray[numpy.float64], direction: numpy.typing.NDArray[numpy.float64]) -> None:
+def two_loop(steps: numpy.typing.NDArray[numpy.float64], gradient_changes: numpy.typing.NDArray[numpy.float64], diagonal: numpy.typing.NDArray[numpy.float64], gradient: numpy.typing.NDArray[numpy.float64], direction: numpy.typing.NDArray[numpy.float64]) -> None:
     """
     Write the L-BFGS direction -H gradient; the pairs are rows (pairs, n), oldest first.
+    """
+@typing.overload
+def update_diagonal(step: numpy.typing.NDArray[numpy.float32], gradient_change: numpy.typing.NDArray[numpy.float32], diagonal: numpy.typing.NDArray[numpy.float32]) -> None:
+    """
+    Update the diagonal of an inverse Hessian in place with one pair.
+    """
+@typing.overload
+def update_diagonal(step: numpy.typing.NDArray[numpy.float64], gradient_change: numpy.typing.NDArray[numpy.float64], diagonal: numpy.typing.NDArray[numpy.float64]) -> None:
+    """
+    Update the diagonal of an inverse Hessian in place with one pair.
     """
 __version__: str
 max_degree: int = 5
