@@ -10,7 +10,7 @@ def main() -> None:
     x = rng.uniform(-1, 1, (2000, 2))
     y = np.exp(np.sin(np.pi * x[:, :1]) + x[:, 1:] ** 2)
 
-    net = kanml.KAN([2, 1, 1], degree=3, intervals=5, data=x)
+    net = kanml.KAN([2, 5, 1], degree=3, intervals=5, data=x)
     result = kanml.train(net, kanml.Regression(x, y), schedule=[200, 100, 50, 50])
 
     history = result.history

@@ -1,0 +1,39 @@
+"""Train with checkpoints: run it, interrupt it with Ctrl-C or kill it, run it again.
+
+The second run continues where the first one stood, and ends with the same bits as a run that was
+never interrupted.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+import kanml
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--file", type=Path, default=Path("training.kanml"))
+    path = parser.parse_args().file
+
+    rng = np.random.default_rng(0)
+    x = rng.uniform(0, 1, (5000, 3))
+    y = np.sin(4 * x[:, :1] + 2 * x[:, 1:2]) * np.exp(-x[:, 2:])
+
+    net = kanml.KAN([3, 6, 1], intervals=4, domain=(0, 1), data=x)
+    result = kanml.train(
+        net,
+        kanml.Regression(x, y),
+        schedule=[300, 150, 80],
+        callbacks=[kanml.Checkpoint(path, every=10)],
+        resume=path if path.exists() else None,
+    )
+    print(f"{result.status}: {result.message}")
+    print(f"mean squared error {result.history.loss[-1]:.1e} after {result.history.step[-1]} steps")
+    if result.status == "completed":
+        path.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    main()
