@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import operator
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from numbers import Real
 from typing import Any, TypeVar, overload
 
 import numpy as np
@@ -23,6 +25,7 @@ __all__ = [
     "finite",
     "float_dtype",
     "integer",
+    "number",
     "real_array",
     "samples",
     "threads",
@@ -80,6 +83,15 @@ def integer(value: object, name: str, minimum: int, maximum: int | None = None) 
     if number < minimum or (maximum is not None and number > maximum):
         raise ValueError(f"{name} must be {expected}, got {number}")
     return number
+
+
+def number(value: object, name: str, expected: str, holds: Callable[[float], bool]) -> float:
+    """Return `value` as a float if it is finite and has a property, `expected` in words."""
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise TypeError(f"{name} must be {expected}, got {value!r}")
+    if not (math.isfinite(value) and holds(float(value))):
+        raise ValueError(f"{name} must be {expected}, got {value!r}")
+    return float(value)
 
 
 def choice(value: object, name: str, allowed: Iterable[str]) -> str:

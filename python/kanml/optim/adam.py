@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from kanml import _core
+from kanml._validation import number
 from kanml.optim.base import (
     IDENTITY,
     Function,
@@ -19,7 +20,6 @@ from kanml.optim.base import (
     frozen,
     initial_parameters,
     obstacle,
-    require_number,
 )
 from kanml.optim.schedules import Schedule, learning_rate, require_learning_rate
 
@@ -86,11 +86,11 @@ class Adam(Optimizer[AdamState]):
     def __post_init__(self) -> None:
         require_learning_rate(self.lr)
         if not isinstance(self.betas, (tuple, list)) or len(self.betas) != 2:
-            raise TypeError(f"betas is {self.betas!r}, expected two numbers in [0, 1)")
+            raise TypeError(f"betas must be two numbers in [0, 1), got {self.betas!r}")
         for i, beta in enumerate(self.betas):
-            require_number(f"betas[{i}]", beta, "a number in [0, 1)", lambda beta: 0 <= beta < 1)
-        require_number("eps", self.eps, "a number > 0", lambda eps: eps > 0)
-        require_number("weight_decay", self.weight_decay, "a number >= 0", lambda decay: decay >= 0)
+            number(beta, f"betas[{i}]", "a number in [0, 1)", lambda beta: 0 <= beta < 1)
+        number(self.eps, "eps", "a number > 0", lambda eps: eps > 0)
+        number(self.weight_decay, "weight_decay", "a number >= 0", lambda decay: decay >= 0)
 
     def init(self, parameters: ArrayLike) -> AdamState:
         """Return a state that starts at these parameters; see `Optimizer.init`."""

@@ -13,13 +13,13 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from numbers import Real
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from kanml import _core
+from kanml._validation import choice, finite, real_array
 
 Vector: TypeAlias = NDArray[np.floating[Any]]
 """A float32 or float64 array."""
@@ -201,8 +201,7 @@ class Optimizer(ABC, Generic[S]):
         ValueError
             If `how` is something else.
         """
-        if how not in ("prolong", "reset"):
-            raise ValueError(f"how is {how!r}, expected 'prolong' or 'reset'")
+        choice(how, "how", ("prolong", "reset"))
         parameters = frozen(maps.primal(state.parameters), state.parameters.dtype)
         moved = replace(self.init(parameters), step=state.step, evaluations=state.evaluations)
         if how == "reset":
@@ -223,14 +222,11 @@ def frozen(array: ArrayLike, dtype: DTypeLike) -> Vector:
 
 def initial_parameters(parameters: ArrayLike) -> Vector:
     """Check and copy the parameters a state starts at; see `Optimizer.init`."""
-    array = np.asarray(parameters)
-    if array.dtype.kind not in "fiu":
-        raise TypeError(f"parameters have the dtype {array.dtype}, expected real numbers")
+    single = getattr(parameters, "dtype", None) == np.float32
+    array = real_array(parameters, "parameters", np.float32 if single else np.float64)
     if array.ndim != 1:
-        raise ValueError(f"parameters have the shape {array.shape}, expected a vector (n,)")
-    if not np.isfinite(array).all():
-        raise ValueError("parameters contain NaN or infinity, expected finite numbers")
-    return frozen(array, np.float32 if array.dtype == np.float32 else np.float64)
+        raise ValueError(f"parameters must have shape (n,), got shape {array.shape}")
+    return frozen(finite(array, "parameters"), array.dtype)
 
 
 def evaluate(function: Function, parameters: Vector) -> tuple[float, Vector]:
@@ -264,28 +260,3 @@ def advanced(state: S, parameters: Vector, **changes: Any) -> S:
         level_step=state.level_step + 1,
         **known,
     )
-
-
-def require_number(name: str, value: object, expected: str, holds: Callable[[Any], bool]) -> None:
-    """Raise unless a hyperparameter is a finite number with a property.
-
-    Raises
-    ------
-    TypeError
-        If it is not a number.
-    ValueError
-        If it is not finite or the property does not hold.
-    """
-    if not isinstance(value, Real) or isinstance(value, bool):
-        raise TypeError(f"{name} is {value!r}, expected {expected}")
-    if not math.isfinite(value) or not holds(value):
-        raise ValueError(f"{name} is {value!r}, expected {expected}")
-
-
-def require_integer(name: str, value: object) -> None:
-    """Raise unless a hyperparameter is an integer of at least 1."""
-    expected = "an integer of at least 1"
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
-        raise TypeError(f"{name} is {value!r}, expected {expected}")
-    if value < 1:
-        raise ValueError(f"{name} is {value!r}, expected {expected}")

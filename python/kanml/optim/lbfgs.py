@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from kanml import _core
+from kanml._validation import choice, integer
 from kanml.optim.base import (
     IDENTITY,
     Function,
@@ -20,7 +21,6 @@ from kanml.optim.base import (
     frozen,
     initial_parameters,
     obstacle,
-    require_integer,
 )
 from kanml.optim.line_search import Trial, along, strong_wolfe
 
@@ -93,9 +93,8 @@ class LBFGS(Optimizer[LBFGSState]):
     line_search: str = "strong-wolfe"
 
     def __post_init__(self) -> None:
-        require_integer("memory", self.memory)
-        if self.line_search != "strong-wolfe":
-            raise ValueError(f"line_search is {self.line_search!r}, expected 'strong-wolfe'")
+        integer(self.memory, "memory", 1)
+        choice(self.line_search, "line_search", ("strong-wolfe",))
 
     def init(self, parameters: ArrayLike) -> LBFGSState:
         """Return a state that starts at these parameters; see `Optimizer.init`."""

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from kanml.optim.base import State, require_integer, require_number
+from kanml._validation import integer, number
+from kanml.optim.base import State
 
 
 class Schedule(Protocol):
@@ -54,10 +55,10 @@ class Ramp:
 
     def __post_init__(self) -> None:
         for name in ("initial", "final"):
-            require_number(name, getattr(self, name), "a number >= 0", lambda rate: rate >= 0)
-        require_integer("steps", self.steps)
+            number(getattr(self, name), name, "a number >= 0", lambda rate: rate >= 0)
+        integer(self.steps, "steps", 1)
         if not isinstance(self.restart, bool):
-            raise TypeError(f"restart is {self.restart!r}, expected True or False")
+            raise TypeError(f"restart must be True or False, got {self.restart!r}")
 
     def __call__(self, step: int, level_step: int) -> float:
         """Return the learning rate of a step; see `Schedule`."""
@@ -103,10 +104,10 @@ class CyclicDecay:
     decay: float
 
     def __post_init__(self) -> None:
-        require_number("low", self.low, "a number >= 0", lambda low: low >= 0)
-        require_number("high", self.high, f"a number >= low = {self.low}", lambda x: x >= self.low)
-        require_integer("period", self.period)
-        require_number("decay", self.decay, "a number in (0, 1]", lambda decay: 0 < decay <= 1)
+        number(self.low, "low", "a number >= 0", lambda low: low >= 0)
+        number(self.high, "high", f"a number >= low = {self.low}", lambda x: x >= self.low)
+        integer(self.period, "period", 1)
+        number(self.decay, "decay", "a number in (0, 1]", lambda decay: 0 < decay <= 1)
 
     def __call__(self, step: int, level_step: int) -> float:
         """Return the learning rate of a step; see `Schedule`. Levels make no difference."""
@@ -118,7 +119,7 @@ class CyclicDecay:
 def require_learning_rate(lr: float | Schedule) -> None:
     """Raise unless `lr` is a positive number or a schedule."""
     if not callable(lr):
-        require_number("lr", lr, "a number > 0 or a schedule", lambda rate: rate > 0)
+        number(lr, "lr", "a number > 0 or a schedule", lambda rate: rate > 0)
 
 
 def learning_rate(lr: float | Schedule, state: State) -> float:
@@ -126,7 +127,7 @@ def learning_rate(lr: float | Schedule, state: State) -> float:
     if not callable(lr):
         return float(lr)
     rate = lr(state.step, state.level_step)
-    require_number(f"the learning rate of step {state.step}", rate, "a number >= 0", _not_negative)
+    number(rate, f"the learning rate of step {state.step}", "a number >= 0", _not_negative)
     return float(rate)
 
 
