@@ -16,7 +16,7 @@ from collections.abc import Callable
 import numpy as np
 
 import kanml
-from kanml.experiments.regression import COARSE, MULTILEVEL, kan
+from kanml.experiments.regression import COARSE, MULTILEVEL, OPTIMIZER, kan
 from kanml.problems import Regression, RotatedWaves
 
 FIRST_SEED = 1234
@@ -32,8 +32,7 @@ def default(data: RotatedWaves, seed: int) -> kanml.Network:
 
 
 def without_data(data: RotatedWaves, seed: int) -> kanml.Network:
-    space = kanml.SplineSpace.uniform(-1, 1, COARSE, degree=3)
-    return kanml.Network([kanml.Linear(2, 5), kanml.SplineLayer(5, 1, space)], seed=seed)
+    return kanml.Network(default(data, seed).layers, seed=seed)
 
 
 def changed(data: RotatedWaves, seed: int, **parts: np.ndarray) -> kanml.Network:
@@ -48,10 +47,10 @@ def changed(data: RotatedWaves, seed: int, **parts: np.ndarray) -> kanml.Network
 def drawn_directions(data: RotatedWaves, seed: int) -> kanml.Network:
     """Directions drawn at random instead of spread; the domain is filled all the same."""
     directions = np.random.default_rng(seed).standard_normal((2, 5))
-    projected = data.x @ directions
+    projected = (data.x - data.x.mean(axis=0)) / data.x.std(axis=0) @ directions
     least, most = projected.min(axis=0), projected.max(axis=0)
-    scale = 2 / (most - least)
-    bias = -1 - scale * least
+    scale = 4 / (most - least)
+    bias = -2 - scale * least
     return changed(data, seed, weights=(directions * scale).ravel(), bias=bias)
 
 
@@ -78,16 +77,27 @@ def coefficients_of(scale: float) -> Start:
     return start
 
 
+def not_standardised(data: RotatedWaves, seed: int) -> kanml.Network:
+    """The inputs as they are, in [0, 1]^2, and splines on [-1, 1]."""
+    space = kanml.SplineSpace.uniform(-1, 1, COARSE, degree=3)
+    layers = [kanml.Linear(2, 5), kanml.SplineLayer(5, 1, space)]
+    return kanml.Network(layers, seed=seed, data=data.x)
+
+
 STARTS: dict[str, Start] = {
     "default": default,
     "without data=": without_data,
     "directions drawn at random": drawn_directions,
     "weights of a perceptron": perceptron_weights,
+    "inputs not standardised": not_standardised,
     "half the domain filled": half_filled,
-    "coefficients of size 0.1": coefficients_of(0.1),
     "coefficients of size 1": coefficients_of(1.0),
 }
-OPTIMIZERS = {"L-BFGS": kanml.LBFGS(memory=20), "Adam, lr 1e-2": kanml.Adam(1e-2)}
+OPTIMIZERS = {
+    "L-BFGS, 100 pairs": OPTIMIZER,
+    "L-BFGS, 20 pairs": kanml.LBFGS(memory=20),
+    "Adam, lr 1e-2": kanml.Adam(1e-2),
+}
 
 
 def measure(name: str, seeds: range, start: Start, **options: object) -> None:
@@ -99,7 +109,7 @@ def measure(name: str, seeds: range, start: Start, **options: object) -> None:
             start(data, seed),
             Regression(data.x, data.y),
             MULTILEVEL,
-            **{"optimizer": OPTIMIZERS["L-BFGS"], "progress": False, **options},
+            **{"optimizer": OPTIMIZER, "progress": False, **options},
         )
         losses.append(result.history.loss[-1])
     under = sum(loss < 1e-5 for loss in losses)

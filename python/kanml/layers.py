@@ -214,6 +214,30 @@ class Affine:
         if self.n_in == 0:
             raise ValueError("scale and shift must not be empty")
 
+    @classmethod
+    def standardising(cls, x: npt.ArrayLike) -> Affine:
+        """Return the map that gives every column of `x` mean 0 and variance 1.
+
+        Put in front of a network, it puts all inputs on one scale, and takes apart what the
+        weights and the bias of the next layer do. A column of one value is only shifted.
+
+        Parameters
+        ----------
+        x : array_like, shape (N, width), N >= 1
+
+        Examples
+        --------
+        >>> import kanml
+        >>> kanml.Affine.standardising([[0.0, 10.0], [2.0, 50.0]])
+        Affine([1.0, 0.05], [-1.0, -1.5])
+        """
+        samples = finite(real_array(x, "x"), "x")
+        if samples.ndim != 2 or samples.size == 0:
+            raise ValueError(f"x must have shape (N, width), not empty, got {samples.shape}")
+        deviation = samples.std(axis=0)
+        scale = 1 / np.where(deviation > 0, deviation, 1.0)
+        return cls(scale, -samples.mean(axis=0) * scale)
+
     def core(self, width: int) -> _core.AffineLayer:
         """Return the core's description, for `width` inputs."""
         scale, shift = (np.broadcast_to(v, width).tolist() for v in (self.scale, self.shift))

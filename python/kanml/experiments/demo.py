@@ -8,9 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from kanml.experiments.regression import COARSE, FINE, MULTILEVEL, kan, mean_squared_error
+from kanml.experiments.regression import (
+    COARSE,
+    FINE,
+    MULTILEVEL,
+    OPTIMIZER,
+    kan,
+    mean_squared_error,
+)
 from kanml.network import Network
-from kanml.optim import LBFGS
 from kanml.plotting import figure, plot_convergence, plot_surface
 from kanml.problems import Regression, RotatedWaves
 from kanml.training import Result, train
@@ -44,7 +50,7 @@ def demo(picture: Path) -> int:
     results = {}
     for name, (intervals, schedule) in runs.items():
         print(f"{name}: {_grids(intervals, len(schedule))}", file=sys.stderr, flush=True)
-        results[name] = train(kan(data, intervals, SEED), problem, schedule, LBFGS(memory=20))
+        results[name] = train(kan(data, intervals, SEED), problem, schedule, OPTIMIZER)
         if results[name].status != "completed":
             print(f"{name}: {results[name].message}", file=sys.stderr)
             return 1
