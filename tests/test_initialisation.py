@@ -381,3 +381,33 @@ def test_data_are_left_alone():
 def test_bad_seeds(seed):
     with pytest.raises((TypeError, ValueError), match="seed"):
         kanml.KAN([2, 1], seed=seed)
+
+
+@pytest.mark.parametrize("width", DATA)
+def test_standardising_gives_mean_zero_and_variance_one(width):
+    x = DATA[width]
+    layer = kanml.Affine.standardising(x)
+    y = x * layer.scale + layer.shift
+    spread = np.abs(x).max(axis=0) / x.std(axis=0)  # how much the shift cancels
+    assert np.all(np.abs(y.mean(axis=0)) <= 1e-14 * spread)
+    np.testing.assert_allclose(y.std(axis=0), 1.0, rtol=1e-12)
+
+
+def test_standardising_only_shifts_a_column_of_one_value():
+    layer = kanml.Affine.standardising([[3.0, 1.0], [3.0, 2.0]])
+    assert layer.scale[0] == 1.0
+    assert layer.shift[0] == -3.0
+
+
+@pytest.mark.parametrize(
+    ("x", "error", "message"),
+    [
+        ([1.0, 2.0], ValueError, r"x must have shape \(N, width\), not empty, got \(2,\)"),
+        (np.zeros((0, 2)), ValueError, r"got \(0, 2\)"),
+        ([[np.nan]], ValueError, r"x must be finite, got x\[0, 0\] = nan"),
+        ([[1j]], TypeError, "x must hold real numbers"),
+    ],
+)
+def test_standardising_refuses_what_it_cannot(x, error, message):
+    with pytest.raises(error, match=message):
+        kanml.Affine.standardising(x)

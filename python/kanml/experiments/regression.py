@@ -137,7 +137,7 @@ def reproduce(seeds: Sequence[int] = SEEDS, many: Sequence[int] = MANY_SEEDS) ->
     """Print Table 2: every row over the seeds, under three budgets, beside the paper's numbers."""
     print(
         "Regression of section 5.1, Table 2: 20,000 points, mean squared error. KAN [2,5,1] is\n"
-        f"Linear(2, 5) and cubic splines 5 -> 1 with {COARSE} (coarse) or {FINE} (fine) intervals.\n"
+        f"Linear(2, 5) and cubic splines 5 -> 1, {COARSE} (coarse) or {FINE} (fine) intervals.\n"
         "What the paper leaves open is chosen here as follows. An epoch is\n"
         f"{STEPS_PER_EPOCH} iterations of L-BFGS, which keeps {OPTIMIZER.memory} pairs; inputs\n"
         "are standardised by a fixed layer; the splines live on [-2, 2]; the ReLU MLPs get the\n"
