@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
+import pickle
 import struct
 
 import numpy as np
@@ -477,3 +479,19 @@ def test_permissions_are_those_of_any_new_file(tmp_path):
     plain.touch()
     kanml.KAN([1, 1]).save(saved)
     assert saved.stat().st_mode == plain.stat().st_mode
+
+
+def test_networks_can_be_pickled_and_copied():
+    space = kanml.SplineSpace([-1.0, 0.1, 1.0], 3)
+    layers = [kanml.Affine(2.0, [0.0, 1.0]), kanml.SplineLayer(2, 3, space), kanml.Linear(3, 1)]
+    net = kanml.Network(layers, seed=3, dtype="float32")
+    x = np.random.default_rng(0).uniform(-1, 1, (10, 2))
+    for again in (pickle.loads(pickle.dumps(net)), copy.deepcopy(net)):
+        assert again.dtype == net.dtype
+        assert same_bits(again.parameters, net.parameters)
+        assert same_bits(again(x), net(x))
+
+
+def test_saving_in_a_missing_folder_names_the_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"net\.kanml' is not in an existing folder"):
+        kanml.KAN([1, 1]).save(tmp_path / "missing" / "net.kanml")

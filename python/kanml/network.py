@@ -406,6 +406,9 @@ class Network:
             raise ValueError(f"{name} must have shape ({self.n_parameters},), got {array.shape}")
         return array
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return network_from, (describe_network(self), self.parameters)
+
     def __repr__(self) -> str:
         return (
             f"Network({list(self.layers)}, dtype={self.dtype.name!r})"
