@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import reprlib
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -150,7 +151,8 @@ def train(
     if not isinstance(net, Network):
         raise TypeError(f"net must be a Network, got {net!r}")
     if not callable(getattr(problem, "value_and_gradient", None)):
-        raise TypeError(f"problem must be a Problem, for instance a Regression, got {problem!r}")
+        shown = reprlib.repr(problem)  # which shortens arrays
+        raise TypeError(f"problem must be a Problem, for instance a Regression, got {shown}")
     if not isinstance(schedule, Iterable):
         raise TypeError(f"schedule must be a sequence of integers, got {schedule!r}")
     steps = [integer(s, f"schedule[{i}]", 0) for i, s in enumerate(schedule)]
@@ -274,14 +276,22 @@ class _Run:
                 if finite
                 else f"the loss became {state.value}"
             )
-            raise _Diverged(f"{what} after step {state.step}; the network is the last good one")
+            where = f"after step {state.step}; the network is the last finite one"
+            if not len(self.history):
+                self.record(state, state.value)
+                where = "before the first step: it is that of the network which was given"
+            raise _Diverged(f"{what} {where}")
         self.state = state
         if state.value < self.best[0]:
             self.best = (state.value, self.net.with_parameters(state.parameters))
+        self.record(state, state.value)
+
+    def record(self, state: State, loss: float) -> None:
+        """Write the row of a state."""
         self.history.append(
             level=self.level,
             step=state.step,
-            loss=state.value,
+            loss=loss,
             seconds=time.perf_counter() - self.started,
             evaluations=state.evaluations,
         )
