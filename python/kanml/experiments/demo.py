@@ -55,6 +55,7 @@ def demo(picture: Path) -> int:
             print(f"{name}: {results[name].message}", file=sys.stderr)
             return 1
     _print_table(results, data)
+    _print_conclusion(results)
     try:
         _draw(results, data, picture)
     except ModuleNotFoundError as error:
@@ -80,6 +81,16 @@ def _print_table(results: Mapping[str, Result], data: RotatedWaves) -> None:
             f"{last['seconds']:9.1f}{mean_squared_error(net, data.x, data.y):10.1e}"
             f"{mean_squared_error(net, data.x_test, data.y_test):19.1e}"
         )
+
+
+def _print_conclusion(results: Mapping[str, Result]) -> None:
+    multilevel, *others = (result.history.last["loss"] for result in results.values())
+    coarse, fine = (error / multilevel for error in others)
+    print(
+        "\nFor the same number of steps, coarse to fine leaves an error\n"
+        f"{fine:.1f} times smaller than the fine grid alone, and {coarse:.0f} times smaller than\n"
+        "the coarse one. This is one seed; for more: python -m kanml reproduce regression"
+    )
 
 
 def _draw(results: Mapping[str, Result], data: RotatedWaves, picture: Path) -> None:
