@@ -13,10 +13,19 @@ namespace kanml {
 
 namespace {
 
-// A gradient is summed over at most this many slots of consecutive tiles, in order, whatever the
-// number of threads; fewer where their copies of the gradient would pass the memory budget.
-constexpr index max_slots = 32;
-constexpr index slot_budget_bytes = index{32} << 20;
+// A gradient is summed over slots of consecutive tiles, in order, whatever the number of threads.
+// Each slot has a copy of the gradient, to be cleared and added up: many slots as long as all
+// copies stay in cache, a few as long as they stay in the memory budget, else one.
+index slots_for(index tiles, index gradient_bytes) {
+  constexpr index cached_bytes = index{4} << 20;
+  constexpr index budget_bytes = index{32} << 20;
+  constexpr index many = 32;
+  constexpr index few = 4;
+  const index affordable =
+      std::max(std::min(many, cached_bytes / std::max<index>(1, gradient_bytes)),
+               std::min(few, budget_bytes / std::max<index>(1, gradient_bytes)));
+  return std::clamp<index>(affordable, 1, std::max<index>(1, tiles));
+}
 
 // Work below this many multiply-adds does not pay for waking threads.
 constexpr index serial_work = 50'000;
@@ -359,9 +368,7 @@ struct Network<T>::Program {
   double gradient(index n, const T* x, const T* parameters, const Loss& loss,
                   std::span<T> parameter_gradient, T* input_gradient, int requested) const {
     const index tiles = n_tiles(n);
-    const index affordable =
-        slot_budget_bytes / (static_cast<index>(sizeof(T)) * std::max<index>(1, n_parameters));
-    const index slots = std::clamp<index>(affordable, 1, std::clamp<index>(tiles, 1, max_slots));
+    const index slots = slots_for(tiles, n_parameters * static_cast<index>(sizeof(T)));
     const int threads = team(requested, n, slots);
     // One slot sums in place.
     std::vector<T> partial(static_cast<std::size_t>(slots == 1 ? 0 : slots * n_parameters), T(0));
