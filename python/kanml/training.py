@@ -219,8 +219,7 @@ class _Run:
                     self.refine()
                     continue
                 self.step()
-                view = self.view()
-                if any([callback(view) for callback in callbacks]):  # every callback is called
+                if self.stopped_by(callbacks):
                     self.show(bar)
                     return self.result("stopped", "a callback stopped the training")
         except _Diverged as error:
@@ -229,6 +228,12 @@ class _Run:
             # States are immutable: whatever the interrupt broke off, self.best is whole.
             message = "interrupted from the keyboard; the network is the best so far"
             return Result(self.best[1], self.history, "interrupted", message)
+
+    def stopped_by(self, callbacks: tuple[Callback, ...]) -> bool:
+        if not callbacks:  # then nobody looks at the view, a copy of the parameters
+            return False
+        view = self.view()
+        return any([callback(view) for callback in callbacks])  # every callback is called
 
     def function(self, theta: FloatArray) -> tuple[float, FloatArray]:
         return self.problem.value_and_gradient(
