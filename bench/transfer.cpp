@@ -93,7 +93,7 @@ void prolongation_apply(benchmark::State& state) {
   const auto coarse = noise_vector<T>(Stream::parameters, p.columns() * m);
   std::vector<T> fine(static_cast<std::size_t>(p.rows() * m));
   for (auto _ : state) {
-    p.apply<T>(m, coarse, fine);
+    p.apply<T>(1, m, coarse, fine);
   }
   count_multiply_adds(state, static_cast<double>(p.rows() * (p.degree() + 1) * m));
 
@@ -113,14 +113,14 @@ void prolongation_apply_transpose(benchmark::State& state) {
   const auto fine = noise_vector<T>(Stream::cotangent, p.rows() * m);
   std::vector<T> restricted(static_cast<std::size_t>(p.columns() * m));
   for (auto _ : state) {
-    p.apply_transpose<T>(m, fine, restricted);
+    p.apply_transpose<T>(1, m, fine, restricted);
   }
   count_multiply_adds(state, static_cast<double>(p.rows() * (p.degree() + 1) * m));
 
   Check check;
   const auto coarse = noise_vector<double>(Stream::parameters, p.columns());
   std::vector<double> prolonged(static_cast<std::size_t>(p.rows()));
-  p.apply<double>(1, coarse, prolonged);
+  p.apply<double>(1, 1, coarse, prolonged);
   check_same_spline(check, levels, coarse, prolonged, 1e-11);
   for (const index r : {index{0}, m - 1}) {
     const auto d = column(fine, m, r);
@@ -187,7 +187,7 @@ void prolongation_apply_dual(benchmark::State& state) {
   const auto coarse = noise_vector<T>(Stream::parameters, p.columns() * m);
   std::vector<T> dual(static_cast<std::size_t>(p.rows() * m));
   for (auto _ : state) {
-    p.apply_dual<T>(m, coarse, dual);
+    p.apply_dual<T>(1, m, coarse, dual);
   }
   count_items(state, static_cast<double>(p.rows() * m));
 

@@ -194,6 +194,7 @@ SPLINE = {
     "degree": 1,
     "breakpoints": [[0.0, 1.0, 2.0]],
     "inputs": [0, 0],
+    "basis": "spline",
     "extrapolation": "linear",
 }  # 6 parameters
 LINEAR = {"layer": "linear", "n_in": 2, "n_out": 2, "bias": True}  # 6 parameters
@@ -270,6 +271,7 @@ NONSENSE = {
     "inputs negative": layers({**SPLINE, "inputs": [0, -1]}),
     "inputs a float": layers({**SPLINE, "inputs": [0, 0.0]}),
     "inputs a number": layers({**SPLINE, "inputs": 2}),
+    "basis unknown": layers({**SPLINE, "basis": "wavelet"}),
     "rule unknown": layers({**SPLINE, "extrapolation": "fade"}),
     "rule None": layers({**SPLINE, "extrapolation": None}),
     **{f"spline without {key}": layers(without(SPLINE, key)) for key in SPLINE},

@@ -102,6 +102,7 @@ void bind_network_type(py::module_& m, const char* name) {
 }  // namespace
 
 void bind_network(py::module_& m) {
+  py::enum_<Basis>(m, "Basis").value("spline", Basis::spline).value("relu", Basis::relu);
   py::enum_<Extrapolation>(m, "Extrapolation")
       .value("linear", Extrapolation::linear)
       .value("polynomial", Extrapolation::polynomial)
@@ -116,10 +117,10 @@ void bind_network(py::module_& m) {
 
   py::class_<SplineLayer>(m, "SplineLayer")
       .def(py::init([](std::vector<std::shared_ptr<SplineSpace>> spaces, index n_out,
-                       Extrapolation extrapolation) {
-             return SplineLayer{{spaces.begin(), spaces.end()}, n_out, extrapolation};
+                       Extrapolation extrapolation, Basis basis) {
+             return SplineLayer{{spaces.begin(), spaces.end()}, n_out, extrapolation, basis};
            }),
-           py::arg("spaces"), py::arg("n_out"), py::arg("extrapolation"));
+           py::arg("spaces"), py::arg("n_out"), py::arg("extrapolation"), py::arg("basis"));
   py::class_<LinearLayer>(m, "LinearLayer")
       .def(py::init<index, index, bool>(), py::arg("n_in"), py::arg("n_out"), py::arg("bias"));
   py::class_<ActivationLayer>(m, "ActivationLayer")

@@ -1,6 +1,7 @@
 #include "arrays.hpp"
 #include "bindings.hpp"
 #include "kanml/prolongation.hpp"
+#include "kanml/relu_transform.hpp"
 #include "kanml/spline_space.hpp"
 
 namespace kanml::bindings {
@@ -11,45 +12,56 @@ py::array_t<double> copy_of(std::span<const double> values) {
   return py::array_t<double>(static_cast<py::ssize_t>(values.size()), values.data());
 }
 
-// One of the linear maps of a prolongation, on an array (rows, m).
+// A linear map of the middle axis of an array (copies, rows, m).
 template <class T, class Map>
 py::array_t<T> mapped(const Array<T>& x, index rows_in, index rows_out, const Map& map) {
-  if (x.ndim() != 2 || x.shape(0) != rows_in) {
-    throw py::value_error("expected an array of " + std::to_string(rows_in) + " rows");
+  if (x.ndim() != 3 || x.shape(1) != rows_in) {
+    throw py::value_error("expected an array (copies, " + std::to_string(rows_in) + ", m)");
   }
-  const index m = x.shape(1);
-  Array<T> y({rows_out, m});
-  const auto from = input(x, "x", rows_in * m);
-  const auto to = output(y, "y", rows_out * m);
+  const index copies = x.shape(0);
+  const index m = x.shape(2);
+  Array<T> y({copies, rows_out, m});
+  const auto from = input(x, "x", copies * rows_in * m);
+  const auto to = output(y, "y", copies * rows_out * m);
   {
     py::gil_scoped_release release;
-    map(m, from, to);
+    map(copies, m, from, to);
   }
   return y;
 }
 
 template <class T>
 void bind_prolongation(py::class_<Prolongation>& c) {
-  c.def(
-      "apply",
-      [](const Prolongation& p, const Array<T>& x) {
-        return mapped<T>(x, p.columns(), p.rows(), [&](auto... a) { p.template apply<T>(a...); });
-      },
-      py::arg("x").noconvert());
-  c.def(
-      "apply_transpose",
-      [](const Prolongation& p, const Array<T>& x) {
-        return mapped<T>(x, p.rows(), p.columns(),
-                         [&](auto... a) { p.template apply_transpose<T>(a...); });
-      },
-      py::arg("x").noconvert());
-  c.def(
-      "apply_dual",
-      [](const Prolongation& p, const Array<T>& x) {
-        return mapped<T>(x, p.columns(), p.rows(),
-                         [&](auto... a) { p.template apply_dual<T>(a...); });
-      },
-      py::arg("x").noconvert());
+  using Map = void (Prolongation::*)(index, index, std::span<const T>, std::span<T>) const;
+  const auto def = [&](const char* name, bool up, Map map) {
+    c.def(
+        name,
+        [up, map](const Prolongation& p, const Array<T>& x) {
+          return mapped<T>(x, up ? p.columns() : p.rows(), up ? p.rows() : p.columns(),
+                           [&](auto... args) { (p.*map)(args...); });
+        },
+        py::arg("x").noconvert());
+  };
+  def("apply", true, &Prolongation::apply<T>);
+  def("apply_transpose", false, &Prolongation::apply_transpose<T>);
+  def("apply_dual", true, &Prolongation::apply_dual<T>);
+}
+
+template <class T>
+void bind_transform(py::class_<ReluTransform>& c) {
+  using Map = void (ReluTransform::*)(index, index, std::span<const T>, std::span<T>) const;
+  const auto def = [&](const char* name, Map map) {
+    c.def(
+        name,
+        [map](const ReluTransform& a, const Array<T>& x) {
+          return mapped<T>(x, a.dim(), a.dim(), [&](auto... args) { (a.*map)(args...); });
+        },
+        py::arg("x").noconvert());
+  };
+  def("apply", &ReluTransform::apply<T>);
+  def("apply_transpose", &ReluTransform::apply_transpose<T>);
+  def("solve", &ReluTransform::solve<T>);
+  def("solve_transpose", &ReluTransform::solve_transpose<T>);
 }
 
 }  // namespace
@@ -111,6 +123,13 @@ void bind_splines(py::module_& m) {
       .def_property_readonly("columns", &Prolongation::columns);
   bind_prolongation<float>(prolongation);
   bind_prolongation<double>(prolongation);
+
+  py::class_<ReluTransform> transform(m, "ReluTransform");
+  transform.def(py::init<const SplineSpace&>(), py::arg("space"))
+      .def_property_readonly("dim", &ReluTransform::dim)
+      .def_property_readonly("condition", &ReluTransform::condition);
+  bind_transform<float>(transform);
+  bind_transform<double>(transform);
 }
 
 }  // namespace kanml::bindings

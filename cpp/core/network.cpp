@@ -7,6 +7,7 @@
 
 #include "core/parallel.hpp"
 #include "core/space_tables.hpp"
+#include "kanml/relu_transform.hpp"
 #include "kernels/table.hpp"
 
 namespace kanml {
@@ -258,6 +259,16 @@ struct Workspace {
   Workspace(Workspace&&) = default;  // the planes point into the storage, which moves along
 };
 
+// The ReLU weights of consecutive inputs of a layer that have one space, and their transform.
+struct ReluBlock {
+  index offset;  // where they begin in the parameter vector
+  index copies;  // inputs
+  index n_out;
+  std::shared_ptr<const ReluTransform> transform;
+
+  index size() const { return copies * transform->dim() * n_out; }
+};
+
 struct Tile {
   index first;
   int samples;
@@ -277,6 +288,7 @@ struct Network<T>::Program {
   std::vector<std::unique_ptr<const TileLayer<T>>> layers;
   std::vector<index> offsets;  // (layers): where the parameters of each begin
   std::vector<index> widths;   // (layers + 1): inputs, between the layers, outputs
+  std::vector<ReluBlock> relu_blocks;
   index n_parameters = 0;
   index work = 0;
 
@@ -291,6 +303,7 @@ struct Network<T>::Program {
                                     std::to_string(widths.back()));
       }
       offsets.push_back(n_parameters);
+      if (const auto* splines = std::get_if<SplineLayer>(&layer)) add_relu_blocks(*splines);
       n_parameters += kanml::n_parameters(layer);
       widths.push_back(kanml::n_out(layer));
       layers.push_back(
@@ -310,6 +323,42 @@ struct Network<T>::Program {
                      },
                      layer));
       work += layers.back()->work();
+    }
+  }
+
+  void add_relu_blocks(const SplineLayer& layer) {
+    if (layer.basis != Basis::relu) return;
+    index offset = n_parameters;
+    const SplineSpace* previous = nullptr;
+    for (const auto& space : layer.spaces) {
+      if (space.get() == previous) {
+        ++relu_blocks.back().copies;
+      } else {
+        const auto transform = std::make_shared<const ReluTransform>(*space);
+        relu_blocks.push_back({offset, 1, layer.n_out, transform});
+      }
+      previous = space.get();
+      offset += space->dim() * layer.n_out;
+    }
+  }
+
+  // The parameters with B-spline coefficients in the place of ReLU weights: u = A^-T w. `storage`
+  // holds them where that is another vector.
+  const T* in_splines(std::span<const T> parameters, std::vector<T>& storage) const {
+    if (relu_blocks.empty()) return parameters.data();
+    storage.assign(parameters.begin(), parameters.end());
+    for (const ReluBlock& block : relu_blocks) {
+      const std::span<T> part(storage.data() + block.offset, std::size_t(block.size()));
+      block.transform->template solve_transpose<T>(block.copies, block.n_out, part, part);
+    }
+    return storage.data();
+  }
+
+  // The gradient by ReLU weights in the place of that by B-spline coefficients: A^-1 g.
+  void gradient_by_weights(std::span<T> gradient) const {
+    for (const ReluBlock& block : relu_blocks) {
+      const std::span<T> part(gradient.data() + block.offset, std::size_t(block.size()));
+      block.transform->template solve<T>(block.copies, block.n_out, part, part);
     }
   }
 
@@ -365,8 +414,10 @@ struct Network<T>::Program {
   // Forward, loss and backward in one pass. `loss(tile, y, cotangent)` returns the loss of a tile
   // and writes its cotangent.
   template <class Loss>
-  double gradient(index n, const T* x, const T* parameters, const Loss& loss,
+  double gradient(index n, const T* x, std::span<const T> given, const Loss& loss,
                   std::span<T> parameter_gradient, T* input_gradient, int requested) const {
+    std::vector<T> storage;
+    const T* const parameters = in_splines(given, storage);
     const index tiles = n_tiles(n);
     const index slots = slots_for(tiles, n_parameters * static_cast<index>(sizeof(T)));
     const int threads = team(requested, n, slots);
@@ -404,6 +455,7 @@ struct Network<T>::Program {
       }
       parameter_gradient[static_cast<std::size_t>(i)] = static_cast<T>(sum);
     }
+    gradient_by_weights(parameter_gradient);
     double total = 0.0;
     for (const double slot_loss : partial_loss) total += slot_loss;
     return total;
@@ -437,14 +489,15 @@ template <class T>
 void Network<T>::evaluate(index n, std::span<const T> x, std::span<const T> parameters,
                           std::span<T> y, int threads) const {
   const Program& program = *program_;
+  std::vector<T> storage;
+  const T* const theta = program.in_splines(parameters, storage);
   const int team = program.team(threads, n, n_tiles(n));
   const auto spaces = program.workspaces(team, 0, false);
   parallel_for(team, n_tiles(n), [&](index t, int thread) {
     const Tile tile = tile_at(t, n);
     const Planes<T> in{{const_cast<T*>(x.data()) + tile.first * n_in()}};
     const Planes<T> out{{y.data() + tile.first * n_out()}};
-    program.forward(0, tile, in, parameters.data(), nullptr,
-                    spaces[static_cast<std::size_t>(thread)], out);
+    program.forward(0, tile, in, theta, nullptr, spaces[static_cast<std::size_t>(thread)], out);
   });
 }
 
@@ -453,6 +506,10 @@ void Network<T>::jvp(index n, std::span<const T> x, std::span<const T> parameter
                      std::span<const T> parameter_tangent, std::span<T> y_tangent,
                      int threads) const {
   const Program& program = *program_;
+  std::vector<T> storage;
+  std::vector<T> tangent_storage;
+  const T* const theta = program.in_splines(parameters, storage);
+  const T* const dtheta = program.in_splines(parameter_tangent, tangent_storage);
   const int team = program.team(threads, n, n_tiles(n));
   const auto spaces = program.workspaces(team, 1, false);
   parallel_for(team, n_tiles(n), [&](index t, int thread) {
@@ -463,7 +520,7 @@ void Network<T>::jvp(index n, std::span<const T> x, std::span<const T> parameter
     std::fill_n(zero, tile.samples * n_in(), T(0));
     const Planes<T> in{{const_cast<T*>(x.data()) + tile.first * n_in(), zero}};
     const Planes<T> out{{workspace.ends.plane[1], y_tangent.data() + tile.first * n_out()}};
-    program.forward(1, tile, in, parameters.data(), parameter_tangent.data(), workspace, out);
+    program.forward(1, tile, in, theta, dtheta, workspace, out);
   });
 }
 
@@ -475,7 +532,7 @@ void Network<T>::vjp(index n, std::span<const T> x, std::span<const T> parameter
     std::copy_n(cotangent.data() + tile.first * n_out(), tile.samples * n_out(), tile_cotangent);
     return 0.0;
   };
-  program_->gradient(n, x.data(), parameters.data(), given, parameter_gradient,
+  program_->gradient(n, x.data(), parameters, given, parameter_gradient,
                      input_gradient.empty() ? nullptr : input_gradient.data(), threads);
 }
 
@@ -495,8 +552,8 @@ double Network<T>::mean_squared_error(index n, std::span<const T> x, std::span<c
     }
     return sum;
   };
-  return program_->gradient(n, x.data(), parameters.data(), squared_error, parameter_gradient,
-                            nullptr, threads) /
+  return program_->gradient(n, x.data(), parameters, squared_error, parameter_gradient, nullptr,
+                            threads) /
          entries;
 }
 

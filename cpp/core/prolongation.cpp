@@ -138,60 +138,72 @@ void Prolongation::factor_gram() {
 }
 
 template <class T>
-void Prolongation::apply(index m, std::span<const T> x, std::span<T> y) const {
+void Prolongation::apply(index copies, index m, std::span<const T> x, std::span<T> y) const {
   std::fill(y.begin(), y.end(), T(0));
-  for (index row = 0; row < rows(); ++row) {
-    const index first = first_column_[static_cast<std::size_t>(row)];
-    for (index c = 0; c <= degree_; ++c) {
-      const double p = values_[static_cast<std::size_t>(row * (degree_ + 1) + c)];
-      add_scaled(m, p, x.data() + (first + c) * m, y.data() + row * m);
+  for (index copy = 0; copy < copies; ++copy) {
+    const T* from = x.data() + copy * columns_ * m;
+    T* to = y.data() + copy * rows() * m;
+    for (index row = 0; row < rows(); ++row) {
+      const index first = first_column_[static_cast<std::size_t>(row)];
+      for (index c = 0; c <= degree_; ++c) {
+        const double p = values_[static_cast<std::size_t>(row * (degree_ + 1) + c)];
+        add_scaled(m, p, from + (first + c) * m, to + row * m);
+      }
     }
   }
 }
 
 template <class T>
-void Prolongation::apply_transpose(index m, std::span<const T> x, std::span<T> y) const {
+void Prolongation::apply_transpose(index copies, index m, std::span<const T> x,
+                                   std::span<T> y) const {
   std::fill(y.begin(), y.end(), T(0));
-  for (index row = 0; row < rows(); ++row) {
-    const index first = first_column_[static_cast<std::size_t>(row)];
-    for (index c = 0; c <= degree_; ++c) {
-      const double p = values_[static_cast<std::size_t>(row * (degree_ + 1) + c)];
-      add_scaled(m, p, x.data() + row * m, y.data() + (first + c) * m);
+  for (index copy = 0; copy < copies; ++copy) {
+    const T* from = x.data() + copy * rows() * m;
+    T* to = y.data() + copy * columns_ * m;
+    for (index row = 0; row < rows(); ++row) {
+      const index first = first_column_[static_cast<std::size_t>(row)];
+      for (index c = 0; c <= degree_; ++c) {
+        const double p = values_[static_cast<std::size_t>(row * (degree_ + 1) + c)];
+        add_scaled(m, p, from + row * m, to + (first + c) * m);
+      }
     }
   }
 }
 
 template <class T>
-void Prolongation::apply_dual(index m, std::span<const T> x, std::span<T> y) const {
+void Prolongation::apply_dual(index copies, index m, std::span<const T> x, std::span<T> y) const {
   const index width = degree_ + 1;
   const auto entry = [&](index i, index j) {
     return gram_factor_[static_cast<std::size_t>(i * width + j - i + degree_)];
   };
   std::vector<T> z(x.begin(), x.end());
-  const auto row_of = [&](index i) { return z.data() + i * m; };
-  const auto divide = [&](index i) {
-    const T pivot = static_cast<T>(entry(i, i));
-    for (index r = 0; r < m; ++r) row_of(i)[r] /= pivot;
-  };
-  for (index i = 0; i < columns_; ++i) {
-    for (index j = std::max<index>(0, i - degree_); j < i; ++j) {
-      add_scaled(m, -entry(i, j), row_of(j), row_of(i));
+  for (index copy = 0; copy < copies; ++copy) {
+    const auto row_of = [&](index i) { return z.data() + (copy * columns_ + i) * m; };
+    const auto divide = [&](index i) {
+      const T pivot = static_cast<T>(entry(i, i));
+      for (index r = 0; r < m; ++r) row_of(i)[r] /= pivot;
+    };
+    for (index i = 0; i < columns_; ++i) {
+      for (index j = std::max<index>(0, i - degree_); j < i; ++j) {
+        add_scaled(m, -entry(i, j), row_of(j), row_of(i));
+      }
+      divide(i);
     }
-    divide(i);
-  }
-  for (index i = columns_ - 1; i >= 0; --i) {
-    for (index j = i + 1; j <= std::min(columns_ - 1, i + degree_); ++j) {
-      add_scaled(m, -entry(j, i), row_of(j), row_of(i));
+    for (index i = columns_ - 1; i >= 0; --i) {
+      for (index j = i + 1; j <= std::min(columns_ - 1, i + degree_); ++j) {
+        add_scaled(m, -entry(j, i), row_of(j), row_of(i));
+      }
+      divide(i);
     }
-    divide(i);
   }
-  apply<T>(m, z, y);
+  apply<T>(copies, m, z, y);
 }
 
 #define KANML_INSTANTIATE(T)                                                                     \
-  template void Prolongation::apply<T>(index, std::span<const T>, std::span<T>) const;           \
-  template void Prolongation::apply_transpose<T>(index, std::span<const T>, std::span<T>) const; \
-  template void Prolongation::apply_dual<T>(index, std::span<const T>, std::span<T>) const
+  template void Prolongation::apply<T>(index, index, std::span<const T>, std::span<T>) const;    \
+  template void Prolongation::apply_transpose<T>(index, index, std::span<const T>, std::span<T>) \
+      const;                                                                                     \
+  template void Prolongation::apply_dual<T>(index, index, std::span<const T>, std::span<T>) const
 KANML_INSTANTIATE(float);
 KANML_INSTANTIATE(double);
 #undef KANML_INSTANTIATE

@@ -6,6 +6,7 @@ from kanml.layers import Activation, Affine, Linear, SplineLayer
 from kanml.network import KAN, MLP, Network, load
 from kanml.optim import LBFGS, Adam, CyclicDecay, GradientDescent, Ramp
 from kanml.problems import Regression
+from kanml.relu import relu_basis, relu_transform
 from kanml.splines import SplineSpace
 from kanml.threads import get_num_threads, set_num_threads
 from kanml.training import Result, train
@@ -32,6 +33,8 @@ __all__ = [
     "get_num_threads",
     "load",
     "prolongation",
+    "relu_basis",
+    "relu_transform",
     "set_num_threads",
     "train",
 ]

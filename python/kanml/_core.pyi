@@ -7,7 +7,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['ActivationKind', 'ActivationLayer', 'AffineLayer', 'Extrapolation', 'LinearLayer', 'NetworkFloat32', 'NetworkFloat64', 'Prolongation', 'SplineLayer', 'SplineSpace', 'adam_direction', 'axpy', 'build_information', 'dot', 'get_num_threads', 'max_abs', 'max_degree', 'min_degree', 'set_num_threads', 'two_loop', 'update_diagonal']
+__all__: list[str] = ['ActivationKind', 'ActivationLayer', 'AffineLayer', 'Basis', 'Extrapolation', 'LinearLayer', 'NetworkFloat32', 'NetworkFloat64', 'Prolongation', 'ReluTransform', 'SplineLayer', 'SplineSpace', 'adam_direction', 'axpy', 'build_information', 'dot', 'get_num_threads', 'max_abs', 'max_degree', 'min_degree', 'set_num_threads', 'two_loop', 'update_diagonal']
 class SplineSpace:
     def __init__(self, breakpoints: numpy.typing.NDArray[numpy.float64], degree: typing.SupportsInt | typing.SupportsIndex) -> None:
         ...
@@ -65,6 +65,84 @@ class Prolongation:
         ...
     @property
     def rows(self) -> int:
+        ...
+class ReluTransform:
+    def __init__(self, space: SplineSpace) -> None:
+        ...
+    @typing.overload
+    def apply(self, x: numpy.typing.NDArray[numpy.float32]) -> numpy.typing.NDArray[numpy.float32]:
+        ...
+    @typing.overload
+    def apply(self, x: numpy.typing.NDArray[numpy.float64]) -> numpy.typing.NDArray[numpy.float64]:
+        ...
+    @typing.overload
+    def apply_transpose(self, x: numpy.typing.NDArray[numpy.float32]) -> numpy.typing.NDArray[numpy.float32]:
+        ...
+    @typing.overload
+    def apply_transpose(self, x: numpy.typing.NDArray[numpy.float64]) -> numpy.typing.NDArray[numpy.float64]:
+        ...
+    @typing.overload
+    def solve(self, x: numpy.typing.NDArray[numpy.float32]) -> numpy.typing.NDArray[numpy.float32]:
+        ...
+    @typing.overload
+    def solve(self, x: numpy.typing.NDArray[numpy.float64]) -> numpy.typing.NDArray[numpy.float64]:
+        ...
+    @typing.overload
+    def solve_transpose(self, x: numpy.typing.NDArray[numpy.float32]) -> numpy.typing.NDArray[numpy.float32]:
+        ...
+    @typing.overload
+    def solve_transpose(self, x: numpy.typing.NDArray[numpy.float64]) -> numpy.typing.NDArray[numpy.float64]:
+        ...
+    @property
+    def condition(self) -> float:
+        ...
+    @property
+    def dim(self) -> int:
+        ...
+class Basis:
+    """
+    Members:
+    
+      spline
+    
+      relu
+    """
+    __members__: typing.ClassVar[dict[str, Basis]]
+    relu: typing.ClassVar[Basis]
+    spline: typing.ClassVar[Basis]
+    @typing.overload
+    def __eq__(self, other: Basis) -> bool:
+        ...
+    @typing.overload
+    def __eq__(self, other: typing.Any) -> bool:
+        ...
+    def __getstate__(self) -> int:
+        ...
+    def __hash__(self) -> int:
+        ...
+    def __index__(self) -> int:
+        ...
+    def __init__(self, value: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    def __int__(self) -> int:
+        ...
+    @typing.overload
+    def __ne__(self, other: Basis) -> bool:
+        ...
+    @typing.overload
+    def __ne__(self, other: typing.Any) -> bool:
+        ...
+    def __repr__(self) -> str:
+        ...
+    def __setstate__(self, state: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    def __str__(self) -> str:
+        ...
+    @property
+    def name(self) -> str:
+        ...
+    @property
+    def value(self) -> int:
         ...
 class Extrapolation:
     """
@@ -172,7 +250,7 @@ class ActivationKind:
     def value(self) -> int:
         ...
 class SplineLayer:
-    def __init__(self, spaces: collections.abc.Sequence[SplineSpace], n_out: typing.SupportsInt | typing.SupportsIndex, extrapolation: Extrapolation) -> None:
+    def __init__(self, spaces: collections.abc.Sequence[SplineSpace], n_out: typing.SupportsInt | typing.SupportsIndex, extrapolation: Extrapolation, basis: Basis) -> None:
         ...
 class LinearLayer:
     def __init__(self, n_in: typing.SupportsInt | typing.SupportsIndex, n_out: typing.SupportsInt | typing.SupportsIndex, bias: bool) -> None:

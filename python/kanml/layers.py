@@ -15,6 +15,7 @@ from kanml.splines import SplineSpace
 
 __all__ = ["Activation", "Affine", "Layer", "Linear", "Parameter", "SplineLayer"]
 
+BASES = tuple(_core.Basis.__members__)
 EXTRAPOLATIONS = tuple(_core.Extrapolation.__members__)
 ACTIVATIONS = tuple(_core.ActivationKind.__members__)
 
@@ -31,8 +32,9 @@ class Parameter:
 class SplineLayer:
     """A layer of splines: ``y_q = sum_p phi_pq(x_p)``.
 
-    Its parameters are the coefficients of all phi_pq, an array of shape (sum of the dims of the
-    spaces, n_out), the functions of input 0 first.
+    Its parameters are the coefficients of all phi_pq in the basis of its choice, an array of shape
+    (sum of the dims of the spaces, n_out), the functions of input 0 first. The basis decides what
+    training does, not what the layer can represent: see `Network.to_basis`.
 
     Parameters
     ----------
@@ -40,6 +42,10 @@ class SplineLayer:
         Widths.
     space : SplineSpace or sequence of SplineSpace
         One space for all inputs, or one for each, all of one degree.
+    basis : {"spline", "relu"}
+        B-splines, or the powers ``max(x - knots[j], 0)**degree``; see `relu_transform`. The latter
+        are evaluated through B-splines, so that nothing is lost but what the rounding of large
+        weights of opposite signs has lost already.
     extrapolation : {"linear", "polynomial", "clamp", "error"}
         Outside the domain of an input: value and slope of the end continue (C1), the polynomial
         of the end interval continues, the end value continues, or evaluation raises ValueError.
@@ -58,10 +64,12 @@ class SplineLayer:
         n_out: int,
         space: SplineSpace | Sequence[SplineSpace],
         *,
+        basis: str = "spline",
         extrapolation: str = "linear",
     ) -> None:
         self.n_in = integer(n_in, "n_in", 1)
         self.n_out = integer(n_out, "n_out", 1)
+        self.basis = choice(basis, "basis", BASES)
         self.extrapolation = choice(extrapolation, "extrapolation", EXTRAPOLATIONS)
         spaces = (space,) * self.n_in if isinstance(space, SplineSpace) else tuple(space)
         for i, one in enumerate(spaces):
@@ -81,13 +89,21 @@ class SplineLayer:
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
-        """The coefficients."""
+        """The coefficients, whose kind is their basis."""
         rows = sum(space.dim for space in self.spaces)
-        return (Parameter("coefficients", "spline", (rows, self.n_out)),)
+        return (Parameter("coefficients", self.basis, (rows, self.n_out)),)
 
     def with_space(self, space: SplineSpace | Sequence[SplineSpace]) -> SplineLayer:
         """Return the same layer on other spaces."""
-        return SplineLayer(self.n_in, self.n_out, space, extrapolation=self.extrapolation)
+        return SplineLayer(
+            self.n_in, self.n_out, space, basis=self.basis, extrapolation=self.extrapolation
+        )
+
+    def with_basis(self, basis: str) -> SplineLayer:
+        """Return the same layer with its coefficients in a basis."""
+        return SplineLayer(
+            self.n_in, self.n_out, self.spaces, basis=basis, extrapolation=self.extrapolation
+        )
 
     def refine(self, factor: int = 2) -> SplineLayer:
         """Return the same layer on spaces with every interval cut into `factor` parts."""
@@ -98,14 +114,19 @@ class SplineLayer:
         """Return the core's description."""
         # Inputs with equal spaces share one object, and with it the core's tables.
         shared = {space: space._core for space in self.spaces}
-        rule = _core.Extrapolation.__members__[self.extrapolation]
-        return _core.SplineLayer([shared[space] for space in self.spaces], self.n_out, rule)
+        return _core.SplineLayer(
+            [shared[space] for space in self.spaces],
+            self.n_out,
+            _core.Extrapolation.__members__[self.extrapolation],
+            _core.Basis.__members__[self.basis],
+        )
 
     def __repr__(self) -> str:
         one = len(set(self.spaces)) == 1
         space = repr(self.spaces[0]) if one else repr(list(self.spaces))
         return (
-            f"SplineLayer({self.n_in}, {self.n_out}, {space}, extrapolation={self.extrapolation!r})"
+            f"SplineLayer({self.n_in}, {self.n_out}, {space}, basis={self.basis!r}, "
+            f"extrapolation={self.extrapolation!r})"
         )
 
 
@@ -261,6 +282,7 @@ def describe(layer: Layer) -> dict[str, Any]:
             "degree": layer.degree,
             "breakpoints": [space.breakpoints.tolist() for space in distinct],
             "inputs": [distinct.index(space) for space in layer.spaces],
+            "basis": layer.basis,
             "extrapolation": layer.extrapolation,
         }
     if isinstance(layer, Linear):
@@ -278,7 +300,11 @@ def from_description(description: dict[str, Any]) -> Layer:
         distinct = [SplineSpace(points, degree) for points in description["breakpoints"]]
         spaces = [distinct[integer(i, "inputs", 0)] for i in description["inputs"]]
         return SplineLayer(
-            len(spaces), description["n_out"], spaces, extrapolation=description["extrapolation"]
+            len(spaces),
+            description["n_out"],
+            spaces,
+            basis=description["basis"],
+            extrapolation=description["extrapolation"],
         )
     if kind == "linear":
         return Linear(description["n_in"], description["n_out"], description["bias"])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
-from typing import Any
+from itertools import groupby, pairwise
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ import numpy.typing as npt
 from kanml import _core, io
 from kanml._validation import (
     FloatArray,
+    choice,
     finite,
     float_dtype,
     integer,
@@ -25,6 +27,7 @@ from kanml._validation import (
 )
 from kanml.initialisation import Generator, initial_parameters
 from kanml.layers import (
+    BASES,
     Activation,
     Affine,
     Layer,
@@ -33,6 +36,8 @@ from kanml.layers import (
     describe,
     from_description,
 )
+from kanml.operators import BlockOperator, InvertibleOperator
+from kanml.relu import ReluTransform
 from kanml.splines import SplineSpace
 from kanml.transfer import BlockProlongation, Prolongation, prolongation
 
@@ -81,11 +86,13 @@ class Architecture:
     @cached_property
     def float32(self) -> _core.NetworkFloat32:
         """The compiled network in float32."""
+        self.require_relu_weights_that_fit(np.float32)
         return _core.NetworkFloat32(self.core_layers)
 
     @cached_property
     def float64(self) -> _core.NetworkFloat64:
         """The compiled network in float64."""
+        self.require_relu_weights_that_fit(np.float64)
         return _core.NetworkFloat64(self.core_layers)
 
     def core(self, dtype: np.dtype[Any]) -> Any:
@@ -113,19 +120,81 @@ class Architecture:
                 raise ValueError(f"spaces[{i}] must be None: {layer!r} has no spaces")
         return Architecture(layers)
 
-    def prolongation(self, fine: Architecture) -> BlockProlongation:
-        """Return the operator that carries the parameters to a refined architecture."""
-        known: dict[tuple[SplineSpace, SplineSpace], Prolongation] = {}
-        parts: list[tuple[int, Prolongation | None]] = []
+    def prolongation(self, fine: Architecture, basis: str | None = None) -> BlockProlongation:
+        """Return the operator that carries the parameters to a refined architecture.
+
+        With a basis: the parameters as they would be with the spline layers in that basis.
+        """
+        known: dict[tuple[SplineSpace, SplineSpace, str], Prolongation] = {}
+        parts: list[tuple[int, int, Prolongation | None]] = []
         for layer, finer in zip(self.layers, fine.layers, strict=True):
             if isinstance(layer, SplineLayer) and isinstance(finer, SplineLayer):
-                for pair in zip(layer.spaces, finer.spaces, strict=True):
-                    if pair not in known:
-                        known[pair] = prolongation(*pair)
-                    parts.append((layer.n_out, known[pair]))
+                for pair, copies in _runs(zip(layer.spaces, finer.spaces, strict=True)):
+                    key = (*pair, basis or layer.basis)
+                    if key not in known:
+                        known[key] = prolongation(*pair, basis=key[-1])
+                    parts.append((copies, layer.n_out, known[key]))
             else:
-                parts.extend((math.prod(p.shape), None) for p in layer.parameters)
+                parts.extend((math.prod(p.shape), 1, None) for p in layer.parameters)
         return BlockProlongation(parts)
+
+    @cached_property
+    def relu_transforms(self) -> dict[SplineSpace, ReluTransform]:
+        """The change of basis of each space."""
+        layers = (layer for layer in self.layers if isinstance(layer, SplineLayer))
+        return {space: ReluTransform(space) for layer in layers for space in set(layer.spaces)}
+
+    def to_basis(self, basis: str) -> Architecture:
+        """Return the architecture with all spline layers in a basis."""
+        return Architecture(
+            [x.with_basis(basis) if isinstance(x, SplineLayer) else x for x in self.layers]
+        )
+
+    def change_of_basis(self, basis: str) -> InvertibleOperator:
+        """Return the operator from the parameters to those of `to_basis`: w = A^T u."""
+        parts: list[tuple[int, int, InvertibleOperator | None]] = []
+        for layer in self.layers:
+            if isinstance(layer, SplineLayer) and layer.basis != basis:
+                for space, copies in _runs(layer.spaces):
+                    to_relu = self.relu_transforms[space].T
+                    change = to_relu if basis == "relu" else to_relu.inverse
+                    parts.append((copies, layer.n_out, change))
+            else:
+                parts.extend((math.prod(p.shape), 1, None) for p in layer.parameters)
+        return BlockOperator(parts)
+
+    def require_relu_weights_that_fit(self, dtype: npt.DTypeLike) -> None:
+        """Check all layers in the ReLU basis; see `require_weights_that_fit`."""
+        for i, layer in enumerate(self.layers):
+            if isinstance(layer, SplineLayer) and layer.basis == "relu":
+                for space in set(layer.spaces):
+                    require_weights_that_fit(self.relu_transforms[space], dtype, f"layers[{i}]")
+
+
+def require_weights_that_fit(transform: ReluTransform, dtype: npt.DTypeLike, where: str) -> None:
+    """Raise ValueError where rounding to a dtype may change splines by all of their size.
+
+    From a hundredth of their size on it is a RuntimeWarning.
+    """
+    lost = transform.lost(dtype)
+    if lost < 0.01:
+        return
+    message = (
+        f"{where}: {np.dtype(dtype).name} cannot hold the ReLU weights of {transform.space!r}: "
+        f"rounding them may change the splines by {lost:.0e} of their size; use fewer intervals, "
+        f"a lower degree{', float64' if dtype == np.float32 else ''} or the spline basis"
+    )
+    if lost >= 1:
+        raise ValueError(message)
+    warnings.warn(message.replace("cannot", "can hardly"), RuntimeWarning, stacklevel=2)
+
+
+Item = TypeVar("Item")
+
+
+def _runs(items: Iterable[Item]) -> list[tuple[Item, int]]:
+    """Return the runs of equal items, each with its length."""
+    return [(item, len(list(run))) for item, run in groupby(items)]
 
 
 def _chain(layers: tuple[Layer, ...]) -> tuple[int, ...]:
@@ -191,7 +260,9 @@ class Network:
                 raise ValueError(
                     f"data must have shape (N, {self.n_in}) with N >= 1, got shape {inputs.shape}"
                 )
-        theta = initial_parameters(self._architecture, seed, inputs)
+        # They come as B-spline coefficients: the basis does not change the initial function.
+        to_splines = self._architecture.change_of_basis("spline")
+        theta = to_splines.solve(initial_parameters(self._architecture, seed, inputs))
         self._parameters = _frozen(theta.astype(float_dtype(dtype)))
         self._core_network()  # so that knots which coincide in the dtype are refused here
 
@@ -370,10 +441,44 @@ class Network:
         Raises
         ------
         ValueError
-            If a chosen space is no refinement of the present one.
+            If a chosen space is no refinement of the present one, or the dtype cannot hold the ReLU
+        weights of a finer layer in that basis.
         """
-        fine = self._architecture.refine(factor, spaces)
-        return Network._of(fine, self._architecture.prolongation(fine) @ self._parameters)
+        architecture = self._architecture.refine(factor, spaces)
+        operator = self._architecture.prolongation(architecture)
+        fine = Network._of(architecture, operator @ self._parameters)
+        fine._core_network()  # so that ReLU weights which do not fit the dtype are refused here
+        return fine
+
+    def to_basis(self, basis: str) -> Network:
+        """Return the same function with the coefficients of all spline layers in a basis.
+
+        Parameters
+        ----------
+        basis : {"spline", "relu"}
+            B-splines, or the powers ``max(x - knots[j], 0)**degree``: see `relu_transform`.
+
+        Raises
+        ------
+        ValueError
+            If the dtype cannot hold the ReLU weights: with n intervals they are of alternating
+            signs and about ``n**(degree + 1)`` times as large as the splines that they sum to.
+
+        Examples
+        --------
+        >>> import kanml
+        >>> net = kanml.KAN([2, 3, 1], degree=2, intervals=6, seed=0)
+        >>> relu = net.to_basis("relu")
+        >>> x = [[0.1, 0.2], [3.0, -4.0]]
+        >>> bool(abs(relu(x) - net(x)).max() < 1e-12)
+        True
+        """
+        choice(basis, "basis", BASES)
+        other = self._architecture.to_basis(basis)
+        change = self._architecture.change_of_basis(basis)
+        net = Network._of(other, change @ self._parameters)
+        net._core_network()  # so that weights which do not fit the dtype are refused here
+        return net
 
     def prolongation(self, fine: Network) -> BlockProlongation:
         """Return the linear operator from these parameters to those of a refined network.
@@ -429,6 +534,8 @@ class KAN(Network):
         Knot intervals of every spline.
     domain : (float, float)
         Domain of every spline.
+    basis : {"spline", "relu"}
+        What the parameters are coefficients of; see `SplineLayer`.
     extrapolation : {"linear", "polynomial", "clamp", "error"}
         What happens outside the domain; see `SplineLayer`.
     seed, dtype, data
@@ -450,6 +557,7 @@ class KAN(Network):
         degree: int = 3,
         intervals: int = 5,
         domain: tuple[float, float] = (-1.0, 1.0),
+        basis: str = "spline",
         extrapolation: str = "linear",
         seed: int | Generator = 0,
         dtype: npt.DTypeLike = "float64",
@@ -460,7 +568,7 @@ class KAN(Network):
             raise ValueError(f"domain must be two numbers a < b, got {domain!r}")
         space = SplineSpace.uniform(float(ends[0]), float(ends[1]), intervals, degree)
         layers = [
-            SplineLayer(n_in, n_out, space, extrapolation=extrapolation)
+            SplineLayer(n_in, n_out, space, basis=basis, extrapolation=extrapolation)
             for n_in, n_out in _pairs(widths)
         ]
         super().__init__(layers, seed=seed, dtype=dtype, data=data)

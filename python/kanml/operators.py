@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
 from kanml._validation import Float64Array, FloatArray, real_array
 
-__all__ = ["LinearOperator"]
+__all__ = ["BlockOperator", "InvertibleOperator", "LinearOperator", "Map", "blockwise"]
 
-Map = Callable[[FloatArray], FloatArray]
+Map: TypeAlias = Callable[[FloatArray], FloatArray]
+"""Acts on the middle axis of a C-contiguous array (copies, rows, m); keeps the dtype."""
 
 
 class LinearOperator:
@@ -21,8 +23,8 @@ class LinearOperator:
     shape : (int, int)
         Rows and columns.
     apply, apply_transpose : callable
-        The products with a C-contiguous array (columns, m) or (rows, m), float32 or float64; the
-        result has the dtype of the argument.
+        The products with arrays (copies, columns, m) and (copies, rows, m), C-contiguous, float32
+        or float64; the result has the dtype of the argument.
 
     Examples
     --------
@@ -55,10 +57,62 @@ class LinearOperator:
         return f"<{type(self).__name__} of shape {self.shape}>"
 
 
+class InvertibleOperator(LinearOperator):
+    """A square matrix with which systems can be solved.
+
+    Parameters
+    ----------
+    size : int
+        Rows and columns.
+    apply, apply_transpose, solve, solve_transpose : callable
+        As in `LinearOperator`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> double = InvertibleOperator(1, *[lambda x: 2 * x] * 2, *[lambda x: x / 2] * 2)
+    >>> double.solve(np.array([3.0])), double.inverse @ np.array([3.0])
+    (array([1.5]), array([1.5]))
+    """
+
+    def __init__(
+        self, size: int, apply: Map, apply_transpose: Map, solve: Map, solve_transpose: Map
+    ) -> None:
+        super().__init__((size, size), apply, apply_transpose)
+        self._solve = solve
+        self._solve_transpose = solve_transpose
+
+    def solve(self, b: object) -> FloatArray:
+        """Return the x with ``self @ x == b``, for an array b of shape (rows, ...)."""
+        return apply_along_axis_0(self._solve, b, self.shape[0], self.shape)
+
+    @property
+    def T(self) -> InvertibleOperator:
+        """The transpose."""
+        return InvertibleOperator(
+            self.shape[0],
+            self._apply_transpose,
+            self._apply,
+            self._solve_transpose,
+            self._solve,
+        )
+
+    @property
+    def inverse(self) -> InvertibleOperator:
+        """The inverse."""
+        return InvertibleOperator(
+            self.shape[0],
+            self._solve,
+            self._solve_transpose,
+            self._apply,
+            self._apply_transpose,
+        )
+
+
 def apply_along_axis_0(
     function: Map, x: object, expected: int, shape: tuple[int, int]
 ) -> FloatArray:
-    """Apply a map of (expected, m) arrays to an array of shape (expected, ...)."""
+    """Apply a map to the axis 0 of an array of shape (expected, ...)."""
     dtype = np.float32 if getattr(x, "dtype", None) == np.float32 else np.float64
     array = real_array(x, "operand", dtype)
     if array.ndim == 0 or array.shape[0] != expected:
@@ -66,6 +120,61 @@ def apply_along_axis_0(
             f"an operator of shape {shape} needs an operand of {expected} rows, "
             f"got shape {array.shape}"
         )
-    columns = array.reshape(expected, -1) if array.size else array.reshape(expected, 0)
+    columns = array.reshape(1, expected, -1) if array.size else array.reshape(1, expected, 0)
     result = function(columns)
-    return result.reshape(result.shape[0], *array.shape[1:])
+    return result.reshape(result.shape[1], *array.shape[1:])
+
+
+Operator = TypeVar("Operator", bound=LinearOperator)
+
+
+def blockwise(
+    parts: Sequence[tuple[int, int, Operator | None]],
+    method: Callable[[Operator], Map],
+    *,
+    of_rows: bool,
+) -> Map:
+    """Return a map of a flat parameter vector that acts on each part of it by its operator.
+
+    Parameters
+    ----------
+    parts : sequence of (copies, m, operator or None)
+        In the order of the vector. A part is an array (copies, rows or columns of the operator, m);
+        without an operator it is ``copies * m`` numbers that stay as they are.
+    method : callable
+        Which map of an operator is meant.
+    of_rows : bool
+        Whether that map takes as many numbers as the operator has rows, or columns.
+    """
+
+    def size(operator: Operator | None) -> int:
+        return 1 if operator is None else operator.shape[0 if of_rows else 1]
+
+    def apply(x: FloatArray) -> FloatArray:
+        outer, _, vectors = x.shape
+        results = []
+        start = 0
+        for copies, m, operator in parts:
+            stop = start + copies * size(operator) * m
+            piece = np.ascontiguousarray(x[:, start:stop])
+            if operator is not None:
+                blocks = piece.reshape(outer * copies, size(operator), m * vectors)
+                piece = method(operator)(blocks).reshape(outer, -1, vectors)
+            results.append(piece)
+            start = stop
+        return np.concatenate(results, axis=1) if results else x.copy()
+
+    return apply
+
+
+class BlockOperator(InvertibleOperator):
+    """Invertible operators side by side, on the parts of a flat vector; see `blockwise`."""
+
+    def __init__(self, parts: Sequence[tuple[int, int, InvertibleOperator | None]]) -> None:
+        super().__init__(
+            sum(copies * m * (1 if op is None else op.shape[0]) for copies, m, op in parts),
+            blockwise(parts, lambda op: op._apply, of_rows=False),
+            blockwise(parts, lambda op: op._apply_transpose, of_rows=True),
+            blockwise(parts, lambda op: op._solve, of_rows=True),
+            blockwise(parts, lambda op: op._solve_transpose, of_rows=False),
+        )

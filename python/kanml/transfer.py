@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from kanml import _core
-from kanml._validation import FloatArray
-from kanml.operators import LinearOperator, Map, apply_along_axis_0
+from kanml._validation import Float64Array, FloatArray, choice
+from kanml.operators import LinearOperator, Map, apply_along_axis_0, blockwise
 from kanml.splines import SplineSpace
 
 __all__ = ["BlockProlongation", "Prolongation", "prolongation"]
@@ -21,15 +21,27 @@ class Prolongation(LinearOperator):
     coefficients `c`; ``P.T @ g`` restricts a gradient; `dual` carries a gradient to the fine space.
     """
 
-    def __init__(self, shape: tuple[int, int], apply: Map, transpose: Map, dual: Map) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        apply: Map,
+        transpose: Map,
+        dual: Map,
+        second_moment: Map,
+        curvature: Map,
+    ) -> None:
         super().__init__(shape, apply, transpose)
         self._dual = dual
+        self._second_moment = second_moment
+        self._curvature = curvature
 
     def dual(self, g: object) -> FloatArray:
-        """Carry gradients to the fine space: ``P (P^T P)^{-1} g``.
+        """Carry gradients to the fine space, such that ``P.T @ P.dual(g) == g``.
 
-        Of all fine gradients that `P.T` restricts to `g`, this is the smallest. A step s and a
-        gradient y keep their product: ``(P @ s) @ P.dual(y) == s @ y``.
+        A step s and a gradient y keep their product: ``(P @ s) @ P.dual(y) == s @ y``. In the
+        B-spline basis this is ``P (P^T P)^{-1} g``, the smallest of all fine gradients that `P.T`
+        restricts to `g`. In the ReLU basis, where the gradient by a weight depends smoothly on its
+        knot, `g` is interpolated between the knots.
 
         Parameters
         ----------
@@ -44,9 +56,9 @@ class Prolongation(LinearOperator):
     def second_moment(self, v: object) -> FloatArray:
         """Carry mean squares of gradients to the fine space.
 
-        The gradient of a coefficient is an integral over the support of its basis function, which
-        shrinks in the ratio ``columns / rows``; so these squares shrink by the square of it.
-        Their roots are interpolated like coefficients.
+        Their roots are interpolated. The gradient of a B-spline coefficient is an integral over the
+        support of its basis function, which shrinks in the ratio ``columns / rows``; so these
+        squares shrink by the square of it. Those of ReLU weights do not shrink.
 
         Parameters
         ----------
@@ -62,8 +74,8 @@ class Prolongation(LinearOperator):
     def curvature(self, h: object) -> FloatArray:
         """Carry the diagonal of a Hessian to the fine space.
 
-        A diagonal entry is an integral of the square of a basis function: it shrinks once in the
-        ratio ``columns / rows``. Otherwise as in `second_moment`.
+        A diagonal entry is an integral of the square of a basis function: for B-splines it shrinks
+        once in the ratio ``columns / rows``. Otherwise as in `second_moment`.
 
         Parameters
         ----------
@@ -76,29 +88,23 @@ class Prolongation(LinearOperator):
         """
         return apply_along_axis_0(self._curvature, h, self.shape[1], self.shape)
 
-    def _second_moment(self, v: FloatArray) -> FloatArray:
-        return self._squares(v, (self.shape[1] / self.shape[0]) ** 2)
 
-    def _curvature(self, h: FloatArray) -> FloatArray:
-        return self._squares(h, self.shape[1] / self.shape[0])
-
-    def _squares(self, x: FloatArray, factor: float) -> FloatArray:
-        squares: FloatArray = x.dtype.type(factor) * np.square(self._apply(np.sqrt(x)))
-        return squares
-
-
-def prolongation(coarse: SplineSpace, fine: SplineSpace) -> Prolongation:
+def prolongation(coarse: SplineSpace, fine: SplineSpace, *, basis: str = "spline") -> Prolongation:
     """Return the prolongation between two nested spline spaces.
 
     A fine coefficient is the blossom of the coarse polynomial piece at the knots inside the
     support of its basis function (the Oslo algorithm: Cohen, Lyche and Riesenfeld, 1980); where
     both grids are uniform and the fine one has twice the intervals, the rows are the binomials
-    ``2^-k C(k + 1, s)``.
+    ``2^-k C(k + 1, s)``. In the basis of ReLU powers a weight stays with its knot, new knots get
+    zero, and the first degree + 1 functions, which are polynomials on the domain, are written in
+    those of the fine space by Lagrange interpolation in their knots.
 
     Parameters
     ----------
     coarse, fine : SplineSpace
         Of one degree and domain; every coarse breakpoint is a fine one.
+    basis : {"spline", "relu"}
+        What the coefficients belong to: B-splines, or powers of ReLUs (see `relu_transform`).
 
     Returns
     -------
@@ -117,6 +123,7 @@ def prolongation(coarse: SplineSpace, fine: SplineSpace) -> Prolongation:
     >>> kanml.prolongation(coarse, coarse.refine()) @ [0.0, 1.0, 0.0]
     array([0. , 0.5, 1. , 0.5, 0. ])
     """
+    choice(basis, "basis", ("spline", "relu"))
     for name, space in (("coarse", coarse), ("fine", fine)):
         if not isinstance(space, SplineSpace):
             raise TypeError(f"{name} must be a SplineSpace, got {space!r}")
@@ -130,51 +137,108 @@ def prolongation(coarse: SplineSpace, fine: SplineSpace) -> Prolongation:
         raise ValueError(
             f"fine = {fine!r} is no refinement of coarse = {coarse!r}: {error}"
         ) from None
+    if basis == "relu":
+        return _relu_prolongation(coarse, fine)
+    ratio = core.columns / core.rows
     return Prolongation(
-        (core.rows, core.columns), core.apply, core.apply_transpose, core.apply_dual
+        (core.rows, core.columns),
+        core.apply,
+        core.apply_transpose,
+        core.apply_dual,
+        second_moment=_squares(core.apply, ratio**2),
+        curvature=_squares(core.apply, ratio),
     )
 
 
+def _squares(interpolate: Map, factor: float) -> Map:
+    """Return the map that interpolates the roots of squares."""
+
+    def apply(x: FloatArray) -> FloatArray:
+        squares: FloatArray = x.dtype.type(factor) * np.square(interpolate(np.sqrt(x)))
+        return squares
+
+    return apply
+
+
+def _relu_prolongation(coarse: SplineSpace, fine: SplineSpace) -> Prolongation:
+    """Return the prolongation of ReLU weights between nested spaces.
+
+    On the domain max(x - t_j, 0)^k = (x - t_j)^k for the knots t_0 .. t_k up to the lower end, and
+    as a polynomial of degree k in t_j this is sum_l L_l(t_j) (x - t'_l)^k with the Lagrange
+    polynomials L_l of the fine knots t'_0 .. t'_k.
+    """
+    ends = slice(None, coarse.degree + 1)
+    coarse_ends, fine_ends = coarse.knots[ends], fine.knots[ends]
+    polynomials = _lagrange(fine_ends, coarse_ends)
+    polynomials_back = _lagrange(coarse_ends, fine_ends)
+    # Nested breakpoints agree up to rounding: the nearest one is meant.
+    halfway = 0.5 * (fine.breakpoints[1:] + fine.breakpoints[:-1])
+    kept = coarse.degree + np.searchsorted(halfway, coarse.breakpoints[1:-1])
+
+    # Linear interpolation in the knots, on to zero at the upper end, where a ReLU would begin.
+    nodes = np.append(coarse.knots[: coarse.dim], coarse.domain[1])
+    left = np.clip(
+        np.searchsorted(nodes, fine.knots[: fine.dim], side="right") - 1, 0, coarse.dim - 1
+    )
+    weight = np.clip((fine.knots[: fine.dim] - nodes[left]) / (nodes[left + 1] - nodes[left]), 0, 1)
+
+    def combine(matrix: Float64Array, x: FloatArray) -> FloatArray:
+        combined: FloatArray = np.einsum("lj,cjm->clm", matrix, x).astype(x.dtype)
+        return combined
+
+    def apply(x: FloatArray) -> FloatArray:
+        y = np.zeros((x.shape[0], fine.dim, x.shape[2]), x.dtype)
+        y[:, ends] = combine(polynomials, x[:, ends])
+        y[:, kept] = x[:, coarse.degree + 1 :]
+        return y
+
+    def transpose(g: FloatArray) -> FloatArray:
+        return np.concatenate([combine(polynomials.T, g[:, ends]), g[:, kept]], axis=1)
+
+    def interpolate(g: FloatArray) -> FloatArray:
+        padded = np.concatenate([g, np.zeros_like(g[:, :1])], axis=1)
+        right_share = weight[:, None].astype(g.dtype)
+        interpolated: FloatArray = padded[:, left] * (1 - right_share)
+        interpolated += padded[:, left + 1] * right_share
+        return interpolated
+
+    def dual(g: FloatArray) -> FloatArray:
+        y = interpolate(g)
+        y[:, ends] = combine(polynomials_back.T, g[:, ends])
+        y[:, kept] = g[:, coarse.degree + 1 :]
+        return y
+
+    squares = _squares(interpolate, 1.0)
+    return Prolongation((fine.dim, coarse.dim), apply, transpose, dual, squares, squares)
+
+
+def _lagrange(nodes: Float64Array, points: Float64Array) -> Float64Array:
+    """Return the Lagrange polynomials of the nodes, a row each, at points, a column each."""
+    matrix = np.ones((nodes.size, points.size))
+    for row, node in enumerate(nodes):
+        for other in np.delete(nodes, row):
+            matrix[row] *= (points - other) / (node - other)
+    return matrix
+
+
 class BlockProlongation(Prolongation):
-    """The prolongation of a flat parameter vector: one map a part, side by side.
+    """The prolongation of a flat parameter vector: its parts side by side.
 
     Parameters
     ----------
-    parts : sequence of (int, Prolongation or None)
-        For each part in order the number of columns m of its matrix of parameters, and the
-        prolongation along the rows of that matrix, or None where the part is m numbers that stay
-        as they are.
+    parts : sequence of (copies, m, Prolongation or None)
+        See `blockwise`.
     """
 
-    def __init__(self, parts: Sequence[tuple[int, Prolongation | None]]) -> None:
-        self._parts = [(m, p) for m, p in parts]
-        columns = sum(m * (1 if p is None else p.shape[1]) for m, p in self._parts)
-        rows = sum(m * (1 if p is None else p.shape[0]) for m, p in self._parts)
+    def __init__(self, parts: Sequence[tuple[int, int, Prolongation | None]]) -> None:
+        def size(axis: int) -> int:
+            return sum(copies * m * (1 if p is None else p.shape[axis]) for copies, m, p in parts)
+
         super().__init__(
-            (rows, columns),
-            lambda x: self._map(x, 1, lambda p: p._apply),
-            lambda x: self._map(x, 0, lambda p: p._apply_transpose),
-            lambda x: self._map(x, 1, lambda p: p._dual),
+            (size(0), size(1)),
+            blockwise(parts, lambda p: p._apply, of_rows=False),
+            blockwise(parts, lambda p: p._apply_transpose, of_rows=True),
+            blockwise(parts, lambda p: p._dual, of_rows=False),
+            blockwise(parts, lambda p: p._second_moment, of_rows=False),
+            blockwise(parts, lambda p: p._curvature, of_rows=False),
         )
-
-    def _second_moment(self, v: FloatArray) -> FloatArray:
-        return self._map(v, 1, lambda p: p._second_moment)
-
-    def _curvature(self, h: FloatArray) -> FloatArray:
-        return self._map(h, 1, lambda p: p._curvature)
-
-    def _map(self, x: FloatArray, side: int, method: Callable[[Prolongation], Map]) -> FloatArray:
-        """Map every part of x, of which `side` says whether it counts columns (1) or rows (0)."""
-        results = []
-        start = 0
-        for m, part in self._parts:
-            size = m * (1 if part is None else part.shape[side])
-            piece = x[start : start + size]
-            start += size
-            if part is None:
-                results.append(piece)
-            else:
-                # (rows of the part, m, vectors): the part acts on its rows alone.
-                columns = np.ascontiguousarray(piece).reshape(part.shape[side], -1)
-                results.append(method(part)(columns).reshape(-1, x.shape[1]))
-        return np.concatenate(results) if results else x.copy()

@@ -12,11 +12,14 @@
 namespace kanml {
 
 // y_q = sum_p phi_pq(x_p), phi_pq a spline in the space of input p.
-// Parameters: coefficients (sum of dims, n_out), the functions of input 0 first.
+// Parameters: coefficients (sum of dims, n_out), the functions of input 0 first. In the ReLU basis
+// they become B-spline coefficients once an evaluation, and their gradients come back: so the
+// layer is the same function, outside the domain too, at the same cost.
 struct SplineLayer {
   std::vector<std::shared_ptr<const SplineSpace>> spaces;  // one an input, all of one degree
   index n_out;
   Extrapolation extrapolation;
+  Basis basis = Basis::spline;
 };
 
 // y = x W + b. Parameters: weights W (n_in, n_out), then the bias b (n_out) if there is one.
@@ -56,7 +59,8 @@ class OutsideDomain : public std::domain_error {
 template <class T>
 class Network {
  public:
-  // Throws std::invalid_argument if widths do not chain, or knots coincide once rounded to T.
+  // Throws std::invalid_argument if widths do not chain, knots coincide once rounded to T, or a
+  // layer in the ReLU basis has a transform beyond the range of double.
   explicit Network(std::vector<Layer> layers);
   ~Network();
   Network(Network&&) noexcept;

@@ -22,18 +22,24 @@ class Prolongation {
   std::span<const index> first_column() const { return first_column_; }  // (rows)
   std::span<const double> values() const { return values_; }             // (rows, degree + 1)
 
+  // The maps act on the middle axis of arrays (copies, columns, m) or (copies, rows, m).
+
   template <class T>
-  void apply(index m, std::span<const T> x, std::span<T> y) const;  // (columns, m) -> (rows, m)
+  void apply(index copies, index m,
+             std::span<const T> x,   // (copies, columns, m)
+             std::span<T> y) const;  // (copies, rows, m) out
 
   // P^T: restricts gradients, <P c, d> = <c, P^T d>.
   template <class T>
-  void apply_transpose(index m, std::span<const T> x,
-                       std::span<T> y) const;  // (rows, m) -> (columns, m)
+  void apply_transpose(index copies, index m,
+                       std::span<const T> x,   // (copies, rows, m)
+                       std::span<T> y) const;  // (copies, columns, m) out
 
   // P (P^T P)^{-1}: carries gradients to the fine space, so that P^T undoes it.
   template <class T>
-  void apply_dual(index m, std::span<const T> x,
-                  std::span<T> y) const;  // (columns, m) -> (rows, m)
+  void apply_dual(index copies, index m,
+                  std::span<const T> x,   // (copies, columns, m)
+                  std::span<T> y) const;  // (copies, rows, m) out
 
  private:
   index columns_;

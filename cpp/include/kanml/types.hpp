@@ -10,6 +10,12 @@ using index = std::int64_t;
 inline constexpr int min_degree = 1;
 inline constexpr int max_degree = 5;  // degrees min_degree..max_degree are compiled
 
+// In which functions a spline layer counts its coefficients.
+enum class Basis {
+  spline,  // B-splines
+  relu,    // the powers max(x - t_j, 0)^degree; see relu_transform.hpp
+};
+
 // What a spline layer does with an input outside its domain [a, b].
 enum class Extrapolation {
   linear,      // value and slope of the end continue (C1)

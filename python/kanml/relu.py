@@ -1,0 +1,142 @@
+"""Powers of ReLUs as a basis of splines, and the change of basis to and from B-splines."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import numpy.typing as npt
+
+from kanml import _core
+from kanml._validation import Float64Array, FloatArray, real_array
+from kanml.operators import InvertibleOperator, Map
+from kanml.splines import SplineSpace
+
+__all__ = ["ReluTransform", "relu_basis", "relu_transform"]
+
+
+class ReluTransform(InvertibleOperator):
+    """The matrix A with which B-splines are combinations of ReLU powers; see `relu_transform`.
+
+    Attributes
+    ----------
+    condition : float
+        The greatest entry of ``|A^-T| |A^T| 1`` (Skeel's condition number): a relative error e in
+        the weights w is an error of up to ``condition * e``, relative to the greatest, in the
+        coefficients u.
+    """
+
+    def __init__(self, space: SplineSpace) -> None:
+        try:
+            core = _core.ReluTransform(space._core)
+        except ValueError as error:
+            raise ValueError(f"no change of basis for {space!r}: {error}") from None
+        self.space = space
+        self.condition = core.condition
+        super().__init__(
+            core.dim,
+            core.apply,
+            core.apply_transpose,
+            self._warning(core.solve),
+            self._warning(core.solve_transpose),
+        )
+
+    def lost(self, dtype: npt.DTypeLike) -> float:
+        """Return what rounding weights to a dtype costs: the relative error of coefficients."""
+        return self.condition * float(np.finfo(dtype).eps) / 2
+
+    def _warning(self, solve: Map) -> Map:
+        def solve_and_warn(b: FloatArray) -> FloatArray:
+            if self.lost(b.dtype) >= 1:
+                warnings.warn(
+                    f"{b.dtype.name} cannot hold the ReLU weights of {self.space!r}: rounding them "
+                    f"changes the solution by up to {self.lost(b.dtype):.0e} of its size",
+                    RuntimeWarning,
+                    stacklevel=4,
+                )
+            return solve(b)
+
+        return solve_and_warn
+
+
+def relu_transform(space: SplineSpace) -> ReluTransform:
+    """Return the change of basis A between B-splines and powers of ReLUs: ``b = A psi``.
+
+    The functions ``psi_j(x) = max(x - knots[j], 0)**degree``, j = 0 .. dim - 1, are a basis of the
+    same splines on the domain. A is upper triangular with degree + 2 entries a row,
+
+        ``A_ij = (-1)^r (t_{i+r} - t_i) / prod_{l = i..i+r, l != j} (t_j - t_l)``,  r = degree + 1,
+
+    the weights of a divided difference; on uniform knots of spacing h they are
+    ``(-1)^{j-i} C(r, j-i) / (degree! h^degree)``. If u are B-spline coefficients and w ReLU weights
+    of one function, then ``w = A.T @ u`` and ``u = A.T.solve(w)``; gradients by them satisfy
+    ``g_u = A @ g_w``.
+
+    Parameters
+    ----------
+    space : SplineSpace
+
+    Returns
+    -------
+    ReluTransform
+        A linear operator of shape (dim, dim) with ``@``, ``T``, ``solve``, ``inverse`` and
+        ``toarray``, along axis 0, in float64 or float32 (computing in float64). Products and
+        solutions are accurate to a few units of rounding of |A| |x| and |A^-1| |x|. Solving warns
+        where the rounding of the right-hand side alone may change every digit.
+
+    Raises
+    ------
+    ValueError
+        If an entry of A or of its inverse is beyond the range of float64.
+
+    Notes
+    -----
+    Southworth, Actor, Harper and Cyr, arXiv:2603.04827, section 3; the paper's recursion (5) gives
+    the same numbers.
+
+    Examples
+    --------
+    >>> import kanml
+    >>> space = kanml.SplineSpace.uniform(0, 3, intervals=3, degree=1)
+    >>> A = kanml.relu_transform(space)
+    >>> A.toarray()
+    array([[ 1., -2.,  1.,  0.],
+           [ 0.,  1., -2.,  1.],
+           [ 0.,  0.,  1., -2.],
+           [ 0.,  0.,  0.,  1.]])
+    >>> A.T.solve(A.T @ [1.0, 2.0, 3.0, 4.0])
+    array([1., 2., 3., 4.])
+    """
+    if not isinstance(space, SplineSpace):
+        raise TypeError(f"space must be a SplineSpace, got {space!r}")
+    return ReluTransform(space)
+
+
+def relu_basis(space: SplineSpace, x: npt.ArrayLike) -> Float64Array:
+    """Return the powers of ReLUs ``max(x - knots[j], 0)**degree``.
+
+    Parameters
+    ----------
+    space : SplineSpace
+        The knots are the first dim of `space.knots`, the degree is the power.
+    x : array_like, shape (N,)
+        Points anywhere on the line; NaN gives NaN.
+
+    Returns
+    -------
+    ndarray, shape (N, dim)
+
+    Examples
+    --------
+    >>> import kanml
+    >>> space = kanml.SplineSpace.uniform(0, 2, intervals=2, degree=2)
+    >>> kanml.relu_basis(space, [0.5])  # knots -2, -1, 0, 1
+    array([[6.25, 2.25, 0.25, 0.  ]])
+    """
+    if not isinstance(space, SplineSpace):
+        raise TypeError(f"space must be a SplineSpace, got {space!r}")
+    points = real_array(x, "x")
+    if points.ndim != 1:
+        raise ValueError(f"x must have shape (N,), got shape {points.shape}")
+    powers: Float64Array = np.maximum(points[:, None] - space.knots[: space.dim], 0) ** space.degree
+    return powers
