@@ -30,7 +30,7 @@ LAYERS = [
     ["layers"],
     ["initialisation"],
     ["network"],
-    ["problems"],
+    ["problems", "geometry"],
     ["checkpoint"],
     ["training"],
     ["experiments"],

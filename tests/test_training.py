@@ -127,6 +127,7 @@ def algorithm_1(net, task, schedule, optimizer, how):
             p = operator.toarray()
             inverse = np.linalg.pinv(p.T @ p)
             maps = TransferMaps(
+                parameters=operator.__matmul__,
                 primal=lambda s, p=p: s @ p.T,
                 dual=lambda g, p=p, inverse=inverse: g @ (p @ inverse).T,
                 second_moment=operator.second_moment,
@@ -205,11 +206,23 @@ def test_a_level_without_gradient_ends_at_once():
 class UntilSmall(kanml.LBFGS):
     """Finished where the gradient is small."""
 
-    def step(self, function, state, **options):
+    def step(self, function, state, geometry=None):
         state = self.evaluate(function, state)
         if abs(state.gradient).max() < 1e-10:
             return replace(state, finished="the gradient is small")
-        return super().step(function, state, **options)
+        return super().step(function, state, geometry)
+
+
+def test_callbacks_see_accepted_steps_alone():
+    steps = []
+    result = train(
+        kanml.KAN([1, 1], degree=1, intervals=2, data=X),
+        schedule=[100],
+        optimizer=UntilSmall(),
+        callbacks=[lambda state: steps.append(state.step)],
+    )
+    assert result.message == "the gradient is small"
+    assert steps == list(range(1, result.history.step[-1] + 1))
 
 
 def test_a_solved_level_ends_early_and_the_next_goes_on():
@@ -796,6 +809,7 @@ def test_an_optimizer_of_ones_own():
                 step=state.step + 1,
                 level_step=state.level_step + 1,
                 evaluations=state.evaluations,
+                ascents=state.ascents,
             )
 
     history = train(optimizer=Signs(1e-3)).history

@@ -20,12 +20,12 @@ class History:
     Examples
     --------
     >>> history = History()
-    >>> history.append(level=0, step=0, loss=1.5, seconds=0.1, evaluations=1)
+    >>> history.append(level=0, step=0, loss=1.5, seconds=0.1, evaluations=1, ascents=0)
     >>> len(history), history.loss
     (1, array([1.5]))
     """
 
-    INTEGERS = ("level", "step", "evaluations")
+    INTEGERS = ("level", "step", "evaluations", "ascents")
     REALS = ("loss", "seconds")
 
     def __init__(self) -> None:
@@ -33,10 +33,17 @@ class History:
         self._reals: dict[str, list[float]] = {name: [] for name in self.REALS}
 
     def append(
-        self, *, level: int, step: int, loss: float, seconds: float, evaluations: int
+        self,
+        *,
+        level: int,
+        step: int,
+        loss: float,
+        seconds: float,
+        evaluations: int,
+        ascents: int,
     ) -> None:
         """Add a row."""
-        for name, value in zip(self.INTEGERS, (level, step, evaluations), strict=True):
+        for name, value in zip(self.INTEGERS, (level, step, evaluations, ascents), strict=True):
             self._integers[name].append(value)
         for name, number in zip(self.REALS, (loss, seconds), strict=True):
             self._reals[name].append(number)
@@ -55,6 +62,11 @@ class History:
     def evaluations(self) -> IntArray:
         """Evaluations of loss and gradient so far."""
         return np.array(self._integers["evaluations"], dtype=np.int64)
+
+    @property
+    def ascents(self) -> IntArray:
+        """Steps so far that a mixed geometry led upwards; see `LBFGS`."""
+        return np.array(self._integers["ascents"], dtype=np.int64)
 
     @property
     def loss(self) -> Float64Array:

@@ -120,19 +120,16 @@ class Architecture:
                 raise ValueError(f"spaces[{i}] must be None: {layer!r} has no spaces")
         return Architecture(layers)
 
-    def prolongation(self, fine: Architecture, basis: str | None = None) -> BlockProlongation:
-        """Return the operator that carries the parameters to a refined architecture.
-
-        With a basis: the parameters as they would be with the spline layers in that basis.
-        """
+    def prolongation(self, fine: Architecture) -> BlockProlongation:
+        """Return the operator that carries the parameters to a refined architecture."""
         known: dict[tuple[SplineSpace, SplineSpace, str], Prolongation] = {}
         parts: list[tuple[int, int, Prolongation | None]] = []
         for layer, finer in zip(self.layers, fine.layers, strict=True):
             if isinstance(layer, SplineLayer) and isinstance(finer, SplineLayer):
                 for pair, copies in _runs(zip(layer.spaces, finer.spaces, strict=True)):
-                    key = (*pair, basis or layer.basis)
+                    key = (*pair, layer.basis)
                     if key not in known:
-                        known[key] = prolongation(*pair, basis=key[-1])
+                        known[key] = prolongation(*pair, basis=layer.basis)
                     parts.append((copies, layer.n_out, known[key]))
             else:
                 parts.extend((math.prod(p.shape), 1, None) for p in layer.parameters)
@@ -473,12 +470,26 @@ class Network:
         >>> bool(abs(relu(x) - net(x)).max() < 1e-12)
         True
         """
+        change = self.change_of_basis(basis)
+        return Network._of(self._architecture.to_basis(basis), change @ self._parameters)
+
+    def change_of_basis(self, basis: str) -> InvertibleOperator:
+        """Return the linear operator from these parameters to those of `to_basis`.
+
+        Its transpose carries gradients back: ``change.T @ gradient_there == gradient_here``.
+
+        Parameters
+        ----------
+        basis : {"spline", "relu"}
+
+        Raises
+        ------
+        ValueError
+            As in `to_basis`.
+        """
         choice(basis, "basis", BASES)
-        other = self._architecture.to_basis(basis)
-        change = self._architecture.change_of_basis(basis)
-        net = Network._of(other, change @ self._parameters)
-        net._core_network()  # so that weights which do not fit the dtype are refused here
-        return net
+        self._architecture.to_basis(basis).require_relu_weights_that_fit(self.dtype)
+        return self._architecture.change_of_basis(basis)
 
     def prolongation(self, fine: Network) -> BlockProlongation:
         """Return the linear operator from these parameters to those of a refined network.

@@ -16,9 +16,10 @@ from tqdm import tqdm
 
 from kanml._validation import FloatArray, choice, integer, threads
 from kanml.checkpoint import Snapshot, load_snapshot, run_fingerprint
+from kanml.geometry import geometry_maps, transfer_maps
 from kanml.history import History
 from kanml.network import Network
-from kanml.optim import LBFGS, Optimizer, State, TransferMaps
+from kanml.optim import LBFGS, Geometry, Optimizer, State
 from kanml.problems import Problem
 
 __all__ = ["Callback", "Result", "TrainingState", "train"]
@@ -109,8 +110,8 @@ def train(
     optimizer : Optimizer
         `LBFGS()` by default.
     transfer_state : {"prolong", "reset"}
-        What becomes of the optimizer's memory at a refinement: carried to the finer grid, steps
-        by P and gradients by P (P^T P)^-1, or emptied.
+        What becomes of the optimizer's memory at a refinement: carried to the finer grid, steps by
+        P and gradients by a right inverse of P^T, or emptied.
     callbacks : iterable of callable
         Called with a `TrainingState` after every step; a true return value stops training.
     progress : bool
@@ -201,6 +202,7 @@ class _Run:
         self.fingerprint = run_fingerprint(
             net, problem.fingerprint(), repr(optimizer), repr(schedule), transfer_state
         )
+        self.geometry = self.maps()
         self.level = 0
         self.state: State = optimizer.init(net.parameters)
         self.history = History()
@@ -218,8 +220,7 @@ class _Run:
                         return self.result("completed", self.state.finished or "all steps are done")
                     self.refine()
                     continue
-                self.step()
-                if self.stopped_by(callbacks):
+                if self.step() and self.stopped_by(callbacks):
                     self.show(bar)
                     return self.result("stopped", "a callback stopped the training")
         except _Diverged as error:
@@ -240,31 +241,34 @@ class _Run:
             self.net.with_parameters(theta), num_threads=self.num_threads
         )
 
+    def maps(self) -> Geometry | None:
+        """Return the maps of the optimizer's geometry on the present grid."""
+        if self.optimizer.geometry is None:
+            return None
+        return geometry_maps(self.net, self.optimizer.geometry)
+
     def level_is_done(self) -> bool:
         return self.state.level_step >= self.schedule[self.level] or bool(self.state.finished)
 
-    def step(self) -> None:
-        state = self.optimizer.step(self.function, self.state)
+    def step(self) -> bool:
+        """Go on by one step; return whether one was accepted."""
+        state = self.optimizer.step(self.function, self.state, self.geometry)
         if state.step == self.state.step:  # nothing was accepted: the level is finished
             self.state = state
-            return
+            return False
         if self.problem.advance(self.net.with_parameters(state.parameters)):
             state = state.stale()
         self.evaluate(state)
+        return True
 
     def refine(self) -> None:
         fine = self.net.refine()
-        operator = self.net.prolongation(fine)
-        maps = TransferMaps(
-            primal=_on_last_axis(operator.__matmul__),
-            dual=_on_last_axis(operator.dual),
-            second_moment=_on_last_axis(operator.second_moment),
-            curvature=_on_last_axis(operator.curvature),
-        )
+        maps = transfer_maps(self.net, fine, self.optimizer.geometry)
         state = self.optimizer.transfer(self.state, maps, self.transfer_state)
         loss, network = self.best
-        self.best = (loss, fine.with_parameters(operator @ network.parameters))
+        self.best = (loss, fine.with_parameters(maps.parameters(network.parameters)))
         self.net = fine
+        self.geometry = self.maps()
         self.level += 1
         self.state = state  # the same function: still the last good one, should evaluation fail
         self.evaluate(state)
@@ -299,6 +303,7 @@ class _Run:
             loss=loss,
             seconds=time.perf_counter() - self.started,
             evaluations=state.evaluations,
+            ascents=state.ascents,
         )
 
     def view(self) -> TrainingState:
@@ -327,6 +332,7 @@ class _Run:
 
     def restore(self, snapshot: Snapshot) -> None:
         self.net = snapshot.network
+        self.geometry = self.maps()
         self.level = snapshot.level
         self.state = snapshot.optimizer_state
         self.best = (snapshot.best_loss, snapshot.best_network)
@@ -349,11 +355,6 @@ class _Run:
             refresh=False,
         )
         bar.update(done - bar.n)
-
-
-def _on_last_axis(apply: Callable[[FloatArray], FloatArray]) -> Callable[[FloatArray], FloatArray]:
-    """Operators work on columns, an optimizer keeps vectors as rows."""
-    return lambda v: apply(v.T).T
 
 
 def _progress_bar(total: int, progress: bool) -> tqdm[Any]:

@@ -1,7 +1,15 @@
 """Optimizers: frozen hyperparameters that turn a state and a function into the next state."""
 
 from kanml.optim.adam import Adam, AdamState
-from kanml.optim.base import IDENTITY, Function, Geometry, Optimizer, State, TransferMaps, Vector
+from kanml.optim.base import (
+    IDENTITY,
+    Function,
+    Geometry,
+    Optimizer,
+    State,
+    TransferMaps,
+    Vector,
+)
 from kanml.optim.gradient_descent import GradientDescent
 from kanml.optim.lbfgs import LBFGS, LBFGSState
 from kanml.optim.schedules import CyclicDecay, Ramp, Schedule

@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike
 from kanml import _core
 from kanml._validation import number
 from kanml.optim.base import (
-    IDENTITY,
     Function,
     Geometry,
     Optimizer,
@@ -20,6 +19,7 @@ from kanml.optim.base import (
     frozen,
     initial_parameters,
     obstacle,
+    require_geometry,
 )
 from kanml.optim.schedules import Schedule, learning_rate, require_learning_rate
 
@@ -62,6 +62,8 @@ class Adam(Optimizer[AdamState]):
         Added to the root of the second moment; positive.
     weight_decay : float
         Not negative.
+    geometry : {None, "spline", "relu", "relu-spline", "spline-relu"}
+        See `Optimizer`.
 
     Raises
     ------
@@ -82,6 +84,7 @@ class Adam(Optimizer[AdamState]):
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
     weight_decay: float = 0.0
+    geometry: str | None = None
 
     def __post_init__(self) -> None:
         require_learning_rate(self.lr)
@@ -91,6 +94,7 @@ class Adam(Optimizer[AdamState]):
             number(beta, f"betas[{i}]", "a number in [0, 1)", lambda beta: 0 <= beta < 1)
         number(self.eps, "eps", "a number > 0", lambda eps: eps > 0)
         number(self.weight_decay, "weight_decay", "a number >= 0", lambda decay: decay >= 0)
+        require_geometry(self.geometry)
 
     def init(self, parameters: ArrayLike) -> AdamState:
         """Return a state that starts at these parameters; see `Optimizer.init`."""
@@ -99,9 +103,10 @@ class Adam(Optimizer[AdamState]):
         return AdamState(parameters=start, first_moment=zero, second_moment=zero)
 
     def step(
-        self, function: Function, state: AdamState, geometry: Geometry = IDENTITY
+        self, function: Function, state: AdamState, geometry: Geometry | None = None
     ) -> AdamState:
         """Return the state after one step; see `Optimizer.step`."""
+        maps = self.maps(geometry)
         if state.finished:
             return state
         state = self.evaluate(function, state)
@@ -114,7 +119,7 @@ class Adam(Optimizer[AdamState]):
         second_moment = state.second_moment.copy()
         direction = np.empty_like(first_moment)
         _core.adam_direction(
-            geometry.gradient(gradient),
+            maps.gradient(gradient),
             first_moment,
             second_moment,
             direction,
@@ -129,7 +134,7 @@ class Adam(Optimizer[AdamState]):
 
         parameters = np.empty_like(state.parameters)
         decay = 1 - rate * self.weight_decay
-        _core.axpy(decay, state.parameters, geometry.step(direction), parameters)
+        _core.axpy(decay, state.parameters, maps.step(direction), parameters)
         return advanced(
             state,
             parameters,

@@ -54,6 +54,8 @@ class State:
         Accepted steps since the last transition between levels.
     evaluations : int
         Calls of the objective.
+    ascents : int
+        Accepted steps along directions that do not descend, which only mixed geometries have.
     finished : str
         Why no further step is possible, or the empty string.
     """
@@ -64,6 +66,7 @@ class State:
     step: int = 0
     level_step: int = 0
     evaluations: int = 0
+    ascents: int = 0
     finished: str = ""
 
     def stale(self: S) -> S:
@@ -86,56 +89,73 @@ class State:
         return self.value, self.gradient
 
 
+def _same(vector: Vector) -> Vector:
+    return vector
+
+
+@dataclass(frozen=True, eq=False)
 class Geometry:
-    """The space an optimizer works in, as two linear maps; this one changes nothing.
+    """The variables an optimizer works in, as linear maps of vectors; by default the parameters.
 
     An optimizer reads gradients through `gradient` and keeps its memory in that space; its
     direction becomes a step in the parameters through `step`. In variables z with parameters
-    A z these are A^T and A. Both maps return a contiguous array of the shape and dtype they are
+    A z these are A^T and A. The maps return a contiguous array of the shape and dtype they are
     given, and leave that one as it is.
+
+    Attributes
+    ----------
+    gradient : callable
+        From the gradient by the parameters to that by other variables y.
+    step : callable
+        From a direction, which the optimizer took as a change of variables z, to the step in the
+        parameters.
+    displacement : callable or None
+        From that direction to the change of the variables y. None where z and y are the same.
+        Where they are not, the step of a positive definite method need not descend.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from kanml.optim import Geometry
-    >>> class Scaled(Geometry):
-    ...     def gradient(self, gradient):
-    ...         return 10 * gradient
-    ...     def step(self, direction):
-    ...         return 10 * direction
-    >>> Scaled().step(np.ones(2))
-    array([10., 10.])
+    >>> from kanml.optim import Geometry, GradientDescent
+    >>> scaled = Geometry(gradient=lambda g: 10 * g, step=lambda d: 10 * d)
+    >>> optimizer = GradientDescent(lr=0.001)
+    >>> state = optimizer.init([4.0])
+    >>> optimizer.step(lambda x: (x @ x, 2 * x), state, scaled).parameters
+    array([3.2])
     """
 
-    def gradient(self, gradient: Vector) -> Vector:
-        """Map the gradient by the parameters into the space the optimizer works in."""
-        return gradient
-
-    def step(self, direction: Vector) -> Vector:
-        """Map a direction in the space the optimizer works in to a step in the parameters."""
-        return direction
+    gradient: VectorMap = _same
+    step: VectorMap = _same
+    displacement: VectorMap | None = None
 
 
 IDENTITY = Geometry()
+
+GEOMETRIES = ("spline", "relu", "relu-spline", "spline-relu")
 
 
 @dataclass(frozen=True)
 class TransferMaps:
     """How vectors of each kind go through a refinement of the parameter space.
 
+    All but `parameters` act on the optimizer's memory, in the space of its geometry.
+
     Attributes
     ----------
+    parameters : callable
+        The prolongation of the parameters.
     primal : callable
-        The prolongation P; acts on parameters and on steps.
+        The prolongation P of the variables whose gradient the optimizer uses; acts on steps.
     dual : callable
-        P (P^T P)^{-1}; acts on gradients and their differences. Since <P s, dual(y)> = <s, y>,
-        curvature along transferred steps is kept.
+        A right inverse of P^T; acts on gradients and their differences. Since
+        <P s, dual(y)> = <s, y>, curvature along transferred steps is kept.
     second_moment : callable
         Acts on averages of squared gradient entries; must keep them non-negative.
     curvature : callable
         Acts on diagonals of Hessians; must keep them positive.
     """
 
+    parameters: VectorMap
     primal: VectorMap
     dual: VectorMap
     second_moment: VectorMap
@@ -143,7 +163,16 @@ class TransferMaps:
 
 
 class Optimizer(ABC, Generic[S]):
-    """Hyperparameters, and how they turn one state into the next."""
+    """Hyperparameters, and how they turn one state into the next.
+
+    Attributes
+    ----------
+    geometry : {None, "spline", "relu", "relu-spline", "spline-relu"}
+        The basis of the spline layers in which steps are taken, and that of the gradient where it
+        is another one; None: that of the network. `kanml.train` looks up the maps that this means.
+    """
+
+    geometry: str | None = None
 
     @abstractmethod
     def init(self, parameters: ArrayLike) -> S:
@@ -163,12 +192,26 @@ class Optimizer(ABC, Generic[S]):
         """
 
     @abstractmethod
-    def step(self, function: Function, state: S, geometry: Geometry = IDENTITY) -> S:
+    def step(self, function: Function, state: S, geometry: Geometry | None = None) -> S:
         """Return the state after one accepted step.
 
         Evaluates first where the value or the gradient is not known. If no step is possible, the
         parameters stay and `finished` says why; a finished state is returned as it is.
+
+        Raises
+        ------
+        ValueError
+            If the optimizer has a geometry by name and the maps of it are not given.
         """
+
+    def maps(self, geometry: Geometry | None) -> Geometry:
+        """Return the maps to work through: those given, or the identity; see `step`."""
+        if geometry is None and self.geometry is not None:
+            raise ValueError(
+                f"geometry {self.geometry!r} needs its maps: give step the result of "
+                "kanml.geometry.geometry_maps(net, name), as kanml.train does"
+            )
+        return IDENTITY if geometry is None else geometry
 
     def evaluate(self, function: Function, state: S) -> S:
         """Return the state with value and gradient known; calls `function` if they are not.
@@ -202,8 +245,13 @@ class Optimizer(ABC, Generic[S]):
             If `how` is something else.
         """
         choice(how, "how", ("prolong", "reset"))
-        parameters = frozen(maps.primal(state.parameters), state.parameters.dtype)
-        moved = replace(self.init(parameters), step=state.step, evaluations=state.evaluations)
+        parameters = frozen(maps.parameters(state.parameters), state.parameters.dtype)
+        moved = replace(
+            self.init(parameters),
+            step=state.step,
+            evaluations=state.evaluations,
+            ascents=state.ascents,
+        )
         if how == "reset":
             return moved
         return replace(moved, **self._transferred_memory(state, maps))
@@ -211,6 +259,12 @@ class Optimizer(ABC, Generic[S]):
     def _transferred_memory(self, state: S, maps: TransferMaps) -> dict[str, Any]:
         """Return the fields that hold the optimizer's memory, in the finer space."""
         return {}
+
+
+def require_geometry(geometry: str | None) -> None:
+    """Check the name of a geometry."""
+    if geometry is not None:
+        choice(geometry, "geometry", GEOMETRIES)
 
 
 def frozen(array: ArrayLike, dtype: DTypeLike) -> Vector:

@@ -7,7 +7,6 @@ from numpy.typing import ArrayLike
 
 from kanml import _core
 from kanml.optim.base import (
-    IDENTITY,
     Function,
     Geometry,
     Optimizer,
@@ -15,6 +14,7 @@ from kanml.optim.base import (
     advanced,
     initial_parameters,
     obstacle,
+    require_geometry,
 )
 from kanml.optim.schedules import Schedule, learning_rate, require_learning_rate
 
@@ -29,11 +29,13 @@ class GradientDescent(Optimizer[State]):
     ----------
     lr : float or Schedule
         The learning rate, positive.
+    geometry : {None, "spline", "relu", "relu-spline", "spline-relu"}
+        See `Optimizer`.
 
     Raises
     ------
     TypeError, ValueError
-        If `lr` is neither.
+        If an argument is not as described.
 
     Examples
     --------
@@ -46,23 +48,26 @@ class GradientDescent(Optimizer[State]):
     """
 
     lr: float | Schedule
+    geometry: str | None = None
 
     def __post_init__(self) -> None:
         require_learning_rate(self.lr)
+        require_geometry(self.geometry)
 
     def init(self, parameters: ArrayLike) -> State:
         """Return a state that starts at these parameters; see `Optimizer.init`."""
         return State(parameters=initial_parameters(parameters))
 
-    def step(self, function: Function, state: State, geometry: Geometry = IDENTITY) -> State:
+    def step(self, function: Function, state: State, geometry: Geometry | None = None) -> State:
         """Return the state after one step; see `Optimizer.step`."""
+        maps = self.maps(geometry)
         if state.finished:
             return state
         state = self.evaluate(function, state)
         value, gradient = state.evaluation()
         if reason := obstacle(value, gradient):
             return replace(state, finished=reason)
-        step = geometry.step(geometry.gradient(gradient))
+        step = maps.step(maps.gradient(gradient))
         parameters = np.empty_like(state.parameters)
         _core.axpy(-learning_rate(self.lr, state), step, state.parameters, parameters)
         return advanced(state, parameters)

@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike
 from kanml import _core
 from kanml._validation import choice, integer
 from kanml.optim.base import (
-    IDENTITY,
     Function,
     Geometry,
     Optimizer,
@@ -21,8 +20,9 @@ from kanml.optim.base import (
     frozen,
     initial_parameters,
     obstacle,
+    require_geometry,
 )
-from kanml.optim.line_search import Trial, along, strong_wolfe
+from kanml.optim.line_search import Trial, along, smaller_gradient, strong_wolfe
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -62,6 +62,9 @@ class LBFGS(Optimizer[LBFGSState]):
       from the same point; only if that fails too is the state finished.
     - Where the line search finds a lower point but none with the Wolfe conditions (say the minimum
       along the line lies at the edge of where the objective is finite), that point is taken.
+    - In a mixed geometry the direction may lead upwards. There the step is halved until the
+      gradient that the geometry uses has become smaller, whatever the value; the state counts such
+      steps in `ascents`.
     - Values that agree to the square root of eps count as equal in the line search, which then
       goes by the slopes alone (see `line_search`); so the value may rise by as much in a step.
 
@@ -70,6 +73,8 @@ class LBFGS(Optimizer[LBFGSState]):
     memory : int
         How many pairs are kept; at least 1.
     line_search : {"strong-wolfe"}
+    geometry : {None, "spline", "relu", "relu-spline", "spline-relu"}
+        See `Optimizer`.
 
     Raises
     ------
@@ -91,10 +96,12 @@ class LBFGS(Optimizer[LBFGSState]):
 
     memory: int = 20
     line_search: str = "strong-wolfe"
+    geometry: str | None = None
 
     def __post_init__(self) -> None:
         integer(self.memory, "memory", 1)
         choice(self.line_search, "line_search", ("strong-wolfe",))
+        require_geometry(self.geometry)
 
     def init(self, parameters: ArrayLike) -> LBFGSState:
         """Return a state that starts at these parameters; see `Optimizer.init`."""
@@ -104,13 +111,14 @@ class LBFGS(Optimizer[LBFGSState]):
         return LBFGSState(parameters=start, steps=empty, gradient_changes=empty, diagonal=ones)
 
     def step(
-        self, function: Function, state: LBFGSState, geometry: Geometry = IDENTITY
+        self, function: Function, state: LBFGSState, geometry: Geometry | None = None
     ) -> LBFGSState:
         """Return the state after one step; see `Optimizer.step`.
 
         A value that is not finite never enters a state: from parameters where the objective is
         not finite, no step starts and the evaluation is forgotten.
         """
+        maps = self.maps(geometry)
         if state.finished:
             return state
         state = self.evaluate(function, state)
@@ -120,9 +128,9 @@ class LBFGS(Optimizer[LBFGSState]):
         if _core.max_abs(gradient) == 0:
             return replace(state, finished="gradient is zero")
 
-        after = self._search(function, state, geometry)
+        after = self._search(function, state, maps)
         if after.finished and len(state.steps) > 0:
-            after = self._search(function, _without_memory(after), geometry)
+            after = self._search(function, _without_memory(after), maps)
         return after
 
     def _search(self, function: Function, state: LBFGSState, geometry: Geometry) -> LBFGSState:
@@ -133,39 +141,52 @@ class LBFGS(Optimizer[LBFGSState]):
         _core.two_loop(state.steps, state.gradient_changes, state.diagonal, mapped, direction)
         step = geometry.step(direction)
         start = Trial(0.0, value, _core.dot(gradient, step), state.parameters, gradient)
+        line = along(function, state.parameters, step)
         along_what = "L-BFGS" if len(state.steps) > 0 else "steepest descent"
-        if not -math.inf < start.slope < 0:
-            return replace(state, finished=f"the {along_what} direction is not one of descent")
-
         first = 1.0
         if len(state.steps) == 0:
-            first = 1.0 / max(1.0, math.sqrt(_core.dot(direction, direction)))
-        noise = math.sqrt(np.finfo(gradient.dtype).eps)
-        found = strong_wolfe(along(function, state.parameters, step), start, first, noise)
+            first = 1.0 / max(1.0, norm(direction))
+
+        ascent = geometry.displacement is not None and 0 <= start.slope < math.inf
+        if ascent:
+            found = smaller_gradient(line, start, first, lambda g: norm(geometry.gradient(g)))
+        elif -math.inf < start.slope < 0:
+            noise = math.sqrt(np.finfo(gradient.dtype).eps)
+            found = strong_wolfe(line, start, first, noise)
+        else:
+            return replace(state, finished=f"the {along_what} direction is not one of descent")
 
         state = replace(state, evaluations=state.evaluations + found.evaluations)
-        if not (found.wolfe or found.trial.value < value):
+        if ascent and not found.accepted:
+            reason = (
+                f"the {along_what} direction of the mixed geometry ascends, and no step along it"
+            )
+            return replace(state, finished=f"{reason} makes the gradient smaller")
+        if not (found.accepted or found.trial.value < value):
             return replace(state, finished=f"line search failed along the {along_what} direction")
-        if not (
+        if not ascent and not (
             found.trial.value < value
             or _core.max_abs(found.trial.gradient) < _core.max_abs(gradient)
         ):
             return replace(state, finished=f"only rounding error along the {along_what} direction")
+        s = found.trial.t * direction
+        if geometry.displacement is not None:
+            s = geometry.displacement(s)
+        y = geometry.gradient(found.trial.gradient) - mapped
         return advanced(
             state,
             found.trial.parameters,
             value=found.trial.value,
             gradient=found.trial.gradient,
-            **self._remember(
-                state, found.trial.t * direction, geometry.gradient(found.trial.gradient) - mapped
-            ),
+            ascents=state.ascents + ascent,
+            **self._remember(state, s, y),
         )
 
     def _remember(self, state: LBFGSState, s: Vector, y: Vector) -> dict[str, Any]:
         """Return the memory with one more pair, without the oldest if it is full."""
         eps = float(np.finfo(s.dtype).eps)
-        curvature, y_norm = _core.dot(s, y), math.sqrt(_core.dot(y, y))
-        if not curvature > eps * math.sqrt(_core.dot(s, s)) * y_norm:
+        curvature, y_norm = _core.dot(s, y), norm(y)
+        if not curvature > eps * norm(s) * y_norm:
             return {}
         if len(state.steps) == 0:
             diagonal = np.full_like(s, curvature / y_norm**2)  # equation (7.20)
@@ -189,6 +210,11 @@ class LBFGS(Optimizer[LBFGSState]):
             "gradient_changes": frozen(maps.dual(state.gradient_changes), dtype),
             "diagonal": frozen(1 / maps.curvature(1 / state.diagonal), dtype),
         }
+
+
+def norm(x: Vector) -> float:
+    """Return the Euclidean norm."""
+    return math.sqrt(_core.dot(x, x))
 
 
 def _without_memory(state: LBFGSState) -> LBFGSState:

@@ -45,13 +45,13 @@ class Trial:
 
 @dataclass(frozen=True, eq=False)
 class Search:
-    """The outcome: `wolfe` says whether the trial was accepted.
+    """The outcome: whether the trial meets the conditions.
 
-    If it was not, the trial is the lowest one with sufficient decrease, or the start.
+    If it does not, it is the lowest one with sufficient decrease, or the start.
     """
 
     trial: Trial
-    wolfe: bool
+    accepted: bool
     evaluations: int
 
 
@@ -124,6 +124,37 @@ def strong_wolfe(
         if t in (low.t, high.t):
             break
     return Search(low, False, evaluations)
+
+
+def smaller_gradient(
+    line: Callable[[float], Trial], start: Trial, first: float, norm: Callable[[Vector], float]
+) -> Search:
+    """Search for a point with a smaller gradient, along a direction that need not descend.
+
+    Halves t until ``norm(gradient at t) <= (1 - c1 t) norm(gradient at 0)``: sufficient decrease
+    of the residual of a Newton-like method (C. T. Kelley, Iterative Methods for Linear and
+    Nonlinear Equations, 1995, equation 8.1).
+
+    Parameters
+    ----------
+    line, start, first
+        As in `strong_wolfe`, but for the slope.
+    norm : callable
+        Gradient -> the number that has to decrease.
+
+    Returns
+    -------
+    Search
+        After at most `MAX_EVALUATIONS` trials.
+    """
+    at_start = norm(start.gradient)
+    t = first
+    for evaluations in range(1, MAX_EVALUATIONS + 1):
+        trial = line(t)
+        if trial.finite() and norm(trial.gradient) <= (1 - SUFFICIENT_DECREASE * t) * at_start:
+            return Search(trial, True, evaluations)
+        t *= 0.5
+    return Search(start, False, MAX_EVALUATIONS)
 
 
 def _sufficient_decrease(trial: Trial, start: Trial, noise: float) -> bool:

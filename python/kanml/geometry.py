@@ -1,0 +1,88 @@
+"""The geometry of the gradient: the same network, trained in the variables of either basis.
+
+With u the B-spline coefficients and w = A^T u the ReLU weights of one function, gradients satisfy
+grad_u = A grad_w. An optimizer may iterate in either space, and may be given either gradient:
+
+    name           iterates in   gradient   the update, written in u
+    "spline"       u             grad_u     u - eta D grad_u
+    "relu"         w             grad_w     u - eta A^-T D A^-1 grad_u
+    "relu-spline"  w             grad_u     u - eta A^-T D grad_u
+    "spline-relu"  u             grad_w     u - eta D A^-1 grad_u
+
+where D is what the optimizer does to a gradient (Southworth, Actor, Harper and Cyr,
+arXiv:2603.04827, Table 1). The matrices of the two mixed rows are not symmetric, so that a step
+need not descend.
+"""
+
+from __future__ import annotations
+
+from kanml._validation import choice
+from kanml.network import Network
+from kanml.optim.base import GEOMETRIES, IDENTITY, Geometry, TransferMaps, VectorMap
+
+__all__ = ["geometry_maps", "transfer_maps"]
+
+
+def geometry_maps(net: Network, name: str | None) -> Geometry:
+    """Return the maps through which an optimizer works in a geometry.
+
+    Parameters
+    ----------
+    net : Network
+        In whichever basis its parameters are.
+    name : {None, "spline", "relu", "relu-spline", "spline-relu"}
+        Space and gradient; None: those of the network's own parameters.
+
+    Raises
+    ------
+    ValueError
+        If the network's dtype cannot hold the ReLU weights.
+
+    Examples
+    --------
+    >>> import kanml
+    >>> import numpy as np
+    >>> net = kanml.KAN([1, 1], degree=2, intervals=4)
+    >>> maps = kanml.geometry.geometry_maps(net, "relu")
+    >>> A = kanml.relu_transform(net.layers[0].spaces[0])
+    >>> g = np.arange(6.0)
+    >>> bool(np.allclose(A @ maps.gradient(g), g))
+    True
+    """
+    if name is None:
+        return IDENTITY
+    choice(name, "geometry", GEOMETRIES)
+    space, gradient = _bases(name)
+    to_space, to_gradient = net.change_of_basis(space), net.change_of_basis(gradient)
+    return Geometry(
+        gradient=to_gradient.T.solve,
+        step=to_space.solve,
+        displacement=None if space == gradient else lambda d: to_gradient @ to_space.solve(d),
+    )
+
+
+def transfer_maps(net: Network, fine: Network, name: str | None) -> TransferMaps:
+    """Return how an optimizer's state goes from a network to its refinement in a geometry."""
+    parameters = net.prolongation(fine)
+    memory = parameters
+    if name is not None:
+        _, gradient = _bases(name)
+        memory = net.to_basis(gradient).prolongation(fine.to_basis(gradient))
+    return TransferMaps(
+        parameters=_on_last_axis(parameters.__matmul__),
+        primal=_on_last_axis(memory.__matmul__),
+        dual=_on_last_axis(memory.dual),
+        second_moment=_on_last_axis(memory.second_moment),
+        curvature=_on_last_axis(memory.curvature),
+    )
+
+
+def _bases(name: str) -> tuple[str, str]:
+    """Return the bases of the space and of the gradient."""
+    space, _, gradient = name.partition("-")
+    return space, gradient or space
+
+
+def _on_last_axis(apply: VectorMap) -> VectorMap:
+    """Operators work on columns, an optimizer keeps vectors as rows."""
+    return lambda v: apply(v.T).T
