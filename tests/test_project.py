@@ -30,7 +30,7 @@ LAYERS = [
     ["layers"],
     ["initialisation"],
     ["network"],
-    ["problems", "geometry"],
+    ["problems", "geometry", "export"],
     ["checkpoint"],
     ["training"],
     ["experiments"],

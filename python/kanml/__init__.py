@@ -2,6 +2,7 @@
 
 from kanml._core import __version__
 from kanml.checkpoint import Checkpoint
+from kanml.export import export_mlp
 from kanml.layers import Activation, Affine, Linear, SplineLayer
 from kanml.network import KAN, MLP, Network, load
 from kanml.optim import LBFGS, Adam, CyclicDecay, GradientDescent, Ramp
@@ -30,6 +31,7 @@ __all__ = [
     "SplineLayer",
     "SplineSpace",
     "__version__",
+    "export_mlp",
     "get_num_threads",
     "load",
     "prolongation",

@@ -1,0 +1,107 @@
+"""A network as plain arrays: evaluated with NumPy alone, it is the network again."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import kanml
+
+FUNCTIONS = {
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "tanh": np.tanh,
+    "relu": lambda x: np.maximum(x, 0),
+    "silu": lambda x: x / (1 + np.exp(-x)),
+    "sin": np.sin,
+}
+
+
+def power_relu(layer, x):
+    z = np.clip(x, layer["lower"], layer["upper"])[:, layer["inputs"]] - layer["knots"]
+    z = np.where(layer["rectified"], np.maximum(z, 0), z)
+    below = np.minimum(x - layer["lower"], 0) @ layer["slopes_below"]
+    above = np.maximum(x - layer["upper"], 0) @ layer["slopes_above"]
+    return z ** layer["power"] @ layer["weights"] + below + above
+
+
+def evaluate(layers, x):
+    """The network, by the formulas in the docstring."""
+    for layer in layers:
+        if layer["layer"] == "power-relu":
+            x = power_relu(layer, x)
+        elif layer["layer"] == "linear":
+            x = x @ layer["weights"] + layer["bias"]
+        elif layer["layer"] == "affine":
+            x = x * layer["scale"] + layer["shift"]
+        else:
+            x = FUNCTIONS[layer["kind"]](x)
+    return x
+
+
+def cancellation(net, x):
+    """One unit of rounding of the terms that a layer of splines sums."""
+    (layer,) = kanml.export_mlp(net)
+    z = np.clip(x, layer["lower"], layer["upper"])[:, layer["inputs"]] - layer["knots"]
+    z = np.where(layer["rectified"], np.maximum(z, 0), np.abs(z))
+    return np.finfo(net.dtype).eps * (z ** layer["power"] @ np.abs(layer["weights"])).max()
+
+
+def splines(rule, degree):
+    points = np.array([-1.0, -0.7, -0.1, 0.4, 1.0])
+    spaces = [
+        kanml.SplineSpace(points, degree),
+        kanml.SplineSpace.uniform(-1, 1, 3, degree),
+    ]
+    return kanml.SplineLayer(2, 3, spaces, extrapolation=rule)
+
+
+@pytest.mark.parametrize("basis", ["spline", "relu"])
+@pytest.mark.parametrize("degree", range(1, 6))
+@pytest.mark.parametrize("rule", ["linear", "polynomial", "clamp"])
+def test_one_layer_on_the_whole_line(rule, degree, basis):
+    rng = np.random.default_rng(degree)
+    net = kanml.Network([splines(rule, degree)])
+    net = net.with_parameters(rng.standard_normal(net.n_parameters)).to_basis(basis)
+    x = rng.uniform(-1.5, 1.5, (400, 2))
+    error = np.abs(evaluate(kanml.export_mlp(net), x) - net(x)).max()
+    assert error <= 16 * cancellation(net, x)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_every_kind_of_layer(dtype):
+    rng = np.random.default_rng(0)
+    uniform = kanml.SplineSpace.uniform(-1, 1, 4, 2)
+    layers = [
+        splines("linear", 2),
+        kanml.Affine([2.0, 1.0, 0.5], 0.1),
+        kanml.Activation("tanh"),
+        kanml.Linear(3, 2),
+        kanml.Activation("sigmoid"),
+        kanml.SplineLayer(2, 2, uniform),
+        kanml.Linear(2, 1, bias=False),
+    ]
+    net = kanml.Network(layers, dtype=dtype)
+    net = net.with_parameters(rng.standard_normal(net.n_parameters))
+    exported = kanml.export_mlp(net)
+    x = rng.uniform(-1.5, 1.5, (200, 2)).astype(dtype)
+    y = evaluate(exported, x)
+    assert y.dtype == dtype
+    np.testing.assert_allclose(y, net(x), atol=1e3 * np.finfo(dtype).eps * np.abs(y).max())
+    assert [layer["layer"] for layer in exported].count("power-relu") == 2
+    with_bias, without = (layer for layer in exported if layer["layer"] == "linear")
+    assert with_bias["bias"].any()
+    assert not without["bias"].any()
+
+
+def test_the_rule_error_continues_constantly():
+    net = kanml.KAN([1, 1], extrapolation="error")
+    net = net.with_parameters(np.arange(8.0))
+    y = evaluate(kanml.export_mlp(net), np.array([[-3.0], [-1.0], [1.0], [3.0]]))
+    np.testing.assert_array_equal(y[::3], y[1:3])
+
+
+def test_misuse():
+    with pytest.raises(TypeError, match="net must be a Network"):
+        kanml.export_mlp([1, 2])
+    with pytest.raises(ValueError, match="float32 cannot hold the ReLU weights"):
+        kanml.export_mlp(kanml.KAN([1, 1], intervals=500, dtype="float32"))
