@@ -25,7 +25,7 @@ PACKAGE = ROOT / "python" / "kanml"
 LAYERS = [
     ["_core"],
     ["_validation", "io"],
-    ["splines", "operators", "threads", "history", "optim"],
+    ["splines", "operators", "derivatives", "threads", "history", "optim"],
     ["relu", "transfer", "plotting"],
     ["layers"],
     ["initialisation"],

@@ -27,6 +27,7 @@ void bind_build(py::module_& m) {
   m.attr("__version__") = KANML_VERSION;
   m.attr("min_degree") = min_degree;
   m.attr("max_degree") = max_degree;
+  m.attr("max_taylor_order") = max_taylor_order;
   m.def("build_information", &build_information);
 }
 

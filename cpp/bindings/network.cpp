@@ -17,6 +17,16 @@ index samples_of(const Network<T>& network, const Array<T>& x) {
   return x.shape(0);
 }
 
+// Vectors (M, n_in), or (M, n, n_in).
+template <class T>
+Directions<T> directions_of(const Network<T>& network, index n, const std::vector<int>& orders,
+                            const Array<T>& vectors) {
+  const bool one_a_sample = vectors.ndim() == 3;
+  const auto count = static_cast<index>(orders.size());
+  const index size = count * (one_a_sample ? n : 1) * network.n_in();
+  return {orders, input(vectors, "vectors", size), one_a_sample};
+}
+
 template <class T>
 void bind_network_type(py::module_& m, const char* name) {
   using Net = Network<T>;
@@ -41,6 +51,48 @@ void bind_network_type(py::module_& m, const char* name) {
           },
           py::arg("x").noconvert(), py::arg("parameters").noconvert(), py::arg("threads"))
       .def(
+          "taylor",
+          [](const Net& net, const Array<T>& x, const Array<T>& parameters,
+             const std::vector<int>& orders, const Array<T>& vectors, int threads) {
+            const index n = samples_of(net, x);
+            const auto in = input(x, "x", n * net.n_in());
+            const auto theta = input(parameters, "parameters", net.n_parameters());
+            const Directions<T> directions = directions_of(net, n, orders, vectors);
+            Array<T> y({directions.n_planes(), n, net.n_out()});
+            const auto out = output(y, "y", directions.n_planes() * n * net.n_out());
+            {
+              py::gil_scoped_release release;
+              net.taylor(n, in, theta, directions, out, threads);
+            }
+            return y;
+          },
+          py::arg("x").noconvert(), py::arg("parameters").noconvert(), py::arg("orders"),
+          py::arg("vectors").noconvert(), py::arg("threads"))
+      .def(
+          "taylor_vjp",
+          [](const Net& net, const Array<T>& x, const Array<T>& parameters,
+             const std::vector<int>& orders, const Array<T>& vectors, const Array<T>& cotangents,
+             bool by_x, int threads) {
+            const index n = samples_of(net, x);
+            const auto in = input(x, "x", n * net.n_in());
+            const auto theta = input(parameters, "parameters", net.n_parameters());
+            const Directions<T> directions = directions_of(net, n, orders, vectors);
+            const auto cy =
+                input(cotangents, "cotangents", directions.n_planes() * n * net.n_out());
+            Array<T> by_parameters(net.n_parameters());
+            Array<T> by_input({by_x ? n : index{0}, net.n_in()});
+            const auto gp = output(by_parameters, "by_parameters", net.n_parameters());
+            const auto gx = output(by_input, "by_input", by_input.size());
+            {
+              py::gil_scoped_release release;
+              net.taylor_vjp(n, in, theta, directions, cy, gp, gx, threads);
+            }
+            return py::make_tuple(by_parameters, by_input);
+          },
+          py::arg("x").noconvert(), py::arg("parameters").noconvert(), py::arg("orders"),
+          py::arg("vectors").noconvert(), py::arg("cotangents").noconvert(), py::arg("by_x"),
+          py::arg("threads"))
+      .def(
           "jvp",
           [](const Net& net, const Array<T>& x, const Array<T>& parameters,
              const Array<T>& parameter_tangent, int threads) {
@@ -58,26 +110,6 @@ void bind_network_type(py::module_& m, const char* name) {
           },
           py::arg("x").noconvert(), py::arg("parameters").noconvert(),
           py::arg("parameter_tangent").noconvert(), py::arg("threads"))
-      .def(
-          "vjp",
-          [](const Net& net, const Array<T>& x, const Array<T>& parameters,
-             const Array<T>& cotangent, int threads) {
-            const index n = samples_of(net, x);
-            const auto in = input(x, "x", n * net.n_in());
-            const auto theta = input(parameters, "parameters", net.n_parameters());
-            const auto cy = input(cotangent, "cotangent", n * net.n_out());
-            Array<T> by_parameters(net.n_parameters());
-            Array<T> by_input({n, net.n_in()});
-            const auto gp = output(by_parameters, "by_parameters", net.n_parameters());
-            const auto gx = output(by_input, "by_input", n * net.n_in());
-            {
-              py::gil_scoped_release release;
-              net.vjp(n, in, theta, cy, gp, gx, threads);
-            }
-            return py::make_tuple(by_parameters, by_input);
-          },
-          py::arg("x").noconvert(), py::arg("parameters").noconvert(),
-          py::arg("cotangent").noconvert(), py::arg("threads"))
       .def(
           "mean_squared_error",
           [](const Net& net, const Array<T>& x, const Array<T>& parameters, const Array<T>& target,

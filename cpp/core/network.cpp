@@ -1,14 +1,12 @@
 #include "kanml/network.hpp"
 
 #include <algorithm>
-#include <map>
 #include <string>
 #include <utility>
 
 #include "core/parallel.hpp"
-#include "core/space_tables.hpp"
+#include "core/tile_layer.hpp"
 #include "kanml/relu_transform.hpp"
-#include "kernels/table.hpp"
 
 namespace kanml {
 
@@ -76,185 +74,34 @@ index n_parameters(const Layer& layer) {
 
 namespace {
 
-// The Taylor planes of one feature vector on one tile.
+// Planes of one feature vector: where each begins.
 template <class T>
-struct Planes {
-  T* plane[kernels::max_forward_order + 1];
-};
+using Planes = std::vector<T*>;
 
-// One layer, ready to run on tiles. Parameter pointers are those of the layer's own part.
-template <class T>
-class TileLayer {
- public:
-  virtual ~TileLayer() = default;
-  virtual kernels::Refusal forward(int order, int samples, const T* const* x, const T* parameters,
-                                   const T* parameter_tangent, T* const* y) const = 0;
-  virtual void backward(int samples, const T* const* x, const T* parameters,
-                        const T* const* y_cotangent, T* parameter_gradient,
-                        T* const* x_cotangent) const = 0;
-  virtual index work() const = 0;  // multiply-adds a sample, forwards
-};
-
-template <class T>
-class SplineTileLayer final : public TileLayer<T> {
- public:
-  using TableCache = std::map<const SplineSpace*, std::shared_ptr<const SpaceTables<T>>>;
-
-  SplineTileLayer(const SplineLayer& layer, TableCache& cache) {
-    if (layer.spaces.empty()) throw std::invalid_argument("a spline layer needs an input");
-    degree_ = layer.spaces.front()->degree();
-    index row = 0;
-    for (const auto& space : layer.spaces) {
-      if (space->degree() != degree_) {
-        throw std::invalid_argument("the spaces of a spline layer must have one degree");
-      }
-      auto& tables = cache[space.get()];
-      if (!tables) tables = std::make_shared<const SpaceTables<T>>(*space);
-      tables_.push_back(tables);
-      views_.push_back(tables->view());
-      rows_.push_back(row);
-      row += space->dim();
-    }
-    view_ = {.n_in = static_cast<index>(views_.size()),
-             .n_out = layer.n_out,
-             .spaces = views_.data(),
-             .rows = rows_.data(),
-             .extrapolation = layer.extrapolation};
-  }
-
-  kernels::Refusal forward(int order, int samples, const T* const* x, const T* parameters,
-                           const T* parameter_tangent, T* const* y) const override {
-    const auto kernel = kernels::table<T>().spline_forward[table_degree()][std::size_t(order)];
-    return kernel(view_, samples, x, parameters, parameter_tangent, y);
-  }
-  void backward(int samples, const T* const* x, const T* parameters, const T* const* y_cotangent,
-                T* parameter_gradient, T* const* x_cotangent) const override {
-    kernels::table<T>().spline_backward[table_degree()][0](
-        view_, samples, x, parameters, y_cotangent, parameter_gradient, x_cotangent);
-  }
-  index work() const override { return (degree_ + 1) * view_.n_in * (view_.n_out + degree_); }
-
- private:
-  std::size_t table_degree() const { return static_cast<std::size_t>(degree_ - min_degree); }
-
-  int degree_;
-  std::vector<std::shared_ptr<const SpaceTables<T>>> tables_;
-  std::vector<point::SpaceView<T>> views_;
-  std::vector<index> rows_;
-  kernels::SplineLayerView<T> view_;
-};
-
-template <class T>
-class LinearTileLayer final : public TileLayer<T> {
- public:
-  explicit LinearTileLayer(const LinearLayer& layer)
-      : view_{.n_in = layer.n_in, .n_out = layer.n_out, .bias = layer.bias} {}
-
-  kernels::Refusal forward(int order, int samples, const T* const* x, const T* parameters,
-                           const T* parameter_tangent, T* const* y) const override {
-    kernels::table<T>().linear_forward[std::size_t(order)](view_, samples, x, parameters,
-                                                           parameter_tangent, y);
-    return {};
-  }
-  void backward(int samples, const T* const* x, const T* parameters, const T* const* y_cotangent,
-                T* parameter_gradient, T* const* x_cotangent) const override {
-    kernels::table<T>().linear_backward[0](view_, samples, x, parameters, y_cotangent,
-                                           parameter_gradient, x_cotangent);
-  }
-  index work() const override { return view_.n_in * view_.n_out; }
-
- private:
-  kernels::LinearLayerView<T> view_;
-};
-
-template <class T>
-class ActivationTileLayer final : public TileLayer<T> {
- public:
-  explicit ActivationTileLayer(const ActivationLayer& layer)
-      : width_(layer.width), kind_(static_cast<std::size_t>(layer.kind)) {}
-
-  kernels::Refusal forward(int order, int samples, const T* const* x, const T*, const T*,
-                           T* const* y) const override {
-    kernels::table<T>().activation_forward[kind_][std::size_t(order)](samples * width_, x, y);
-    return {};
-  }
-  void backward(int samples, const T* const* x, const T*, const T* const* y_cotangent, T*,
-                T* const* x_cotangent) const override {
-    if (x_cotangent == nullptr) return;
-    kernels::table<T>().activation_backward[kind_][0](samples * width_, x, y_cotangent,
-                                                      x_cotangent);
-  }
-  index work() const override { return 20 * width_; }
-
- private:
-  index width_;
-  std::size_t kind_;
-};
-
-template <class T>
-class AffineTileLayer final : public TileLayer<T> {
- public:
-  explicit AffineTileLayer(const AffineLayer& layer)
-      : scale_(layer.scale.begin(), layer.scale.end()),
-        shift_(layer.shift.begin(), layer.shift.end()) {
-    if (scale_.size() != shift_.size()) {
-      throw std::invalid_argument("scale and shift of an affine layer must have one length");
-    }
-  }
-
-  kernels::Refusal forward(int order, int samples, const T* const* x, const T*, const T*,
-                           T* const* y) const override {
-    scale_rows(samples, x[0], y[0]);
-    for (int s = 0; s < samples; ++s) {
-      for (std::size_t p = 0; p < shift_.size(); ++p) y[0][row(s) + p] += shift_[p];
-    }
-    for (int m = 1; m <= order; ++m) scale_rows(samples, x[m], y[m]);
-    return {};
-  }
-  void backward(int samples, const T* const*, const T*, const T* const* y_cotangent, T*,
-                T* const* x_cotangent) const override {
-    if (x_cotangent != nullptr) scale_rows(samples, y_cotangent[0], x_cotangent[0]);
-  }
-  index work() const override { return static_cast<index>(scale_.size()); }
-
- private:
-  std::size_t row(int s) const { return static_cast<std::size_t>(s) * scale_.size(); }
-  void scale_rows(int samples, const T* x, T* y) const {
-    for (int s = 0; s < samples; ++s) {
-      for (std::size_t p = 0; p < scale_.size(); ++p) y[row(s) + p] = scale_[p] * x[row(s) + p];
-    }
-  }
-
-  std::vector<T> scale_;
-  std::vector<T> shift_;
-};
-
-// The scratch of one thread: the planes between the layers, and their cotangents.
+// The scratch of one thread: the planes before, between and behind the layers, and their
+// cotangents. Planes that the caller has are pointed to instead, tile by tile.
 template <class T>
 struct Workspace {
   std::vector<T> storage;
-  std::vector<Planes<T>> values;      // (layers - 1): what layer l hands to layer l + 1
-  std::vector<Planes<T>> cotangents;  // the same, backwards
-  Planes<T> ends;                     // planes of the input or output that the caller has not
+  std::vector<Planes<T>> features;    // (layers + 1)
+  std::vector<Planes<T>> cotangents;  // (layers + 1), for going backwards
 
-  Workspace(const std::vector<index>& hidden, index end_width, int order, bool backward) {
-    std::size_t size = 0;
-    const auto plane_size = [](index width) {
-      return static_cast<std::size_t>(width) * kernels::tile_size;
-    };
-    for (const index width : hidden)
-      size += plane_size(width) * (order + 1u + (backward ? 1u : 0u));
-    size += 2 * plane_size(end_width);
-    storage.resize(size);
+  Workspace(const std::vector<index>& widths, int n_planes, bool backward) {
+    index width = 0;
+    for (const index w : widths) width += w;
+    const index sets = backward ? 2 : 1;
+    storage.resize(static_cast<std::size_t>(sets * width * n_planes * kernels::tile_size));
     T* next = storage.data();
-    const auto take = [&](index width) { return std::exchange(next, next + plane_size(width)); };
-    for (const index width : hidden) {
-      Planes<T> planes{};
-      for (int m = 0; m <= order; ++m) planes.plane[m] = take(width);
-      values.push_back(planes);
-      if (backward) cotangents.push_back({{take(width)}});
-    }
-    ends = {{take(end_width), take(end_width)}};
+    const auto take = [&](std::vector<Planes<T>>& planes) {
+      for (const index w : widths) {
+        Planes<T>& one = planes.emplace_back();
+        for (int m = 0; m < n_planes; ++m) {
+          one.push_back(std::exchange(next, next + w * kernels::tile_size));
+        }
+      }
+    };
+    take(features);
+    if (backward) take(cotangents);
   }
   Workspace(Workspace&&) = default;  // the planes point into the storage, which moves along
 };
@@ -274,6 +121,34 @@ struct Tile {
   int samples;
 };
 
+// The samples of an evaluation, and the directions in which they move.
+template <class T>
+struct Curves {
+  index n;
+  std::span<const T> x;        // (n, n_in)
+  std::span<const T> vectors;  // (count, n_in) or (count, n, n_in)
+  bool per_sample = false;
+  std::vector<int> planes;
+  kernels::Directions directions;
+
+  Curves(index samples, std::span<const T> points) : n(samples), x(points) {}
+  Curves(index samples, std::span<const T> points, index n_in, const Directions<T>& given)
+      : n(samples), x(points), vectors(given.vectors) {
+    const auto count = static_cast<index>(given.orders.size());
+    per_sample = given.one_a_sample;
+    int next = 1;
+    for (const int order : given.orders) planes.push_back(std::exchange(next, next + order));
+    directions = {.count = static_cast<int>(count),
+                  .orders = given.orders.data(),
+                  .planes = planes.data(),
+                  .n_planes = next};
+    if (static_cast<index>(vectors.size()) != count * n_in * (per_sample ? n : 1)) {
+      throw std::invalid_argument("the vectors of the directions have a wrong size");
+    }
+  }
+  Curves(const Curves&) = delete;  // the directions point into it
+};
+
 index n_tiles(index n) { return (n + kernels::tile_size - 1) / kernels::tile_size; }
 
 Tile tile_at(index tile, index n) {
@@ -291,6 +166,7 @@ struct Network<T>::Program {
   std::vector<ReluBlock> relu_blocks;
   index n_parameters = 0;
   index work = 0;
+  int max_order = max_taylor_order;  // derivatives of splines above their degree are zero
 
   explicit Program(const std::vector<Layer>& descriptions) {
     if (descriptions.empty()) throw std::invalid_argument("a network needs at least one layer");
@@ -323,6 +199,19 @@ struct Network<T>::Program {
                      },
                      layer));
       work += layers.back()->work();
+      if (const auto* splines = std::get_if<SplineLayer>(&layer)) {
+        max_order = std::min(max_order, splines->spaces.front()->degree());
+      }
+    }
+  }
+
+  void require_orders(std::span<const int> orders) const {
+    for (const int order : orders) {
+      if (order < 1 || order > max_order) {
+        throw std::invalid_argument("Taylor order " + std::to_string(order) +
+                                    " is not one of 1 .. " + std::to_string(max_order) +
+                                    ", which the degrees of the spline layers allow");
+      }
     }
   }
 
@@ -362,88 +251,133 @@ struct Network<T>::Program {
     }
   }
 
-  std::vector<index> hidden() const { return {widths.begin() + 1, widths.end() - 1}; }
-
-  int team(int requested, index n, index tasks) const {
-    return n * work < serial_work ? 1 : team_size(requested, tasks);
+  int team(int requested, index n, int n_planes, index tasks) const {
+    return n * work * n_planes < serial_work ? 1 : team_size(requested, tasks);
   }
 
-  std::vector<Workspace<T>> workspaces(int threads, int order, bool backward) const {
-    const index end_width = std::max(widths.front(), widths.back());
+  std::vector<Workspace<T>> workspaces(int threads, int n_planes, bool backward) const {
     std::vector<Workspace<T>> result;
     result.reserve(static_cast<std::size_t>(threads));
-    for (int t = 0; t < threads; ++t) result.emplace_back(hidden(), end_width, order, backward);
+    for (int t = 0; t < threads; ++t) result.emplace_back(widths, n_planes, backward);
     return result;
   }
 
-  // Runs one tile through all layers; hidden planes stay in the workspace.
-  void forward(int order, const Tile& tile, const Planes<T>& x, const T* parameters,
-               const T* parameter_tangent, const Workspace<T>& workspace,
-               const Planes<T>& y) const {
-    for (std::size_t l = 0; l < layers.size(); ++l) {
-      const T* const* in = l == 0 ? x.plane : workspace.values[l - 1].plane;
-      T* const* out = l + 1 == layers.size() ? y.plane : workspace.values[l].plane;
-      const T* tangent = parameter_tangent == nullptr ? nullptr : parameter_tangent + offsets[l];
-      const auto refusal =
-          layers[l]->forward(order, tile.samples, in, parameters + offsets[l], tangent, out);
-      if (refusal.sample >= 0) {
-        const T value = in[0][refusal.sample * widths[l] + refusal.input];
-        throw OutsideDomain("layer " + std::to_string(l) + " refuses the value " +
-                            std::to_string(value) + " of its input " +
-                            std::to_string(refusal.input) + " at sample " +
-                            std::to_string(tile.first + refusal.sample) +
-                            ": it lies outside the domain, and extrapolation is \"error\"");
+  // Points the planes of order 0 at the inputs of a tile, and fills those of the directions.
+  void bind_inputs(const Tile& tile, const Curves<T>& curves, Planes<T>& planes) const {
+    const index n_in = widths.front();
+    // Kernels take planes they may write; nothing writes the input.
+    planes[0] = const_cast<T*>(curves.x.data()) + tile.first * n_in;
+    const index size = tile.samples * n_in;
+    for (int d = 0; d < curves.directions.count; ++d) {
+      const int plane = curves.directions.planes[d];
+      T* first = planes[static_cast<std::size_t>(plane)];
+      if (curves.per_sample) {
+        std::copy_n(curves.vectors.data() + (d * curves.n + tile.first) * n_in, size, first);
+      } else {
+        const T* vector = curves.vectors.data() + d * n_in;
+        for (int s = 0; s < tile.samples; ++s) std::copy_n(vector, n_in, first + s * n_in);
+      }
+      for (int m = 2; m <= curves.directions.orders[d]; ++m) {
+        std::fill_n(planes[static_cast<std::size_t>(plane + m - 1)], size, T(0));
       }
     }
   }
 
-  // Carries the cotangent of the outputs back through the layers; adds to the gradient.
-  void backward(const Tile& tile, const Planes<T>& x, const T* parameters,
-                const Workspace<T>& workspace, const Planes<T>& y_cotangent, T* gradient,
-                T* const* x_cotangent) const {
-    for (std::size_t l = layers.size(); l-- > 0;) {
-      const T* const* in = l == 0 ? x.plane : workspace.values[l - 1].plane;
-      const T* const* out =
-          l + 1 == layers.size() ? y_cotangent.plane : workspace.cotangents[l].plane;
-      T* const* in_cotangent = l == 0 ? x_cotangent : workspace.cotangents[l - 1].plane;
-      layers[l]->backward(tile.samples, in, parameters + offsets[l], out, gradient + offsets[l],
-                          in_cotangent);
+  // Runs one tile through the first `count` layers; their planes stay in the workspace.
+  void forward(const Tile& tile, const kernels::Directions& directions, std::size_t count,
+               const T* parameters, const T* parameter_tangent,
+               const Workspace<T>& workspace) const {
+    for (std::size_t l = 0; l < count; ++l) {
+      const T* const* in = workspace.features[l].data();
+      const T* tangent = parameter_tangent == nullptr ? nullptr : parameter_tangent + offsets[l];
+      const auto refusal = layers[l]->forward(tile.samples, directions, in, parameters + offsets[l],
+                                              tangent, workspace.features[l + 1].data());
+      require_accepted(refusal, l, tile, in[0]);
     }
   }
 
-  // Forward, loss and backward in one pass. `loss(tile, y, cotangent)` returns the loss of a tile
-  // and writes its cotangent.
-  template <class Loss>
-  double gradient(index n, const T* x, std::span<const T> given, const Loss& loss,
-                  std::span<T> parameter_gradient, T* input_gradient, int requested) const {
+  // Throws for an input that layer l refused.
+  void require_accepted(const kernels::Refusal& refusal, std::size_t l, const Tile& tile,
+                        const T* in) const {
+    if (refusal.sample < 0) return;
+    const T value = in[refusal.sample * widths[l] + refusal.input];
+    throw OutsideDomain("layer " + std::to_string(l) + " refuses the value " +
+                        std::to_string(value) + " of its input " + std::to_string(refusal.input) +
+                        " at sample " + std::to_string(tile.first + refusal.sample) +
+                        ": it lies outside the domain, and extrapolation is \"error\"");
+  }
+
+  // Carries the cotangent of the outputs back through the layers; adds to the gradient.
+  void backward(const Tile& tile, const kernels::Directions& directions, const T* parameters,
+                const Workspace<T>& workspace, T* gradient, bool to_inputs) const {
+    for (std::size_t l = layers.size(); l-- > 0;) {
+      const T* const* in = workspace.features[l].data();
+      const auto refusal = layers[l]->backward(
+          tile.samples, directions, in, parameters + offsets[l], workspace.cotangents[l + 1].data(),
+          gradient + offsets[l], l > 0 || to_inputs ? workspace.cotangents[l].data() : nullptr);
+      require_accepted(refusal, l, tile, in[0]);
+    }
+  }
+
+  // The outputs, or their Taylor coefficients: (n_planes, n, n_out).
+  void evaluate(const Curves<T>& curves, std::span<const T> given, std::span<T> y,
+                int requested) const {
+    std::vector<T> storage;
+    const T* const parameters = in_splines(given, storage);
+    const int n_planes = curves.directions.n_planes;
+    const int threads = team(requested, curves.n, n_planes, n_tiles(curves.n));
+    auto spaces = workspaces(threads, n_planes, false);
+    parallel_for(threads, n_tiles(curves.n), [&](index t, int thread) {
+      const Tile tile = tile_at(t, curves.n);
+      Workspace<T>& workspace = spaces[static_cast<std::size_t>(thread)];
+      bind_inputs(tile, curves, workspace.features.front());
+      bind_outputs(tile, curves.n, y.data(), workspace.features.back());
+      forward(tile, curves.directions, layers.size(), parameters, nullptr, workspace);
+    });
+  }
+
+  // Points planes at their part of an array (n_planes, n, n_out).
+  void bind_outputs(const Tile& tile, index n, T* y, Planes<T>& planes) const {
+    for (T*& plane : planes) {
+      plane = y + tile.first * widths.back();
+      y += n * widths.back();
+    }
+  }
+
+  // Forward, loss and backward in one pass. `loss(tile, workspace)` returns the loss of a tile and
+  // sees to the cotangents of the outputs, which it may read if `reads_outputs`.
+  template <bool reads_outputs, class Loss>
+  double gradient(const Curves<T>& curves, std::span<const T> given, const Loss& loss,
+                  std::span<T> parameter_gradient, std::span<T> input_gradient,
+                  int requested) const {
+    const kernels::Directions& directions = curves.directions;
+    const index n = curves.n;
     std::vector<T> storage;
     const T* const parameters = in_splines(given, storage);
     const index tiles = n_tiles(n);
     const index slots = slots_for(tiles, n_parameters * static_cast<index>(sizeof(T)));
-    const int threads = team(requested, n, slots);
+    const int threads = team(requested, n, directions.n_planes, slots);
     // One slot sums in place.
     std::vector<T> partial(static_cast<std::size_t>(slots == 1 ? 0 : slots * n_parameters), T(0));
     T* const gradients = slots == 1 ? parameter_gradient.data() : partial.data();
     if (slots == 1) std::fill(parameter_gradient.begin(), parameter_gradient.end(), T(0));
     std::vector<double> partial_loss(static_cast<std::size_t>(slots), 0.0);
-    const auto spaces = workspaces(threads, 0, true);
+    auto spaces = workspaces(threads, directions.n_planes, true);
 
     parallel_for(threads, slots, [&](index slot, int thread) {
-      const Workspace<T>& workspace = spaces[static_cast<std::size_t>(thread)];
+      Workspace<T>& workspace = spaces[static_cast<std::size_t>(thread)];
       T* slot_gradient = gradients + slot * n_parameters;
       double slot_loss = 0.0;
       for (index t = slot * tiles / slots; t < (slot + 1) * tiles / slots; ++t) {
         const Tile tile = tile_at(t, n);
-        // Kernels take planes they may write; nothing writes the input.
-        const Planes<T> in{{const_cast<T*>(x) + tile.first * widths.front()}};
-        const Planes<T> out{{workspace.ends.plane[0]}};
-        const Planes<T> cotangent{{workspace.ends.plane[1]}};
-        forward(0, tile, in, parameters, nullptr, workspace, out);
-        slot_loss += loss(tile, out.plane[0], cotangent.plane[0]);
-        T* in_cotangent[] = {
-            input_gradient == nullptr ? nullptr : input_gradient + tile.first * widths.front()};
-        backward(tile, in, parameters, workspace, cotangent, slot_gradient,
-                 input_gradient == nullptr ? nullptr : in_cotangent);
+        bind_inputs(tile, curves, workspace.features.front());
+        forward(tile, directions, layers.size() - (reads_outputs ? 0 : 1), parameters, nullptr,
+                workspace);
+        slot_loss += loss(tile, workspace);
+        if (!input_gradient.empty()) {
+          workspace.cotangents.front()[0] = input_gradient.data() + tile.first * widths.front();
+        }
+        backward(tile, directions, parameters, workspace, slot_gradient, !input_gradient.empty());
       }
       partial_loss[static_cast<std::size_t>(slot)] = slot_loss;
     });
@@ -488,17 +422,15 @@ index Network<T>::n_parameters() const {
 template <class T>
 void Network<T>::evaluate(index n, std::span<const T> x, std::span<const T> parameters,
                           std::span<T> y, int threads) const {
-  const Program& program = *program_;
-  std::vector<T> storage;
-  const T* const theta = program.in_splines(parameters, storage);
-  const int team = program.team(threads, n, n_tiles(n));
-  const auto spaces = program.workspaces(team, 0, false);
-  parallel_for(team, n_tiles(n), [&](index t, int thread) {
-    const Tile tile = tile_at(t, n);
-    const Planes<T> in{{const_cast<T*>(x.data()) + tile.first * n_in()}};
-    const Planes<T> out{{y.data() + tile.first * n_out()}};
-    program.forward(0, tile, in, theta, nullptr, spaces[static_cast<std::size_t>(thread)], out);
-  });
+  program_->evaluate(Curves<T>(n, x), parameters, y, threads);
+}
+
+template <class T>
+void Network<T>::taylor(index n, std::span<const T> x, std::span<const T> parameters,
+                        const Directions<T>& directions, std::span<T> coefficients,
+                        int threads) const {
+  program_->require_orders(directions.orders);
+  program_->evaluate(Curves<T>(n, x, n_in(), directions), parameters, coefficients, threads);
 }
 
 template <class T>
@@ -510,17 +442,18 @@ void Network<T>::jvp(index n, std::span<const T> x, std::span<const T> parameter
   std::vector<T> tangent_storage;
   const T* const theta = program.in_splines(parameters, storage);
   const T* const dtheta = program.in_splines(parameter_tangent, tangent_storage);
-  const int team = program.team(threads, n, n_tiles(n));
-  const auto spaces = program.workspaces(team, 1, false);
+  // The inputs do not move: one direction, which is zero.
+  const int order = 1;
+  const std::vector<T> zero(static_cast<std::size_t>(n_in()), T(0));
+  const Curves<T> curves(n, x, n_in(), {{&order, 1}, zero});
+  const int team = program.team(threads, n, 2, n_tiles(n));
+  auto spaces = program.workspaces(team, 2, false);
   parallel_for(team, n_tiles(n), [&](index t, int thread) {
     const Tile tile = tile_at(t, n);
-    const Workspace<T>& workspace = spaces[static_cast<std::size_t>(thread)];
-    // The inputs do not move: their plane 1 is zero.
-    T* zero = workspace.ends.plane[0];
-    std::fill_n(zero, tile.samples * n_in(), T(0));
-    const Planes<T> in{{const_cast<T*>(x.data()) + tile.first * n_in(), zero}};
-    const Planes<T> out{{workspace.ends.plane[1], y_tangent.data() + tile.first * n_out()}};
-    program.forward(1, tile, in, theta, dtheta, workspace, out);
+    Workspace<T>& workspace = spaces[static_cast<std::size_t>(thread)];
+    program.bind_inputs(tile, curves, workspace.features.front());
+    workspace.features.back()[1] = y_tangent.data() + tile.first * n_out();
+    program.forward(tile, curves.directions, program.layers.size(), theta, dtheta, workspace);
   });
 }
 
@@ -528,12 +461,21 @@ template <class T>
 void Network<T>::vjp(index n, std::span<const T> x, std::span<const T> parameters,
                      std::span<const T> cotangent, std::span<T> parameter_gradient,
                      std::span<T> input_gradient, int threads) const {
-  const auto given = [&](const Tile& tile, const T*, T* tile_cotangent) {
-    std::copy_n(cotangent.data() + tile.first * n_out(), tile.samples * n_out(), tile_cotangent);
+  taylor_vjp(n, x, parameters, {}, cotangent, parameter_gradient, input_gradient, threads);
+}
+
+template <class T>
+void Network<T>::taylor_vjp(index n, std::span<const T> x, std::span<const T> parameters,
+                            const Directions<T>& directions, std::span<const T> cotangents,
+                            std::span<T> parameter_gradient, std::span<T> input_gradient,
+                            int threads) const {
+  program_->require_orders(directions.orders);
+  const auto given = [&](const Tile& tile, Workspace<T>& workspace) {
+    program_->bind_outputs(tile, n, const_cast<T*>(cotangents.data()), workspace.cotangents.back());
     return 0.0;
   };
-  program_->gradient(n, x.data(), parameters, given, parameter_gradient,
-                     input_gradient.empty() ? nullptr : input_gradient.data(), threads);
+  program_->template gradient<false>(Curves<T>(n, x, n_in(), directions), parameters, given,
+                                     parameter_gradient, input_gradient, threads);
 }
 
 template <class T>
@@ -542,18 +484,20 @@ double Network<T>::mean_squared_error(index n, std::span<const T> x, std::span<c
                                       int threads) const {
   const double entries = static_cast<double>(n * n_out());
   const T factor = static_cast<T>(2.0 / entries);
-  const auto squared_error = [&](const Tile& tile, const T* y, T* tile_cotangent) {
+  const auto squared_error = [&](const Tile& tile, const Workspace<T>& workspace) {
+    const T* y = workspace.features.back()[0];
+    T* cotangent = workspace.cotangents.back()[0];
     const T* wanted = target.data() + tile.first * n_out();
     double sum = 0.0;
     for (index i = 0; i < tile.samples * n_out(); ++i) {
       const T error = y[i] - wanted[i];
       sum += static_cast<double>(error) * static_cast<double>(error);
-      tile_cotangent[i] = factor * error;
+      cotangent[i] = factor * error;
     }
     return sum;
   };
-  return program_->gradient(n, x.data(), parameters, squared_error, parameter_gradient, nullptr,
-                            threads) /
+  return program_->template gradient<true>(Curves<T>(n, x), parameters, squared_error,
+                                           parameter_gradient, {}, threads) /
          entries;
 }
 

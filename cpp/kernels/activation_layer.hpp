@@ -7,32 +7,59 @@
 
 namespace kanml::kernels {
 
+// The composition weights of one direction at one entry; those above its order are zero.
+template <class T, int Order>
+void curve_weights(index entry, int order, int plane, const T* const* x,
+                   T (&composition)[Order + 1][Order + 1]) {
+  T curve[Order + 1] = {};
+  for (int m = 1; m <= order; ++m) curve[m] = x[plane + m - 1][entry];
+  point::composition_weights<T, Order>(curve, composition);
+}
+
 template <class T, ActivationKind Kind, int Order>
-void activation_forward(index entries, const T* const* x, T* const* y) {
+void activation_forward(index entries, const Directions& directions, const T* const* x,
+                        T* const* y) {
   for (index i = 0; i < entries; ++i) {
-    T curve[Order + 1];
-    for (int m = 0; m <= Order; ++m) curve[m] = x[m][i];
     T f[Order + 1];
-    point::activation<T, Kind, Order>(curve[0], f);
-    T composition[Order + 1][Order + 1];
-    point::composition_weights<T, Order>(curve, composition);
+    point::activation<T, Kind, Order>(x[0][i], f);
     y[0][i] = f[0];
-    for (int m = 1; m <= Order; ++m) {
-      T sum = T(0);
-      for (int r = 1; r <= m; ++r) sum += composition[r][m] * f[r];
-      y[m][i] = sum;
+    for (int d = 0; d < directions.count; ++d) {
+      T composition[Order + 1][Order + 1];
+      curve_weights<T, Order>(i, directions.orders[d], directions.planes[d], x, composition);
+      for (int m = 1; m <= directions.orders[d]; ++m) {
+        T sum = T(0);
+        for (int r = 1; r <= m; ++r) sum += composition[r][m] * f[r];
+        y[directions.planes[d] + m - 1][i] = sum;
+      }
     }
   }
 }
 
+// With v_m the Taylor coefficients of f' along the curve: cx_l = sum_{m >= l} v_{m-l} cy_m.
 template <class T, ActivationKind Kind, int Order>
-void activation_backward(index entries, const T* const* x, const T* const* y_cotangent,
-                         T* const* x_cotangent) {
-  static_assert(Order == 0);
+void activation_backward(index entries, const Directions& directions, const T* const* x,
+                         const T* const* y_cotangent, T* const* x_cotangent) {
   for (index i = 0; i < entries; ++i) {
-    T f[2];
-    point::activation<T, Kind, 1>(x[0][i], f);
-    x_cotangent[0][i] = y_cotangent[0][i] * f[1];
+    T f[Order + 2];
+    point::activation<T, Kind, Order + 1>(x[0][i], f);
+    T by_value = y_cotangent[0][i] * f[1];
+    for (int d = 0; d < directions.count; ++d) {
+      const int order = directions.orders[d];
+      const int plane = directions.planes[d];
+      T composition[Order + 1][Order + 1];
+      curve_weights<T, Order>(i, order, plane, x, composition);
+      T v[Order + 1] = {f[1]};
+      for (int m = 1; m <= order; ++m) {
+        for (int r = 1; r <= m; ++r) v[m] += composition[r][m] * f[r + 1];
+      }
+      for (int m = 1; m <= order; ++m) by_value += v[m] * y_cotangent[plane + m - 1][i];
+      for (int l = 1; l <= order; ++l) {
+        T sum = T(0);
+        for (int m = l; m <= order; ++m) sum += v[m - l] * y_cotangent[plane + m - 1][i];
+        x_cotangent[plane + l - 1][i] = sum;
+      }
+    }
+    x_cotangent[0][i] = by_value;
   }
 }
 

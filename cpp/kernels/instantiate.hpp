@@ -33,24 +33,22 @@ constexpr std::array<ActivationBackward<T>, sizeof...(Orders)> activation_backwa
   return {activation_backward<T, static_cast<ActivationKind>(Kind), Orders>...};
 }
 
-template <class T, int... Degrees, int... Kinds, int... Forward, int... Backward>
-constexpr Table<T> make_table(List<Degrees...>, List<Kinds...>, List<Forward...> forward,
-                              List<Backward...> backward) {
+template <class T, int... Degrees, int... Kinds, int... Orders>
+constexpr Table<T> make_table(List<Degrees...>, List<Kinds...>, List<Orders...> orders) {
   return {
-      .spline_forward = {spline_forwards<T, min_degree + Degrees>(forward)...},
-      .spline_backward = {spline_backwards<T, min_degree + Degrees>(backward)...},
-      .linear_forward = {linear_forward<T, Forward>...},
-      .linear_backward = {linear_backward<T, Backward>...},
-      .activation_forward = {activation_forwards<T, Kinds>(forward)...},
-      .activation_backward = {activation_backwards<T, Kinds>(backward)...},
+      .spline_forward = {spline_forwards<T, min_degree + Degrees>(orders)...},
+      .spline_backward = {spline_backwards<T, min_degree + Degrees>(orders)...},
+      .activation_forward = {activation_forwards<T, Kinds>(orders)...},
+      .activation_backward = {activation_backwards<T, Kinds>(orders)...},
+      .linear_forward = linear_forward<T>,
+      .linear_backward = linear_backward<T>,
   };
 }
 
 template <class T>
 const Table<T>& table() {
   static constexpr Table<T> filled =
-      make_table<T>(Range<n_degrees>{}, Range<n_activations>{}, Range<n_forward_orders>{},
-                    Range<n_backward_orders>{});
+      make_table<T>(Range<n_degrees>{}, Range<n_activations>{}, Range<n_orders>{});
   return filled;
 }
 

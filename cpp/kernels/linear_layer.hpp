@@ -21,14 +21,15 @@ void multiply_add(int samples, index n_in, index n_out, const T* x, const T* wei
   }
 }
 
-template <class T, int Order>
-void linear_forward(const LinearLayerView<T>& layer, int samples, const T* const* x,
-                    const T* parameters, const T* parameter_tangent, T* const* y) {
+template <class T>
+void linear_forward(const LinearLayerView<T>& layer, int samples, const Directions& directions,
+                    const T* const* x, const T* parameters, const T* parameter_tangent,
+                    T* const* y) {
   const auto start_from_bias = [&](const T* source, T* plane) {
     const T* bias = source + layer.n_in * layer.n_out;
     for (int s = 0; s < samples; ++s) std::copy_n(bias, layer.n_out, plane + s * layer.n_out);
   };
-  for (int m = 0; m <= Order; ++m) {
+  for (int m = 0; m < directions.n_planes; ++m) {
     const T* source = m == 0 ? parameters : m == 1 ? parameter_tangent : nullptr;
     if (layer.bias && source != nullptr) {
       start_from_bias(source, y[m]);
@@ -37,20 +38,18 @@ void linear_forward(const LinearLayerView<T>& layer, int samples, const T* const
     }
     multiply_add(samples, layer.n_in, layer.n_out, x[m], parameters, y[m]);
   }
-  if constexpr (Order > 0) {
-    if (parameter_tangent != nullptr) {
-      multiply_add(samples, layer.n_in, layer.n_out, x[0], parameter_tangent, y[1]);
-    }
+  if (parameter_tangent != nullptr) {
+    multiply_add(samples, layer.n_in, layer.n_out, x[0], parameter_tangent, y[1]);
   }
 }
 
-template <class T, int Order>
-void linear_backward(const LinearLayerView<T>& layer, int samples, const T* const* x,
-                     const T* parameters, const T* const* y_cotangent, T* parameter_gradient,
-                     T* const* x_cotangent) {
+template <class T>
+void linear_backward(const LinearLayerView<T>& layer, int samples, const Directions& directions,
+                     const T* const* x, const T* parameters, const T* const* y_cotangent,
+                     T* parameter_gradient, T* const* x_cotangent) {
   const index n_in = layer.n_in;
   const index n_out = layer.n_out;
-  for (int m = 0; m <= Order; ++m) {
+  for (int m = 0; m < directions.n_planes; ++m) {
     for (int s = 0; s < samples; ++s) {
       const T* cys = y_cotangent[m] + s * n_out;
       for (index p = 0; p < n_in; ++p) {

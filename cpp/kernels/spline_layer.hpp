@@ -1,14 +1,17 @@
 // A layer of splines on a tile of samples: y_q = sum_p phi_pq(x_p).
 //
 // Everything that depends on the point alone is a set of Degree + 1 weights a sample and input:
-// W_m, the Taylor coefficients of the basis along the curve x(s), and V_m, those of its
-// derivative. What remains is three contractions of weights with coefficient rows:
+// for each direction W_m, the Taylor coefficients of the basis along the curve x(s), and V_m, those
+// of its derivative. What remains is three contractions of weights with coefficient rows:
 //   contract   y_m[q]  += sum_j W_m[j] c_j[q]
 //   scatter    cc_j[q] += sum_m W_m[j] cy_m[q]
 //   project    cx_l    += sum_{m >= l} sum_j V_{m-l}[j] sum_q c_j[q] cy_m[q]
+// W_0 and V_0 are the same for all directions. The kernels run them over groups of planes that
+// share coefficient rows: plane 0 alone, then the planes of each direction.
 #pragma once
 
 #include <algorithm>
+#include <type_traits>
 
 #include "kernels/table.hpp"
 #include "point/basis.hpp"
@@ -66,94 +69,142 @@ struct TileBasis {
   }
 };
 
-// Taylor coefficients of the functions whose derivatives start at `derivatives[0]`, along the
-// curve of each sample. At order 0 they are the values themselves.
+// The composition weights of one direction on a tile, and with them Taylor coefficients m = 1 ..
+// Order of the functions whose derivatives are given. Those above the direction's order are zero.
 template <class T, int Degree, int Order>
-void taylor_weights(int samples, const T* const* x, index column, index stride,
-                    const Weights<T, Degree>* derivatives, Weights<T, Degree>* weights) {
+class Curves {
+ public:
+  // `x` are the direction's planes, from order 1 on; `column` an input of n_in.
+  void fill(int samples, int order, const T* const* x, index column, index n_in) {
+    for (int s = 0; s < samples; ++s) {
+      T curve[Order + 1] = {};
+      for (int m = 1; m <= order; ++m) curve[m] = x[m - 1][s * n_in + column];
+      T composition[Order + 1][Order + 1];
+      point::composition_weights<T, Order>(curve, composition);
+      for (int r = 1; r <= Order; ++r) {
+        for (int m = r; m <= Order; ++m) composition_[r][m][s] = composition[r][m];
+      }
+    }
+  }
+
+  // weights[m - 1] = sum_r composition[r][m] derivatives[r]
+  void taylor(int samples, int order, const Weights<T, Degree>* derivatives,
+              Weights<T, Degree>* weights) const {
+    for (int m = 1; m <= order; ++m) {
+      for (int j = 0; j <= Degree; ++j) {
+        for (int s = 0; s < samples; ++s) {
+          T sum = T(0);
+          for (int r = 1; r <= m; ++r) sum += composition_[r][m][s] * derivatives[r][j][s];
+          weights[m - 1][j][s] = sum;
+        }
+      }
+    }
+  }
+
+ private:
+  T composition_[Order + 1][Order + 1][tile_size];
+};
+
+// Calls f(integral constant) for the number of planes in a group, 1 .. Order.
+template <int Order, class F>
+void for_group_size(int size, const F& f) {
+  if constexpr (Order >= 1) {
+    if (size == Order) {
+      f(std::integral_constant<int, Order>{});
+    } else {
+      for_group_size<Order - 1>(size, f);
+    }
+  }
+}
+
+template <class T, int Degree, int Planes>
+void contract(int samples, const std::int32_t* first, const Weights<T, Degree>* weights,
+              const T* coefficients, index n_out, T* const* y) {
   for (int s = 0; s < samples; ++s) {
-    T curve[Order + 1];
-    for (int m = 0; m <= Order; ++m) curve[m] = x[m][s * stride + column];
-    T composition[Order + 1][Order + 1];
-    point::composition_weights<T, Order>(curve, composition);
-    for (int j = 0; j <= Degree; ++j) {
-      weights[0][j][s] = derivatives[0][j][s];
-      for (int m = 1; m <= Order; ++m) {
-        T sum = T(0);
-        for (int r = 1; r <= m; ++r) sum += composition[r][m] * derivatives[r][j][s];
-        weights[m][j][s] = sum;
+    const T* rows = coefficients + first[s] * n_out;
+    for (index q = 0; q < n_out; ++q) {
+      for (int m = 0; m < Planes; ++m) {
+        T sum = y[m][s * n_out + q];
+        for (int j = 0; j <= Degree; ++j) sum += weights[m][j][s] * rows[j * n_out + q];
+        y[m][s * n_out + q] = sum;
       }
     }
   }
 }
 
-template <class T, int Degree>
-void contract(int samples, const std::int32_t* first, const Weights<T, Degree>& weights,
-              const T* coefficients, index n_out, T* y) {
-  for (int s = 0; s < samples; ++s) {
-    const T* rows = coefficients + first[s] * n_out;
-    T* ys = y + s * n_out;
-    for (index q = 0; q < n_out; ++q) {
-      T sum = ys[q];
-      for (int j = 0; j <= Degree; ++j) sum += weights[j][s] * rows[j * n_out + q];
-      ys[q] = sum;
-    }
-  }
-}
-
-template <class T, int Degree>
-void scatter(int samples, const std::int32_t* first, const Weights<T, Degree>& weights,
-             const T* y_cotangent, index n_out, T* gradient) {
+template <class T, int Degree, int Planes>
+void scatter(int samples, const std::int32_t* first, const Weights<T, Degree>* weights,
+             const T* const* y_cotangent, index n_out, T* gradient) {
   for (int s = 0; s < samples; ++s) {
     T* rows = gradient + first[s] * n_out;
-    const T* cys = y_cotangent + s * n_out;
     for (int j = 0; j <= Degree; ++j) {
-      const T w = weights[j][s];
-      for (index q = 0; q < n_out; ++q) rows[j * n_out + q] += w * cys[q];
+      for (index q = 0; q < n_out; ++q) {
+        T sum = rows[j * n_out + q];
+        for (int m = 0; m < Planes; ++m) sum += weights[m][j][s] * y_cotangent[m][s * n_out + q];
+        rows[j * n_out + q] = sum;
+      }
     }
   }
 }
 
-template <class T, int Degree>
-void project(int samples, const std::int32_t* first, const Weights<T, Degree>& weights,
-             const T* y_cotangent, const T* coefficients, index n_out, T* x_cotangent,
-             index stride) {
+// products[m][j][s] = sum_q c_j[q] cy_m[q], the rows being those of sample s.
+template <class T, int Degree, int Planes>
+void products_with_rows(int samples, const std::int32_t* first, const T* const* y_cotangent,
+                        const T* coefficients, index n_out, Weights<T, Degree>* products) {
   for (int s = 0; s < samples; ++s) {
     const T* rows = coefficients + first[s] * n_out;
-    const T* cys = y_cotangent + s * n_out;
-    T products[Degree + 1] = {};
+    T sums[Planes][Degree + 1] = {};
     for (index q = 0; q < n_out; ++q) {
-      for (int j = 0; j <= Degree; ++j) products[j] += rows[j * n_out + q] * cys[q];
+      for (int m = 0; m < Planes; ++m) {
+        const T cy = y_cotangent[m][s * n_out + q];
+        for (int j = 0; j <= Degree; ++j) sums[m][j] += rows[j * n_out + q] * cy;
+      }
     }
+    for (int m = 0; m < Planes; ++m) {
+      for (int j = 0; j <= Degree; ++j) products[m][j][s] = sums[m][j];
+    }
+  }
+}
+
+// sum_j a[j] b[j], added to one column of a plane.
+template <class T, int Degree>
+void add_products(int samples, const Weights<T, Degree>& a, const Weights<T, Degree>& b, T* column,
+                  index stride) {
+  for (int s = 0; s < samples; ++s) {
     T sum = T(0);
-    for (int j = 0; j <= Degree; ++j) sum += weights[j][s] * products[j];
-    x_cotangent[s * stride] += sum;
+    for (int j = 0; j <= Degree; ++j) sum += a[j][s] * b[j][s];
+    column[s * stride] += sum;
   }
 }
 
 template <class T, int Degree, int Order>
-Refusal spline_forward(const SplineLayerView<T>& layer, int samples, const T* const* x,
-                       const T* parameters, const T* parameter_tangent, T* const* y) {
-  for (int m = 0; m <= Order; ++m) std::fill_n(y[m], samples * layer.n_out, T(0));
+Refusal spline_forward(const SplineLayerView<T>& layer, int samples, const Directions& directions,
+                       const T* const* x, const T* parameters, const T* parameter_tangent,
+                       T* const* y) {
+  for (int m = 0; m < directions.n_planes; ++m) std::fill_n(y[m], samples * layer.n_out, T(0));
   TileBasis<T, Degree, Order> basis;
-  Weights<T, Degree> taylor[Order + 1];
   for (index p = 0; p < layer.n_in; ++p) {
     const int refused =
         basis.fill(layer.spaces[p], layer.extrapolation, samples, x[0] + p, layer.n_in);
     if (refused >= 0) return {refused, p};
-    const auto* weights = basis.derivatives;
-    if constexpr (Order > 0) {
-      taylor_weights<T, Degree, Order>(samples, x, p, layer.n_in, basis.derivatives, taylor);
-      weights = taylor;
-    }
     const index offset = layer.rows[p] * layer.n_out;
-    for (int m = 0; m <= Order; ++m) {
-      contract<T, Degree>(samples, basis.first, weights[m], parameters + offset, layer.n_out, y[m]);
-    }
+    const T* coefficients = parameters + offset;
+    contract<T, Degree, 1>(samples, basis.first, basis.derivatives, coefficients, layer.n_out, y);
     if constexpr (Order > 0) {
+      for (int d = 0; d < directions.count; ++d) {
+        const int plane = directions.planes[d];
+        Curves<T, Degree, Order> curves;
+        Weights<T, Degree> weights[Order];
+        curves.fill(samples, directions.orders[d], x + plane, p, layer.n_in);
+        curves.taylor(samples, directions.orders[d], basis.derivatives, weights);
+        for_group_size<Order>(directions.orders[d], [&](auto planes) {
+          contract<T, Degree, planes>(samples, basis.first, weights, coefficients, layer.n_out,
+                                      y + plane);
+        });
+      }
       if (parameter_tangent != nullptr) {
-        contract<T, Degree>(samples, basis.first, weights[0], parameter_tangent + offset,
-                            layer.n_out, y[1]);
+        contract<T, Degree, 1>(samples, basis.first, basis.derivatives, parameter_tangent + offset,
+                               layer.n_out, y + 1);
       }
     }
   }
@@ -161,39 +212,60 @@ Refusal spline_forward(const SplineLayerView<T>& layer, int samples, const T* co
 }
 
 template <class T, int Degree, int Order>
-void spline_backward(const SplineLayerView<T>& layer, int samples, const T* const* x,
-                     const T* parameters, const T* const* y_cotangent, T* parameter_gradient,
-                     T* const* x_cotangent) {
+Refusal spline_backward(const SplineLayerView<T>& layer, int samples, const Directions& directions,
+                        const T* const* x, const T* parameters, const T* const* y_cotangent,
+                        T* parameter_gradient, T* const* x_cotangent) {
   if (x_cotangent != nullptr) {
-    for (int m = 0; m <= Order; ++m) std::fill_n(x_cotangent[m], samples * layer.n_in, T(0));
+    for (int m = 0; m < directions.n_planes; ++m) {
+      std::fill_n(x_cotangent[m], samples * layer.n_in, T(0));
+    }
   }
   TileBasis<T, Degree, Order + 1> basis;
-  Weights<T, Degree> taylor[Order + 1];
+  const auto& values = basis.derivatives;
+  const auto* slopes = basis.derivatives + 1;
+  Weights<T, Degree> products[Order + 1];
   for (index p = 0; p < layer.n_in; ++p) {
-    basis.fill(layer.spaces[p], layer.extrapolation, samples, x[0] + p, layer.n_in);
+    const int refused =
+        basis.fill(layer.spaces[p], layer.extrapolation, samples, x[0] + p, layer.n_in);
+    if (refused >= 0) return {refused, p};
     const index offset = layer.rows[p] * layer.n_out;
-    const auto* values = basis.derivatives;
+    const T* coefficients = parameters + offset;
+    T* gradient = parameter_gradient + offset;
+    scatter<T, Degree, 1>(samples, basis.first, values, y_cotangent, layer.n_out, gradient);
+    if (x_cotangent != nullptr) {
+      products_with_rows<T, Degree, 1>(samples, basis.first, y_cotangent, coefficients, layer.n_out,
+                                       products);
+      add_products<T, Degree>(samples, slopes[0], products[0], x_cotangent[0] + p, layer.n_in);
+    }
     if constexpr (Order > 0) {
-      taylor_weights<T, Degree, Order>(samples, x, p, layer.n_in, basis.derivatives, taylor);
-      values = taylor;
-    }
-    for (int m = 0; m <= Order; ++m) {
-      scatter<T, Degree>(samples, basis.first, values[m], y_cotangent[m], layer.n_out,
-                         parameter_gradient + offset);
-    }
-    if (x_cotangent == nullptr) continue;
-    const auto* slopes = basis.derivatives + 1;
-    if constexpr (Order > 0) {
-      taylor_weights<T, Degree, Order>(samples, x, p, layer.n_in, basis.derivatives + 1, taylor);
-      slopes = taylor;
-    }
-    for (int l = 0; l <= Order; ++l) {
-      for (int m = l; m <= Order; ++m) {
-        project<T, Degree>(samples, basis.first, slopes[m - l], y_cotangent[m], parameters + offset,
-                           layer.n_out, x_cotangent[l] + p, layer.n_in);
+      for (int d = 0; d < directions.count; ++d) {
+        const int order = directions.orders[d];
+        const int plane = directions.planes[d];
+        Curves<T, Degree, Order> curves;
+        Weights<T, Degree> weights[Order];
+        curves.fill(samples, order, x + plane, p, layer.n_in);
+        curves.taylor(samples, order, values, weights);
+        for_group_size<Order>(order, [&](auto planes) {
+          scatter<T, Degree, planes>(samples, basis.first, weights, y_cotangent + plane,
+                                     layer.n_out, gradient);
+          if (x_cotangent == nullptr) return;
+          products_with_rows<T, Degree, planes>(samples, basis.first, y_cotangent + plane,
+                                                coefficients, layer.n_out, products);
+        });
+        if (x_cotangent == nullptr) continue;
+        curves.taylor(samples, order, slopes, weights);
+        for (int m = 1; m <= order; ++m) {
+          add_products<T, Degree>(samples, weights[m - 1], products[m - 1], x_cotangent[0] + p,
+                                  layer.n_in);
+          for (int l = 1; l <= m; ++l) {
+            add_products<T, Degree>(samples, l == m ? slopes[0] : weights[m - l - 1],
+                                    products[m - 1], x_cotangent[plane + l - 1] + p, layer.n_in);
+          }
+        }
       }
     }
   }
+  return {};
 }
 
 }  // namespace kanml::kernels

@@ -2,9 +2,8 @@
 // (degree, Taylor order, activation) become template parameters.
 //
 // A kernel works on one tile of at most tile_size samples. A *plane* holds one Taylor coefficient
-// of all features of the tile, (samples, features) in C order; a kernel of order K takes K + 1
-// planes. Forward kernels write y; backward kernels add to the parameter gradient and write the
-// input cotangent, unless it is not wanted.
+// of all features of the tile, (samples, features) in C order. Forward kernels write y; backward
+// kernels add to the parameter gradient and write the input cotangent, unless it is not wanted.
 #pragma once
 
 #include <array>
@@ -15,8 +14,15 @@
 namespace kanml::kernels {
 
 inline constexpr int tile_size = 64;
-inline constexpr int max_forward_order = 1;  // order 1 carries derivatives along a direction
-inline constexpr int max_backward_order = 0;
+
+// Plane 0 holds values, which all directions share; direction d has the coefficients of orders
+// 1 .. orders[d] in the planes from planes[d] on.
+struct Directions {
+  int count = 0;
+  const int* orders = nullptr;  // (count): 1 .. max_taylor_order
+  const int* planes = nullptr;  // (count)
+  int n_planes = 1;
+};
 
 template <class T>
 struct SplineLayerView {
@@ -43,47 +49,51 @@ struct Refusal {
 // parameter_tangent is null, or a direction in parameter space whose derivative joins plane 1.
 template <class T>
 using SplineForward = Refusal (*)(const SplineLayerView<T>& layer, int samples,
+                                  const Directions& directions,
                                   const T* const* x,           // planes (samples, n_in)
                                   const T* parameters,         // (rows, n_out)
                                   const T* parameter_tangent,  // (rows, n_out) or null
                                   T* const* y);                // planes (samples, n_out) out
 template <class T>
-using SplineBackward = void (*)(const SplineLayerView<T>& layer, int samples, const T* const* x,
-                                const T* parameters,
-                                const T* const* y_cotangent,  // planes (samples, n_out)
-                                T* parameter_gradient,        // (rows, n_out), added to
-                                T* const* x_cotangent);       // planes (samples, n_in) out, or null
+using SplineBackward = Refusal (*)(const SplineLayerView<T>& layer, int samples,
+                                   const Directions& directions, const T* const* x,
+                                   const T* parameters,
+                                   const T* const* y_cotangent,  // planes (samples, n_out)
+                                   T* parameter_gradient,        // (rows, n_out), added to
+                                   T* const* x_cotangent);  // planes (samples, n_in) out, or null
 
 template <class T>
-using LinearForward = void (*)(const LinearLayerView<T>& layer, int samples, const T* const* x,
+using LinearForward = void (*)(const LinearLayerView<T>& layer, int samples,
+                               const Directions& directions, const T* const* x,
                                const T* parameters,         // (n_in, n_out), then bias (n_out)
                                const T* parameter_tangent,  // the same, or null
                                T* const* y);
 template <class T>
-using LinearBackward = void (*)(const LinearLayerView<T>& layer, int samples, const T* const* x,
+using LinearBackward = void (*)(const LinearLayerView<T>& layer, int samples,
+                                const Directions& directions, const T* const* x,
                                 const T* parameters, const T* const* y_cotangent,
                                 T* parameter_gradient, T* const* x_cotangent);
 
 template <class T>
-using ActivationForward = void (*)(index entries, const T* const* x, T* const* y);
+using ActivationForward = void (*)(index entries, const Directions& directions, const T* const* x,
+                                   T* const* y);
 template <class T>
-using ActivationBackward = void (*)(index entries, const T* const* x, const T* const* y_cotangent,
-                                    T* const* x_cotangent);
+using ActivationBackward = void (*)(index entries, const Directions& directions, const T* const* x,
+                                    const T* const* y_cotangent, T* const* x_cotangent);
 
 inline constexpr std::size_t n_degrees = max_degree - min_degree + 1;
 inline constexpr std::size_t n_activations = 5;
-inline constexpr std::size_t n_forward_orders = max_forward_order + 1;
-inline constexpr std::size_t n_backward_orders = max_backward_order + 1;
+inline constexpr std::size_t n_orders = max_taylor_order + 1;
 
+// The index of an order is the highest one among the directions, 0 without directions.
 template <class T>
 struct Table {
-  std::array<std::array<SplineForward<T>, n_forward_orders>, n_degrees> spline_forward;
-  std::array<std::array<SplineBackward<T>, n_backward_orders>, n_degrees> spline_backward;
-  std::array<LinearForward<T>, n_forward_orders> linear_forward;
-  std::array<LinearBackward<T>, n_backward_orders> linear_backward;
-  std::array<std::array<ActivationForward<T>, n_forward_orders>, n_activations> activation_forward;
-  std::array<std::array<ActivationBackward<T>, n_backward_orders>, n_activations>
-      activation_backward;
+  std::array<std::array<SplineForward<T>, n_orders>, n_degrees> spline_forward;
+  std::array<std::array<SplineBackward<T>, n_orders>, n_degrees> spline_backward;
+  std::array<std::array<ActivationForward<T>, n_orders>, n_activations> activation_forward;
+  std::array<std::array<ActivationBackward<T>, n_orders>, n_activations> activation_backward;
+  LinearForward<T> linear_forward;
+  LinearBackward<T> linear_backward;
 };
 
 template <class T>

@@ -1,4 +1,4 @@
-// Activation functions at one point: value and derivatives 0..Top, Top <= 1.
+// Activation functions at one point: value and derivatives 0..Top.
 #pragma once
 
 #include <cmath>
@@ -7,6 +7,8 @@
 
 namespace kanml::point {
 
+inline constexpr int max_activation_derivative = 5;
+
 // 1 / (1 + exp(-x)), without overflow.
 template <class T>
 inline T logistic(T x) {
@@ -14,29 +16,59 @@ inline T logistic(T x) {
   return (x < T(0) ? e : T(1)) / (T(1) + e);
 }
 
+template <class T, int Top>
+inline void logistic_derivatives(T x, T (&f)[Top + 1]) {
+  const T s = logistic(x);
+  const T complement = logistic(-x);  // 1 - s without cancellation
+  const T slope = s * complement;
+  f[0] = s;
+  if constexpr (Top >= 1) f[1] = slope;
+  if constexpr (Top >= 2) f[2] = slope * (complement - s);
+  if constexpr (Top >= 3) f[3] = slope * (T(1) - T(6) * slope);
+  if constexpr (Top >= 4) f[4] = slope * (complement - s) * (T(1) - T(12) * slope);
+  if constexpr (Top >= 5) f[5] = slope * (T(1) + slope * (T(120) * slope - T(30)));
+}
+
+template <class T, int Top>
+inline void tanh_derivatives(T x, T (&f)[Top + 1]) {
+  const T t = std::tanh(x);
+  f[0] = t;
+  if constexpr (Top >= 1) {
+    const T sech = T(1) / std::cosh(x);
+    const T u = sech * sech;  // 1 - t^2 without cancellation
+    const T t2 = t * t;
+    f[1] = u;
+    if constexpr (Top >= 2) f[2] = T(-2) * t * u;
+    if constexpr (Top >= 3) f[3] = T(2) * u * (T(2) * t2 - u);
+    if constexpr (Top >= 4) f[4] = T(8) * t * u * (T(2) * u - t2);
+    if constexpr (Top >= 5) f[5] = T(8) * u * (T(2) * u * u - T(11) * t2 * u + T(2) * t2 * t2);
+  }
+}
+
 template <class T, ActivationKind Kind, int Top>
 inline void activation(T x, T (&f)[Top + 1]) {
-  static_assert(Top >= 0 && Top <= 1);
+  static_assert(Top >= 0 && Top <= max_activation_derivative);
   if constexpr (Kind == ActivationKind::sigmoid) {
-    f[0] = logistic(x);
-    if constexpr (Top >= 1) f[1] = f[0] * logistic(-x);
+    logistic_derivatives<T, Top>(x, f);
   } else if constexpr (Kind == ActivationKind::tanh) {
-    f[0] = std::tanh(x);
-    if constexpr (Top >= 1) {
-      const T sech = T(1) / std::cosh(x);
-      f[1] = sech * sech;
-    }
+    tanh_derivatives<T, Top>(x, f);
   } else if constexpr (Kind == ActivationKind::relu) {
     // Written so that NaN stays NaN. The derivative at 0 is taken as 0.
     f[0] = x <= T(0) ? T(0) : x;
     if constexpr (Top >= 1) f[1] = x > T(0) ? T(1) : T(0);
+    for (int m = 2; m <= Top; ++m) f[m] = T(0);
   } else if constexpr (Kind == ActivationKind::silu) {
-    const T g = logistic(x);
-    f[0] = x * g;
-    if constexpr (Top >= 1) f[1] = g + f[0] * logistic(-x);
+    T g[Top + 1];
+    logistic_derivatives<T, Top>(x, g);
+    f[0] = x * g[0];
+    for (int m = 1; m <= Top; ++m) f[m] = x * g[m] + static_cast<T>(m) * g[m - 1];
   } else {
-    f[0] = std::sin(x);
-    if constexpr (Top >= 1) f[1] = std::cos(x);
+    const T sine = std::sin(x);
+    const T cosine = std::cos(x);
+    for (int m = 0; m <= Top; ++m) {
+      const T even = m % 2 == 0 ? sine : cosine;
+      f[m] = m % 4 < 2 ? even : -even;
+    }
   }
 }
 

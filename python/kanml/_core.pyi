@@ -7,7 +7,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['ActivationKind', 'ActivationLayer', 'AffineLayer', 'Basis', 'Extrapolation', 'LinearLayer', 'NetworkFloat32', 'NetworkFloat64', 'Prolongation', 'ReluTransform', 'SplineLayer', 'SplineSpace', 'adam_direction', 'axpy', 'build_information', 'dot', 'get_num_threads', 'max_abs', 'max_degree', 'min_degree', 'set_num_threads', 'two_loop', 'update_diagonal']
+__all__: list[str] = ['ActivationKind', 'ActivationLayer', 'AffineLayer', 'Basis', 'Extrapolation', 'LinearLayer', 'NetworkFloat32', 'NetworkFloat64', 'Prolongation', 'ReluTransform', 'SplineLayer', 'SplineSpace', 'adam_direction', 'axpy', 'build_information', 'dot', 'get_num_threads', 'max_abs', 'max_degree', 'max_taylor_order', 'min_degree', 'set_num_threads', 'two_loop', 'update_diagonal']
 class SplineSpace:
     def __init__(self, breakpoints: numpy.typing.NDArray[numpy.float64], degree: typing.SupportsInt | typing.SupportsIndex) -> None:
         ...
@@ -270,7 +270,9 @@ class NetworkFloat32:
         ...
     def mean_squared_error(self, x: numpy.typing.NDArray[numpy.float32], parameters: numpy.typing.NDArray[numpy.float32], target: numpy.typing.NDArray[numpy.float32], threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[float, numpy.typing.NDArray[numpy.float32]]:
         ...
-    def vjp(self, x: numpy.typing.NDArray[numpy.float32], parameters: numpy.typing.NDArray[numpy.float32], cotangent: numpy.typing.NDArray[numpy.float32], threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32]]:
+    def taylor(self, x: numpy.typing.NDArray[numpy.float32], parameters: numpy.typing.NDArray[numpy.float32], orders: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], vectors: numpy.typing.NDArray[numpy.float32], threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float32]:
+        ...
+    def taylor_vjp(self, x: numpy.typing.NDArray[numpy.float32], parameters: numpy.typing.NDArray[numpy.float32], orders: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], vectors: numpy.typing.NDArray[numpy.float32], cotangents: numpy.typing.NDArray[numpy.float32], by_x: bool, threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32]]:
         ...
     @property
     def n_in(self) -> int:
@@ -290,7 +292,9 @@ class NetworkFloat64:
         ...
     def mean_squared_error(self, x: numpy.typing.NDArray[numpy.float64], parameters: numpy.typing.NDArray[numpy.float64], target: numpy.typing.NDArray[numpy.float64], threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[float, numpy.typing.NDArray[numpy.float64]]:
         ...
-    def vjp(self, x: numpy.typing.NDArray[numpy.float64], parameters: numpy.typing.NDArray[numpy.float64], cotangent: numpy.typing.NDArray[numpy.float64], threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
+    def taylor(self, x: numpy.typing.NDArray[numpy.float64], parameters: numpy.typing.NDArray[numpy.float64], orders: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], vectors: numpy.typing.NDArray[numpy.float64], threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
+        ...
+    def taylor_vjp(self, x: numpy.typing.NDArray[numpy.float64], parameters: numpy.typing.NDArray[numpy.float64], orders: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], vectors: numpy.typing.NDArray[numpy.float64], cotangents: numpy.typing.NDArray[numpy.float64], by_x: bool, threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
         ...
     @property
     def n_in(self) -> int:
@@ -369,4 +373,5 @@ def update_diagonal(step: numpy.typing.NDArray[numpy.float64], gradient_change: 
     """
 __version__: str
 max_degree: int = 5
+max_taylor_order: int = 4
 min_degree: int = 1

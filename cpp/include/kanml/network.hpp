@@ -53,6 +53,21 @@ class OutsideDomain : public std::domain_error {
   using std::domain_error::domain_error;
 };
 
+// Directions in the space of the inputs: sample x moves along the curve x + s v.
+template <class T>
+struct Directions {
+  std::span<const int> orders;  // (M): the highest Taylor order of each, 1 .. max_taylor_order and
+                                // no more than the degree of any spline layer
+  std::span<const T> vectors;   // (M, n_in), or (M, n, n_in) for one a sample
+  bool one_a_sample = false;
+
+  index n_planes() const {  // order 0 is shared
+    index planes = 1;
+    for (const int order : orders) planes += order;
+    return planes;
+  }
+};
+
 // An immutable architecture; parameters are an argument of every evaluation. One object may be
 // evaluated from several threads at once. T is float or double. `threads` is the number of
 // threads to use, 0 for the default of threads.hpp; the result does not depend on it.
@@ -75,6 +90,23 @@ class Network {
                 std::span<const T> parameters,  // (n_parameters)
                 std::span<T> y,                 // (n, n_out) out
                 int threads = 0) const;
+
+  // Taylor coefficients of the outputs along directions: the outputs y_0, then for each direction
+  // in turn the y_1, ..., y_K of y(s) = sum_m y_m s^m, so that m! y_m is the m-th derivative.
+  void taylor(index n,
+              std::span<const T> x,           // (n, n_in)
+              std::span<const T> parameters,  // (n_parameters)
+              const Directions<T>& directions,
+              std::span<T> coefficients,  // (n_planes, n, n_out) out
+              int threads = 0) const;
+
+  // The gradient of sum(cotangents * coefficients) by the parameters and, unless empty, by x.
+  void taylor_vjp(index n, std::span<const T> x, std::span<const T> parameters,
+                  const Directions<T>& directions,
+                  std::span<const T> cotangents,    // (n_planes, n, n_out)
+                  std::span<T> parameter_gradient,  // (n_parameters) out
+                  std::span<T> input_gradient,      // (n, n_in) out, or empty
+                  int threads = 0) const;
 
   // The derivative of the outputs along a direction in parameter space.
   void jvp(index n, std::span<const T> x, std::span<const T> parameters,

@@ -10,6 +10,8 @@ using index = std::int64_t;
 inline constexpr int min_degree = 1;
 inline constexpr int max_degree = 5;  // degrees min_degree..max_degree are compiled
 
+inline constexpr int max_taylor_order = 4;
+
 // In which functions a spline layer counts its coefficients.
 enum class Basis {
   spline,  // B-splines
