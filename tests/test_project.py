@@ -30,7 +30,7 @@ LAYERS = [
     ["layers"],
     ["initialisation"],
     ["network"],
-    ["problems"],
+    ["problems", "analysis"],
     ["checkpoint"],
     ["training"],
     ["experiments"],

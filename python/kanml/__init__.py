@@ -1,5 +1,6 @@
 """Kolmogorov-Arnold networks with spline activations, trained coarse to fine."""
 
+from kanml import analysis
 from kanml._core import __version__
 from kanml.checkpoint import Checkpoint
 from kanml.layers import Activation, Affine, Linear, SplineLayer
@@ -30,6 +31,7 @@ __all__ = [
     "SplineLayer",
     "SplineSpace",
     "__version__",
+    "analysis",
     "get_num_threads",
     "load",
     "prolongation",
