@@ -1,3 +1,4 @@
+import math
 from itertools import pairwise
 
 import mpmath
@@ -9,6 +10,7 @@ from helpers import naming, random_breakpoints
 from kanml import analysis
 
 DEGREES = range(1, 6)
+C = {k: (2 ** (k + 1) / math.factorial(k)) ** 2 for k in DEGREES}
 
 
 def uniform(n, degree):
@@ -132,7 +134,237 @@ def test_eigenvalues_beyond_float64_are_refused():
         analysis.transform_spectrum(tiny)
 
 
+# The kernel
+
+
+def network(seed, widths, degree, intervals, layers=()):
+    """A network that maps [-1, 1] into [-1, 1] from layer to layer, with random weights."""
+    rng = np.random.default_rng(seed)
+    net = kanml.KAN(widths, degree=degree, intervals=intervals)
+    net = kanml.Network([*layers, *net.layers])
+    theta = rng.uniform(-1, 1, net.n_parameters)
+    for block in net.blocks:
+        theta[block.slice] /= net.layers[block.layer].n_in + (block.kind == "plain")
+    return net.with_parameters(theta)
+
+
+def inside(seed, n, d):
+    return np.random.default_rng(seed).uniform(-1, 1, (n, d))
+
+
+def greatest(net, x, basis):
+    return analysis.ntk_spectrum(net, x, basis).eigenvalues[0]
+
+
+def ratio(net, x):
+    return greatest(net, x, "spline") / greatest(net, x, "scaled-relu")
+
+
+def ratio_of_rows(space, rows):
+    """Of a kernel whose Jacobian in B-spline coefficients is given."""
+    h = (space.domain[1] - space.domain[0]) / space.intervals
+    relu = kanml.relu_transform(space).solve(np.asarray(rows).T) * h**-space.degree
+    return (np.linalg.norm(rows, 2) / np.linalg.norm(relu, 2)) ** 2
+
+
+@pytest.mark.parametrize("basis", [None, "spline", "relu"])
+def test_the_jacobian_is_the_derivative_by_the_parameters_of_that_basis(basis):
+    net = network(0, [2, 3, 2], 3, 4, [kanml.Linear(2, 2)])
+    x = inside(1, 5, 2)
+    rows = analysis.jacobian(net, x, basis)
+    own = net if basis is None else net.to_basis(basis)
+    assert rows.shape == (10, net.n_parameters)
+    for i in np.random.default_rng(2).integers(0, net.n_parameters, 10):
+        unit = np.eye(net.n_parameters)[i]
+        np.testing.assert_allclose(
+            rows[:, i], own.jvp(x, unit).ravel(), rtol=1e-8, atol=1e-8 * abs(rows).max()
+        )
+
+
+def test_scaled_relu_derivatives_are_those_of_relu_weights_divided_by_a_power_of_the_spacing():
+    spaces = [kanml.SplineSpace.uniform(-1, 1, n, 2) for n in (4, 8)]
+    net = kanml.Network([kanml.SplineLayer(2, 1, spaces), kanml.SplineLayer(1, 2, spaces[0])])
+    x = inside(0, 3, 2)
+    relu, scaled = (analysis.jacobian(net, x, basis) for basis in ("relu", "scaled-relu"))
+    h = np.repeat([0.5, 0.25, 0.5], [6, 10, 12])
+    np.testing.assert_allclose(scaled, relu * h**-2, rtol=1e-13)
+
+
+@pytest.mark.parametrize("own", ["spline", "relu"])
+def test_the_basis_of_the_network_does_not_matter_once_one_is_chosen(own):
+    net = network(3, [1, 2, 1], 2, 5).to_basis(own)
+    x = inside(4, 6, 1)
+    np.testing.assert_allclose(analysis.ntk(net, x), analysis.ntk(net, x, own), rtol=1e-9)
+    other = net.to_basis("relu" if own == "spline" else "spline")
+    for basis in ("spline", "scaled-relu"):
+        np.testing.assert_allclose(
+            analysis.ntk(net, x, basis), analysis.ntk(other, x, basis), rtol=1e-9
+        )
+
+
+def test_the_kernel_in_float32_is_that_of_the_same_weights_in_float64():
+    net = kanml.KAN([1, 2, 1], dtype="float32", seed=5)
+    double = kanml.KAN([1, 2, 1]).with_parameters(net.parameters)
+    x = inside(6, 4, 1)
+    np.testing.assert_array_equal(analysis.ntk(net, x), analysis.ntk(double, x))
+
+
+@pytest.mark.parametrize("n", [3, 40])
+def test_the_spectrum_of_the_kernel(n):
+    net = network(7, [2, 2, 2], 2, 3)
+    x = inside(8, n, 2)
+    kernel = analysis.ntk(net, x)
+    spectrum = analysis.ntk_spectrum(net, x)
+    m = min(2 * n, net.n_parameters)
+    assert spectrum.eigenvalues.shape == (m,)
+    assert spectrum.eigenvectors.shape == (2 * n, m)
+    assert (np.diff(spectrum.eigenvalues) <= 0).all()
+    again = spectrum.eigenvectors * spectrum.eigenvalues @ spectrum.eigenvectors.T
+    np.testing.assert_allclose(again, kernel, atol=1e-12 * abs(kernel).max())
+    np.testing.assert_array_equal(kernel, kernel.T)
+
+
+def test_small_eigenvalues_are_not_lost():
+    """Two samples 1e-9 apart: an eigenvalue of about 1e-18 of the greatest."""
+    net = kanml.KAN([1, 1], degree=1, intervals=1, domain=(0, 1))
+    values = analysis.ntk_spectrum(net, [[0.5], [0.5 + 2.0**-30]]).eigenvalues
+    # J = [[1/2, 1/2], [1/2 - e, 1/2 + e]] with determinant e
+    assert values[0] * values[1] == pytest.approx(2.0**-60, rel=1e-6)
+
+
+def test_a_network_without_splines_has_one_kernel():
+    net = kanml.MLP([2, 4, 1])
+    x = inside(9, 3, 2)
+    np.testing.assert_array_equal(analysis.ntk(net, x), analysis.ntk(net, x, "scaled-relu"))
+
+
+@pytest.mark.parametrize("function", [analysis.jacobian, analysis.ntk, analysis.ntk_spectrum])
+def test_bad_arguments_of_the_kernel_are_named(function):
+    net = kanml.KAN([2, 1])
+    with pytest.raises(TypeError, match=naming("net", "5")):
+        function(5, [[0.0]])
+    with pytest.raises(ValueError, match=naming("x", "(N, 2)", "(1, 1)")):
+        function(net, [[0.0]])
+    with pytest.raises(ValueError, match=naming("basis", "'fourier'")):
+        function(net, [[0.0, 0.0]], "fourier")
+    uneven = kanml.SplineLayer(1, 1, kanml.SplineSpace([0.0, 1.0, 3.0], 2))
+    with pytest.raises(ValueError, match=naming("scaled-relu", "uniform", "layers[1]")):
+        function(kanml.Network([kanml.Linear(2, 1), uneven]), [[0.0, 0.0]], "scaled-relu")
+
+
 @pytest.mark.parametrize("function", [analysis.transform_spectrum, analysis.transform_condition])
 def test_what_is_no_space_is_named(function):
     with pytest.raises(TypeError, match=naming("space", "3")):
         function(3)
+
+
+# The bound of Supplement C
+
+
+@ALL_DEGREES
+def test_the_bound_is_that_of_the_matrix_and_approached_by_it(degree):
+    assert analysis.ntk_bound(degree) == pytest.approx(C[degree], rel=1e-15)
+    squares = []
+    for n in (4, 16, 64, 256):
+        space = kanml.SplineSpace.uniform(0, n, n, degree)  # h = 1
+        squares.append(np.linalg.norm(kanml.relu_transform(space).toarray(), 2) ** 2)
+    assert squares == sorted(squares)
+    assert 0.999 * C[degree] < squares[-1] < C[degree]
+
+
+def test_the_printed_constant_fails_for_a_single_functional():
+    """A kernel of one row, aligned with the greatest singular vector of h^degree A."""
+    ratios = []
+    for n in (2, 4, 8, 64):
+        space = kanml.SplineSpace.uniform(0, 1, n, 1)
+        top = analysis.transform_spectrum(space).left_eigenvectors[:, -1:]
+        ratios.append(ratio_of_rows(space, top.T))
+    assert ratios == sorted(ratios)
+    assert ratios[0] > 10
+    assert 15.9 < ratios[-1] < 16
+
+
+@pytest.mark.parametrize("degree", [0, 6, 2.0, True])
+def test_degrees_of_the_bound_are_checked(degree):
+    with pytest.raises((TypeError, ValueError), match=naming("degree", degree)):
+        analysis.ntk_bound(degree)
+
+
+SHAPES = [([1, 1], 6), ([2, 3, 1], 3), ([1, 3, 2, 2], 5), ([2, 2, 2, 2, 1], 2)]
+
+
+@ALL_DEGREES
+@pytest.mark.parametrize(("widths", "intervals"), SHAPES)
+def test_the_bound_holds_as_an_inequality_of_quadratic_forms(degree, widths, intervals):
+    net = network(degree, widths, degree, intervals)
+    x = 2 * inside(10, 8, widths[0])  # it holds outside the domain too
+    spline, relu = (analysis.ntk(net, x, basis) for basis in ("spline", "scaled-relu"))
+    least = np.linalg.eigvalsh(C[degree] * relu - spline)[0]
+    assert least >= -1e-13 * C[degree] * abs(relu).max()
+
+
+@ALL_DEGREES
+@pytest.mark.parametrize(("widths", "intervals"), SHAPES)
+def test_inside_the_domain_a_stronger_bound_holds(degree, widths, intervals):
+    """rho(NTK_spline) <= L degree^(-2 degree) rho(NTK_scaled-relu), with L spline layers."""
+    for seed in range(3):
+        net = network(seed, widths, degree, intervals)
+        bound = (len(widths) - 1) / degree ** (2 * degree)
+        assert ratio(net, inside(seed, 12, widths[0])) <= bound * (1 + 1e-12)
+
+
+@ALL_DEGREES
+def test_parameters_of_other_layers_contribute_equally(degree):
+    net = network(11, [2, 2, 1], degree, 4, [kanml.Linear(1, 2), kanml.Activation("tanh")])
+    x = inside(12, 10, 1)
+    spline, relu = (analysis.ntk(net, x, basis) for basis in ("spline", "scaled-relu"))
+    c = max(1.0, C[degree])
+    assert np.linalg.eigvalsh(c * relu - spline)[0] >= -1e-13 * c * abs(relu).max()
+    assert ratio(net, x) <= 1 + 2 / degree ** (2 * degree)
+
+
+def test_beyond_the_domain_a_network_exceeds_the_printed_constant():
+    """Left of the domain by h / sqrt(2), where the layer continues linearly: 3 + 2 sqrt(2)."""
+    net = kanml.KAN([1, 1], degree=1, intervals=4, domain=(0, 4))
+    assert ratio(net, [[-(0.5**0.5)]]) == pytest.approx(3 + 8**0.5, rel=1e-12)
+    deep = kanml.KAN([1, 1, 1], degree=1, intervals=4, domain=(0, 4))
+    slope_first = [-1 - 0.5**0.5, -(0.5**0.5), *[0.0] * 3]  # a hidden value beyond the domain
+    flat = [1.0, 1.0 + 1e-9, 1.0, 1.0, 1.0]
+    assert ratio(deep.with_parameters([*slope_first, *flat]), [[1.0]]) > 4
+
+
+def test_a_residual_at_a_point_of_the_domain_exceeds_the_printed_constant():
+    """The kernel of the boundary residual u - (h / sqrt(2)) u', of one layer, at the left end."""
+    space = kanml.SplineSpace.uniform(0, 1, 8, 1)
+    row = space.design_matrix([0.0]) - 0.5**0.5 / 8 * space.design_matrix([0.0], 1)
+    assert ratio_of_rows(space, row) == pytest.approx(3 + 8**0.5, rel=1e-12)
+    # Degree 2: a residual in u, u' and u'' can be any functional of the first three functions.
+    space = kanml.SplineSpace.uniform(0, 3, 3, 2)
+    a = kanml.relu_transform(space).toarray()[:3, :3]
+    row = np.zeros((1, 5))
+    row[0, :3] = np.linalg.svd(a)[0][:, 0]
+    rows = [space.design_matrix([0.0], m)[0] for m in range(3)]
+    assert np.linalg.lstsq(np.transpose(rows), row[0], rcond=None)[2] == 2 + 1
+    assert ratio_of_rows(space, row) == pytest.approx(6.99, abs=0.01)
+
+
+def test_a_part_of_the_parameters_exceeds_the_printed_constant():
+    """The kernel of eleven edges of a network, the others being frozen, at points of the domain.
+
+    Sample n has input p at one end of the domain or the other, as n - p is in a difference set
+    modulo 11, so that no other combination of samples is coherent in many inputs.
+    """
+    p, chosen = 11, {1, 3, 4, 5, 9}
+    first, second = (kanml.SplineSpace.uniform(*ends, degree=1) for ends in ((0, 1, 1), (-1, 1, 2)))
+    net = kanml.Network([kanml.SplineLayer(p, p, first), kanml.SplineLayer(p, 1, second)])
+    diagonal = np.einsum("pq,j->pjq", np.eye(p), [-0.5, 0.5])
+    slopes = np.tile([1.0, 0.0, 0.355], p)  # -1 on the left of 0, 0.355 on the right
+    net = net.with_parameters(np.append(diagonal, slopes))
+    x = np.array([[float((n - i) % p in chosen) for i in range(p)] for n in range(p)])
+    edges = np.flatnonzero(np.append(np.broadcast_to(np.eye(p)[:, None], (p, 2, p)), 0 * slopes))
+    norms = [
+        np.linalg.norm(analysis.jacobian(net, x, basis)[:, edges], 2)
+        for basis in ("spline", "scaled-relu")
+    ]
+    assert 4.2 < (norms[0] / norms[1]) ** 2 < 16
+    assert ratio(net, x) <= 2  # of all parameters
