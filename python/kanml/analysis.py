@@ -102,8 +102,9 @@ def transform_spectrum(space: SplineSpace) -> TransformSpectrum:
     ``2 * eps * sqrt(s_max / s_min)``, and those at both ends are accurate to a few units of
     rounding. The eigenvectors are joined at the same place.
 
-    The inverse of A is a product of bidiagonal matrices with positive entries, so that
-    ``(A^T A)^-1`` and ``(A A^T)^-1`` are oscillation matrices in the sense of Gantmacher and Krein.
+    The inverse of A is a product of triangles of ones and positive diagonal matrices, all totally
+    nonnegative, and has no zero on or above its diagonal. So ``(A^T A)^-1`` and ``(A A^T)^-1`` are
+    oscillation matrices in the sense of Gantmacher and Krein.
     For any knots, therefore, all eigenvalues are simple, and eigenvector j (from 0, by ascending
     eigenvalue of A^T A) has exactly j sign changes. See figures 1 and 2 of Southworth, Actor,
     Harper and Cyr, arXiv:2603.04827.
