@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from scipy.interpolate import BSpline
 
 import kanml
@@ -221,6 +221,21 @@ def test_solutions_on_512_intervals(degree, kind):
 
 
 @no_digits_left
+@pytest.mark.parametrize("degree", DEGREES)
+def test_solutions_do_not_get_worse_with_the_intervals(degree):
+    # Sums of 20,000 terms: without carrying their rounding along, they lose two digits.
+    space = uniform(20_000, degree)
+    A, t = kanml.relu_transform(space), np.longdouble(space.knots)
+    v = np.random.default_rng(0).uniform(0.0, 1.0, space.dim)
+    down, up = A.T.solve(v), A.solve(v)
+    for i in np.linspace(0, space.dim - 1, 20).astype(int):
+        before = np.prod([t[i + l] - t[: i + 1] for l in range(1, degree + 1)], axis=0)  # noqa: E741
+        after = np.prod([t[i + l : space.dim + l] - t[i] for l in range(1, degree + 1)], axis=0)  # noqa: E741
+        for got, exact in ((down[i], before @ v[: i + 1]), (up[i], after @ v[i:])):
+            assert abs(got - exact) <= 4 * EPS * exact
+
+
+@no_digits_left
 @given(breakpoints(), degrees)
 def test_adjoint(t, degree):
     A = kanml.relu_transform(kanml.SplineSpace(t, degree))
@@ -323,6 +338,18 @@ def test_solving_warns_where_every_digit_is_lost():
     A @ v.astype(np.float32), A.T @ v.astype(np.float32), A.inverse.solve(v.astype(np.float32))
 
 
+def test_solving_warns_from_where_float32_is_refused():
+    seen = set()
+    for n in range(50, 90):
+        A = kanml.relu_transform(uniform(n, 3))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            A.T.solve(np.ones(A.shape[0], np.float32))
+        assert len(caught) == (A.lost("float32") >= 1)
+        seen.add(len(caught))
+    assert seen == {0, 1}
+
+
 FITS = naming("float32", repr(uniform(100, 3)), "layers[0]", "fewer intervals", "float64")
 
 
@@ -394,13 +421,13 @@ def test_one_function_in_both_bases_on_the_whole_line(degree, rule, dtype):
     in_relu = net.to_basis("relu")
     assert in_relu.dtype == net.dtype
     x = np.random.default_rng(0).uniform(-1.6, 1.6, (300, 2)).astype(dtype)
-    eps = np.finfo(dtype).eps
-    allowed = eps * (4 * uncertainty(net, x))
+    allowed = np.finfo(dtype).eps * uncertainty(net, x)  # found: a quarter of it
     assert np.all(abs(in_relu(x) - net(x)) <= allowed)
     back = in_relu.to_basis("spline")
     assert np.all(abs(back(x) - net(x)) <= allowed)
 
 
+@settings(max_examples=25)
 @given(breakpoints(), degrees)
 def test_one_spline_in_both_bases(t, degree):
     space = kanml.SplineSpace(t, degree)
@@ -441,15 +468,6 @@ def test_only_spline_layers_change_basis():
     np.testing.assert_allclose(in_relu(x), net(x), rtol=0, atol=1e-12)
 
 
-def exact_sum(space, w, x):
-    """sum_j w_j psi_j(x) and sum_j |w_j| psi_j(x), rounded once: whole numbers in between."""
-    numbers, unit = relu.whole(np.concatenate([space.knots, np.float64(x)]))
-    weights, weight_unit = relu.whole(w)
-    powers = relu.basis(numbers[: len(space.knots)], space.degree, numbers[len(space.knots) :])
-    unit = unit**space.degree * weight_unit
-    return tuple((powers @ v / unit).astype(float) for v in (weights, abs(weights)))
-
-
 @few_digits_left
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("n", [1, 8, 64, 512])
@@ -464,7 +482,7 @@ def test_values_are_as_good_as_the_weights(degree, n, dtype):
         net = one_spline(space, seed, dtype=dtype).to_basis("relu")
         points = np.unique(all_points(space.breakpoints)[:: 1 + n // 16].astype(dtype))
         x = points[(points >= -1) & (points <= 1)]
-        exact, size = exact_sum(space, net.parameters, x)
+        exact, size = relu.exact_sum(space.knots, degree, net.parameters, x)
         error = abs(np.float64(net(x[:, None])[:, 0]) - exact)
         assert np.all(error <= 4 * np.finfo(dtype).eps * size)  # found: 2.5
 
@@ -474,7 +492,7 @@ def test_values_are_better_than_those_of_the_direct_sum(dtype):
     space = uniform(64 if dtype == "float64" else 16, 3)
     net = one_spline(space, seed=0, dtype=dtype).to_basis("relu")
     x = np.linspace(-1, 1, 201).astype(dtype)
-    exact, _ = exact_sum(space, net.parameters, x)
+    exact, _ = relu.exact_sum(space.knots, 3, net.parameters, x)
     direct = np.float64(relu.evaluate(space.knots.astype(dtype), 3, net.parameters, x))
     ours = np.float64(net(x[:, None])[:, 0])
     assert abs(ours - exact).max() <= 0.05 * abs(direct - exact).max()
@@ -518,9 +536,9 @@ def by_direct_sum(net, x, function, at=None):
     ])  # fmt: skip
 
 
-def condition(net):
-    spaces = (space for layer in net.layers for space in layer.spaces)
-    return max(kanml.relu_transform(space).condition for space in spaces)
+def growth(net, x):
+    """How much larger than the outputs the sums of |w_j| psi_j are that they are made of."""
+    return uncertainty(net, x).max() / abs(net(x)).max()
 
 
 @pytest.mark.parametrize("degree", DEGREES)
@@ -542,7 +560,7 @@ def test_vjp_agrees_with_complex_step_through_the_direct_sum(degree):
     net, x = inside(spline_network([2, 3, 2], degree).to_basis("relu"), 20)
     cotangent = np.random.default_rng(2).normal(size=(20, 2))
     by_theta, by_x = net.vjp(x, cotangent)
-    bound = EPS * condition(net)
+    bound = EPS * growth(net, x)  # found: a quarter of it
 
     expected = by_direct_sum(net, x, lambda y: np.sum(cotangent * y))
     for block in net.blocks:
@@ -562,7 +580,7 @@ def test_vjp_agrees_with_complex_step_through_the_direct_sum(degree):
 def test_mean_squared_error_and_jvp_agree_with_the_direct_sum(degree):
     net, x = inside(spline_network([2, 3, 1], degree).to_basis("relu"), 20)
     target = np.cos(x[:, :1])
-    bound = EPS * condition(net)
+    bound = EPS * growth(net, x)  # found: a quarter of it
     value, gradient = net.mean_squared_error(x, target)
     expected = by_direct_sum(net, x, lambda y: np.mean((y - target) ** 2))
     assert value == pytest.approx(np.mean((reference_output(net, x) - target) ** 2), rel=1e-9)
@@ -610,7 +628,7 @@ def test_gradients_change_basis_by_A(degree):
 def test_same_bits_with_any_number_of_threads(degree, dtype):
     net = spline_network([2, 6, 2], degree, dtype=dtype).to_basis("relu")
     rng = np.random.default_rng(6)
-    x, cotangent = rng.uniform(-1.3, 1.3, (4000, 2)), rng.normal(size=(4000, 2))
+    x, cotangent = rng.uniform(-1.3, 1.3, (2000, 2)), rng.normal(size=(2000, 2))
 
     def everything(threads):
         loss, gradient = net.mean_squared_error(x, cotangent, num_threads=threads)
@@ -649,6 +667,7 @@ def exact_prolongation(coarse, fine):
     return relu.by_divided_difference(knots[1], k).T @ P @ relu.inverse(knots[0], k).T
 
 
+@settings(max_examples=25)
 @given(refinements(max_intervals=4, max_new=4), degrees)
 def test_prolongation_is_the_conjugated_one(pair, degree):
     coarse, fine = (kanml.SplineSpace(t, degree) for t in pair)
@@ -675,6 +694,7 @@ def test_prolongation_of_a_factor(degree, factor):
         assert np.all(P[~nonzero] == 0)
 
 
+@settings(max_examples=25)
 @pytest.mark.parametrize("dtype", DTYPES)
 @given(pair=refinements(), degree=degrees)
 def test_interior_weights_stay_with_their_knots(pair, degree, dtype):
@@ -703,6 +723,7 @@ def test_dual_and_moments(pair, degree):
         assert np.all((carried >= 0) & (carried <= (1 + 8 * EPS) * (g**2).max(axis=0)))
 
 
+@settings(max_examples=25)
 @given(refinements(), degrees)
 def test_refining_one_spline(pair, degree):
     coarse, fine = (kanml.SplineSpace(t, degree) for t in pair)
@@ -716,44 +737,38 @@ def test_refining_one_spline(pair, degree):
         assert np.all(error <= 3 * EPS * (uncertainty(net, x) + uncertainty(refined, x)))
 
 
-CHOSEN = [0.001, 0.02, 0.5]
-
-
-def refined(net, how):
-    if how == "chosen":  # at a fiftieth of the end intervals, and in the middle of one
-        spaces = [
-            [s.insert(s.breakpoints[0] + np.array(CHOSEN) * (s.breakpoints[1] - s.breakpoints[0]))
-             for s in layer.spaces]
-            for layer in net.layers
-        ]  # fmt: skip
-        return net.refine(spaces=spaces)
-    return net.refine(how)
-
-
-@pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("how", [2, 3])
+@pytest.mark.parametrize(
+    ("factors", "rule"),
+    [*(((2, 2, 2), rule) for rule in RULES), ((3, 3), "linear"), ((2, 3, 2), "linear")],
+)
 @pytest.mark.parametrize("degree", DEGREES)
-def test_three_refinements_keep_the_function_everywhere(degree, how, rule):
+def test_refinements_keep_the_function_everywhere(degree, factors, rule):
     nets = [spline_network([2, 3, 2], degree, rule).to_basis("relu")]
-    for _ in range(3 if how == 2 else 2):
-        nets.append(refined(nets[-1], how))
-    x = np.random.default_rng(7).uniform(-1.6, 1.6, (100, 2))
-    allowed = 3 * EPS * sum(uncertainty(net, x) for net in nets)
+    for factor in factors:
+        nets.append(nets[-1].refine(factor))
+    x = np.random.default_rng(7).uniform(-1.6, 1.6, (40, 2))
+    allowed = EPS * sum(uncertainty(net, x) for net in nets)  # found: a fifth of it
     assert np.all(abs(nets[-1](x) - nets[0](x)) <= allowed)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("degree", [1, 2, 3])
+@few_digits_left
+@pytest.mark.parametrize(
+    ("degree", "dtype"), [*((k, "float64") for k in DEGREES), (1, "float32"), (2, "float32")]
+)
 def test_refining_to_chosen_spaces(degree, dtype):
-    how = "chosen" if dtype == "float64" else 2
     net = spline_network([2, 3, 2], degree, dtype=dtype).to_basis("relu")
-    fine = refined(net, how)
+    # At a fiftieth of the first interval, in the middle of it, and another layer not at all.
+    spaces = [
+        space.insert(space.breakpoints[0] + np.array([0.02, 0.5]) * np.diff(space.breakpoints)[0])
+        for space in net.layers[0].spaces
+    ]
+    fine = net.refine(spaces=[spaces, None])
     assert fine.dtype == net.dtype
     assert [layer.basis for layer in fine.layers] == ["relu", "relu"]
-    x = np.random.default_rng(8).uniform(-1.6, 1.6, (100, 2)).astype(dtype)
-    allowed = 3 * np.finfo(dtype).eps * (uncertainty(net, x) + uncertainty(fine, x))
-    assert np.all(abs(np.float64(fine(x)) - net(x)) <= allowed)
     assert same_bits(net.prolongation(fine) @ net.parameters, fine.parameters)
+    x = np.random.default_rng(8).uniform(-1.6, 1.6, (50, 2)).astype(dtype)
+    allowed = np.finfo(dtype).eps * (uncertainty(net, x) + uncertainty(fine, x))
+    assert np.all(abs(np.float64(fine(x)) - net(x)) <= allowed)
 
 
 def test_breakpoints_that_are_nested_up_to_rounding():

@@ -41,6 +41,15 @@ def evaluate(knots, degree, weights, x):
     return basis(knots, degree, x) @ weights
 
 
+def exact_sum(knots, degree, weights, x):
+    """sum_j w_j psi_j(x) and sum_j |w_j| psi_j(x) for doubles, rounded once."""
+    numbers, unit = whole(np.concatenate([knots, x]))
+    coefficients, weight_unit = whole(weights)
+    powers = basis(numbers[: len(knots)], degree, numbers[len(knots) :])
+    unit = unit**degree * weight_unit
+    return tuple((powers @ v / unit).astype(float) for v in (coefficients, abs(coefficients)))
+
+
 def by_recursion(knots, degree):
     """A by the paper's (5), from order r = 1, bidiagonal, to r = degree + 1.
 
