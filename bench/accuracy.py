@@ -1,4 +1,4 @@
-"""Print the errors that the tests bound: splines, gradients, refinement, bits.
+"""Print the errors that the tests bound: splines, gradients, refinement, bits, powers of ReLUs.
 
     python bench/accuracy.py
 
@@ -9,6 +9,7 @@ the largest error that was found, beside the bound.
 from __future__ import annotations
 
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 import test_network as cases
 from helpers import random_breakpoints, reference_output, same_bits
-from reference import networks
+from reference import networks, relu
 
 
 def relative(actual: np.ndarray, expected: np.ndarray) -> float:
@@ -102,6 +103,87 @@ def threads_agree() -> bool:
     return agree
 
 
+DEGREES = range(1, 6)
+INTERVALS = (8, 64, 512)
+
+
+def relu_transform() -> float:
+    """b = A psi, relative to the sums of the absolute values of its terms."""
+    worst = 0.0
+    for degree in DEGREES:
+        for n in (1, 5, 40, 512):
+            nonuniform = random_breakpoints(np.random.default_rng(n), n, -1, 3, ratio=1e3)
+            for points in (np.linspace(-1, 1, n + 1), nonuniform):
+                space = kanml.SplineSpace(points, degree)
+                beside = np.nextafter(points, points[::-1])
+                x = np.concatenate([points, beside, np.linspace(points[0], points[-1], 200)])
+                A, psi = kanml.relu_transform(space), kanml.relu_basis(space, x)
+                size = psi @ np.abs(A.toarray()).T
+                error = np.abs((A @ psi.T).T - space.design_matrix(x))
+                worst = max(worst, float((error[size > 0] / size[size > 0]).max()))
+    return worst
+
+
+def relu_growth(degree: int, n: int) -> float:
+    """The largest sum_j |A_ij psi_j(x)| that a B-spline, of at most 1, is made of."""
+    space = kanml.SplineSpace.uniform(-1, 1, n, degree)
+    psi = kanml.relu_basis(space, np.linspace(-1, 1, 2 * n + 1))
+    return float((psi @ np.abs(kanml.relu_transform(space).toarray()).T).max())
+
+
+def relu_round_trip(degree: int, n: int, dtype: str) -> tuple[float, float] | None:
+    """Random coefficients to ReLU weights in a dtype and back: relative error, and its bound."""
+    A = kanml.relu_transform(kanml.SplineSpace.uniform(-1, 1, n, degree))
+    u = np.random.default_rng(0).normal(size=A.shape[0]).astype(dtype)
+    if A.lost(dtype) >= 1:
+        return None
+    return relative(A.T.solve(A.T @ u), u), A.condition * float(np.finfo(dtype).eps)
+
+
+def relu_values(degree: int, n: int, dtype: str) -> tuple[float, float] | None:
+    """Errors of the sum of powers, term by term, and of the network with the same weights.
+
+    Relative to the largest value; against whole numbers, so that only the weights are rounded.
+    """
+    space = kanml.SplineSpace.uniform(-1, 1, n, degree)
+    A = kanml.relu_transform(space)
+    if A.lost(dtype) >= 1:
+        return None
+    layer = kanml.SplineLayer(1, 1, space, basis="relu")
+    u = np.random.default_rng(0).normal(size=space.dim)
+    net = kanml.Network([layer], dtype=dtype).with_parameters(A.T @ u)
+    x = np.random.default_rng(1).uniform(-1, 1, 100).astype(dtype)
+    exact, _ = relu.exact_sum(space.knots, degree, net.parameters, x)
+    direct = relu.evaluate(space.knots.astype(dtype), degree, net.parameters, x)
+    return relative(np.float64(direct), exact), relative(np.float64(net(x[:, None])[:, 0]), exact)
+
+
+def print_relu_tables() -> None:
+    """Tables by degree (down) and intervals (across)."""
+    print("\nlargest sum of |A_ij psi_j|, for B-splines of at most 1")
+    print("degree" + "".join(f"{f'n = {n}':>12s}" for n in INTERVALS) + "   power of n")
+    for degree in DEGREES:
+        sums = [relu_growth(degree, n) for n in INTERVALS]
+        power = np.polyfit(np.log(INTERVALS), np.log(sums), 1)[0]
+        print(f"{degree:<6d}" + "".join(f"{v:12.1e}" for v in sums) + f"{power:13.2f}")
+    for title, measure in (
+        (
+            "coefficients to ReLU weights and back: relative error (condition * eps)",
+            relu_round_trip,
+        ),
+        ("values of a ReLU layer, error / max |f|: term by term (kanml)", relu_values),
+    ):
+        for dtype in ("float64", "float32"):
+            print(f"\n{title}, {dtype}")
+            print("degree" + "".join(f"{f'n = {n}':>20s}" for n in INTERVALS))
+            for degree in DEGREES:
+                with warnings.catch_warnings():  # where one percent is lost, and that is meant
+                    warnings.simplefilter("ignore", RuntimeWarning)
+                    pairs = [measure(degree, n, dtype) for n in INTERVALS]
+                cells = ["refused" if p is None else f"{p[0]:.0e} ({p[1]:.0e})" for p in pairs]
+                print(f"{degree:<6d}" + "".join(f"{cell:>20s}" for cell in cells))
+
+
 def main() -> None:
     gradient, adjoint = gradients()
     rows = [
@@ -109,11 +191,13 @@ def main() -> None:
         ("gradients against complex step", gradient, 1e-9),
         ("adjoint identity", adjoint, 1e-12),
         ("output after three refinements", refinement(), 1e-13),
+        ("b = A psi, by sum |A psi|", relu_transform(), 16 * float(np.finfo(float).eps)),
     ]
     print(f"{'largest relative error':40s}{'found':>10s}{'bound':>10s}")
     for name, found, bound in rows:
         print(f"{name:40s}{found:10.1e}{bound:10.0e}")
     print(f"same bits with 1, 2, 3 and 8 threads: {'yes' if threads_agree() else 'NO'}")
+    print_relu_tables()
 
 
 if __name__ == "__main__":

@@ -42,6 +42,26 @@ Jet spline(std::span<const double> knots, int degree, std::span<const double> co
   return sum;
 }
 
+double change_of_basis(std::span<const double> knots, int degree, std::size_t i, std::size_t j) {
+  const auto r = static_cast<std::size_t>(degree) + 1;
+  if (j < i || j > i + r) return 0.0;
+  double entry = (r % 2 == 0 ? 1.0 : -1.0) * (knots[i + r] - knots[i]);
+  for (std::size_t l = i; l <= i + r; ++l) {
+    if (l != j) entry /= knots[j] - knots[l];
+  }
+  return entry;
+}
+
+double inverse_change_of_basis(std::span<const double> knots, int degree, std::size_t j,
+                               std::size_t i) {
+  if (i < j) return 0.0;
+  double product = 1.0;
+  for (std::size_t l = 1; l <= static_cast<std::size_t>(degree); ++l) {
+    product *= knots[i + l] - knots[j];
+  }
+  return product;
+}
+
 ReferenceNetwork::ReferenceNetwork(std::vector<kanml::Layer> layers,
                                    const std::function<double(double)>& round)
     : layers_(std::move(layers)) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <functional>
 #include <span>
 #include <vector>
@@ -45,6 +46,13 @@ index first_nonzero(std::span<const double> knots, int degree, double x);
 // The value of a spline at x.
 Jet spline(std::span<const double> knots, int degree, std::span<const double> coefficients,
            double x);
+
+// A_ij in b = A psi, where psi_j(x) = max(x - t_j, 0)^degree, by the closed form.
+double change_of_basis(std::span<const double> knots, int degree, std::size_t i, std::size_t j);
+
+// Entry ji of the inverse of A: the coefficient of b_i in psi_j, by Marsden's identity.
+double inverse_change_of_basis(std::span<const double> knots, int degree, std::size_t j,
+                               std::size_t i);
 
 // A network of linear and spline layers; hidden values must stay inside the domains.
 class ReferenceNetwork {

@@ -28,7 +28,10 @@ def reference_layers(net, parameters=None):
             knots = tuple(splines.knots_with_ghosts(s.breakpoints, s.degree) for s in layer.spaces)
             degree = layer.spaces[0].degree
             coefficients = arrays[i, "coefficients"]
-            layers.append(networks.Spline(knots, degree, coefficients, layer.extrapolation))
+            if layer.basis == "relu":
+                layers.append(networks.Relu(knots, degree, coefficients))
+            else:
+                layers.append(networks.Spline(knots, degree, coefficients, layer.extrapolation))
         elif isinstance(layer, kanml.Linear):
             layers.append(networks.Linear(arrays[i, "weights"], arrays.get((i, "bias"))))
         elif isinstance(layer, kanml.Affine):

@@ -9,7 +9,7 @@ import pytest
 
 import kanml
 from kanml.__main__ import main
-from kanml.experiments import demo, regression
+from kanml.experiments import demo, regression, spectrum
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.py"))
 
@@ -38,6 +38,7 @@ def test_info_names_versions_and_threads(tmp_path):
         (["--threads", "0", "info"], "--threads must be at least 1, got 0"),
         (["reproduce", "chess"], "chess"),
         (["demo", "--picture", "no/such/folder/x.png"], "no/such/folder/x.png"),
+        (["reproduce", "spectrum", "--picture", "no/such/folder/x.png"], "no/such/folder/x.png"),
     ],
 )
 def test_bad_arguments_are_named(arguments, message, capsys):
@@ -128,6 +129,46 @@ def test_meter_keeps_the_last_network_within_each_budget():
     assert fit.test_error == pytest.approx(
         np.mean((meter.last["evaluations"].network(data.x_test) - data.y_test) ** 2), rel=1e-12
     )
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """The spectra for few intervals, the kernels of few networks."""
+    monkeypatch.setattr(spectrum, "INTERVALS", (32, 64, 128))
+    monkeypatch.setattr(spectrum, "SIGNS_INTERVALS", 32)
+    monkeypatch.setattr(spectrum, "PICTURE_INTERVALS", (4, 8))
+    monkeypatch.setattr(spectrum, "SEEDS", 1)
+
+
+def test_spectrum_prints_its_tables_and_draws_the_picture(small, tmp_path, capsys):
+    picture = tmp_path / "spectrum.png"
+    assert main(["reproduce", "spectrum", "--picture", str(picture)]) == 0
+    table = capsys.readouterr().out
+    lines = [line.split()[3:] for line in table.splitlines() if line.startswith("r =")]
+    conditions, signs, ratios = lines[:4], lines[4:8], lines[8:]
+    for order, (*_, fitted, expected) in zip(spectrum.ORDERS, conditions, strict=True):
+        assert int(expected) == 2 * order
+        assert float(fitted) == pytest.approx(2 * order, rel=0.15)
+    for order, (right, left, *errors) in zip(spectrum.ORDERS, signs, strict=True):
+        assert right == left == f"{31 + order}/{31 + order}"
+        assert all(0 < float(error) < 1e-9 for error in errors)
+    assert [row[0] for row in ratios] == ["4"] * 5
+    for row in ratios:
+        corrected, networks, proven, outside, residual, functional = map(float, row[1:])
+        assert networks <= proven
+        assert max(networks, outside, residual, functional) <= corrected * 1.001
+    assert float(ratios[0][4]) == pytest.approx(5.8)  # more than the paper's 4
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert "matplotlib.pyplot" not in sys.modules
+
+
+def test_spectrum_without_matplotlib_says_what_is_missing(small, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert main(["reproduce", "spectrum", "--picture", str(tmp_path / "spectrum.png")]) == 1
+    output = capsys.readouterr()
+    assert "corrected" in output.out
+    assert "pip install 'kanml[plot]'" in output.err
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)

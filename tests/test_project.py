@@ -30,7 +30,7 @@ LAYERS = [
     ["layers"],
     ["initialisation"],
     ["network"],
-    ["problems", "geometry", "export"],
+    ["problems", "geometry", "export", "analysis"],
     ["checkpoint"],
     ["training"],
     ["experiments"],

@@ -5,12 +5,14 @@ These run without kanml: an oracle that is wrong would send everybody looking in
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given
 from scipy.interpolate import BSpline
 
-from reference import networks, splines
+from reference import networks, relu, splines
 from strategies import all_points, breakpoints, degrees, refinements
 
 
@@ -115,3 +117,34 @@ def test_kink_distance():
     ]
     x = np.array([[0.05], [0.3], [-0.35]])  # 0.6, 1.1 and -0.2 (relu: 0, a knot) arrive
     np.testing.assert_allclose(networks.kink_distance(layers, x), [0.4, 0.1, 0.0], atol=1e-15)
+
+
+# Powers of ReLUs, in fractions: nothing is rounded, so equal means equal.
+
+
+@given(breakpoints(max_intervals=6), degrees)
+def test_recursion_and_divided_difference_are_one_matrix(t, degree):
+    knots = relu.fractions(splines.knots_with_ghosts(t, degree))
+    A = relu.by_recursion(knots, degree)
+    assert (relu.by_divided_difference(knots, degree) == A).all()
+    assert (relu.inverse(knots, degree) @ A == np.eye(len(A), dtype=int)).all()
+
+
+@pytest.mark.parametrize("degree", range(1, 6))
+def test_uniform_knots_give_a_toeplitz_matrix(degree):
+    spacing = Fraction(2, 7)
+    knots = spacing * relu.fractions(np.arange(-degree, 6 + degree))
+    A = relu.by_recursion(knots, degree)
+    assert (relu.toeplitz(len(A), degree, spacing) == A).all()
+
+
+@pytest.mark.parametrize("degree", range(1, 6))
+def test_b_splines_are_these_combinations_of_powers(degree):
+    t = relu.fractions([-1.0, -0.75, 0.1, 0.5, 2.0])
+    knots = splines.knots_with_ghosts(t, degree)
+    x = np.concatenate([t, relu.fractions(np.linspace(-1.0, 2.0, 29))])
+    powers = relu.basis(knots, degree, x)
+    A = relu.by_divided_difference(knots, degree)
+    assert (splines.basis(knots, degree, x) == powers @ A.T).all()
+    w = relu.fractions(np.cos(np.arange(len(A))))
+    assert (relu.evaluate(knots, degree, w, x) == powers @ w).all()

@@ -1,5 +1,6 @@
 """Kolmogorov-Arnold networks with spline activations, trained coarse to fine."""
 
+from kanml import analysis
 from kanml._core import __version__
 from kanml.checkpoint import Checkpoint
 from kanml.export import export_mlp
@@ -31,6 +32,7 @@ __all__ = [
     "SplineLayer",
     "SplineSpace",
     "__version__",
+    "analysis",
     "export_mlp",
     "get_num_threads",
     "load",

@@ -35,7 +35,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     reproduce = commands.add_parser(
         "reproduce", help="run an experiment of the paper, its numbers beside ours"
     )
-    reproduce.add_argument("experiment", choices=["regression"])
+    reproduce.add_argument("experiment", choices=["regression", "spectrum"])
+    reproduce.add_argument(
+        "--picture",
+        type=Path,
+        default=Path("kanml-spectrum.png"),
+        metavar="FILE",
+        help="where the picture of 'spectrum' goes (default: %(default)s)",
+    )
     options = parser.parse_args(arguments)
 
     if options.threads is not None:
@@ -45,12 +52,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             parser.error(f"--threads must be at least 1, got {options.threads}")
     if options.command == "info":
         return _info()
+    if not options.picture.resolve().parent.is_dir():
+        parser.error(f"--picture must be in an existing folder, got {options.picture}")
     if options.command == "demo":
         from kanml.experiments.demo import demo as run_demo
 
-        if not options.picture.resolve().parent.is_dir():
-            parser.error(f"--picture must be in an existing folder, got {options.picture}")
         return run_demo(options.picture)
+    if options.experiment == "spectrum":
+        from kanml.experiments.spectrum import reproduce as run_spectrum
+
+        return run_spectrum(options.picture)
     from kanml.experiments.regression import reproduce as run_regression
 
     run_regression()

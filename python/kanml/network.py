@@ -165,7 +165,7 @@ class Architecture:
         """Check all layers in the ReLU basis; see `require_weights_that_fit`."""
         for i, layer in enumerate(self.layers):
             if isinstance(layer, SplineLayer) and layer.basis == "relu":
-                for space in set(layer.spaces):
+                for space in dict.fromkeys(layer.spaces):  # in order: the first bad one is named
                     require_weights_that_fit(self.relu_transforms[space], dtype, f"layers[{i}]")
 
 
@@ -589,8 +589,8 @@ class Network:
         Raises
         ------
         ValueError
-            If a chosen space is no refinement of the present one, or the dtype cannot hold the ReLU
-        weights of a finer layer in that basis.
+            If a chosen space is no refinement of the present one, or the dtype cannot hold the
+            weights of a finer layer in the ReLU basis.
         """
         architecture = self._architecture.refine(factor, spaces)
         operator = self._architecture.prolongation(architecture)

@@ -1,11 +1,12 @@
-"""Pictures of training runs and fits. Needs matplotlib: the extra ``plot``."""
+"""Pictures of training runs, fits and spectra. Needs matplotlib: the extra ``plot``."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from kanml._validation import Float64Array
 from kanml.history import History
@@ -14,7 +15,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["figure", "plot_convergence", "plot_surface"]
+__all__ = [
+    "figure",
+    "plot_conditions",
+    "plot_convergence",
+    "plot_eigenvectors",
+    "plot_sign_changes",
+    "plot_spectra",
+    "plot_surface",
+]
 
 
 def figure(width: float, height: float) -> Figure:
@@ -69,3 +78,90 @@ def plot_surface(axes: Axes, values: Float64Array, extent: float, title: str) ->
     axes.set_title(title)
     axes.set_xlabel("x")
     axes.set_ylabel("y")
+
+
+def plot_spectra(axes: Axes, spectra: Mapping[str, Float64Array], title: str) -> None:
+    """Plot eigenvalues, of a change of basis or of kernels, against their rank from 1.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    spectra : mapping of str to ndarray, shape (dim,)
+        By name, in the order of the ranks. What is not positive is left out.
+    title : str
+    """
+    for name, values in spectra.items():
+        axes.loglog(np.arange(1, len(values) + 1), values, ".-", ms=3, label=name)
+    axes.set_xlabel("rank")
+    axes.set_ylabel("eigenvalue")
+    axes.set_title(title)
+    axes.legend()
+    axes.grid(alpha=0.3)
+
+
+def plot_conditions(
+    axes: Axes, intervals: Sequence[int], conditions: Mapping[int, Sequence[float]]
+) -> None:
+    """Plot the condition of A^T A against the number of intervals, with its growth n^(2r).
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    intervals : sequence of int
+    conditions : mapping of int to sequence of float
+        By order r, a number for each number of intervals. A dotted line through the last one has
+        the slope 2r.
+    """
+    n = np.asarray(intervals, dtype=np.float64)
+    for order, values in conditions.items():
+        (line,) = axes.loglog(n, values, "o-", ms=4, label=f"r = {order}")
+        growth = values[-1] * (n / n[-1]) ** (2 * order)
+        axes.loglog(n, growth, ":", color=line.get_color())
+    axes.set_xticks([], minor=True)
+    axes.set_xticks(n, [str(i) for i in intervals])
+    axes.set_xlabel("intervals n")
+    axes.set_ylabel("condition of $A^T A$")
+    axes.set_title("Condition; dotted: $n^{2r}$")
+    axes.legend()
+    axes.grid(alpha=0.3)
+
+
+def plot_eigenvectors(
+    axes: Axes, vectors: Float64Array, columns: Sequence[int], title: str
+) -> None:
+    """Plot some columns of a matrix of eigenvectors, each on a line of its own.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    vectors : ndarray, shape (dim, dim)
+    columns : sequence of int
+    title : str
+    """
+    for height, j in enumerate(columns):
+        scale = 2.2 * np.abs(vectors[:, j]).max()
+        axes.axhline(-height, color="0.8", lw=0.6)
+        axes.plot(vectors[:, j] / scale - height, lw=1)
+    axes.set_yticks(-np.arange(len(columns)), [f"j = {j}" for j in columns])
+    axes.set_xlabel("entry")
+    axes.set_title(title)
+
+
+def plot_sign_changes(axes: Axes, sign_changes: Mapping[str, npt.NDArray[np.int64]]) -> None:
+    """Plot the number of sign changes of eigenvector j against j.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    sign_changes : mapping of str to ndarray of int, shape (dim,)
+        By name.
+    """
+    markers = "os^vDx+"
+    for i, (name, counts) in enumerate(sign_changes.items()):
+        marker = markers[i % len(markers)]
+        axes.plot(counts, marker, ms=8 - i, markerfacecolor="none", markevery=5, label=name)
+    axes.set_xlabel("j")
+    axes.set_ylabel("sign changes")
+    axes.set_title("Sign changes of eigenvector j")
+    axes.legend()
+    axes.grid(alpha=0.3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from kanml import _core
 from kanml._validation import Float64Array, FloatArray, choice
@@ -182,7 +183,8 @@ def _relu_prolongation(coarse: SplineSpace, fine: SplineSpace) -> Prolongation:
     )
     weight = np.clip((fine.knots[: fine.dim] - nodes[left]) / (nodes[left + 1] - nodes[left]), 0, 1)
 
-    def combine(matrix: Float64Array, x: FloatArray) -> FloatArray:
+    # Large terms of opposite signs: in extended precision only the result is rounded.
+    def combine(matrix: npt.NDArray[np.longdouble], x: FloatArray) -> FloatArray:
         combined: FloatArray = np.einsum("lj,cjm->clm", matrix, x).astype(x.dtype)
         return combined
 
@@ -212,9 +214,10 @@ def _relu_prolongation(coarse: SplineSpace, fine: SplineSpace) -> Prolongation:
     return Prolongation((fine.dim, coarse.dim), apply, transpose, dual, squares, squares)
 
 
-def _lagrange(nodes: Float64Array, points: Float64Array) -> Float64Array:
+def _lagrange(nodes: Float64Array, points: Float64Array) -> npt.NDArray[np.longdouble]:
     """Return the Lagrange polynomials of the nodes, a row each, at points, a column each."""
-    matrix = np.ones((nodes.size, points.size))
+    matrix = np.ones((nodes.size, points.size), np.longdouble)
+    nodes, points = nodes.astype(np.longdouble), points.astype(np.longdouble)
     for row, node in enumerate(nodes):
         for other in np.delete(nodes, row):
             matrix[row] *= (points - other) / (node - other)

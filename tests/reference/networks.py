@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reference import splines
+from reference import relu, splines
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,23 @@ class Spline:
             for kink in kinks:
                 distance = np.minimum(distance, abs(x[:, p] - kink))
         return distance
+
+
+@dataclass(frozen=True)
+class Relu:
+    """y_q = sum_p sum_j w_jq max(x_p - t_j, 0)^k, term by term: splines inside their domains."""
+
+    knots: tuple
+    degree: int
+    weights: np.ndarray
+
+    def __call__(self, x):
+        y, start = 0.0, 0
+        for p, knots in enumerate(self.knots):
+            stop = start + len(knots) - self.degree - 1
+            y = y + relu.evaluate(knots, self.degree, self.weights[start:stop], x[:, p])
+            start = stop
+        return y
 
 
 @dataclass(frozen=True)

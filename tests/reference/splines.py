@@ -146,7 +146,12 @@ def solve_exactly(matrix, right):
 
 
 def prolongation(coarse_knots, fine_knots, degree):
-    """P (fine dim, coarse dim), exact but for one rounding of each entry to double.
+    """P (fine dim, coarse dim), exact but for one rounding of each entry to double."""
+    return prolongation_in_fractions(coarse_knots, fine_knots, degree).astype(float)
+
+
+def prolongation_in_fractions(coarse_knots, fine_knots, degree):
+    """P (fine dim, coarse dim), exact: an array of fractions.
 
     The ghost knots of the fine space are in general not knots that can be inserted into the coarse
     one. But both spaces lead by knot insertion to the same clamped space, in which ghost knots
@@ -164,4 +169,4 @@ def prolongation(coarse_knots, fine_knots, degree):
     exact = solve_exactly(
         clamped_rows(fine, degree, breakpoints), clamped_rows(coarse, degree, breakpoints)
     )
-    return np.array([[float(v) for v in row] for row in exact])
+    return np.array(exact, dtype=object)

@@ -1,0 +1,431 @@
+"""What the change of basis between B-splines and powers of ReLUs does to training."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from kanml import _core
+from kanml._validation import Float64Array, choice, integer, samples
+from kanml.layers import SplineLayer
+from kanml.network import Network
+from kanml.relu import relu_transform
+from kanml.splines import SplineSpace
+
+__all__ = [
+    "NTKSpectrum",
+    "TransformSpectrum",
+    "jacobian",
+    "ntk",
+    "ntk_bound",
+    "ntk_spectrum",
+    "transform_condition",
+    "transform_spectrum",
+]
+
+BASES = ("spline", "relu", "scaled-relu")
+ROUNDING = 10 * float(np.finfo(np.float64).eps)  # of a singular value, relative to the greatest
+
+
+# The spectrum of the change of basis
+
+
+@dataclass(frozen=True, eq=False)
+class TransformSpectrum:
+    """Eigenvalues and eigenvectors of A^T A and A A^T; see `transform_spectrum`.
+
+    Attributes
+    ----------
+    eigenvalues : ndarray, shape (dim,)
+        Of A^T A and of A A^T, ascending: the squares of the singular values of A.
+    eigenvectors : ndarray, shape (dim, dim)
+        Column j is the unit eigenvector of A^T A to eigenvalue j; its first entry that is not lost
+        in rounding is positive.
+    left_eigenvectors : ndarray, shape (dim, dim)
+        Column j is that of A A^T, and of (A A^T)^-1, whose eigenvalue is ``1 / eigenvalues[j]``:
+        ``A @ eigenvectors[:, j] == sqrt(eigenvalues[j]) * left_eigenvectors[:, j]``.
+    sign_changes, left_sign_changes : ndarray of int, shape (dim,)
+        Of each column, in exact arithmetic j. Entries below `vector_errors` are left out: where
+        knots are uneven, eigenvectors decay exponentially away from where they live, signs are
+        lost in rounding and the count falls short of j.
+    eigenvalue_errors, vector_errors : ndarray, shape (dim,)
+        Estimates from above of the relative error of each eigenvalue and of the norm of the error
+        of each eigenvector, left or right: perturbation theory, with ten units of rounding.
+    """
+
+    eigenvalues: Float64Array
+    eigenvectors: Float64Array
+    left_eigenvectors: Float64Array
+    sign_changes: npt.NDArray[np.int64]
+    left_sign_changes: npt.NDArray[np.int64]
+    eigenvalue_errors: Float64Array
+    vector_errors: Float64Array
+
+    @property
+    def condition(self) -> float:
+        """The greatest eigenvalue divided by the least."""
+        return float(self.eigenvalues[-1] / self.eigenvalues[0])
+
+
+def transform_spectrum(space: SplineSpace) -> TransformSpectrum:
+    """Return the spectra of A^T A and A A^T, where ``b = A psi``; see `relu_transform`.
+
+    A^T A is what multiplies the gradient when gradient descent in B-spline coefficients is seen
+    from ReLU weights; (A A^T)^-1 when descent in ReLU weights is seen from B-spline coefficients.
+
+    Parameters
+    ----------
+    space : SplineSpace
+
+    Returns
+    -------
+    TransformSpectrum
+
+    Raises
+    ------
+    TypeError
+        If `space` is not a SplineSpace.
+    ValueError
+        If entries of A, of its inverse, or an eigenvalue are beyond the range of float64.
+
+    Notes
+    -----
+    Neither product is formed. A singular value s of A is computed with an error of
+    ``eps * s_max``, relatively ``eps * s_max / s``: that is good for the large ones. The small ones
+    are reciprocals of singular values of the inverse, relatively up to ``eps * s / s_min``; the
+    inverse has the nonnegative entries ``prod_{l = 1..k} (t_{i+l} - t_j)`` in row j and column
+    i >= j, each accurate to rounding. The two are joined where their errors cross, at
+    ``sqrt(s_min * s_max)``, so that no eigenvalue is relatively worse than about
+    ``2 * eps * sqrt(s_max / s_min)``, and those at both ends are accurate to a few units of
+    rounding. The eigenvectors are joined at the same place.
+
+    The inverse of A is a product of triangles of ones and positive diagonal matrices, all totally
+    nonnegative, and has no zero on or above its diagonal. So ``(A^T A)^-1`` and ``(A A^T)^-1`` are
+    oscillation matrices in the sense of Gantmacher and Krein.
+    For any knots, therefore, all eigenvalues are simple, and eigenvector j (from 0, by ascending
+    eigenvalue of A^T A) has exactly j sign changes. See figures 1 and 2 of Southworth, Actor,
+    Harper and Cyr, arXiv:2603.04827.
+
+    Examples
+    --------
+    >>> import kanml
+    >>> space = kanml.SplineSpace.uniform(0, 1, intervals=6, degree=2)
+    >>> spectrum = kanml.analysis.transform_spectrum(space)
+    >>> spectrum.sign_changes
+    array([0, 1, 2, 3, 4, 5, 6, 7])
+    >>> print(f"{spectrum.condition:.3e}")
+    3.316e+05
+    """
+    forward = relu_transform(space).toarray()
+    left, large, right = np.linalg.svd(forward)
+    inverse_left, reciprocals, inverse_right = np.linalg.svd(_inverse(space))
+    left, large, right = left[:, ::-1], large[::-1], right.T[:, ::-1]  # ascending
+    small = 1 / reciprocals
+    from_inverse = small < np.sqrt(large[-1]) * np.sqrt(small[0])
+
+    values = np.where(from_inverse, small, large)
+    vectors = np.where(from_inverse, inverse_left, right)
+    left_vectors = np.where(from_inverse, inverse_right.T, left)
+    errors = np.where(from_inverse, _vector_errors(reciprocals), _vector_errors(large))
+    signs = _first_signs(vectors, errors)
+    return TransformSpectrum(
+        eigenvalues=_squares(values, space),
+        eigenvectors=vectors * signs,
+        left_eigenvectors=left_vectors * signs,
+        sign_changes=_sign_changes(vectors, errors),
+        left_sign_changes=_sign_changes(left_vectors, errors),
+        eigenvalue_errors=2 * ROUNDING * np.minimum(values[-1] / values, values / values[0]),
+        vector_errors=errors,
+    )
+
+
+def transform_condition(space: SplineSpace) -> float:
+    """Return the condition number of A^T A, the ratio of its extreme eigenvalues.
+
+    It is ``(|A| |A^-1|)^2`` in spectral norms, both of matrices whose entries are accurate to
+    rounding, so that it is itself accurate to a few units of rounding. Cheaper than
+    `transform_spectrum`: no eigenvectors.
+
+    Parameters
+    ----------
+    space : SplineSpace
+
+    Examples
+    --------
+    >>> import kanml
+    >>> space = kanml.SplineSpace.uniform(0, 1, intervals=6, degree=2)
+    >>> print(f"{kanml.analysis.transform_condition(space):.3e}")
+    3.316e+05
+    """
+    forward = relu_transform(space).toarray()
+    norms = [np.linalg.norm(matrix, 2) for matrix in (forward, _inverse(space))]
+    return float((norms[0] * norms[1]) ** 2)
+
+
+def _inverse(space: SplineSpace) -> Float64Array:
+    """Return the inverse of A, entry by entry: the ReLU powers as combinations of B-splines.
+
+    In row j and column i >= j stands the blossom of ``(x - t_j)^k`` at ``t_{i+1}, ..., t_{i+k}``
+    (Marsden's identity), left of the diagonal zero.
+    """
+    dim = space.dim
+    own = space.knots[:dim, None]
+    inverse = np.ones((dim, dim))
+    for step in range(1, space.degree + 1):
+        inverse *= space.knots[step : step + dim] - own
+    return np.triu(inverse)
+
+
+def _vector_errors(values: Float64Array) -> Float64Array:
+    """Return the errors of singular vectors: rounding of the matrix, divided by the gap."""
+    gaps = np.abs(np.diff(values))
+    nearest = np.minimum(np.append(gaps, np.inf), np.insert(gaps, 0, np.inf))
+    with np.errstate(divide="ignore"):
+        errors: Float64Array = ROUNDING * np.maximum(values.max() / nearest, 1.0)
+    return errors
+
+
+def _first_signs(vectors: Float64Array, errors: Float64Array) -> Float64Array:
+    """Return for each column the sign of its first entry above its error; 1 if none is."""
+    first = np.argmax(np.abs(vectors) > errors, axis=0)
+    leading = np.take_along_axis(vectors, first[None], axis=0)[0]
+    return np.where(leading < 0, -1.0, 1.0)
+
+
+def _sign_changes(vectors: Float64Array, errors: Float64Array) -> npt.NDArray[np.int64]:
+    """Count the sign changes of each column among the entries above its error."""
+    counts = []
+    for vector, error in zip(vectors.T, errors, strict=True):
+        positive = vector[np.abs(vector) > error] > 0
+        counts.append(np.count_nonzero(positive[1:] != positive[:-1]))
+    return np.array(counts, dtype=np.int64)
+
+
+def _squares(values: Float64Array, space: SplineSpace) -> Float64Array:
+    with np.errstate(over="ignore", under="ignore"):
+        squares: Float64Array = values**2
+    if not np.isfinite(squares).all() or squares[0] < np.finfo(np.float64).tiny:
+        raise ValueError(
+            f"eigenvalues from {values[0]:.1e}**2 to {values[-1]:.1e}**2 of {space!r} are beyond "
+            "the range of float64; choose a domain of length about 1"
+        )
+    return squares
+
+
+# The neural tangent kernel
+
+
+@dataclass(frozen=True, eq=False)
+class NTKSpectrum:
+    """Eigenvalues and eigenvectors of a neural tangent kernel; see `ntk_spectrum`.
+
+    Attributes
+    ----------
+    eigenvalues : ndarray, shape (m,)
+        Descending; m is the lesser of N q and the number of parameters. Further ones are zero.
+    eigenvectors : ndarray, shape (N q, m)
+        Orthonormal columns.
+    """
+
+    eigenvalues: Float64Array
+    eigenvectors: Float64Array
+
+
+def jacobian(net: Network, x: npt.ArrayLike, basis: str | None = None) -> Float64Array:
+    """Return the derivative of a network's outputs at samples by its parameters.
+
+    Parameters
+    ----------
+    net : Network
+        With any layers. Everything is computed in float64, from its parameters as they are.
+    x : array_like, shape (N, n_in)
+    basis : {None, "spline", "relu", "scaled-relu"}
+        What the parameters of spline layers are: the network's own, coefficients of B-splines, of
+        ReLU powers ``max(x - t_j, 0)**k``, or of ``max((x - t_j) / h, 0)**k`` with h the spacing of
+        uniform knots. All other parameters are the network's own.
+
+    Returns
+    -------
+    ndarray, shape (N * n_out, n_parameters)
+        Row ``n * n_out + o`` belongs to output o at sample n.
+
+    Raises
+    ------
+    ValueError
+        If `basis` is "scaled-relu" and the knots of a layer are not uniform; if x has another
+        shape.
+    TypeError
+        If `net` is not a Network.
+
+    Notes
+    -----
+    Each row is one reverse sweep, `Network.vjp`, of the network in B-splines; ReLU derivatives come
+    from those by solving with A (``g_u = A g_w``), which adds nonnegative multiples. So no ReLU
+    weights are formed, and any number of intervals will do.
+
+    Examples
+    --------
+    >>> import kanml
+    >>> net = kanml.KAN([1, 1], degree=1, intervals=2, domain=(0, 2))
+    >>> kanml.analysis.jacobian(net, [[0.5], [1.0]])
+    array([[0.5, 0.5, 0. ],
+           [0. , 1. , 0. ]])
+    >>> kanml.analysis.jacobian(net, [[0.5], [1.0]], basis="scaled-relu")
+    array([[1.5, 0.5, 0. ],
+           [2. , 1. , 0. ]])
+    """
+    if not isinstance(net, Network):
+        raise TypeError(f"net must be a Network, got {net!r}")
+    inputs = np.asarray(samples(x, "x", net.n_in, np.float64), dtype=np.float64)
+    if net.dtype != np.float64:
+        net = Network(net.layers).with_parameters(net.parameters)
+    if basis is None:
+        return _rows(net, inputs)
+    choice(basis, "basis", BASES)
+    scales = _scales(net) if basis == "scaled-relu" else np.ones(net.n_parameters)
+    net = net.to_basis("spline")
+    rows = _rows(net, inputs)
+    if basis == "spline":
+        return rows
+    to_relu = net._architecture.change_of_basis("relu")
+    return np.asarray(to_relu.T.solve(rows.T).T * scales, dtype=np.float64)
+
+
+def ntk(net: Network, x: npt.ArrayLike, basis: str | None = None) -> Float64Array:
+    """Return the empirical neural tangent kernel ``J J^T`` of a network at samples.
+
+    Parameters
+    ----------
+    net, x, basis
+        As in `jacobian`, which returns J.
+
+    Returns
+    -------
+    ndarray, shape (N * n_out, N * n_out)
+        Row and column ``n * n_out + o`` belong to output o at sample n. Symmetric.
+
+    Examples
+    --------
+    >>> import kanml
+    >>> net = kanml.KAN([1, 1], degree=1, intervals=2, domain=(0, 2))
+    >>> kanml.analysis.ntk(net, [[0.5], [1.0]])
+    array([[0.5, 0.5],
+           [0.5, 1. ]])
+    """
+    rows = jacobian(net, x, basis)
+    return rows @ rows.T
+
+
+def ntk_spectrum(net: Network, x: npt.ArrayLike, basis: str | None = None) -> NTKSpectrum:
+    """Return the eigenvalues and eigenvectors of the neural tangent kernel.
+
+    They are computed as squares of singular values of J. The relative error of an eigenvalue l is
+    then about ``eps * sqrt(l_max / l)``; that of an eigensolver on ``J J^T`` is
+    ``eps * l_max / l``, which leaves nothing of those below ``eps * l_max``.
+
+    Parameters
+    ----------
+    net, x, basis
+        As in `jacobian`, which returns J.
+
+    Returns
+    -------
+    NTKSpectrum
+
+    Examples
+    --------
+    >>> import kanml
+    >>> net = kanml.KAN([1, 1], degree=1, intervals=2, domain=(0, 2))
+    >>> kanml.analysis.ntk_spectrum(net, [[0.5], [1.0]]).eigenvalues.round(4)
+    array([1.309, 0.191])
+    """
+    vectors, values, _ = np.linalg.svd(jacobian(net, x, basis), full_matrices=False)
+    return NTKSpectrum(values**2, vectors)
+
+
+def ntk_bound(degree: int) -> float:
+    """Return the constant c with ``NTK_spline <= c * NTK_scaled-relu``, for uniform knots.
+
+    With r = degree + 1 it is ``c = (2^r / degree!)^2``: 16, 16, 7.1, 1.8, 0.28 for degrees 1 to 5.
+    The inequality is one of quadratic forms: ``c NTK_scaled-relu - NTK_spline`` is positive
+    semidefinite, hence every eigenvalue of one kernel, in order, is at most c times that of the
+    other. A network with other parameters (of `Linear` layers), which contribute equally to both,
+    has ``max(1, c)`` in its place.
+
+    Parameters
+    ----------
+    degree : int
+        1 to 5.
+
+    Returns
+    -------
+    float
+
+    Notes
+    -----
+    With ``A' = h^degree A`` the B-splines are ``b = A' psi'`` in ReLU powers divided by
+    ``h^degree``, so that ``J_spline = J_relu A'^T`` on every edge and c is any bound of
+    ``|A'|^2``. A row or a column of A' sums up, in modulus, to at most ``2^r / degree!``.
+    Southworth, Actor, Harper and Cyr, arXiv:2603.04827, Supplement C, state
+    ``rho(NTK_spline) <= 4 rho(NTK_relu)``: the greatest of these numbers over all degrees without
+    the square. For a single linear functional of the network (a residual, a sample outside the
+    domain) the ratio can exceed 4, and for degrees 1 to 3 it comes as near to c as one likes with
+    many intervals.
+
+    The kernel of the *values* of a fully connected network at points where no layer leaves its
+    domain obeys a stronger law. With L spline layers of one degree and no other parameters,
+
+        ``rho(NTK_spline) <= L * degree^(-2 degree) * rho(NTK_scaled-relu)``.
+
+    For one layer of P inputs the kernel is the entrywise product ``G o sum_p K_p``: G, the Gram
+    matrix of the derivatives by the layer's outputs, is the same in both bases, and K_p that of
+    the basis functions at input p. B-splines are nonnegative and sum to one, so that the diagonal
+    of K_p is at most 1, and by Schur ``rho(G o sum_p K_p) <= P rho(G)``. The first ReLU power is at
+    least ``d = degree^degree`` on the domain. With D_p the diagonal matrix of its values and
+    ``G = g g^T``, the kernel of ReLU powers is at least
+
+        ``sum_p D_p G D_p = [D_1 g, ..., D_P g] [D_1 g, ..., D_P g]^T``,
+
+    whose greatest eigenvalue is at least ``|sum_p D_p g|^2 / P >= P d^2 rho(G)``, since the
+    diagonal matrix ``sum_p D_p`` has no entry below ``P d``. A sum over layers has a greatest
+    eigenvalue of at most L times that of one of them, and not less than it.
+
+    Examples
+    --------
+    >>> import kanml
+    >>> [round(kanml.analysis.ntk_bound(k), 3) for k in (1, 2, 3, 4, 5)]
+    [16.0, 16.0, 7.111, 1.778, 0.284]
+    """
+    degree = integer(degree, "degree", _core.min_degree, _core.max_degree)
+    return float((2 ** (degree + 1) / math.factorial(degree)) ** 2)
+
+
+def _rows(net: Network, inputs: Float64Array) -> Float64Array:
+    """Return the Jacobian in the network's own parameters, one reverse sweep a row."""
+    cotangents = np.eye(net.n_out)[:, None]
+    rows = [net.vjp(point[None], one)[0] for point in inputs for one in cotangents]
+    return np.array(rows, dtype=np.float64).reshape(-1, net.n_parameters)
+
+
+def _scales(net: Network) -> Float64Array:
+    """Return the factor h^-k of each spline parameter, and 1 for all others."""
+    scales = np.ones(net.n_parameters)
+    for block in net.blocks:
+        layer = net.layers[block.layer]
+        if isinstance(layer, SplineLayer):
+            factors = [
+                np.full(space.dim * layer.n_out, _spacing(space, block.layer) ** -layer.degree)
+                for space in layer.spaces
+            ]
+            scales[block.slice] = np.concatenate(factors)
+    return scales
+
+
+def _spacing(space: SplineSpace, layer: int) -> float:
+    if not space._core.uniform:
+        raise ValueError(f"basis 'scaled-relu' needs uniform knots, layers[{layer}] has {space!r}")
+    a, b = space.domain
+    return (b - a) / space.intervals
