@@ -161,6 +161,14 @@ void bind_network(py::module_& m) {
       .def(py::init<std::vector<double>, std::vector<double>>(), py::arg("scale"),
            py::arg("shift"));
 
+  py::enum_<Feature>(m, "Feature")
+      .value("identity", Feature::identity)
+      .value("cosine", Feature::cosine)
+      .value("sine", Feature::sine);
+  py::class_<EmbeddingLayer>(m, "EmbeddingLayer")
+      .def(py::init<index, std::vector<index>, std::vector<Feature>, std::vector<double>>(),
+           py::arg("n_in"), py::arg("inputs"), py::arg("features"), py::arg("frequencies"));
+
   bind_network_type<float>(m, "NetworkFloat32");
   bind_network_type<double>(m, "NetworkFloat64");
 }

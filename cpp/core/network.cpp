@@ -44,6 +44,7 @@ index n_in(const Layer& layer) {
                         [](const LinearLayer& l) { return l.n_in; },
                         [](const ActivationLayer& l) { return l.width; },
                         [](const AffineLayer& l) { return static_cast<index>(l.scale.size()); },
+                        [](const EmbeddingLayer& l) { return l.n_in; },
                     },
                     layer);
 }
@@ -54,6 +55,7 @@ index n_out(const Layer& layer) {
                         [](const LinearLayer& l) { return l.n_out; },
                         [](const ActivationLayer& l) { return l.width; },
                         [](const AffineLayer& l) { return static_cast<index>(l.scale.size()); },
+                        [](const EmbeddingLayer& l) { return static_cast<index>(l.inputs.size()); },
                     },
                     layer);
 }
@@ -68,6 +70,7 @@ index n_parameters(const Layer& layer) {
                         [](const LinearLayer& l) { return (l.n_in + (l.bias ? 1 : 0)) * l.n_out; },
                         [](const ActivationLayer&) { return index{0}; },
                         [](const AffineLayer&) { return index{0}; },
+                        [](const EmbeddingLayer&) { return index{0}; },
                     },
                     layer);
 }
@@ -195,6 +198,9 @@ struct Network<T>::Program {
                          },
                          [](const AffineLayer& l) -> std::unique_ptr<const TileLayer<T>> {
                            return std::make_unique<AffineTileLayer<T>>(l);
+                         },
+                         [](const EmbeddingLayer& l) -> std::unique_ptr<const TileLayer<T>> {
+                           return std::make_unique<EmbeddingTileLayer<T>>(l);
                          },
                      },
                      layer));

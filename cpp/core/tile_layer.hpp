@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "core/space_tables.hpp"
@@ -188,6 +189,52 @@ class AffineTileLayer final : public TileLayer<T> {
 
   std::vector<T> scale_;
   std::vector<T> shift_;
+};
+
+template <class T>
+class EmbeddingTileLayer final : public TileLayer<T> {
+ public:
+  using typename TileLayer<T>::Directions;
+
+  explicit EmbeddingTileLayer(const EmbeddingLayer& layer)
+      : inputs_(layer.inputs),
+        features_(layer.features),
+        frequencies_(layer.frequencies.begin(), layer.frequencies.end()),
+        view_{.n_in = layer.n_in,
+              .n_out = static_cast<index>(inputs_.size()),
+              .inputs = inputs_.data(),
+              .features = features_.data(),
+              .frequencies = frequencies_.data()} {
+    if (features_.size() != inputs_.size() || frequencies_.size() != inputs_.size()) {
+      throw std::invalid_argument("the lists of an embedding layer must have one length");
+    }
+    for (const index input : inputs_) {
+      if (input < 0 || input >= layer.n_in) {
+        throw std::invalid_argument("an embedding layer has no input " + std::to_string(input));
+      }
+    }
+  }
+
+  kernels::Refusal forward(int samples, const Directions& directions, const T* const* x, const T*,
+                           const T*, T* const* y) const override {
+    kernels::table<T>().embedding_forward[highest_order(directions)](view_, samples, directions, x,
+                                                                     y);
+    return {};
+  }
+  kernels::Refusal backward(int samples, const Directions& directions, const T* const* x, const T*,
+                            const T* const* y_cotangent, T*, T* const* x_cotangent) const override {
+    if (x_cotangent == nullptr) return {};
+    kernels::table<T>().embedding_backward[highest_order(directions)](view_, samples, directions, x,
+                                                                      y_cotangent, x_cotangent);
+    return {};
+  }
+  index work() const override { return 20 * view_.n_out; }
+
+ private:
+  std::vector<index> inputs_;
+  std::vector<Feature> features_;
+  std::vector<T> frequencies_;
+  kernels::EmbeddingLayerView<T> view_;
 };
 
 }  // namespace kanml

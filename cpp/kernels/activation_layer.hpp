@@ -1,6 +1,8 @@
 // An activation function on every entry of a tile.
 #pragma once
 
+#include <algorithm>
+
 #include "kernels/table.hpp"
 #include "point/activation.hpp"
 #include "point/taylor.hpp"
@@ -16,50 +18,66 @@ void curve_weights(index entry, int order, int plane, const T* const* x,
   point::composition_weights<T, Order>(curve, composition);
 }
 
+// Entry `to` of y becomes the composition of f, given by its derivatives, with entry `from` of x.
+template <class T, int Order>
+void apply_derivatives(const Directions& directions, const T (&f)[Order + 1], index from,
+                       const T* const* x, index to, T* const* y) {
+  y[0][to] = f[0];
+  for (int d = 0; d < directions.count; ++d) {
+    T composition[Order + 1][Order + 1];
+    curve_weights<T, Order>(from, directions.orders[d], directions.planes[d], x, composition);
+    for (int m = 1; m <= directions.orders[d]; ++m) {
+      T sum = T(0);
+      for (int r = 1; r <= m; ++r) sum += composition[r][m] * f[r];
+      y[directions.planes[d] + m - 1][to] = sum;
+    }
+  }
+}
+
+// The adjoint, added to the cotangent of x. With v_m the Taylor coefficients of f' along the curve:
+// cx_l += sum_{m >= l} v_{m-l} cy_m.
+template <class T, int Order>
+void add_cotangents(const Directions& directions, const T (&f)[Order + 2], index from,
+                    const T* const* x, index to, const T* const* y_cotangent,
+                    T* const* x_cotangent) {
+  T by_value = y_cotangent[0][to] * f[1];
+  for (int d = 0; d < directions.count; ++d) {
+    const int order = directions.orders[d];
+    const int plane = directions.planes[d];
+    T composition[Order + 1][Order + 1];
+    curve_weights<T, Order>(from, order, plane, x, composition);
+    T v[Order + 1] = {f[1]};
+    for (int m = 1; m <= order; ++m) {
+      for (int r = 1; r <= m; ++r) v[m] += composition[r][m] * f[r + 1];
+    }
+    for (int m = 1; m <= order; ++m) by_value += v[m] * y_cotangent[plane + m - 1][to];
+    for (int l = 1; l <= order; ++l) {
+      T sum = T(0);
+      for (int m = l; m <= order; ++m) sum += v[m - l] * y_cotangent[plane + m - 1][to];
+      x_cotangent[plane + l - 1][from] += sum;
+    }
+  }
+  x_cotangent[0][from] += by_value;
+}
+
 template <class T, ActivationKind Kind, int Order>
 void activation_forward(index entries, const Directions& directions, const T* const* x,
                         T* const* y) {
   for (index i = 0; i < entries; ++i) {
     T f[Order + 1];
     point::activation<T, Kind, Order>(x[0][i], f);
-    y[0][i] = f[0];
-    for (int d = 0; d < directions.count; ++d) {
-      T composition[Order + 1][Order + 1];
-      curve_weights<T, Order>(i, directions.orders[d], directions.planes[d], x, composition);
-      for (int m = 1; m <= directions.orders[d]; ++m) {
-        T sum = T(0);
-        for (int r = 1; r <= m; ++r) sum += composition[r][m] * f[r];
-        y[directions.planes[d] + m - 1][i] = sum;
-      }
-    }
+    apply_derivatives<T, Order>(directions, f, i, x, i, y);
   }
 }
 
-// With v_m the Taylor coefficients of f' along the curve: cx_l = sum_{m >= l} v_{m-l} cy_m.
 template <class T, ActivationKind Kind, int Order>
 void activation_backward(index entries, const Directions& directions, const T* const* x,
                          const T* const* y_cotangent, T* const* x_cotangent) {
+  for (int m = 0; m < directions.n_planes; ++m) std::fill_n(x_cotangent[m], entries, T(0));
   for (index i = 0; i < entries; ++i) {
     T f[Order + 2];
     point::activation<T, Kind, Order + 1>(x[0][i], f);
-    T by_value = y_cotangent[0][i] * f[1];
-    for (int d = 0; d < directions.count; ++d) {
-      const int order = directions.orders[d];
-      const int plane = directions.planes[d];
-      T composition[Order + 1][Order + 1];
-      curve_weights<T, Order>(i, order, plane, x, composition);
-      T v[Order + 1] = {f[1]};
-      for (int m = 1; m <= order; ++m) {
-        for (int r = 1; r <= m; ++r) v[m] += composition[r][m] * f[r + 1];
-      }
-      for (int m = 1; m <= order; ++m) by_value += v[m] * y_cotangent[plane + m - 1][i];
-      for (int l = 1; l <= order; ++l) {
-        T sum = T(0);
-        for (int m = l; m <= order; ++m) sum += v[m - l] * y_cotangent[plane + m - 1][i];
-        x_cotangent[plane + l - 1][i] = sum;
-      }
-    }
-    x_cotangent[0][i] = by_value;
+    add_cotangents<T, Order>(directions, f, i, x, i, y_cotangent, x_cotangent);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "kernels/activation_layer.hpp"
+#include "kernels/embedding_layer.hpp"
 #include "kernels/linear_layer.hpp"
 #include "kernels/spline_layer.hpp"
 #include "kernels/table.hpp"
@@ -40,6 +41,8 @@ constexpr Table<T> make_table(List<Degrees...>, List<Kinds...>, List<Orders...> 
       .spline_backward = {spline_backwards<T, min_degree + Degrees>(orders)...},
       .activation_forward = {activation_forwards<T, Kinds>(orders)...},
       .activation_backward = {activation_backwards<T, Kinds>(orders)...},
+      .embedding_forward = {embedding_forward<T, Orders>...},
+      .embedding_backward = {embedding_backward<T, Orders>...},
       .linear_forward = linear_forward<T>,
       .linear_backward = linear_backward<T>,
   };

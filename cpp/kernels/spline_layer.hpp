@@ -117,18 +117,37 @@ void for_group_size(int size, const F& f) {
   }
 }
 
+// Calls f(first, integral constant) for outputs in blocks: of `block` while there are as many, then
+// one by one. With a constant number of outputs, sums stay in registers and become vectors.
+inline constexpr int block = 4;
+
+template <class F>
+void for_blocks(index n_out, const F& f) {
+  index q = 0;
+  for (; q + block <= n_out; q += block) f(q, std::integral_constant<int, block>{});
+  for (; q < n_out; ++q) f(q, std::integral_constant<int, 1>{});
+}
+
 template <class T, int Degree, int Planes>
 void contract(int samples, const std::int32_t* first, const Weights<T, Degree>* weights,
               const T* coefficients, index n_out, T* const* y) {
   for (int s = 0; s < samples; ++s) {
     const T* rows = coefficients + first[s] * n_out;
-    for (index q = 0; q < n_out; ++q) {
+    for_blocks(n_out, [&](index q, auto width) {
+      T sums[Planes][width];
       for (int m = 0; m < Planes; ++m) {
-        T sum = y[m][s * n_out + q];
-        for (int j = 0; j <= Degree; ++j) sum += weights[m][j][s] * rows[j * n_out + q];
-        y[m][s * n_out + q] = sum;
+        for (int b = 0; b < width; ++b) sums[m][b] = y[m][s * n_out + q + b];
       }
-    }
+      for (int j = 0; j <= Degree; ++j) {
+        for (int m = 0; m < Planes; ++m) {
+          const T w = weights[m][j][s];
+          for (int b = 0; b < width; ++b) sums[m][b] += w * rows[j * n_out + q + b];
+        }
+      }
+      for (int m = 0; m < Planes; ++m) {
+        for (int b = 0; b < width; ++b) y[m][s * n_out + q + b] = sums[m][b];
+      }
+    });
   }
 }
 
@@ -137,31 +156,47 @@ void scatter(int samples, const std::int32_t* first, const Weights<T, Degree>* w
              const T* const* y_cotangent, index n_out, T* gradient) {
   for (int s = 0; s < samples; ++s) {
     T* rows = gradient + first[s] * n_out;
-    for (int j = 0; j <= Degree; ++j) {
-      for (index q = 0; q < n_out; ++q) {
-        T sum = rows[j * n_out + q];
-        for (int m = 0; m < Planes; ++m) sum += weights[m][j][s] * y_cotangent[m][s * n_out + q];
-        rows[j * n_out + q] = sum;
+    for_blocks(n_out, [&](index q, auto width) {
+      T cotangents[Planes][width];
+      for (int m = 0; m < Planes; ++m) {
+        for (int b = 0; b < width; ++b) cotangents[m][b] = y_cotangent[m][s * n_out + q + b];
       }
-    }
+      for (int j = 0; j <= Degree; ++j) {
+        T sums[width];
+        for (int b = 0; b < width; ++b) sums[b] = rows[j * n_out + q + b];
+        for (int m = 0; m < Planes; ++m) {
+          const T w = weights[m][j][s];
+          for (int b = 0; b < width; ++b) sums[b] += w * cotangents[m][b];
+        }
+        for (int b = 0; b < width; ++b) rows[j * n_out + q + b] = sums[b];
+      }
+    });
   }
 }
 
-// products[m][j][s] = sum_q c_j[q] cy_m[q], the rows being those of sample s.
+// products[m][j][s] = sum_q c_j[q] cy_m[q], the rows being those of sample s. The sum runs in
+// `block` lanes, which are added at the end.
 template <class T, int Degree, int Planes>
 void products_with_rows(int samples, const std::int32_t* first, const T* const* y_cotangent,
                         const T* coefficients, index n_out, Weights<T, Degree>* products) {
   for (int s = 0; s < samples; ++s) {
     const T* rows = coefficients + first[s] * n_out;
-    T sums[Planes][Degree + 1] = {};
-    for (index q = 0; q < n_out; ++q) {
+    T sums[Planes][Degree + 1][block] = {};
+    for_blocks(n_out, [&](index q, auto width) {
       for (int m = 0; m < Planes; ++m) {
-        const T cy = y_cotangent[m][s * n_out + q];
-        for (int j = 0; j <= Degree; ++j) sums[m][j] += rows[j * n_out + q] * cy;
+        for (int j = 0; j <= Degree; ++j) {
+          for (int b = 0; b < width; ++b) {
+            sums[m][j][b] += rows[j * n_out + q + b] * y_cotangent[m][s * n_out + q + b];
+          }
+        }
       }
-    }
+    });
     for (int m = 0; m < Planes; ++m) {
-      for (int j = 0; j <= Degree; ++j) products[m][j][s] = sums[m][j];
+      for (int j = 0; j <= Degree; ++j) {
+        T sum = T(0);
+        for (int b = 0; b < block; ++b) sum += sums[m][j][b];
+        products[m][j][s] = sum;
+      }
     }
   }
 }

@@ -40,6 +40,15 @@ struct LinearLayerView {
   bool bias;
 };
 
+template <class T>
+struct EmbeddingLayerView {
+  index n_in;
+  index n_out;
+  const index* inputs;      // (n_out)
+  const Feature* features;  // (n_out)
+  const T* frequencies;     // (n_out)
+};
+
 // The first input of a tile, in the order of evaluation, that a layer refuses.
 struct Refusal {
   int sample = -1;  // -1: none
@@ -81,6 +90,14 @@ template <class T>
 using ActivationBackward = void (*)(index entries, const Directions& directions, const T* const* x,
                                     const T* const* y_cotangent, T* const* x_cotangent);
 
+template <class T>
+using EmbeddingForward = void (*)(const EmbeddingLayerView<T>& layer, int samples,
+                                  const Directions& directions, const T* const* x, T* const* y);
+template <class T>
+using EmbeddingBackward = void (*)(const EmbeddingLayerView<T>& layer, int samples,
+                                   const Directions& directions, const T* const* x,
+                                   const T* const* y_cotangent, T* const* x_cotangent);
+
 inline constexpr std::size_t n_degrees = max_degree - min_degree + 1;
 inline constexpr std::size_t n_activations = 5;
 inline constexpr std::size_t n_orders = max_taylor_order + 1;
@@ -92,6 +109,8 @@ struct Table {
   std::array<std::array<SplineBackward<T>, n_orders>, n_degrees> spline_backward;
   std::array<std::array<ActivationForward<T>, n_orders>, n_activations> activation_forward;
   std::array<std::array<ActivationBackward<T>, n_orders>, n_activations> activation_backward;
+  std::array<EmbeddingForward<T>, n_orders> embedding_forward;
+  std::array<EmbeddingBackward<T>, n_orders> embedding_backward;
   LinearForward<T> linear_forward;
   LinearBackward<T> linear_backward;
 };

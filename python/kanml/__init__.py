@@ -4,7 +4,7 @@ from kanml import analysis
 from kanml._core import __version__
 from kanml.checkpoint import Checkpoint
 from kanml.export import export_mlp
-from kanml.layers import Activation, Affine, Linear, SplineLayer
+from kanml.layers import Activation, Affine, Linear, PeriodicEmbedding, SplineLayer
 from kanml.network import KAN, MLP, Network, load
 from kanml.optim import LBFGS, Adam, CyclicDecay, GradientDescent, Ramp
 from kanml.problems import Regression
@@ -26,6 +26,7 @@ __all__ = [
     "GradientDescent",
     "Linear",
     "Network",
+    "PeriodicEmbedding",
     "Ramp",
     "Regression",
     "Result",

@@ -7,7 +7,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['ActivationKind', 'ActivationLayer', 'AffineLayer', 'Basis', 'Extrapolation', 'LinearLayer', 'NetworkFloat32', 'NetworkFloat64', 'Prolongation', 'ReluTransform', 'SplineLayer', 'SplineSpace', 'adam_direction', 'axpy', 'build_information', 'dot', 'get_num_threads', 'max_abs', 'max_degree', 'max_taylor_order', 'min_degree', 'set_num_threads', 'two_loop', 'update_diagonal']
+__all__: list[str] = ['ActivationKind', 'ActivationLayer', 'AffineLayer', 'Basis', 'EmbeddingLayer', 'Extrapolation', 'Feature', 'LinearLayer', 'NetworkFloat32', 'NetworkFloat64', 'Prolongation', 'ReluTransform', 'SplineLayer', 'SplineSpace', 'adam_direction', 'axpy', 'build_information', 'dot', 'get_num_threads', 'max_abs', 'max_degree', 'max_taylor_order', 'min_degree', 'set_num_threads', 'two_loop', 'update_diagonal']
 class SplineSpace:
     def __init__(self, breakpoints: numpy.typing.NDArray[numpy.float64], degree: typing.SupportsInt | typing.SupportsIndex) -> None:
         ...
@@ -261,8 +261,59 @@ class ActivationLayer:
 class AffineLayer:
     def __init__(self, scale: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], shift: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex]) -> None:
         ...
+class Feature:
+    """
+    Members:
+    
+      identity
+    
+      cosine
+    
+      sine
+    """
+    __members__: typing.ClassVar[dict[str, Feature]]
+    cosine: typing.ClassVar[Feature]
+    identity: typing.ClassVar[Feature]
+    sine: typing.ClassVar[Feature]
+    @typing.overload
+    def __eq__(self, other: Feature) -> bool:
+        ...
+    @typing.overload
+    def __eq__(self, other: typing.Any) -> bool:
+        ...
+    def __getstate__(self) -> int:
+        ...
+    def __hash__(self) -> int:
+        ...
+    def __index__(self) -> int:
+        ...
+    def __init__(self, value: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    def __int__(self) -> int:
+        ...
+    @typing.overload
+    def __ne__(self, other: Feature) -> bool:
+        ...
+    @typing.overload
+    def __ne__(self, other: typing.Any) -> bool:
+        ...
+    def __repr__(self) -> str:
+        ...
+    def __setstate__(self, state: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    def __str__(self) -> str:
+        ...
+    @property
+    def name(self) -> str:
+        ...
+    @property
+    def value(self) -> int:
+        ...
+class EmbeddingLayer:
+    def __init__(self, n_in: typing.SupportsInt | typing.SupportsIndex, inputs: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], features: collections.abc.Sequence[Feature], frequencies: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex]) -> None:
+        ...
 class NetworkFloat32:
-    def __init__(self, layers: collections.abc.Sequence[SplineLayer | LinearLayer | ActivationLayer | AffineLayer]) -> None:
+    def __init__(self, layers: collections.abc.Sequence[SplineLayer | LinearLayer | ActivationLayer | AffineLayer | EmbeddingLayer]) -> None:
         ...
     def evaluate(self, x: numpy.typing.NDArray[numpy.float32], parameters: numpy.typing.NDArray[numpy.float32], threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float32]:
         ...
@@ -284,7 +335,7 @@ class NetworkFloat32:
     def n_parameters(self) -> int:
         ...
 class NetworkFloat64:
-    def __init__(self, layers: collections.abc.Sequence[SplineLayer | LinearLayer | ActivationLayer | AffineLayer]) -> None:
+    def __init__(self, layers: collections.abc.Sequence[SplineLayer | LinearLayer | ActivationLayer | AffineLayer | EmbeddingLayer]) -> None:
         ...
     def evaluate(self, x: numpy.typing.NDArray[numpy.float64], parameters: numpy.typing.NDArray[numpy.float64], threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
         ...

@@ -118,8 +118,9 @@ class DerivativePlan:
         """Combine a derivative from the planes (n_planes, ...)."""
         terms = self.terms[tuple(sorted(word))]
         if len(terms) == 1 and terms[0][1] == 1:
-            return planes[terms[0][0]]  # type: ignore[no-any-return]
-        result = np.zeros_like(planes[0])
+            only: FloatArray = planes[terms[0][0]]
+            return only
+        result: FloatArray = np.zeros_like(planes[0])
         for plane, factor in terms:
             result += planes.dtype.type(factor) * planes[plane]
         return result

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.random import Generator
 
 from kanml._validation import Float64Array, integer
-from kanml.layers import Activation, Affine, Layer, Linear, SplineLayer
+from kanml.layers import Activation, Affine, Layer, Linear, PeriodicEmbedding, SplineLayer
 
 if TYPE_CHECKING:
     from kanml.network import Architecture
@@ -72,7 +72,7 @@ def initial_parameters(
             parts += [array.ravel() for array in arrays]
             x = _evaluate(layer, arrays, x)
         else:
-            x = _elementwise(layer, x)
+            x = _fixed(layer, x)
     return np.concatenate(parts)
 
 
@@ -205,9 +205,13 @@ def _evaluate(
     return y
 
 
-def _elementwise(layer: Activation | Affine, x: Float64Array) -> Float64Array:
+def _fixed(layer: Activation | Affine | PeriodicEmbedding, x: Float64Array) -> Float64Array:
     if isinstance(layer, Affine):
         return np.asarray(x * layer.scale + layer.shift)
+    if isinstance(layer, PeriodicEmbedding):
+        functions = {"identity": np.positive, "cosine": np.cos, "sine": np.sin}
+        columns = [functions[kind](frequency * x[:, i]) for i, kind, frequency in layer.features]
+        return np.stack(columns, axis=1)
     logistic = 1 / (1 + np.exp(-np.clip(x, -700, 700)))
     return {
         "sigmoid": logistic,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
@@ -10,10 +10,18 @@ import numpy as np
 import numpy.typing as npt
 
 from kanml import _core
-from kanml._validation import choice, finite, integer, real_array
+from kanml._validation import choice, finite, integer, number, real_array
 from kanml.splines import SplineSpace
 
-__all__ = ["Activation", "Affine", "Layer", "Linear", "Parameter", "SplineLayer"]
+__all__ = [
+    "Activation",
+    "Affine",
+    "Layer",
+    "Linear",
+    "Parameter",
+    "PeriodicEmbedding",
+    "SplineLayer",
+]
 
 BASES = tuple(_core.Basis.__members__)
 EXTRAPOLATIONS = tuple(_core.Extrapolation.__members__)
@@ -259,6 +267,41 @@ class Affine:
         scale = 1 / np.where(deviation > 0, deviation, 1.0)
         return cls(scale, -samples.mean(axis=0) * scale)
 
+    @classmethod
+    def normalising(
+        cls,
+        lower: npt.ArrayLike,
+        upper: npt.ArrayLike,
+        domain: tuple[float, float] = (-1.0, 1.0),
+    ) -> Affine:
+        """Return the map of a box onto the domain of the splines behind it.
+
+        Parameters
+        ----------
+        lower, upper : array_like, shape (width,)
+            The ends of the range of each input, lower < upper.
+        domain : (float, float)
+            What each range becomes.
+
+        Examples
+        --------
+        >>> import kanml
+        >>> kanml.Affine.normalising([0.0, -1.0], [1.0, 1.0])
+        Affine([2.0, 1.0], [-1.0, 0.0])
+        """
+        low, high = (
+            finite(real_array(value, name), name)
+            for value, name in ((lower, "lower"), (upper, "upper"))
+        )
+        if low.ndim != 1 or low.shape != high.shape or not (low < high).all():
+            raise ValueError(
+                f"lower and upper must have one shape (width,), and lower < upper: got {low} "
+                f"and {high}"
+            )
+        a, b = finite(real_array(domain, "domain"), "domain")
+        scale = (b - a) / (high - low)
+        return cls(scale, a - scale * low)
+
     def core(self, width: int) -> _core.AffineLayer:
         """Return the core's description, for `width` inputs."""
         scale, shift = (np.broadcast_to(v, width).tolist() for v in (self.scale, self.shift))
@@ -268,7 +311,66 @@ class Affine:
         return f"Affine({self.scale.tolist()}, {self.shift.tolist()})"
 
 
-Layer: TypeAlias = SplineLayer | Linear | Activation | Affine
+class PeriodicEmbedding:
+    """Cosines and sines in the place of inputs in which the network shall be periodic.
+
+    Parameters
+    ----------
+    n_in : int
+        Number of inputs.
+    periods : mapping of int to float
+        For the inputs that are replaced, their periods. The others pass as they are.
+    multiples : sequence of int
+        An input x of period p becomes ``cos(2 pi m x / p)`` and ``sin(2 pi m x / p)`` for each of
+        these m, in the place where it stood.
+
+    Examples
+    --------
+    >>> import kanml
+    >>> layer = kanml.PeriodicEmbedding(2, {1: 2.0})  # (t, x) -> (t, cos(pi x), sin(pi x))
+    >>> net = kanml.Network([layer, kanml.Linear(3, 1)])
+    >>> bool(abs(net([[0.5, -1.0]]) - net([[0.5, 1.0]])) < 1e-14)
+    True
+    """
+
+    parameters: ClassVar[tuple[Parameter, ...]] = ()
+
+    def __init__(
+        self, n_in: int, periods: Mapping[int, float], multiples: Sequence[int] = (1,)
+    ) -> None:
+        self.n_in = integer(n_in, "n_in", 1)
+        if not isinstance(periods, Mapping) or not periods:
+            raise TypeError(f"periods must map inputs to their periods, got {periods!r}")
+        self.periods = {
+            integer(i, "an input in periods", 0, self.n_in - 1): number(
+                period, f"periods[{i}]", "a period > 0", lambda period: period > 0
+            )
+            for i, period in periods.items()
+        }
+        self.multiples = tuple(integer(m, f"multiples[{i}]", 1) for i, m in enumerate(multiples))
+        if not self.multiples:
+            raise ValueError("multiples must not be empty")
+        self.features: list[tuple[int, str, float]] = []  # input, kind, frequency
+        for i in range(self.n_in):
+            if i not in self.periods:
+                self.features.append((i, "identity", 1.0))
+                continue
+            for m in self.multiples:
+                frequency = 2 * np.pi * m / self.periods[i]
+                self.features += [(i, "cosine", frequency), (i, "sine", frequency)]
+        self.n_out = len(self.features)
+
+    def core(self, width: int) -> _core.EmbeddingLayer:
+        """Return the core's description."""
+        inputs, kinds, frequencies = zip(*self.features, strict=True)
+        features = [_core.Feature.__members__[kind] for kind in kinds]
+        return _core.EmbeddingLayer(self.n_in, list(inputs), features, list(frequencies))
+
+    def __repr__(self) -> str:
+        return f"PeriodicEmbedding({self.n_in}, {self.periods}, multiples={self.multiples})"
+
+
+Layer: TypeAlias = SplineLayer | Linear | Activation | Affine | PeriodicEmbedding
 """A layer has widths `n_in` and `n_out` (None: as many as arrive), `parameters`, and `core`."""
 
 
@@ -289,6 +391,13 @@ def describe(layer: Layer) -> dict[str, Any]:
         return {"layer": "linear", "n_in": layer.n_in, "n_out": layer.n_out, "bias": layer.bias}
     if isinstance(layer, Activation):
         return {"layer": "activation", "kind": layer.kind}
+    if isinstance(layer, PeriodicEmbedding):
+        return {
+            "layer": "periodic",
+            "n_in": layer.n_in,
+            "periods": [[i, period] for i, period in layer.periods.items()],
+            "multiples": list(layer.multiples),
+        }
     return {"layer": "affine", "scale": layer.scale.tolist(), "shift": layer.shift.tolist()}
 
 
@@ -312,4 +421,8 @@ def from_description(description: dict[str, Any]) -> Layer:
         return Activation(description["kind"])
     if kind == "affine":
         return Affine(description["scale"], description["shift"])
+    if kind == "periodic":
+        return PeriodicEmbedding(
+            description["n_in"], dict(description["periods"]), description["multiples"]
+        )
     raise ValueError(f"unknown layer {kind!r}")

@@ -33,6 +33,7 @@ from kanml.layers import (
     Affine,
     Layer,
     Linear,
+    PeriodicEmbedding,
     SplineLayer,
     describe,
     from_description,
@@ -43,6 +44,9 @@ from kanml.splines import SplineSpace
 from kanml.transfer import BlockProlongation, Prolongation, prolongation
 
 __all__ = ["KAN", "MLP", "Block", "Network", "load"]
+
+
+LAYER_TYPES = (SplineLayer, Linear, Activation, Affine, PeriodicEmbedding)
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class Architecture:
         if not self.layers:
             raise ValueError("layers must hold at least one layer, got none")
         for i, layer in enumerate(self.layers):
-            if not isinstance(layer, (SplineLayer, Linear, Activation, Affine)):
+            if not isinstance(layer, LAYER_TYPES):
                 raise TypeError(f"layers[{i}] must be a layer of kanml, got {layer!r}")
         self.widths = _chain(self.layers)
         blocks = []
@@ -216,7 +220,8 @@ class Network:
     Parameters
     ----------
     layers : sequence of layers
-        `SplineLayer`, `Linear`, `Activation` and `Affine`, in the order of evaluation.
+        `SplineLayer`, `Linear`, `Activation`, `Affine` and `PeriodicEmbedding`, in the order of
+        evaluation.
     seed : int or numpy.random.Generator
         For the initial parameters.
     dtype : {"float64", "float32"}

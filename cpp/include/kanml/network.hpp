@@ -41,7 +41,15 @@ struct AffineLayer {
   std::vector<double> shift;  // (width)
 };
 
-using Layer = std::variant<SplineLayer, LinearLayer, ActivationLayer, AffineLayer>;
+// y_q = x_p, cos(f x_p) or sin(f x_p), with p = inputs[q] and f = frequencies[q]. No parameters.
+struct EmbeddingLayer {
+  index n_in;
+  std::vector<index> inputs;        // (n_out): 0 .. n_in - 1
+  std::vector<Feature> features;    // (n_out)
+  std::vector<double> frequencies;  // (n_out), ignored where the feature is the identity
+};
+
+using Layer = std::variant<SplineLayer, LinearLayer, ActivationLayer, AffineLayer, EmbeddingLayer>;
 
 index n_in(const Layer& layer);
 index n_out(const Layer& layer);

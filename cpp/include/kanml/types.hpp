@@ -26,6 +26,9 @@ enum class Extrapolation {
   error,       // refuse: evaluation throws domain_error
 };
 
+// What an embedding layer makes of an input.
+enum class Feature { identity, cosine, sine };
+
 enum class ActivationKind { sigmoid, tanh, relu, silu, sin };
 
 }  // namespace kanml

@@ -1,0 +1,65 @@
+// Features of single inputs on a tile of samples: an input itself, or the cosine or sine of a
+// multiple of it.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/activation_layer.hpp"
+#include "kernels/table.hpp"
+
+namespace kanml::kernels {
+
+// Derivatives 0..Top by x of a feature of x.
+template <class T, int Top>
+inline void feature_derivatives(Feature kind, T frequency, T x, T (&f)[Top + 1]) {
+  if (kind == Feature::identity) {
+    f[0] = x;
+    for (int m = 1; m <= Top; ++m) f[m] = m == 1 ? T(1) : T(0);
+    return;
+  }
+  const T sine = std::sin(frequency * x);
+  const T cosine = std::cos(frequency * x);
+  // The derivatives run round the circle: sin, cos, -sin, -cos.
+  const T circle[4] = {sine, cosine, -sine, -cosine};
+  const int start = kind == Feature::sine ? 0 : 1;
+  T power = T(1);
+  for (int m = 0; m <= Top; ++m) {
+    f[m] = power * circle[(start + m) % 4];
+    power *= frequency;
+  }
+}
+
+template <class T, int Order>
+void embedding_forward(const EmbeddingLayerView<T>& layer, int samples,
+                       const Directions& directions, const T* const* x, T* const* y) {
+  for (int s = 0; s < samples; ++s) {
+    for (index q = 0; q < layer.n_out; ++q) {
+      const index entry = s * layer.n_in + layer.inputs[q];
+      T f[Order + 1];
+      feature_derivatives<T, Order>(layer.features[q], layer.frequencies[q], x[0][entry], f);
+      apply_derivatives<T, Order>(directions, f, entry, x, s * layer.n_out + q, y);
+    }
+  }
+}
+
+// Adds up what the features of one input say.
+template <class T, int Order>
+void embedding_backward(const EmbeddingLayerView<T>& layer, int samples,
+                        const Directions& directions, const T* const* x,
+                        const T* const* y_cotangent, T* const* x_cotangent) {
+  for (int m = 0; m < directions.n_planes; ++m) {
+    std::fill_n(x_cotangent[m], samples * layer.n_in, T(0));
+  }
+  for (int s = 0; s < samples; ++s) {
+    for (index q = 0; q < layer.n_out; ++q) {
+      const index entry = s * layer.n_in + layer.inputs[q];
+      T f[Order + 2];
+      feature_derivatives<T, Order + 1>(layer.features[q], layer.frequencies[q], x[0][entry], f);
+      add_cotangents<T, Order>(directions, f, entry, x, s * layer.n_out + q, y_cotangent,
+                               x_cotangent);
+    }
+  }
+}
+
+}  // namespace kanml::kernels
