@@ -12,7 +12,7 @@ from kanml.problems.expression.operations import OPERATIONS, WHERE
 if TYPE_CHECKING:
     from kanml.problems.expression.graph import Expression, Trace
 
-__all__ = ["FUNCTIONS", "hint"]
+__all__ = ["FUNCTIONS", "hint", "name_of"]
 
 
 def _where(trace: Trace, *arguments: object) -> Expression:
@@ -92,6 +92,12 @@ HINTS |= dict.fromkeys(["gradient", "diff"], "derivatives are attributes, such a
 HINTS |= dict.fromkeys(["round", "around", "fix"], "write np.rint or np.trunc")
 
 
-def hint(name: str) -> str:
+def hint(function: Any) -> str:
     """Return what to do in place of a function that cannot be traced."""
-    return HINTS.get(name, HINT)
+    return HINTS.get(name_of(function).removeprefix("np."), HINT)
+
+
+def name_of(function: Any) -> str:
+    """Return how users write a function: np.sin, or erf where it is not NumPy's."""
+    name = getattr(function, "__name__", str(function))
+    return f"np.{name}" if hasattr(np, name) else name

@@ -14,7 +14,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from kanml._validation import finite, integer, real_array
 from kanml.problems.expression.derivatives import total
-from kanml.problems.expression.functions import FUNCTIONS, hint
+from kanml.problems.expression.functions import FUNCTIONS, hint, name_of
 from kanml.problems.expression.operations import OPERATIONS, WHERE, Operation
 from kanml.problems.expression.simplify import simplified
 from kanml.problems.expression.text import shortened, text
@@ -105,20 +105,20 @@ class Expression(NDArrayOperatorsMixin):
         raise AttributeError(f"a field cannot be changed: .{name} cannot be set")
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        name = getattr(ufunc, "__name__", str(ufunc))
+        name = name_of(ufunc)
         if method != "__call__":
             raise TypeError(
-                f"np.{name}.{method} cannot be traced: a residual is arithmetic at each point"
+                f"{name}.{method} cannot be traced: a residual is arithmetic at each point"
             )
         if kwargs.get("out") is not None:
             raise TypeError(
-                f"np.{name} cannot write into a field (+=, out=): write r = r + ... in place of "
+                f"{name} cannot write into a field (+=, out=): write r = r + ... in place of "
                 "r += ..."
             )
         if kwargs:
-            raise TypeError(f"np.{name} cannot be traced with {', '.join(kwargs)}=")
+            raise TypeError(f"{name} cannot be traced with {', '.join(kwargs)}=")
         if ufunc not in OPERATIONS:
-            raise TypeError(f"np.{name} cannot be traced: its derivative is not known here")
+            raise TypeError(f"{name} cannot be traced: its derivative is not known here")
         if ufunc in BITWISE:
             self._trace._only_conditions(name, inputs)
         return self._trace.apply(OPERATIONS[ufunc], *inputs)
@@ -127,8 +127,7 @@ class Expression(NDArrayOperatorsMixin):
         self, function: Any, types: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> Any:
         if function not in FUNCTIONS:
-            name = getattr(function, "__name__", str(function))
-            raise TypeError(f"np.{name} cannot be traced: {hint(name)}")
+            raise TypeError(f"{name_of(function)} cannot be traced: {hint(function)}")
         return FUNCTIONS[function](self._trace, *args, **kwargs)
 
     def __repr__(self) -> str:
@@ -351,7 +350,7 @@ class Trace:
             node = self.expression(value)
             if not is_condition(node):
                 raise TypeError(
-                    f"np.{name} (&, |, ^, ~) joins conditions, such as u > 0, got {shortened(node)}"
+                    f"{name} (&, |, ^, ~) joins conditions, such as u > 0, got {shortened(node)}"
                 )
 
     def _as_numbers(self, node: Expression) -> Expression:
@@ -370,6 +369,8 @@ class Trace:
 
     def _array(self, value: object) -> Expression:
         """Return an array with one entry a point, or the number in an array without axes."""
+        if isinstance(value, np.ma.MaskedArray):
+            raise TypeError("a masked array cannot be traced; write np.where(mask, a, b)")
         array = np.asarray(value)
         if array.dtype.kind not in "biuf":
             raise TypeError(
