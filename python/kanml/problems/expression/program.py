@@ -64,6 +64,7 @@ class Program:
         for node in below(roots):
             self._place(node)
         self._outputs = self._marked([self._slots[root._number] for root in roots])
+        self._done = self._last_uses()
         self.leaves = tuple(leaf for _, leaf in self._inputs)
         self.operations = tuple(function.__name__ for function, _, _ in self._code)
 
@@ -104,8 +105,10 @@ class Program:
             if len(slots[slot]) != n:
                 raise ValueError(f"the residual holds arrays of {len(array)} points, got {rows}")
         with np.errstate(all="ignore"):
-            for function, slot, arguments in self._code:
+            for (function, slot, arguments), done in zip(self._code, self._done, strict=True):
                 slots[slot] = function(*[slots[argument] for argument in arguments])
+                for argument in done:
+                    slots[argument] = None
         return [_vector(slots[slot], n, kind, shared) for slot, shared in self._outputs]
 
     def _start(self, kind: np.dtype[Any]) -> Start:
@@ -148,6 +151,20 @@ class Program:
         self._slots[node._number] = len(self._constants)
         self._constants.append(constant)
         return self._slots[node._number]
+
+    def _last_uses(self) -> list[list[int]]:
+        """Say for each call which results it uses for the last time.
+
+        Memory that is free again at once stays in the cache; given back all together at the end,
+        it would be mapped anew in every evaluation, which takes longer than the arithmetic.
+        """
+        kept = {slot for slot, _ in self._outputs}
+        waiting = {slot for _, slot, _ in self._code} - kept
+        done: list[list[int]] = []
+        for _, _, arguments in reversed(self._code):
+            done.append([slot for slot in dict.fromkeys(arguments) if slot in waiting])
+            waiting.difference_update(arguments)
+        return done[::-1]
 
     def _marked(self, outputs: list[int]) -> list[tuple[int, bool]]:
         """Say of each output whether somebody else holds the same array."""
