@@ -1,0 +1,29 @@
+"""Residuals as expressions: traced once, then evaluated with their exact partial derivatives.
+
+A `Trace` hands out expressions that stand for the outputs of a network, its inputs and trainable
+scalars. Ordinary NumPy arithmetic on them builds a graph; `partials` differentiates it, and a
+`Program` evaluates any number of expressions of it on arrays of points.
+
+>>> import numpy as np
+>>> from kanml.problems.expression import Leaf, Program, Trace, leaves, partials
+>>> trace = Trace("tx")
+>>> u, nu = trace.output("u"), trace.unknown("nu")
+>>> [residual] = trace.components(u.t + u * u.x - nu * u.xx)
+>>> residual
+u.t + u*u.x - nu*u.xx
+>>> needed = leaves([residual])
+>>> [str(leaf) for leaf in needed]
+['u', 'nu', 'u.t', 'u.x', 'u.xx']
+>>> partials(residual, needed)
+[u.x, -u.xx, 1, u, -nu]
+>>> program = Program([residual, *partials(residual, needed)])
+>>> values = {leaf: np.array([2.0, 3.0]) for leaf in needed} | {Leaf("unknown", "nu"): 0.5}
+>>> program.evaluate(values, slice(0, 2))[0]
+array([ 5. , 10.5])
+"""
+
+from kanml.problems.expression.derivatives import leaves, partials
+from kanml.problems.expression.graph import Expression, Leaf, Trace, as_number
+from kanml.problems.expression.program import Program
+
+__all__ = ["Expression", "Leaf", "Program", "Trace", "as_number", "leaves", "partials"]

@@ -1,0 +1,103 @@
+"""The functions of NumPy that are not ufuncs: those that can be traced, and hints for others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kanml.problems.expression.operations import OPERATIONS, WHERE
+
+if TYPE_CHECKING:
+    from kanml.problems.expression.graph import Expression, Trace
+
+__all__ = ["FUNCTIONS", "hint", "name_of"]
+
+
+def _where(trace: Trace, *arguments: object) -> Expression:
+    if len(arguments) != 3:
+        raise TypeError("np.where(condition) cannot be traced; write np.where(condition, a, b)")
+    return trace.apply(WHERE, *arguments)
+
+
+def _select(
+    trace: Trace, condlist: Sequence[object], choicelist: Sequence[object], default: object = 0
+) -> Expression:
+    if len(condlist) != len(choicelist):
+        raise ValueError(
+            f"np.select needs a choice for each condition, got {len(condlist)} conditions and "
+            f"{len(choicelist)} choices"
+        )
+    result = trace.expression(default)
+    for condition, choice in reversed(list(zip(condlist, choicelist, strict=True))):
+        result = trace.apply(WHERE, condition, choice, result)
+    return result
+
+
+def _clip(
+    trace: Trace,
+    a: object,
+    a_min: object = None,
+    a_max: object = None,
+    out: None = None,
+    *,
+    min: object = None,
+    max: object = None,
+) -> Expression:
+    if out is not None:
+        raise TypeError("np.clip cannot write into a field (out=)")
+    lowest = min if a_min is None else a_min
+    highest = max if a_max is None else a_max
+    result = trace.expression(a)
+    if lowest is not None:
+        result = trace.apply(OPERATIONS[np.maximum], result, lowest)
+    return result if highest is None else trace.apply(OPERATIONS[np.minimum], result, highest)
+
+
+def _zeros_like(trace: Trace, a: object) -> Expression:
+    return trace.constant(0.0)
+
+
+def _ones_like(trace: Trace, a: object) -> Expression:
+    return trace.constant(1.0)
+
+
+def _full_like(trace: Trace, a: object, fill_value: object) -> Expression:
+    return trace.expression(fill_value)
+
+
+FUNCTIONS: dict[Any, Callable[..., Expression]] = {
+    np.where: _where,
+    np.select: _select,
+    np.clip: _clip,
+    np.zeros_like: _zeros_like,
+    np.ones_like: _ones_like,
+    np.full_like: _full_like,
+}
+
+HINT = "a residual is arithmetic at each point"
+HINTS = dict.fromkeys(
+    ["sum", "mean", "max", "amax", "min", "amin", "prod", "std", "var", "average", "median"],
+    "a residual is arithmetic at each point; the term averages or sums over the points",
+)
+HINTS |= dict.fromkeys(
+    ["dot", "vdot", "inner", "outer", "einsum", "tensordot", "trace"], "write the products out"
+)
+HINTS |= dict.fromkeys(
+    ["stack", "concatenate", "hstack", "vstack", "column_stack"],
+    "several components are returned as a tuple",
+)
+HINTS |= dict.fromkeys(["gradient", "diff"], "derivatives are attributes, such as u.x")
+HINTS |= dict.fromkeys(["round", "around", "fix"], "write np.rint or np.trunc")
+
+
+def hint(function: Any) -> str:
+    """Return what to do in place of a function that cannot be traced."""
+    return HINTS.get(name_of(function).removeprefix("np."), HINT)
+
+
+def name_of(function: Any) -> str:
+    """Return how users write a function: np.sin, or erf where it is not NumPy's."""
+    name = getattr(function, "__name__", str(function))
+    return f"np.{name}" if hasattr(np, name) else name

@@ -1,0 +1,473 @@
+"""The graph of a residual: expressions, and the trace that makes them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any, Literal, NamedTuple, NoReturn, TypeAlias, Union
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from kanml._validation import finite, integer, real_array
+from kanml.problems.expression.derivatives import total
+from kanml.problems.expression.functions import FUNCTIONS, hint, name_of
+from kanml.problems.expression.operations import OPERATIONS, WHERE, Operation
+from kanml.problems.expression.simplify import simplified
+from kanml.problems.expression.text import shortened, text
+
+__all__ = ["Data", "Expression", "Leaf", "Trace", "as_number"]
+
+
+class Leaf(NamedTuple):
+    """Something that a program is given: "u.tx", the input "x", the trainable scalar "nu".
+
+    Parameters
+    ----------
+    kind : {"derivative", "coordinate", "unknown"}
+        A derivative of an output (the value itself is one), an input, or a scalar.
+    name : str
+        Of the output, the input or the scalar.
+    letters : str
+        Of a derivative, in alphabetical order.
+    """
+
+    kind: Literal["derivative", "coordinate", "unknown"]
+    name: str
+    letters: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name}.{self.letters}" if self.letters else self.name
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """Numbers or truth values, one a point, shape (N,); fixed when a component of a direction."""
+
+    array: npt.NDArray[Any]
+    digest: str
+    fixed: bool = False
+
+    def __str__(self) -> str:
+        return f"array({self.array.size}, {self.digest[:16]})"
+
+
+What: TypeAlias = Union[Leaf, Operation, Data, float, bool]  # noqa: UP007 (mypy reads it so)
+
+
+class Expression(NDArrayOperatorsMixin):
+    """A number, or a truth value, at each point: to calculate with, not to be made directly.
+
+    Attributes made of the letters of the trace are derivatives: ``u.tx``, ``(x * u).xx``. NumPy's
+    arithmetic and functions give further expressions, comparisons conditions for `numpy.where`.
+    Expressions do not change, and the same operation on the same arguments is the same object.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> trace = Trace("tx")
+    >>> u, (t, x) = trace.output("u"), trace.coordinates
+    >>> (np.sin(x) * u).x
+    cos(x)*u + sin(x)*u.x
+    >>> u.tx is u.xt
+    True
+    """
+
+    __slots__ = ("_arguments", "_number", "_trace", "_what")
+
+    _trace: Trace
+    _number: int
+    _what: What
+    _arguments: tuple[Expression, ...]
+
+    def __init__(
+        self, trace: Trace, number: int, what: What, arguments: tuple[Expression, ...]
+    ) -> None:
+        object.__setattr__(self, "_trace", trace)
+        object.__setattr__(self, "_number", number)
+        object.__setattr__(self, "_what", what)
+        object.__setattr__(self, "_arguments", arguments)
+
+    def __getattr__(self, name: str) -> Expression:
+        if name.startswith("_") or not set(name) <= set(self._trace.letters):
+            raise AttributeError(self._trace._unknown_attribute(name))
+        if is_condition(self):
+            raise TypeError(f"the condition {shortened(self)} has no derivative .{name}")
+        result = self
+        for letter in sorted(name):
+            result = total(result, letter)
+        return result
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"a field cannot be changed: .{name} cannot be set")
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        name = name_of(ufunc)
+        if method != "__call__":
+            raise TypeError(
+                f"{name}.{method} cannot be traced: a residual is arithmetic at each point"
+            )
+        if kwargs.get("out") is not None:
+            raise TypeError(
+                f"{name} cannot write into a field (+=, out=): write r = r + ... in place of "
+                "r += ..."
+            )
+        if kwargs:
+            raise TypeError(f"{name} cannot be traced with {', '.join(kwargs)}=")
+        if ufunc not in OPERATIONS:
+            raise TypeError(f"{name} cannot be traced: its derivative is not known here")
+        if ufunc in BITWISE:
+            self._trace._only_conditions(name, inputs)
+        return self._trace.apply(OPERATIONS[ufunc], *inputs)
+
+    def __array_function__(
+        self, function: Any, types: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Any:
+        if function not in FUNCTIONS:
+            raise TypeError(f"{name_of(function)} cannot be traced: {hint(function)}")
+        return FUNCTIONS[function](self._trace, *args, **kwargs)
+
+    def __repr__(self) -> str:
+        return text(self)
+
+    __hash__ = object.__hash__  # == is elementwise
+
+    def __copy__(self) -> Expression:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Expression:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a field cannot be pickled; trace the residual again where it is needed")
+
+    def _refuse(self, what: str, instead: str) -> NoReturn:
+        raise TypeError(f"{what} of the field {shortened(self)} cannot be traced; {instead}")
+
+    def __bool__(self) -> NoReturn:
+        self._refuse(
+            "the truth value",
+            "in place of if, and, or, not, min, max write np.where(condition, a, b), &, |, ~, "
+            "np.minimum, np.maximum",
+        )
+
+    def __float__(self) -> NoReturn:
+        self._refuse("float()", "in place of functions of math write those of NumPy, as np.sin")
+
+    def __int__(self) -> NoReturn:
+        self._refuse("int()", "to round write np.floor, np.ceil, np.rint or np.trunc")
+
+    def __index__(self) -> NoReturn:
+        self._refuse("the integer value", "fields cannot index or count")
+
+    def __complex__(self) -> NoReturn:
+        self._refuse("complex()", "fields are real")
+
+    def __round__(self, digits: int | None = None) -> NoReturn:
+        self._refuse("round()", "write np.rint")
+
+    def __iter__(self) -> NoReturn:
+        self._refuse("iteration", "a residual is arithmetic at each point")
+
+    def __len__(self) -> NoReturn:
+        self._refuse("len()", "a residual is arithmetic at each point")
+
+    def __getitem__(self, key: object) -> NoReturn:
+        self._refuse("indexing", "a residual is arithmetic at each point; select with np.where")
+
+    def __setitem__(self, key: object, value: object) -> NoReturn:
+        self._refuse("assignment to a part", "write np.where(condition, a, b)")
+
+    def __contains__(self, item: object) -> NoReturn:
+        self._refuse("`in`", "a residual is arithmetic at each point")
+
+    def __array__(self, *args: object, **kwargs: object) -> NoReturn:
+        self._refuse(
+            "an array", "fields do not go into arrays or lists; write out sums, return a tuple"
+        )
+
+
+class Trace:
+    """The letters of a problem, and all expressions made with them.
+
+    Parameters
+    ----------
+    coordinates : str
+        A letter for each input of the network, in the order of the inputs.
+    directions : mapping, optional
+        Further letters, and for each the vector of inputs along which it differentiates: shape
+        (d,) for all points, or (N, d) with one a point. The vectors stay fixed when it is
+        differentiated again.
+    points : int, optional
+        N, which arrays that enter the residual must hold; by default as the first of them.
+
+    Attributes
+    ----------
+    letters : str
+        Those of the coordinates and then those of the directions.
+    coordinates : tuple of Expression
+
+    Examples
+    --------
+    An input z = abs(x), differentiated from the right:
+
+    >>> trace = Trace("xz", directions={"p": (1, 1)})
+    >>> u, (x, z) = trace.output("u"), trace.coordinates
+    >>> (x * z * u).p
+    (z + x)*u + x*z*u.p
+    """
+
+    def __init__(
+        self,
+        coordinates: str,
+        directions: Mapping[str, npt.ArrayLike] | None = None,
+        points: int | None = None,
+    ) -> None:
+        self.letters = _letters([*coordinates, *(directions or {})])
+        self.points = None if points is None else integer(points, "points", 0)
+        self._inputs = coordinates
+        self._nodes: dict[tuple[object, ...], Expression] = {}
+        self._totals: dict[tuple[int, str], Expression] = {}
+        self.coordinates = tuple(self.leaf(Leaf("coordinate", name)) for name in coordinates)
+        self._components = {
+            letter: self._direction(letter, vector) for letter, vector in (directions or {}).items()
+        }
+
+    # What a residual is given
+
+    def output(self, name: str) -> Expression:
+        """Return the value of an output of the network; its attributes are the derivatives."""
+        return self.leaf(Leaf("derivative", name))
+
+    def unknown(self, name: str) -> Expression:
+        """Return a trainable scalar."""
+        return self.leaf(Leaf("unknown", name))
+
+    def leaf(self, leaf: Leaf) -> Expression:
+        """Return the expression of a leaf."""
+        return self._node(leaf, leaf)
+
+    def constant(self, value: float) -> Expression:
+        """Return a number, the same at all points."""
+        return self._node(("constant", repr(float(value))), float(value))
+
+    def expression(self, value: object) -> Expression:
+        """Return `value`, an expression of this trace, a number or an array (N,), as expression.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For anything else; the message says what it is and what it may be.
+        """
+        if isinstance(value, Expression):
+            if value._trace is not self:
+                raise ValueError(f"the field {shortened(value)} belongs to another trace")
+            return value
+        if isinstance(value, (bool, np.bool_)):
+            return self._node(("condition", bool(value)), bool(value))
+        if isinstance(value, Real):
+            return self.constant(_float(value))
+        if isinstance(value, (np.ndarray, np.generic, list, tuple)):
+            return self._array(value)
+        raise TypeError(
+            f"{value!r} of type {type(value).__name__} cannot be traced; fields, real numbers and "
+            "arrays (N,) can"
+        )
+
+    def components(self, returned: object) -> tuple[Expression, ...]:
+        """Return what a residual returned as its components.
+
+        Parameters
+        ----------
+        returned : Expression or number, or a tuple or list of these
+
+        Raises
+        ------
+        TypeError
+            For anything else.
+        """
+        several = isinstance(returned, (tuple, list))
+        parts = tuple(returned) if isinstance(returned, (tuple, list)) else (returned,)
+        if not parts:
+            raise TypeError("a residual must have a component, got an empty list")
+        return tuple(
+            self._component(part, f"component {i} of a residual" if several else "a residual")
+            for i, part in enumerate(parts)
+        )
+
+    def _component(self, part: object, name: str) -> Expression:
+        if part is None:
+            raise TypeError(f"{name} is None; is a return missing?")
+        if not isinstance(part, (Expression, Real)) or isinstance(part, bool):
+            described = type(part).__name__
+            if isinstance(part, np.ndarray):
+                described = f"array of shape {part.shape}, which no field entered"
+            raise TypeError(f"{name} must be an expression of fields or a number, got {described}")
+        node = self.expression(part)
+        if is_condition(node):
+            raise TypeError(
+                f"{name} must be a number at each point, got the condition {shortened(node)}; "
+                "write np.where(condition, 1.0, 0.0)"
+            )
+        return node
+
+    # Operations
+
+    def apply(self, operation: Operation, *values: object) -> Expression:
+        """Return an operation on expressions, numbers and arrays, as simple as it can be."""
+        given = [self.expression(value) for value in values]
+        arithmetic = set(operation.takes) == {"n"} and not operation.condition
+        if arithmetic and all(is_condition(node) for node in given):
+            return self._arithmetic_of_conditions(operation, given)
+        nodes = [
+            _as_condition(node) if kind == "c" else self._as_numbers(node)
+            for node, kind in zip(given, operation.takes, strict=True)
+        ]
+        simple = simplified(operation, nodes)
+        if simple is not None:
+            return self.expression(simple)
+        numbers = [node._number for node in nodes]
+        if operation.name in COMMUTATIVE:
+            numbers.sort()
+        return self._node((operation.name, *numbers), operation, tuple(nodes))
+
+    def _arithmetic_of_conditions(
+        self, operation: Operation, conditions: list[Expression]
+    ) -> Expression:
+        """Return the product of two; there is no other arithmetic of truth values alone."""
+        if operation.name == "multiply":
+            return self.apply(OPERATIONS[np.logical_and], *conditions)
+        raise TypeError(
+            f"np.{operation.name} of the condition {shortened(conditions[0])} cannot be traced; "
+            "write np.where(condition, 1.0, 0.0), or join conditions by & and |"
+        )
+
+    def _only_conditions(self, name: str, values: Sequence[object]) -> None:
+        for value in values:
+            node = self.expression(value)
+            if not is_condition(node):
+                raise TypeError(
+                    f"{name} (&, |, ^, ~) joins conditions, such as u > 0, got {shortened(node)}"
+                )
+
+    def _as_numbers(self, node: Expression) -> Expression:
+        """Return a condition as 1 where it holds and 0 elsewhere; a number as it is."""
+        return self.apply(WHERE, node, 1.0, 0.0) if is_condition(node) else node
+
+    def _node(
+        self, key: tuple[object, ...], what: What, arguments: tuple[Expression, ...] = ()
+    ) -> Expression:
+        """Return the node with this key, which is made when it is not there."""
+        if key not in self._nodes:
+            self._nodes[key] = Expression(self, len(self._nodes), what, arguments)
+        return self._nodes[key]
+
+    # Data, and directions
+
+    def _array(self, value: object) -> Expression:
+        """Return an array with one entry a point, or the number in an array without axes."""
+        if isinstance(value, np.ma.MaskedArray):
+            raise TypeError("a masked array cannot be traced; write np.where(mask, a, b)")
+        array = np.asarray(value)
+        if array.dtype.kind not in "biuf":
+            raise TypeError(
+                f"an array in a residual must hold real numbers or truth values, got dtype "
+                f"{array.dtype}"
+            )
+        if array.ndim == 0:
+            return self.expression(array.item())
+        expected = "N" if self.points is None else self.points
+        if array.ndim != 1 or self.points not in (None, array.size):
+            raise ValueError(
+                f"an array in a residual must have one entry a point, shape ({expected},), got "
+                f"shape {array.shape}" + ("; write a[:, 0]" if array.shape[1:] == (1,) else "")
+            )
+        self.points = array.size
+        return self._data(array)
+
+    def _data(self, array: npt.NDArray[Any], fixed: bool = False) -> Expression:
+        array = array.astype(bool if array.dtype.kind == "b" else np.float64, order="C")
+        array.setflags(write=False)
+        digest = hashlib.sha256(array.dtype.kind.encode())
+        digest.update(array.tobytes())
+        key = ("data", digest.digest(), fixed)
+        return self._node(key, Data(array, digest.hexdigest(), fixed))
+
+    def _direction(self, letter: str, vector: npt.ArrayLike) -> list[Expression]:
+        """Return the components of a direction, as numbers or one a point."""
+        name, d = f"directions[{letter!r}]", len(self._inputs)
+        array = finite(real_array(vector, name), name)
+        rows = "N" if self.points is None else self.points
+        if array.shape == (d,):
+            return [self.constant(component) for component in array.tolist()]
+        if array.ndim != 2 or array.shape[1] != d or self.points not in (None, len(array)):
+            raise ValueError(f"{name} must have shape ({d},) or ({rows}, {d}), got {array.shape}")
+        self.points = len(array)
+        return [self._data(array[:, i], fixed=True) for i in range(d)]
+
+    def _derivative_of_leaf(self, node: Expression, letter: str) -> Expression:
+        what = node._what
+        if isinstance(what, Leaf) and what.kind == "derivative":
+            return self.leaf(what._replace(letters="".join(sorted(what.letters + letter))))
+        if isinstance(what, Leaf) and what.kind == "coordinate":
+            if letter in self._components:
+                return self._components[letter][self._inputs.index(what.name)]
+            return self.constant(float(letter == what.name))
+        if isinstance(what, Data) and not what.fixed:
+            raise TypeError(
+                f"the data {what} have no derivative along {letter}: numbers at points do not say "
+                "how they change between them; write them as a function of the coordinates"
+            )
+        return self.constant(0.0)
+
+    def _unknown_attribute(self, name: str) -> str:
+        if name.startswith("_"):
+            return f"a field has no attribute {name!r}"
+        return (
+            f"a field has no attribute {name!r}: derivatives are named by the letters "
+            f"{', '.join(self.letters)}"
+        )
+
+
+def as_number(expression: Expression) -> float | None:
+    """Return the value of an expression that is the same number everywhere, or None."""
+    return expression._what if isinstance(expression._what, float) else None
+
+
+def is_condition(node: Expression) -> bool:
+    """Whether an expression is a truth value at each point."""
+    what = node._what
+    if isinstance(what, Operation):
+        return what.condition
+    return isinstance(what, bool) or (isinstance(what, Data) and what.array.dtype == np.bool_)
+
+
+def _as_condition(node: Expression) -> Expression:
+    """Return a number as NumPy takes it for a truth value: whether it is not 0."""
+    if is_condition(node):
+        return node
+    condition: Expression = node != 0.0
+    return condition
+
+
+def _letters(letters: Sequence[str]) -> str:
+    for letter in letters:
+        if len(letter) != 1 or not letter.isidentifier() or letter == "_":
+            raise ValueError(f"inputs and directions must be named by letters, got {letter!r}")
+    if len(set(letters)) != len(letters):
+        raise ValueError(f"inputs and directions must differ, got {', '.join(letters)}")
+    return "".join(letters)
+
+
+def _float(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError("an integer in a residual is too large for a float") from None
+
+
+COMMUTATIVE = {"add", "multiply", "hypot", "logaddexp", "equal", "not_equal"}
+BITWISE = {np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert}

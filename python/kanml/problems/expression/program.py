@@ -1,0 +1,202 @@
+"""Expressions as a list of NumPy calls, to be run on arrays of points."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from kanml._validation import FloatArray
+from kanml.problems.expression.derivatives import below
+from kanml.problems.expression.graph import Data, Expression, Leaf, as_number, is_condition
+from kanml.problems.expression.operations import Operation
+from kanml.problems.expression.text import shortened
+
+__all__ = ["Program"]
+
+Rows: TypeAlias = slice | npt.NDArray[np.integer[Any]]
+Start: TypeAlias = tuple[list[Any], list[tuple[int, npt.NDArray[Any]]]]
+
+
+class Program:
+    """Evaluates expressions of one trace, what they share once.
+
+    Parameters
+    ----------
+    expressions : iterable of Expression
+        Numbers at each point; conditions are refused.
+
+    Attributes
+    ----------
+    leaves : tuple of Leaf
+        What has to be given.
+    operations : tuple of str
+        The names of the NumPy functions, in the order in which they are called.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from kanml.problems.expression import Leaf, Trace
+    >>> u = Trace("x").output("u")
+    >>> program = Program([u * np.sin(u), u.x * np.sin(u)])
+    >>> program.operations
+    ('sin', 'multiply', 'multiply')
+    >>> values = {Leaf("derivative", "u"): np.zeros(2), Leaf("derivative", "u", "x"): np.ones(2)}
+    >>> program.evaluate(values, slice(0, 2))
+    [array([0., 0.]), array([0., 0.])]
+    """
+
+    def __init__(self, expressions: Iterable[Expression]) -> None:
+        roots = list(expressions)
+        for root in roots:
+            if root._trace is not roots[0]._trace:
+                raise ValueError(f"the expression {shortened(root)} belongs to another trace")
+            if is_condition(root):
+                raise TypeError(f"an expression must be a number, got {shortened(root)}")
+        self._slots: dict[int, int] = {}  # where the value of each node is, by its number
+        self._constants: list[float | bool | None] = []  # what is there from the start
+        self._inputs: list[tuple[int, Leaf]] = []
+        self._data: list[tuple[int, npt.NDArray[Any]]] = []
+        self._code: list[tuple[Callable[..., Any], int, tuple[int, ...]]] = []
+        self._converted: dict[npt.DTypeLike, Start] = {}
+        for node in below(roots):
+            self._place(node)
+        self._outputs = self._marked([self._slots[root._number] for root in roots])
+        self._done = self._last_uses()
+        self.leaves = tuple(leaf for _, leaf in self._inputs)
+        self.operations = tuple(function.__name__ for function, _, _ in self._code)
+
+    def evaluate(
+        self,
+        values: Mapping[Leaf, FloatArray | float],
+        rows: Rows,
+        dtype: npt.DTypeLike = np.float64,
+    ) -> list[FloatArray]:
+        """Return the values of the expressions at n of the points.
+
+        NaN and infinity are passed on and give no warnings, neither in a branch that is not chosen
+        nor in a result.
+
+        Parameters
+        ----------
+        values : mapping
+            For each of `leaves` an array of shape (n,) in `dtype`; for an unknown a number.
+        rows : slice or ndarray of int, shape (n,)
+            Which points these are; a slice says both its ends. Of the arrays that entered the
+            residual these rows are taken.
+        dtype : {float64, float32}
+            In which everything is computed.
+
+        Returns
+        -------
+        list of ndarray, shape (n,)
+            Arrays that belong to the caller.
+        """
+        kind = np.dtype(dtype)
+        n = rows.stop - rows.start if isinstance(rows, slice) else len(rows)
+        constants, data = self._start(kind)
+        slots = constants.copy()
+        for slot, leaf in self._inputs:
+            slots[slot] = _checked(values[leaf], leaf, n, kind)
+        for slot, array in data:
+            slots[slot] = array[rows]
+            if len(slots[slot]) != n:
+                raise ValueError(f"the residual holds arrays of {len(array)} points, got {rows}")
+        with np.errstate(all="ignore"):
+            for (function, slot, arguments), done in zip(self._code, self._done, strict=True):
+                slots[slot] = function(*[slots[argument] for argument in arguments])
+                for argument in done:
+                    slots[argument] = None
+        return [_vector(slots[slot], n, kind, shared) for slot, shared in self._outputs]
+
+    def _start(self, kind: np.dtype[Any]) -> Start:
+        """Return the constants, each in its slot, and the data, all in a dtype."""
+        if kind not in self._converted:
+            with np.errstate(over="ignore"):
+                constants = [
+                    kind.type(value) if isinstance(value, float) else value
+                    for value in self._constants
+                ]
+                data = [
+                    (slot, array if array.dtype == np.bool_ else array.astype(kind, copy=False))
+                    for slot, array in self._data
+                ]
+            self._converted[kind] = constants, data
+        return self._converted[kind]
+
+    # Compilation
+
+    def _place(self, node: Expression) -> None:
+        """Give a node its slot and say how to fill it."""
+        what = node._what
+        if node._number in self._slots:
+            return
+        if isinstance(what, Operation):
+            factors = _factors(node)
+            for factor in factors or ():
+                self._place(factor)
+            function = np.multiply if factors else what.function
+            arguments = tuple(self._slots[a._number] for a in factors or node._arguments)
+            self._code.append((function, self._new_slot(node), arguments))
+        elif isinstance(what, Leaf):
+            self._inputs.append((self._new_slot(node), what))
+        elif isinstance(what, Data):
+            self._data.append((self._new_slot(node), what.array))
+        else:
+            self._new_slot(node, what)
+
+    def _new_slot(self, node: Expression, constant: float | bool | None = None) -> int:
+        self._slots[node._number] = len(self._constants)
+        self._constants.append(constant)
+        return self._slots[node._number]
+
+    def _last_uses(self) -> list[list[int]]:
+        """Say for each call which results it uses for the last time.
+
+        Memory that is free again at once stays in the cache; given back all together at the end,
+        it would be mapped anew in every evaluation, which takes longer than the arithmetic.
+        """
+        kept = {slot for slot, _ in self._outputs}
+        waiting = {slot for _, slot, _ in self._code} - kept
+        done: list[list[int]] = []
+        for _, _, arguments in reversed(self._code):
+            done.append([slot for slot in dict.fromkeys(arguments) if slot in waiting])
+            waiting.difference_update(arguments)
+        return done[::-1]
+
+    def _marked(self, outputs: list[int]) -> list[tuple[int, bool]]:
+        """Say of each output whether somebody else holds the same array."""
+        computed = {slot for _, slot, _ in self._code}
+        return [
+            (slot, slot not in computed or slot in outputs[:i]) for i, slot in enumerate(outputs)
+        ]
+
+
+def _factors(node: Expression) -> tuple[Expression, Expression] | None:
+    """Return two factors of a third or fourth power, which NumPy would take a logarithm for."""
+    what = node._what
+    if not isinstance(what, Operation) or what.name != "power":
+        return None
+    base, exponent = node._arguments
+    square: Expression = base**2
+    return {3.0: (square, base), 4.0: (square, square)}.get(as_number(exponent) or 0.0)
+
+
+def _checked(value: Any, leaf: Leaf, n: int, kind: np.dtype[Any]) -> Any:
+    if leaf.kind == "unknown":
+        return kind.type(value)
+    if value.shape != (n,) or value.dtype != kind:
+        raise ValueError(
+            f"the values of {leaf} must have shape ({n},) and dtype {kind}, got shape "
+            f"{value.shape} and dtype {value.dtype}"
+        )
+    return value
+
+
+def _vector(value: Any, n: int, kind: np.dtype[Any], shared: bool) -> FloatArray:
+    if np.ndim(value) == 0:
+        return np.full(n, value, kind)
+    vector: FloatArray = value.copy() if shared else value
+    return vector
