@@ -453,7 +453,7 @@ def test_round_trip_of_the_coefficients(degree, dtype):
         part = slice(start, start := start + space.dim)
         size = inverse.T @ (abs(A).T @ abs(np.longdouble(u[part])))
         error = abs(again.parameters.reshape(-1, 2)[part] - np.longdouble(u[part]))
-        assert np.all(error <= 2 * np.finfo(dtype).eps * size)  # found: 1.7 and 0.5
+        assert np.all(error <= 2 * np.finfo(dtype).eps * size)  # found: 1.7 and 0.9
     same = net.to_basis("spline")
     assert same_bits(same.parameters, net.parameters)
 

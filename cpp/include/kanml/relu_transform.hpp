@@ -13,7 +13,7 @@ namespace kanml {
 // B-spline coefficients and w the power-ReLU weights of one function, w = A^T u.
 //
 // All four maps act on the middle axis of arrays (copies, dim, m); y may be x. They compute in
-// double, and cost dim (degree + 2) multiply-adds a column.
+// double. A product costs degree + 2 multiply-adds an entry, a solution degree + 1 running sums.
 class ReluTransform {
  public:
   // Throws std::invalid_argument if an entry of A or of its inverse is beyond the range of double.
