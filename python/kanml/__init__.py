@@ -7,7 +7,7 @@ from kanml.export import export_mlp
 from kanml.layers import Activation, Affine, Linear, PeriodicEmbedding, SplineLayer
 from kanml.network import KAN, MLP, Network, load
 from kanml.optim import LBFGS, Adam, CyclicDecay, GradientDescent, Ramp
-from kanml.problems import Regression
+from kanml.problems import PINN, RBA, Regression, Sampler, Term
 from kanml.relu import relu_basis, relu_transform
 from kanml.splines import SplineSpace
 from kanml.threads import get_num_threads, set_num_threads
@@ -18,6 +18,8 @@ __all__ = [
     "KAN",
     "LBFGS",
     "MLP",
+    "PINN",
+    "RBA",
     "Activation",
     "Adam",
     "Affine",
@@ -30,8 +32,10 @@ __all__ = [
     "Ramp",
     "Regression",
     "Result",
+    "Sampler",
     "SplineLayer",
     "SplineSpace",
+    "Term",
     "__version__",
     "analysis",
     "export_mlp",

@@ -8,7 +8,7 @@ import reprlib
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -73,12 +73,15 @@ class Result:
         All levels done; a callback returned true; Ctrl-C; the loss became NaN or infinite.
     message : str
         The status in words.
+    unknowns : dict of str to float
+        What the unknowns of the problem became, with the network.
     """
 
     network: Network
     history: History
     status: Literal["completed", "stopped", "interrupted", "diverged"]
     message: str
+    unknowns: dict[str, float] = field(default_factory=dict)
 
 
 def train(

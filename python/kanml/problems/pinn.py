@@ -1,0 +1,650 @@
+"""Physics-informed networks: residuals of differential equations at collocation points."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from kanml._validation import Float64Array, FloatArray, choice, finite, integer, number, real_array
+from kanml.derivatives import DerivativePlan, Word
+from kanml.network import Network
+from kanml.problems.expression import Expression, Leaf, Program, Trace, as_number, leaves, partials
+from kanml.problems.points import Sampler
+
+__all__ = ["PINN", "RBA", "Term"]
+
+CHUNK = 4096  # points that are in memory together
+Residual: TypeAlias = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class RBA:
+    """Residual-based attention: one weight a point, which grows where the residual stays large.
+
+    After each accepted step ``weight = (1 - mu) * weight + mu * |e| / max|e|``, with e the
+    residual; the loss has ``weight * e`` in the place of e. All weights are 1 at first, and again
+    where points are drawn anew.
+
+    Parameters
+    ----------
+    mu : float
+        Between 0 and 1.
+
+    Notes
+    -----
+    S. J. Anagnostopoulos, J. D. Toscano, N. Stergiopulos and G. E. Karniadakis, Residual-based
+    attention in physics-informed neural networks, Comput. Methods Appl. Mech. Engrg. 421, 2024.
+    """
+
+    mu: float = 1e-4
+
+    def __post_init__(self) -> None:
+        number(self.mu, "mu", "a number between 0 and 1", lambda mu: 0 <= mu <= 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """One term of a loss: a residual at points.
+
+    Parameters
+    ----------
+    name : str
+        For messages and the history.
+    points : array_like, shape (N, d), or Sampler
+        Where the residual is taken; each point holds the inputs of the network.
+    residual : callable
+        Ordinary NumPy arithmetic on the fields it names as arguments: outputs, inputs and unknowns
+        of the `PINN`. ``u`` is a value, ``u.t``, ``u.xx``, ``u.tx`` are its derivatives. It is
+        called once, to be traced, and may return a tuple of several residuals.
+    weight : float
+        Positive.
+    reduction : {"mean", "sum"}
+        Of the squares over the points.
+    attention : RBA, optional
+    directions : mapping of str to array_like, shape (d,) or (N, d), optional
+        Further letters, each differentiating along a vector of the inputs: with an input
+        ``z = |x|``, ``{"p": (1, 0, 1), "m": (1, 0, -1)}`` differentiate along x from either side.
+    batch_size : int, optional
+        Points of a minibatch; all by default. Each pass goes through them in a new random order.
+    seed : int
+        For the order of the minibatches.
+
+    Examples
+    --------
+    >>> import kanml
+    >>> import numpy as np
+    >>> points = np.random.default_rng(0).uniform(-1, 1, (100, 2))
+    >>> term = kanml.Term("pde", points, lambda u, t, x: u.t + u * u.x - 0.01 * u.xx)
+    """
+
+    name: str
+    points: npt.ArrayLike | Sampler
+    residual: Residual
+    weight: float = 1.0
+    reduction: str = "mean"
+    attention: RBA | None = None
+    directions: Mapping[str, npt.ArrayLike] = field(default_factory=dict)
+    batch_size: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise TypeError(f"the name of a term must be a string, got {self.name!r}")
+        where = f"term {self.name!r}: "
+        if not callable(self.residual):
+            raise TypeError(f"{where}residual must be callable, got {self.residual!r}")
+        number(self.weight, f"{where}weight", "a number > 0", lambda weight: weight > 0)
+        choice(self.reduction, f"{where}reduction", ("mean", "sum"))
+        if self.attention is not None and not isinstance(self.attention, RBA):
+            raise TypeError(f"{where}attention must be an RBA or None, got {self.attention!r}")
+
+
+class _Points:
+    """The points of a term as they are now, and what changes them."""
+
+    def __init__(self, term: Term, n_inputs: int) -> None:
+        self.where = f"term {term.name!r}: "
+        self.sampler = term.points if isinstance(term.points, Sampler) else None
+        given = self.sampler.points if self.sampler else term.points
+        points = finite(real_array(given, f"{self.where}points"), f"{self.where}points")
+        if points.ndim != 2 or points.shape[1] != n_inputs or len(points) == 0:
+            raise ValueError(
+                f"{self.where}points must have shape (N, {n_inputs}) with N >= 1, one column for "
+                f"each input, got shape {points.shape}"
+            )
+        self.all = points.copy()
+        n = len(points)
+        size = n if term.batch_size is None else term.batch_size
+        self.batch_size = integer(size, f"{self.where}batch_size", 1, n)
+        self.rng = np.random.default_rng(integer(term.seed, f"{self.where}seed", 0))
+        self.order = np.arange(n)
+        self.position = 0
+        self.steps = 0
+        self.draws = 0
+        if self.batch_size < n:
+            self.order = self.rng.permutation(n)
+
+    @property
+    def rows(self) -> npt.NDArray[np.int64] | slice:
+        """The points of the present batch."""
+        if self.batch_size == len(self.all):
+            return slice(0, len(self.all))
+        return self.order[self.position : self.position + self.batch_size]
+
+    def advance(self, magnitude: Callable[[Float64Array], Float64Array]) -> bool:
+        """Go on by a step; return whether points were drawn anew."""
+        self.steps += 1
+        if self.batch_size < len(self.all):
+            self.position += self.batch_size
+            if self.position + self.batch_size > len(self.all):
+                self.order = self.rng.permutation(len(self.all))
+                self.position = 0
+        if self.sampler is None or self.steps % self.sampler.every:
+            return False
+        self.draws += 1
+        self.all = self.sampler.draw(self.draws, magnitude)
+        return True
+
+    def state(self) -> dict[str, Any]:
+        drawn = self.sampler is not None and self.sampler.adaptive
+        return {
+            "generator": self.rng.bit_generator.state,
+            "order": self.order.tolist() if self.batch_size < len(self.all) else None,
+            "position": self.position,
+            "steps": self.steps,
+            "draws": self.draws,
+            "points": self.all.tolist() if drawn else None,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.rng.bit_generator.state = state["generator"]
+        if state["order"] is not None:
+            self.order = np.array(state["order"], dtype=np.int64)
+        self.position = int(state["position"])
+        self.steps = int(state["steps"])
+        self.draws = int(state["draws"])
+        if state["points"] is not None:
+            self.all = np.array(state["points"], dtype=np.float64)
+        elif self.sampler is not None:
+            self.all = self.sampler.draw(self.draws)
+
+
+class _Traced:
+    """A term whose residual has been traced: what it needs, and how it is evaluated."""
+
+    def __init__(self, term: Term, problem: PINN) -> None:
+        self.term = term
+        self.points = _Points(term, len(problem.inputs))
+        self.unknowns = tuple(problem.unknowns)
+        self.where = f"term {term.name!r}: "
+        try:
+            self._trace(problem)
+        except (TypeError, ValueError, AttributeError) as error:
+            raise type(error)(f"{self.where}{error}") from error
+        self.attention = np.ones((len(self.points.all), len(self.components)))
+        self.tried = False
+
+    def _trace(self, problem: PINN) -> None:
+        fixed = None if self.points.sampler else len(self.points.all)
+        trace = Trace(problem.inputs, self.term.directions, fixed)
+        fields: dict[str, Expression] = dict(zip(problem.inputs, trace.coordinates, strict=True))
+        fields |= {name: trace.unknown(name) for name in self.unknowns}
+        raw = {name: trace.output(name) for name in problem.outputs}
+        if problem.transform is not None:
+            made = trace.components(_called(problem.transform, fields | raw, "transform"))
+            if len(made) != len(raw):
+                raise ValueError(
+                    f"transform must return {len(raw)} expressions, one for each of "
+                    f"{', '.join(raw)}, got {len(made)}"
+                )
+            raw = dict(zip(raw, made, strict=True))
+        residual = _called(self.term.residual, fields | raw, "residual")
+        self.components = trace.components(residual)
+        self.text = repr(self.components)
+        self.fields = [leaf for leaf in leaves(self.components) if leaf.kind == "derivative"]
+        varying = [leaf for leaf in leaves(self.components) if leaf.kind != "coordinate"]
+        slopes = [partials(component, varying) for component in self.components]
+        self.slopes = [  # component, leaf, and where its partial derivative is in the program
+            (c, leaf)
+            for c, row in enumerate(slopes)
+            for leaf, slope in zip(varying, row, strict=True)
+            if as_number(slope) != 0
+        ]
+        nonzero = [slope for row in slopes for slope in row if as_number(slope) != 0]
+        self.value_program = Program(self.components)
+        self.program = Program([*self.components, *nonzero])
+        self.plan = DerivativePlan(_word(leaf) for leaf in self.fields)
+        d = len(problem.inputs)
+        self.letters: dict[str, FloatArray] = dict(zip(problem.inputs, np.eye(d), strict=True))
+        for letter, vector in self.term.directions.items():
+            self.letters[letter] = real_array(vector, f"the direction {letter!r}")
+        self.columns = {name: i for i, name in enumerate(problem.outputs)}
+        self.inputs = problem.inputs
+
+    @property
+    def scale(self) -> float:
+        """What the sum of squares over the batch is multiplied with, for one process."""
+        count = self.points.batch_size if self.term.reduction == "mean" else 1
+        return self.term.weight / count
+
+    def require_fit(self, net: Network) -> None:
+        """Check that the network has the derivatives that the residual needs."""
+        for leaf in self.fields:
+            if leaf.letters:
+                net._order(len(leaf.letters), f"{self.where}the order of {leaf}")
+
+    def chunks(self) -> Iterator[npt.NDArray[np.int64] | slice]:
+        """Return the rows of the present batch, in parts of limited size."""
+        rows, n = self.points.rows, self.points.batch_size
+        for start in range(0, n, CHUNK):
+            stop = min(start + CHUNK, n)
+            yield slice(start, stop) if isinstance(rows, slice) else rows[start:stop]
+
+    def planes(
+        self, net: Network, x: FloatArray, rows: Any, num_threads: int | None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return the directions, and Taylor coefficients along them, at some points."""
+        letters = {
+            letter: vector[rows] if vector.ndim == 2 else vector
+            for letter, vector in self.letters.items()
+        }
+        vectors = self.plan.vectors(letters, net.n_in, net.dtype)
+        try:
+            return vectors, net._planes(x, self.plan.orders, vectors, num_threads)
+        except ValueError as error:
+            raise ValueError(f"{self.where}{error}") from error
+
+    def values(
+        self, x: FloatArray, planes: FloatArray, unknowns: Float64Array
+    ) -> dict[Leaf, FloatArray | float]:
+        """Return what the programs are given at some points."""
+        values: dict[Leaf, FloatArray | float] = {
+            leaf: np.ascontiguousarray(
+                self.plan.derivative(_word(leaf), planes)[:, self.columns[leaf.name]]
+            )
+            for leaf in self.fields
+        }
+        for i, name in enumerate(self.inputs):
+            values[Leaf("coordinate", name)] = np.ascontiguousarray(x[:, i])
+        for name, value in zip(self.unknowns, unknowns, strict=True):
+            values[Leaf("unknown", name)] = float(value)
+        return values
+
+    def residuals(
+        self,
+        net: Network,
+        unknowns: Float64Array,
+        points: Float64Array | None = None,
+        num_threads: int | None = None,
+    ) -> FloatArray:
+        """Return the residuals (n, components), without weights, of the batch or at points."""
+        if points is None:
+            parts = [(rows, self.points.all[rows]) for rows in self.chunks()]
+        else:
+            starts = range(0, len(points), CHUNK)
+            parts = [(slice(i, min(i + CHUNK, len(points))), points[i : i + CHUNK]) for i in starts]
+        results = []
+        for rows, part in parts:
+            x = part.astype(net.dtype)
+            _, planes = self.planes(net, x, rows, num_threads)
+            values = self.values(x, planes, unknowns)
+            columns = self.value_program.evaluate(values, rows, net.dtype)
+            results.append(np.stack(columns, axis=1))
+        return np.concatenate(results)
+
+    def sums(
+        self, net: Network, unknowns: Float64Array, num_threads: int | None
+    ) -> tuple[float, Float64Array]:
+        """Return the sum of squares over the batch, and its gradient."""
+        total = 0.0
+        gradient = np.zeros(net.n_parameters + len(unknowns))
+        n = net.n_parameters
+        for rows in self.chunks():
+            x = self.points.all[rows].astype(net.dtype)
+            vectors, planes = self.planes(net, x, rows, num_threads)
+            values = self.values(x, planes, unknowns)
+            results = self.program.evaluate(values, rows, net.dtype)
+            count = len(self.components)
+            self._try(results[:count], planes, x)
+            attention = self.attention[rows].astype(net.dtype)
+            weighted = []
+            for c, r in enumerate(results[:count]):
+                e = attention[:, c] * r
+                total += float(np.dot(e.astype(np.float64), e.astype(np.float64)))
+                weighted.append(2 * attention[:, c] * e)
+            cotangents = np.zeros_like(planes)
+            for (c, leaf), slope in zip(self.slopes, results[count:], strict=True):
+                by_leaf = weighted[c] * slope
+                if leaf.kind == "unknown":
+                    by_unknown = np.sum(by_leaf, dtype=np.float64)
+                    gradient[n + self.unknowns.index(leaf.name)] += by_unknown
+                else:
+                    column = self.columns[leaf.name]
+                    self.plan.add_cotangent(_word(leaf), by_leaf, cotangents[:, :, column])
+            by_parameters, _ = net._planes_vjp(
+                x, self.plan.orders, vectors, cotangents, False, num_threads
+            )
+            gradient[:n] += by_parameters
+        self.tried = True
+        return total, gradient
+
+    def _try(self, residuals: Sequence[FloatArray], planes: FloatArray, x: FloatArray) -> None:
+        """Refuse, at first sight, a residual that is not finite though its fields are."""
+        if self.tried or not np.isfinite(planes).all():
+            return
+        for c, r in enumerate(residuals):
+            (bad,) = np.nonzero(~np.isfinite(r))
+            if bad.size:
+                i = int(bad[0])
+                raise ValueError(
+                    f"{self.where}the residual {self.components[c]!r} is {r[i]} at the point "
+                    f"{x[i].tolist()}, where the network and its derivatives are finite"
+                )
+
+
+class PINN:
+    """A loss made of residuals of differential equations, boundary and initial conditions.
+
+    ``loss = sum over terms of weight * mean (or sum) over points of |residual|^2``.
+
+    A residual is written once, as NumPy arithmetic on fields. Which derivatives it needs is found
+    by tracing it, and its partial derivatives are exact; the derivatives of the network are Taylor
+    coefficients, computed together. Points are processed in chunks: memory beyond the points and
+    their weights does not grow with their number.
+
+    Parameters
+    ----------
+    inputs : str
+        A letter for each input of the network, as "tx".
+    terms : sequence of Term
+        At least one.
+    outputs : str or sequence of str
+        The outputs of the network: a letter each, or names.
+    unknowns : mapping of str to float
+        Scalars of the equations that are trained with the network, and where they start. Residuals
+        receive them by name; `Result.unknowns` holds what they became.
+    transform : callable, optional
+        Makes the solution of the network's outputs, for conditions that hold exactly:
+        ``lambda u, t, x: -np.sin(np.pi * x) + t * (1 - x**2) * u``. Called with outputs, inputs and
+        unknowns by name; returns one expression, or a tuple with one for each output. Residuals
+        see its results in the place of the outputs. `solution` evaluates it.
+    reduce : callable, optional
+        Maps the dictionary of sums (see `sums`) before means are taken; for samples that live in
+        several processes. The identity by default.
+
+    Examples
+    --------
+    Burgers' equation:
+
+    >>> import kanml
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> points = rng.uniform([0, -1], [1, 1], (500, 2))
+    >>> start = np.stack([np.zeros(50), np.linspace(-1, 1, 50)], axis=1)
+    >>> problem = kanml.PINN("tx", [
+    ...     kanml.Term("pde", points, lambda u: u.t + u * u.x - 0.1 * u.xx),
+    ...     kanml.Term("initial", start, lambda u, x: u + np.sin(np.pi * x)),
+    ... ])
+    >>> net = kanml.KAN([2, 4, 1], degree=3, intervals=4, seed=0)
+    >>> loss, gradient = problem.value_and_gradient(net)
+    >>> list(problem.losses(net))
+    ['pde', 'initial']
+    """
+
+    def __init__(
+        self,
+        inputs: str,
+        terms: Sequence[Term],
+        *,
+        outputs: str | Sequence[str] = "u",
+        unknowns: Mapping[str, float] | None = None,
+        transform: Residual | None = None,
+        reduce: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+    ) -> None:
+        if not isinstance(inputs, str) or not inputs:
+            raise TypeError(f"inputs must be a string, a letter for each input, got {inputs!r}")
+        self.inputs = inputs
+        self.outputs = tuple(outputs)
+        self.unknowns = {
+            name: number(value, f"unknowns[{name!r}]", "a finite number", lambda value: True)
+            for name, value in (unknowns or {}).items()
+        }
+        names = [*self.inputs, *self.outputs, *self.unknowns]
+        for name in names:
+            if not isinstance(name, str) or not name.isidentifier():
+                raise ValueError(f"inputs, outputs and unknowns must be names, got {name!r}")
+            if names.count(name) > 1:
+                raise ValueError(
+                    f"{name!r} stands twice among inputs {inputs!r}, outputs {self.outputs} and "
+                    f"unknowns {tuple(self.unknowns)}"
+                )
+        self.transform = transform
+        self.reduce = reduce if reduce is not None else lambda sums: sums
+        terms = tuple(terms)
+        if not terms:
+            raise ValueError("terms must hold at least one Term, got none")
+        for i, term in enumerate(terms):
+            if not isinstance(term, Term):
+                raise TypeError(f"terms[{i}] must be a Term, got {term!r}")
+        labels = [term.name for term in terms]
+        if len(set(labels)) < len(labels):
+            raise ValueError(f"terms must have different names, got {labels}")
+        self.terms = terms
+        self._traced = tuple(_Traced(term, self) for term in terms)
+        self._solution: tuple[DerivativePlan, Program] | None = None
+
+    def value_and_gradient(
+        self,
+        net: Network,
+        unknowns: npt.ArrayLike | None = None,
+        *,
+        num_threads: int | None = None,
+    ) -> tuple[float, FloatArray]:
+        """Return the loss and its gradient. Pure: points and weights stay as they are.
+
+        Parameters
+        ----------
+        net : Network
+        unknowns : array_like, shape (number of unknowns,), optional
+            Their values; where they start by default.
+
+        Returns
+        -------
+        value : float
+        gradient : ndarray, shape (net.n_parameters + number of unknowns,)
+        """
+        sums = self.sums(net, unknowns, num_threads=num_threads)
+        value, gradient = 0.0, np.zeros(net.n_parameters + len(self.unknowns))
+        for traced in self._traced:
+            part = sums[traced.term.name]
+            factor = _factor(traced.term, part["count"])
+            value += factor * part["squares"]
+            gradient += factor * part["gradient"]
+        return value, gradient.astype(net.dtype)
+
+    def sums(
+        self,
+        net: Network,
+        unknowns: npt.ArrayLike | None = None,
+        *,
+        num_threads: int | None = None,
+    ) -> dict[str, Any]:
+        """Return what the loss is made of, term by term, passed through `reduce`.
+
+        For each term "squares", the sum of squares over the points at hand, "count", their number,
+        and "gradient", of that sum.
+        """
+        values = self._values(net, unknowns)
+        result = {}
+        for traced in self._traced:
+            squares, gradient = traced.sums(net, values, num_threads)
+            count = traced.points.batch_size
+            result[traced.term.name] = {"squares": squares, "count": count, "gradient": gradient}
+        return self.reduce(result)
+
+    def losses(
+        self,
+        net: Network,
+        unknowns: npt.ArrayLike | None = None,
+        *,
+        num_threads: int | None = None,
+    ) -> dict[str, float]:
+        """Return what each term contributes to the loss."""
+        values = self._values(net, unknowns)
+        result = {}
+        for traced in self._traced:
+            residuals = traced.residuals(net, values, num_threads=num_threads).astype(np.float64)
+            weighted = traced.attention[traced.points.rows] * residuals
+            result[traced.term.name] = traced.scale * float(np.sum(weighted**2))
+        return result
+
+    def residuals(
+        self,
+        net: Network,
+        unknowns: npt.ArrayLike | None = None,
+        *,
+        num_threads: int | None = None,
+    ) -> FloatArray:
+        """Return the vector r of all terms, scaled such that ``r @ r`` is the loss."""
+        values = self._values(net, unknowns)
+        parts = []
+        for traced in self._traced:
+            residuals = traced.residuals(net, values, num_threads=num_threads)
+            weighted = traced.attention[traced.points.rows] * residuals
+            parts.append((math.sqrt(traced.scale) * weighted).ravel())
+        return np.concatenate(parts).astype(net.dtype)
+
+    def solution(
+        self,
+        net: Network,
+        points: npt.ArrayLike,
+        unknowns: npt.ArrayLike | None = None,
+        *,
+        num_threads: int | None = None,
+    ) -> FloatArray:
+        """Return the solution at points, the transform applied.
+
+        Parameters
+        ----------
+        points : array_like, shape (N, d)
+
+        Returns
+        -------
+        ndarray, shape (N, number of outputs)
+        """
+        values = self._values(net, unknowns)
+        x = real_array(points, "points")
+        if x.ndim != 2 or x.shape[1] != len(self.inputs):
+            raise ValueError(f"points must have shape (N, {len(self.inputs)}), got {x.shape}")
+        if self.transform is None:
+            return net(x, num_threads=num_threads)
+        names = ", ".join(self.outputs)
+        identity = eval(f"lambda {names}: ({names},)")
+        return _Traced(Term("solution", x, identity), self).residuals(
+            net, values, num_threads=num_threads
+        )
+
+    def advance(self, net: Network, unknowns: npt.ArrayLike | None = None) -> bool:
+        """Take note of an accepted step: attention, minibatches, points drawn anew.
+
+        Returns
+        -------
+        bool
+            Whether the loss is another function now.
+        """
+        values = self._values(net, unknowns)
+        changed = False
+        for traced in self._traced:
+            attention, points = traced.term.attention, traced.points
+            if attention is not None:
+                e = np.abs(traced.residuals(net, values).astype(np.float64))
+                greatest = e.max()
+                if math.isfinite(greatest) and greatest > 0:
+                    rows = points.rows
+                    kept = (1 - attention.mu) * traced.attention[rows]
+                    traced.attention[rows] = kept + attention.mu * e / greatest
+                changed = True
+            drawn = points.advance(
+                lambda x, t=traced: np.linalg.norm(t.residuals(net, values, x), axis=1)  # type: ignore[misc]
+            )
+            if drawn:
+                traced.attention = np.ones_like(traced.attention)
+            changed |= drawn or points.batch_size < len(points.all)
+        return changed
+
+    def state(self) -> dict[str, Any]:
+        """Return all that `advance` changes, as values that JSON can hold."""
+        return {
+            traced.term.name: {
+                "points": traced.points.state(),
+                "attention": traced.attention.tolist() if traced.term.attention else None,
+            }
+            for traced in self._traced
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to a state that `state` returned."""
+        for traced in self._traced:
+            own = state[traced.term.name]
+            traced.points.restore(own["points"])
+            if own["attention"] is not None:
+                traced.attention = np.array(own["attention"], dtype=np.float64)
+
+    def fingerprint(self) -> str:
+        """Return a digest of residuals, points and all options."""
+        digest = hashlib.sha256(f"PINN {self.inputs} {self.outputs} {self.unknowns}".encode())
+        for traced in self._traced:
+            term = traced.term
+            options = (term.name, term.weight, term.reduction, term.attention, term.batch_size)
+            digest.update(repr((options, term.seed, traced.text)).encode())
+            if isinstance(term.points, Sampler):
+                digest.update(repr(term.points).encode())
+            else:
+                digest.update(np.asarray(term.points, dtype=np.float64).tobytes())
+            for letter, vector in term.directions.items():
+                digest.update(letter.encode() + np.asarray(vector, dtype=np.float64).tobytes())
+        return digest.hexdigest()
+
+    def _values(self, net: Network, unknowns: npt.ArrayLike | None) -> Float64Array:
+        """Check the network, and return the values of the unknowns."""
+        if net.n_in != len(self.inputs) or net.n_out != len(self.outputs):
+            raise ValueError(
+                f"a network with {net.n_in} inputs and {net.n_out} outputs does not fit a problem "
+                f"with inputs {self.inputs!r} and outputs {', '.join(self.outputs)}"
+            )
+        for traced in self._traced:
+            traced.require_fit(net)
+        if unknowns is None:
+            return np.array(list(self.unknowns.values()), dtype=np.float64)
+        values = np.asarray(real_array(unknowns, "unknowns"), dtype=np.float64)
+        if values.shape != (len(self.unknowns),):
+            raise ValueError(
+                f"unknowns must have shape ({len(self.unknowns)},), got {values.shape}"
+            )
+        return values
+
+
+def _factor(term: Term, count: float) -> float:
+    return term.weight / count if term.reduction == "mean" else term.weight
+
+
+def _word(leaf: Leaf) -> Word:
+    return tuple(leaf.letters)
+
+
+def _called(function: Residual, fields: Mapping[str, Expression], what: str) -> Any:
+    """Call a function with the fields that it names as arguments."""
+    arguments = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if name in fields:
+            arguments[name] = fields[name]
+        elif parameter.default is inspect.Parameter.empty:
+            raise TypeError(f"the {what} asks for {name!r}, which is none of {', '.join(fields)}")
+    return function(**arguments)

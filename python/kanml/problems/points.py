@@ -1,0 +1,142 @@
+"""Where the collocation points of a term come from: given once, in minibatches, or drawn anew."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kanml._validation import Float64Array, choice, finite, integer, number, real_array
+
+__all__ = ["Sampler"]
+
+METHODS = ("uniform", "sobol", "latin-hypercube", "residual")
+
+
+class Sampler:
+    """Collocation points in a box, drawn anew every so many steps.
+
+    Parameters
+    ----------
+    lower, upper : array_like, shape (d,)
+        The box.
+    n : int
+        Number of points.
+    method : {"uniform", "sobol", "latin-hypercube", "residual"}
+        Independent uniform points; a scrambled Sobol sequence or a Latin hypercube (both by SciPy);
+        or points where the residual is large, drawn from `candidates` uniform ones with a
+        probability in proportion to ``|r|^k / mean(|r|^k) + c`` (residual-based adaptive
+        distribution: C. Wu, M. Zhu, Q. Tan, Y. Kartha and L. Lu, A comprehensive study of
+        non-adaptive and residual-based adaptive sampling for physics-informed neural networks,
+        Comput. Methods Appl. Mech. Engrg. 403, 2023, section 2.2). The first draw is uniform.
+    every : int
+        Steps between two draws.
+    seed : int
+        For all draws.
+    candidates : int, optional
+        Of "residual"; ten times n by default.
+    k, c : float
+        Of "residual".
+
+    Examples
+    --------
+    >>> import kanml
+    >>> kanml.Sampler([0, -1], [1, 1], n=100, method="uniform", every=50).points.shape
+    (100, 2)
+    """
+
+    def __init__(
+        self,
+        lower: npt.ArrayLike,
+        upper: npt.ArrayLike,
+        n: int,
+        method: str = "uniform",
+        *,
+        every: int = 100,
+        seed: int = 0,
+        candidates: int | None = None,
+        k: float = 1.0,
+        c: float = 1.0,
+    ) -> None:
+        self._lower, self._upper = (
+            finite(real_array(value, name), name)
+            for value, name in ((lower, "lower"), (upper, "upper"))
+        )
+        shape = self._lower.shape
+        if len(shape) != 1 or self._upper.shape != shape or not (self._lower < self._upper).all():
+            raise ValueError(
+                "lower and upper must have one shape (d,), and lower < upper: got "
+                f"{self._lower} and {self._upper}"
+            )
+        self.n = integer(n, "n", 1)
+        self.method = choice(method, "method", METHODS)
+        self.every = integer(every, "every", 1)
+        pool = 10 * self.n if candidates is None else candidates
+        self.candidates = integer(pool, "candidates", self.n)
+        self.k = number(k, "k", "a number >= 0", lambda k: k >= 0)
+        self.c = number(c, "c", "a number >= 0", lambda c: c >= 0)
+        self.seed = integer(seed, "seed", 0)
+        self.points = self._draw(0)
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether a draw needs the residual."""
+        return self.method == "residual"
+
+    def draw(self, count: int, magnitude: Any = None) -> Float64Array:
+        """Return the points of draw number `count`, the first being 0.
+
+        Parameters
+        ----------
+        count : int
+        magnitude : callable
+            Points (m, d) -> the residual's magnitude (m,); used by "residual".
+        """
+        if not self.adaptive or count == 0:
+            return self._draw(count)
+        rng = np.random.default_rng([self.seed, count])
+        pool = rng.uniform(self._lower, self._upper, (self.candidates, self._lower.size))
+        weight = np.abs(np.asarray(magnitude(pool), dtype=np.float64)) ** self.k
+        mean = weight.mean()
+        if not (np.isfinite(mean) and mean > 0):  # nothing to go by
+            return pool[: self.n]
+        probability = weight / mean + self.c
+        chosen = rng.choice(len(pool), self.n, replace=False, p=probability / probability.sum())
+        return pool[np.sort(chosen)]
+
+    def _draw(self, count: int) -> Float64Array:
+        rng = np.random.default_rng([self.seed, count])
+        d = self._lower.size
+        if self.method in ("uniform", "residual"):
+            unit = rng.uniform(size=(self.n, d))
+        else:
+            unit = _quasi_random(self.method, d, self.n, rng)
+        points: Float64Array = self._lower + (self._upper - self._lower) * unit
+        return points
+
+    def fingerprint(self) -> str:
+        """Return a digest of all that decides what is drawn."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()
+
+    def __repr__(self) -> str:
+        return (
+            f"Sampler({self._lower.tolist()}, {self._upper.tolist()}, {self.n}, {self.method!r}, "
+            f"every={self.every}, seed={self.seed}, candidates={self.candidates}, k={self.k}, "
+            f"c={self.c})"
+        )
+
+
+def _quasi_random(method: str, d: int, n: int, rng: np.random.Generator) -> Float64Array:
+    try:
+        from scipy.stats import qmc
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"method {method!r} needs SciPy: python -m pip install scipy", name=error.name
+        ) from None
+    if method == "latin-hypercube":
+        return np.asarray(qmc.LatinHypercube(d, seed=rng).random(n), dtype=np.float64)
+    sequence = qmc.Sobol(d, seed=rng)
+    # Sobol sequences come in powers of two; a part of one is still spread evenly.
+    return np.asarray(sequence.random_base2(max(n - 1, 1).bit_length())[:n], dtype=np.float64)
