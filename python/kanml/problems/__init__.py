@@ -1,7 +1,27 @@
 """What is minimised."""
 
 from kanml.problems.base import Problem
-from kanml.problems.reference import RotatedWaves
+from kanml.problems.reference import (
+    Advection,
+    Biharmonic,
+    Heat,
+    Helmholtz,
+    Poisson,
+    PoissonInterface,
+    ReferenceProblem,
+    RotatedWaves,
+)
 from kanml.problems.regression import Regression
 
-__all__ = ["Problem", "Regression", "RotatedWaves"]
+__all__ = [
+    "Advection",
+    "Biharmonic",
+    "Heat",
+    "Helmholtz",
+    "Poisson",
+    "PoissonInterface",
+    "Problem",
+    "ReferenceProblem",
+    "Regression",
+    "RotatedWaves",
+]
