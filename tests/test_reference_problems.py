@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 
+import mpmath
 import numpy as np
 import pytest
 from numpy.polynomial import chebyshev
@@ -14,6 +15,7 @@ from helpers import naming
 from kanml.problems import (
     Advection,
     Biharmonic,
+    Burgers,
     Heat,
     Helmholtz,
     Poisson,
@@ -32,6 +34,8 @@ EXACT = [
     Heat(alpha=0.02, waves=5),
     Advection(),
     Advection(c=2.5),
+    Burgers(),
+    Burgers(nu=0.5),
 ]
 PROBLEMS = [*EXACT]
 every_problem = pytest.mark.parametrize("problem", PROBLEMS, ids=repr)
@@ -177,6 +181,11 @@ def test_bad_networks_and_grids():
         (Heat, "waves", 0),
         (Advection, "c", 0),
         (Advection, "c", np.inf),
+        (Burgers, "nu", 0.0),
+        (Burgers, "nu", -1),
+        (Burgers, "nu", np.nan),
+        (Burgers, "nu", "0.01"),
+        (Burgers, "nu", True),
     ],
 )
 def test_bad_parameters(kind, name, value):
@@ -292,3 +301,91 @@ def test_advection(problem):
     t = np.linspace(0, 1, 33)
     ends = [problem.solution(np.stack([t, 0 * t + end], axis=1)) for end in problem.domain[1]]
     np.testing.assert_allclose(*ends, rtol=0, atol=1e-13)
+
+
+# Burgers
+
+
+def burgers(nu, t, x):
+    """The solution of Cole and Hopf at 30 digits, by Gauss-Legendre rules on short intervals."""
+    with mpmath.workdps(30):
+        nu, t, x = mpmath.mpf(nu), mpmath.mpf(t), mpmath.mpf(x)
+
+        def phase(y):
+            return mpmath.cospi(y) / (2 * mpmath.pi * nu) + (x - y) ** 2 / (4 * nu * t)
+
+        # What is left out is exp(-75) of what is kept.
+        reach = t + mpmath.sqrt(t**2 + 300 * nu * t)
+        ends = mpmath.linspace(x - reach, x + reach, 5 + int(reach / mpmath.sqrt(nu * t)))
+        least = min(phase(y) for y in ends)
+        above, below = (
+            mpmath.quad(
+                lambda y, f=f: f(y) * mpmath.exp(least - phase(y)), ends, method="gauss-legendre"
+            )
+            for f in (mpmath.sinpi, lambda y: 1)
+        )
+        return float(-above / below)
+
+
+@pytest.mark.parametrize(
+    ("nu", "points"),
+    [
+        (0.01 / PI, [(1.0, 1e-3), (1.0, -0.3), (0.51, 1e-9), (0.8, 0.9999), (1e-7, 0.37)]),
+        (0.01, [(1.0, 0.01), (0.6, -0.05), (0.3, 0.7), (1e-12, 1e-6), (1e-3, -1 + 1e-9)]),
+        (1e-3 / PI, [(1.0, 1e-4), (0.31, 0.02)]),
+        (0.15, [(0.66, 0.3), (0.67, 0.3), (1.0, -1e-5), (0.9, 0.99)]),
+        (1.0, [(0.09, 0.6), (0.11, 0.6), (0.5, 1e-5), (1.0, -0.5)]),
+    ],
+)
+def test_burgers_at_thirty_digits(nu, points):
+    got = Burgers(nu).solution(points)[:, 0]
+    expected = [burgers(nu, t, x) for t, x in points]
+    np.testing.assert_allclose(got, expected, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("nu", "widths", "tolerance"),
+    [(0.5, 0.05, 1e-9), (0.01, [0.02, 0.005], 1e-6), (1e-3 / PI, [2e-4, 1e-4], 1e-5)],
+)
+def test_burgers_equation(nu, widths, tolerance):
+    problem = Burgers(nu)
+    points = interior(problem, np.array(widths), 30)
+    u = fields(problem, points, widths)
+    assert_vanishes([u["t"], u[""] * u["x"], -nu * u["xx"]], tolerance)
+
+
+@pytest.mark.parametrize("nu", [1e-4, 0.01 / PI, 0.3, 20.0])
+def test_burgers_conditions(nu):
+    problem = Burgers(nu)
+    x = np.linspace(-1, 1, 41)
+    start = problem.solution(np.stack([0 * x, x], axis=1))[:, 0]
+    np.testing.assert_allclose(start, -np.sin(PI * x), rtol=0, atol=1e-15)
+    # From there on, u moves by u_t = nu u_xx - u u_x.
+    for t in (1e-300, 1e-30, 1e-12, 1e-9):
+        soon = problem.solution(np.stack([0 * x + t, x], axis=1))[:, 0]
+        np.testing.assert_allclose(soon, start, rtol=0, atol=1e-14 + t * PI * (1 + nu * PI))
+    t = np.linspace(0, 1, 41)
+    for place in (-1.0, 0.0, 1.0):
+        assert (problem.solution(np.stack([t, 0 * t + place], axis=1)) == 0.0).all()
+    points = interior(problem, 0.0)
+    np.testing.assert_array_equal(problem.solution(points), -problem.solution(points * [1, -1]))
+    assert np.isfinite(problem.solution(points)).all()
+
+
+def test_burgers_by_two_formulas():
+    """Where the series takes over from the quadrature, they agree."""
+    problem = Burgers(nu=0.2)
+    x = np.concatenate([np.linspace(0.01, 0.99, 50), [1e-9, 1 - 1e-9]])
+    before, after = (
+        problem.solution(np.stack([0 * x + t, x], axis=1)) for t in (0.5, np.nextafter(0.5, 1))
+    )
+    np.testing.assert_allclose(before, after, rtol=1e-13, atol=0)
+
+
+def test_the_steepest_slope_of_burgers():
+    """Basdevant et al. (1986): 152.00516 at the time 1.6037 / pi."""
+    t = np.linspace(0.50, 0.52, 2001)
+    x = 1e-9  # where u is its slope times x, to 1e-12 relative
+    slopes = -Burgers().solution(np.stack([t, 0 * t + x], axis=1))[:, 0] / x
+    assert slopes.max() == pytest.approx(152.00516, abs=5e-6)
+    assert t[slopes.argmax()] == pytest.approx(1.6037 / PI, abs=2e-5)

@@ -4,6 +4,7 @@ from kanml.problems.base import Problem
 from kanml.problems.reference import (
     Advection,
     Biharmonic,
+    Burgers,
     Heat,
     Helmholtz,
     Poisson,
@@ -16,6 +17,7 @@ from kanml.problems.regression import Regression
 __all__ = [
     "Advection",
     "Biharmonic",
+    "Burgers",
     "Heat",
     "Helmholtz",
     "Poisson",

@@ -1,6 +1,7 @@
 """Reference problems of the library, with exact or verified solutions."""
 
 from kanml.problems.reference.base import ReferenceProblem
+from kanml.problems.reference.burgers import Burgers
 from kanml.problems.reference.elliptic import Biharmonic, Helmholtz, Poisson, PoissonInterface
 from kanml.problems.reference.linear import Advection, Heat
 from kanml.problems.reference.rotated_waves import RotatedWaves
@@ -8,6 +9,7 @@ from kanml.problems.reference.rotated_waves import RotatedWaves
 __all__ = [
     "Advection",
     "Biharmonic",
+    "Burgers",
     "Heat",
     "Helmholtz",
     "Poisson",
