@@ -3,10 +3,13 @@
 from kanml.problems.base import Problem
 from kanml.problems.reference import (
     Advection,
+    AllenCahn,
     Biharmonic,
     Burgers,
     Heat,
     Helmholtz,
+    KortewegDeVries,
+    KuramotoSivashinsky,
     Poisson,
     PoissonInterface,
     ReferenceProblem,
@@ -16,10 +19,13 @@ from kanml.problems.regression import Regression
 
 __all__ = [
     "Advection",
+    "AllenCahn",
     "Biharmonic",
     "Burgers",
     "Heat",
     "Helmholtz",
+    "KortewegDeVries",
+    "KuramotoSivashinsky",
     "Poisson",
     "PoissonInterface",
     "Problem",
