@@ -108,8 +108,8 @@ class AllenCahn(_Periodic):
         The diffusivity, positive.
     modes, steps : int
         Of the reference: grid points in space, an even number, and steps in time, a multiple of
-        500. They are enough for eps >= 1e-4; a smaller one needs modes as eps^(-1/2), and
-        `solution` raises ValueError if they are too few.
+        500. With the default ones the error is below 2e-8 for eps from 1e-5 to 1. A smaller eps
+        needs modes as eps^(-1/2): `solution` raises ValueError if they are too few.
 
     Notes
     -----
@@ -213,7 +213,8 @@ class KortewegDeVries(_Periodic):
         The dispersion, positive.
     modes, steps : int
         Of the reference: grid points in space, an even number, and steps in time, a multiple of
-        1000. They are enough for mu >= 0.0025.
+        1000. With the default ones the error is below 2e-9 for mu from 0.0015 to 1; `solution`
+        raises ValueError if the modes are too few.
 
     Notes
     -----
