@@ -35,8 +35,9 @@ class Snapshot:
     optimizer_state : State
         Parameters, loss and gradient, and the optimizer's memory.
     level : int
-    best_network : Network
-        The one with the least loss so far, written on the present level's grid.
+    best_parameters : ndarray
+        The vector that was trained, network and unknowns, where the loss was least so far, on this
+        level's grid.
     best_loss : float
     problem_state : dict
         What the problem's `advance` changes.
@@ -48,7 +49,7 @@ class Snapshot:
     network: Network
     optimizer_state: State
     level: int
-    best_network: Network
+    best_parameters: npt.NDArray[Any]
     best_loss: float
     problem_state: dict[str, Any]
     history: History
@@ -58,7 +59,7 @@ class Snapshot:
         """Write the snapshot to a file, atomically."""
         arrays = {
             "network": self.network.parameters,
-            "best_network": self.best_network.parameters,
+            "best_parameters": self.best_parameters,
             **{f"history.{name}": column for name, column in self.history.arrays().items()},
         }
         values = {}
@@ -122,7 +123,7 @@ def _snapshot(
         network=network,
         optimizer_state=state_type(**fields),
         level=description["level"],
-        best_network=network.with_parameters(arrays["best_network"]),
+        best_parameters=arrays["best_parameters"],
         best_loss=description["best_loss"],
         problem_state=description["problem_state"],
         history=History.from_arrays(columns),

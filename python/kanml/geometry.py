@@ -16,14 +16,16 @@ need not descend.
 
 from __future__ import annotations
 
+import numpy as np
+
 from kanml._validation import choice
 from kanml.network import Network
-from kanml.optim.base import GEOMETRIES, IDENTITY, Geometry, TransferMaps, VectorMap
+from kanml.optim.base import GEOMETRIES, IDENTITY, Geometry, TransferMaps, Vector, VectorMap
 
 __all__ = ["geometry_maps", "transfer_maps"]
 
 
-def geometry_maps(net: Network, name: str | None) -> Geometry:
+def geometry_maps(net: Network, name: str | None, n_unknowns: int = 0) -> Geometry:
     """Return the maps through which an optimizer works in a geometry.
 
     Parameters
@@ -32,6 +34,8 @@ def geometry_maps(net: Network, name: str | None) -> Geometry:
         In whichever basis its parameters are.
     name : {None, "spline", "relu", "relu-spline", "spline-relu"}
         Space and gradient; None: those of the network's own parameters.
+    n_unknowns : int
+        Numbers that follow the parameters in every vector, and stay as they are.
 
     Raises
     ------
@@ -54,33 +58,51 @@ def geometry_maps(net: Network, name: str | None) -> Geometry:
     choice(name, "geometry", GEOMETRIES)
     space, gradient = _bases(name)
     to_space, to_gradient = net.change_of_basis(space), net.change_of_basis(gradient)
-    return Geometry(
-        gradient=to_gradient.T.solve,
-        step=to_space.solve,
-        displacement=None if space == gradient else lambda d: to_gradient @ to_space.solve(d),
-    )
+
+    def beside(apply: VectorMap) -> VectorMap:
+        return _beside(apply, n_unknowns)
+
+    displacement = None
+    if space != gradient:
+        displacement = beside(lambda d: to_gradient @ to_space.solve(d))
+    return Geometry(beside(to_gradient.T.solve), beside(to_space.solve), displacement)
 
 
-def transfer_maps(net: Network, fine: Network, name: str | None) -> TransferMaps:
+def transfer_maps(
+    net: Network, fine: Network, name: str | None, n_unknowns: int = 0
+) -> TransferMaps:
     """Return how an optimizer's state goes from a network to its refinement in a geometry."""
     parameters = net.prolongation(fine)
     memory = parameters
     if name is not None:
         _, gradient = _bases(name)
         memory = net.to_basis(gradient).prolongation(fine.to_basis(gradient))
-    return TransferMaps(
-        parameters=_on_last_axis(parameters.__matmul__),
-        primal=_on_last_axis(memory.__matmul__),
-        dual=_on_last_axis(memory.dual),
-        second_moment=_on_last_axis(memory.second_moment),
-        curvature=_on_last_axis(memory.curvature),
+    maps = (
+        parameters.__matmul__,
+        memory.__matmul__,
+        memory.dual,
+        memory.second_moment,
+        memory.curvature,
     )
+    return TransferMaps(*(_beside(_on_last_axis(apply), n_unknowns) for apply in maps))
 
 
 def _bases(name: str) -> tuple[str, str]:
     """Return the bases of the space and of the gradient."""
     space, _, gradient = name.partition("-")
     return space, gradient or space
+
+
+def _beside(apply: VectorMap, n_unknowns: int) -> VectorMap:
+    """Leave the last numbers as they are."""
+    if n_unknowns == 0:
+        return apply
+
+    def apply_to_parameters(v: Vector) -> Vector:
+        mapped = apply(np.ascontiguousarray(v[..., :-n_unknowns]))
+        return np.concatenate([mapped, v[..., -n_unknowns:]], axis=-1)
+
+    return apply_to_parameters
 
 
 def _on_last_axis(apply: VectorMap) -> VectorMap:

@@ -31,6 +31,7 @@ class History:
     def __init__(self) -> None:
         self._integers: dict[str, list[int]] = {name: [] for name in self.INTEGERS}
         self._reals: dict[str, list[float]] = {name: [] for name in self.REALS}
+        self._terms: dict[str, list[float]] = {}
 
     def append(
         self,
@@ -41,12 +42,15 @@ class History:
         seconds: float,
         evaluations: int,
         ascents: int,
+        terms: Mapping[str, float] | None = None,
     ) -> None:
         """Add a row."""
         for name, value in zip(self.INTEGERS, (level, step, evaluations, ascents), strict=True):
             self._integers[name].append(value)
         for name, number in zip(self.REALS, (loss, seconds), strict=True):
             self._reals[name].append(number)
+        for name, number in (terms or {}).items():
+            self._terms.setdefault(name, []).append(number)
 
     @property
     def level(self) -> IntArray:
@@ -74,6 +78,11 @@ class History:
         return np.array(self._reals["loss"], dtype=np.float64)
 
     @property
+    def terms(self) -> dict[str, Float64Array]:
+        """What each term of a `PINN` contributed to the loss; empty for other problems."""
+        return {name: np.array(column, dtype=np.float64) for name, column in self._terms.items()}
+
+    @property
     def seconds(self) -> Float64Array:
         """Time since the start of training, without interruptions."""
         return np.array(self._reals["seconds"], dtype=np.float64)
@@ -85,7 +94,8 @@ class History:
 
     def arrays(self) -> dict[str, IntArray | Float64Array]:
         """Return all columns by name."""
-        return {name: getattr(self, name) for name in (*self.INTEGERS, *self.REALS)}
+        columns = {name: getattr(self, name) for name in (*self.INTEGERS, *self.REALS)}
+        return columns | {f"terms.{name}": column for name, column in self.terms.items()}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray[np.generic]]) -> History:
@@ -95,6 +105,9 @@ class History:
             history._integers[name] = [int(v) for v in arrays[name]]
         for name in cls.REALS:
             history._reals[name] = [float(v) for v in arrays[name]]
+        for name, column in arrays.items():
+            if name.startswith("terms."):
+                history._terms[name.removeprefix("terms.")] = [float(v) for v in column]
         return history
 
     def __len__(self) -> int:

@@ -205,11 +205,15 @@ class _Run:
         self.fingerprint = run_fingerprint(
             net, problem.fingerprint(), repr(optimizer), repr(schedule), transfer_state
         )
+        # The vector that is trained: the network's parameters, then the problem's unknowns.
+        unknowns: dict[str, float] = getattr(problem, "unknowns", {})
+        self.names = tuple(unknowns)
+        start = np.array(list(unknowns.values()), dtype=net.dtype)
         self.geometry = self.maps()
         self.level = 0
-        self.state: State = optimizer.init(net.parameters)
+        self.state: State = optimizer.init(np.concatenate([net.parameters, start]))
         self.history = History()
-        self.best = (math.inf, net)
+        self.best = (math.inf, self.state.parameters)
         self.started = time.perf_counter()
 
     def run(self, callbacks: tuple[Callback, ...], bar: tqdm[Any]) -> Result:
@@ -231,7 +235,7 @@ class _Run:
         except KeyboardInterrupt:
             # States are immutable: whatever the interrupt broke off, self.best is whole.
             message = "interrupted from the keyboard; the network is the best so far"
-            return Result(self.best[1], self.history, "interrupted", message)
+            return self.result("interrupted", message, self.best[1])
 
     def stopped_by(self, callbacks: tuple[Callback, ...]) -> bool:
         if not callbacks:  # then nobody looks at the view, a copy of the parameters
@@ -240,15 +244,19 @@ class _Run:
         return any([callback(view) for callback in callbacks])  # every callback is called
 
     def function(self, theta: FloatArray) -> tuple[float, FloatArray]:
-        return self.problem.value_and_gradient(
-            self.net.with_parameters(theta), num_threads=self.num_threads
-        )
+        return self.problem.value_and_gradient(*self.split(theta), num_threads=self.num_threads)
+
+    def split(self, theta: FloatArray) -> tuple[Any, ...]:
+        """Return the network and, if the problem has any, its unknowns."""
+        n = self.net.n_parameters
+        net = self.net.with_parameters(theta[:n])
+        return (net, theta[n:]) if self.names else (net,)
 
     def maps(self) -> Geometry | None:
         """Return the maps of the optimizer's geometry on the present grid."""
         if self.optimizer.geometry is None:
             return None
-        return geometry_maps(self.net, self.optimizer.geometry)
+        return geometry_maps(self.net, self.optimizer.geometry, len(self.names))
 
     def level_is_done(self) -> bool:
         return self.state.level_step >= self.schedule[self.level] or bool(self.state.finished)
@@ -259,17 +267,17 @@ class _Run:
         if state.step == self.state.step:  # nothing was accepted: the level is finished
             self.state = state
             return False
-        if self.problem.advance(self.net.with_parameters(state.parameters)):
+        if self.problem.advance(*self.split(state.parameters)):
             state = state.stale()
         self.evaluate(state)
         return True
 
     def refine(self) -> None:
         fine = self.net.refine()
-        maps = transfer_maps(self.net, fine, self.optimizer.geometry)
+        maps = transfer_maps(self.net, fine, self.optimizer.geometry, len(self.names))
         state = self.optimizer.transfer(self.state, maps, self.transfer_state)
-        loss, network = self.best
-        self.best = (loss, fine.with_parameters(maps.parameters(network.parameters)))
+        loss, parameters = self.best
+        self.best = (loss, maps.parameters(parameters))
         self.net = fine
         self.geometry = self.maps()
         self.level += 1
@@ -295,11 +303,15 @@ class _Run:
             raise _Diverged(f"{what} {where}")
         self.state = state
         if state.value < self.best[0]:
-            self.best = (state.value, self.net.with_parameters(state.parameters))
+            self.best = (state.value, state.parameters)
         self.record(state, state.value)
 
     def record(self, state: State, loss: float) -> None:
         """Write the row of a state."""
+        losses = getattr(self.problem, "losses", None)
+        terms = {}
+        if losses is not None:
+            terms = losses(*self.split(state.parameters), num_threads=self.num_threads)
         self.history.append(
             level=self.level,
             step=state.step,
@@ -307,11 +319,12 @@ class _Run:
             seconds=time.perf_counter() - self.started,
             evaluations=state.evaluations,
             ascents=state.ascents,
+            terms=terms,
         )
 
     def view(self) -> TrainingState:
         return TrainingState(
-            network=self.net.with_parameters(self.state.parameters),
+            network=self.split(self.state.parameters)[0],
             level=self.level,
             step=self.state.step,
             level_step=self.state.level_step,
@@ -321,12 +334,12 @@ class _Run:
         )
 
     def snapshot(self) -> Snapshot:
-        loss, network = self.best
+        loss, parameters = self.best
         return Snapshot(
-            network=self.net.with_parameters(self.state.parameters),
+            network=self.split(self.state.parameters)[0],
             optimizer_state=self.state,
             level=self.level,
-            best_network=network,
+            best_parameters=parameters,
             best_loss=loss,
             problem_state=self.problem.state(),
             history=History.from_arrays(self.history.arrays()),
@@ -338,18 +351,22 @@ class _Run:
         self.geometry = self.maps()
         self.level = snapshot.level
         self.state = snapshot.optimizer_state
-        self.best = (snapshot.best_loss, snapshot.best_network)
+        self.best = (snapshot.best_loss, snapshot.best_parameters)
         self.problem.restore(snapshot.problem_state)
         self.history = snapshot.history
         self.started = time.perf_counter() - float(self.history.seconds[-1])
 
     def result(
         self,
-        status: Literal["completed", "stopped", "diverged"],
+        status: Literal["completed", "stopped", "interrupted", "diverged"],
         message: str,
+        parameters: FloatArray | None = None,
     ) -> Result:
-        final = self.net.with_parameters(self.state.parameters)
-        return Result(final, self.history, status, message)
+        """Return the result, with the present parameters if no others are given."""
+        theta = self.state.parameters if parameters is None else parameters
+        unknowns = theta[self.net.n_parameters :].tolist()
+        named = dict(zip(self.names, unknowns, strict=True))
+        return Result(self.split(theta)[0], self.history, status, message, named)
 
     def show(self, bar: tqdm[Any]) -> None:
         done = sum(self.schedule[: self.level]) + self.state.level_step

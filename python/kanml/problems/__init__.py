@@ -3,7 +3,39 @@
 from kanml.problems.base import Problem
 from kanml.problems.pinn import PINN, RBA, Term
 from kanml.problems.points import Sampler
-from kanml.problems.reference import RotatedWaves
+from kanml.problems.reference import (
+    Advection,
+    AllenCahn,
+    Biharmonic,
+    Burgers,
+    Heat,
+    Helmholtz,
+    KortewegDeVries,
+    KuramotoSivashinsky,
+    Poisson,
+    PoissonInterface,
+    ReferenceProblem,
+    RotatedWaves,
+)
 from kanml.problems.regression import Regression
 
-__all__ = ["PINN", "RBA", "Problem", "Regression", "RotatedWaves", "Sampler", "Term"]
+__all__ = [
+    "PINN",
+    "RBA",
+    "Advection",
+    "AllenCahn",
+    "Biharmonic",
+    "Burgers",
+    "Heat",
+    "Helmholtz",
+    "KortewegDeVries",
+    "KuramotoSivashinsky",
+    "Poisson",
+    "PoissonInterface",
+    "Problem",
+    "ReferenceProblem",
+    "Regression",
+    "RotatedWaves",
+    "Sampler",
+    "Term",
+]

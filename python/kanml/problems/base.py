@@ -11,12 +11,17 @@ __all__ = ["Problem"]
 
 
 class Problem(Protocol):
-    """Something to minimise over the parameters of a network."""
+    """Something to minimise over the parameters of a network, and unknowns of its own.
+
+    A problem that has none may leave the argument `unknowns` out, and does not need the attribute
+    `unknowns`. If it has a method ``losses(net, unknowns, num_threads=...)``, the history keeps
+    what that returns, the contribution of each term to the loss.
+    """
 
     def value_and_gradient(
         self, net: Network, *, num_threads: int | None = None
     ) -> tuple[float, FloatArray]:
-        """Return the loss and its gradient by the parameters. Changes nothing."""
+        """Return the loss and its gradient by the parameters, then the unknowns. Pure."""
 
     def advance(self, net: Network) -> bool:
         """Take note of an accepted step; return whether the loss is another function now."""

@@ -41,6 +41,13 @@ class RBA:
     -----
     S. J. Anagnostopoulos, J. D. Toscano, N. Stergiopulos and G. E. Karniadakis, Residual-based
     attention in physics-informed neural networks, Comput. Methods Appl. Mech. Engrg. 421, 2024.
+
+    Examples
+    --------
+    >>> import kanml
+    >>> import numpy as np
+    >>> points = np.linspace(0, 1, 9)[:, None]
+    >>> term = kanml.Term("ode", points, lambda u: u.x + u, attention=kanml.RBA(mu=0.1))
     """
 
     mu: float = 1e-4
@@ -301,9 +308,10 @@ class _Traced:
 
     def sums(
         self, net: Network, unknowns: Float64Array, num_threads: int | None
-    ) -> tuple[float, Float64Array]:
-        """Return the sum of squares over the batch, and its gradient."""
+    ) -> tuple[float, Float64Array, FloatArray]:
+        """Return the sum of squares over the batch, its gradient, and the residuals."""
         total = 0.0
+        found = []
         gradient = np.zeros(net.n_parameters + len(unknowns))
         n = net.n_parameters
         for rows in self.chunks():
@@ -313,6 +321,7 @@ class _Traced:
             results = self.program.evaluate(values, rows, net.dtype)
             count = len(self.components)
             self._try(results[:count], planes, x)
+            found.append(np.stack(results[:count], axis=1))
             attention = self.attention[rows].astype(net.dtype)
             weighted = []
             for c, r in enumerate(results[:count]):
@@ -333,7 +342,7 @@ class _Traced:
             )
             gradient[:n] += by_parameters
         self.tried = True
-        return total, gradient
+        return total, gradient, np.concatenate(found)
 
     def _try(self, residuals: Sequence[FloatArray], planes: FloatArray, x: FloatArray) -> None:
         """Refuse, at first sight, a residual that is not finite though its fields are."""
@@ -438,7 +447,8 @@ class PINN:
             raise ValueError(f"terms must have different names, got {labels}")
         self.terms = terms
         self._traced = tuple(_Traced(term, self) for term in terms)
-        self._solution: tuple[DerivativePlan, Program] | None = None
+        # What the last evaluation found, so that `losses` and `advance` need none of their own.
+        self._last: tuple[FloatArray, Float64Array, dict[str, FloatArray]] | None = None
 
     def value_and_gradient(
         self,
@@ -483,11 +493,23 @@ class PINN:
         """
         values = self._values(net, unknowns)
         result = {}
+        found: dict[str, FloatArray] = {}
         for traced in self._traced:
-            squares, gradient = traced.sums(net, values, num_threads)
+            squares, gradient, found[traced.term.name] = traced.sums(net, values, num_threads)
             count = traced.points.batch_size
             result[traced.term.name] = {"squares": squares, "count": count, "gradient": gradient}
+        self._last = (net.parameters, values, found)
         return self.reduce(result)
+
+    def _residuals(
+        self, traced: _Traced, net: Network, values: Float64Array, num_threads: int | None
+    ) -> Float64Array:
+        """Return the residuals of the present batch, which may have been found already."""
+        if self._last is not None:
+            parameters, unknowns, found = self._last
+            if np.array_equal(parameters, net.parameters) and np.array_equal(unknowns, values):
+                return found[traced.term.name].astype(np.float64)
+        return traced.residuals(net, values, num_threads=num_threads).astype(np.float64)
 
     def losses(
         self,
@@ -500,7 +522,7 @@ class PINN:
         values = self._values(net, unknowns)
         result = {}
         for traced in self._traced:
-            residuals = traced.residuals(net, values, num_threads=num_threads).astype(np.float64)
+            residuals = self._residuals(traced, net, values, num_threads)
             weighted = traced.attention[traced.points.rows] * residuals
             result[traced.term.name] = traced.scale * float(np.sum(weighted**2))
         return result
@@ -564,7 +586,7 @@ class PINN:
         for traced in self._traced:
             attention, points = traced.term.attention, traced.points
             if attention is not None:
-                e = np.abs(traced.residuals(net, values).astype(np.float64))
+                e = np.abs(self._residuals(traced, net, values, None))
                 greatest = e.max()
                 if math.isfinite(greatest) and greatest > 0:
                     rows = points.rows
@@ -577,6 +599,8 @@ class PINN:
             if drawn:
                 traced.attention = np.ones_like(traced.attention)
             changed |= drawn or points.batch_size < len(points.all)
+        if changed:
+            self._last = None
         return changed
 
     def state(self) -> dict[str, Any]:
@@ -599,7 +623,8 @@ class PINN:
 
     def fingerprint(self) -> str:
         """Return a digest of residuals, points and all options."""
-        digest = hashlib.sha256(f"PINN {self.inputs} {self.outputs} {self.unknowns}".encode())
+        names = f"PINN {self.inputs} {self.outputs} {self.unknowns}"
+        digest = hashlib.sha256(names.encode())
         for traced in self._traced:
             term = traced.term
             options = (term.name, term.weight, term.reduction, term.attention, term.batch_size)

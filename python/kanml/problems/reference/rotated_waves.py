@@ -1,4 +1,4 @@
-"""Reference problems of the library, with exact solutions."""
+"""The regression problem of the paper, with its exact values."""
 
 from __future__ import annotations
 
