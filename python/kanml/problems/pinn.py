@@ -78,6 +78,10 @@ class Term:
     directions : mapping of str to array_like, shape (d,) or (N, d), optional
         Further letters, each differentiating along a vector of the inputs: with an input
         ``z = |x|``, ``{"p": (1, 0, 1), "m": (1, 0, -1)}`` differentiate along x from either side.
+    partner : array_like, shape (N, d), optional
+        A second point for each point. The output u there, with its derivatives, is the field
+        ``u_partner``: ``lambda u, u_partner: (u - u_partner, u.x - u_partner.x)`` makes a solution
+        periodic. Not with a `Sampler`.
     batch_size : int, optional
         Points of a minibatch; all by default. Each pass goes through them in a new random order.
     seed : int
@@ -98,6 +102,7 @@ class Term:
     reduction: str = "mean"
     attention: RBA | None = None
     directions: Mapping[str, npt.ArrayLike] = field(default_factory=dict)
+    partner: npt.ArrayLike | None = None
     batch_size: int | None = None
     seed: int = 0
 
@@ -127,6 +132,7 @@ class _Points:
                 f"each input, got shape {points.shape}"
             )
         self.all = points.copy()
+        self.partner = self._partner(term, points.shape)
         n = len(points)
         size = n if term.batch_size is None else term.batch_size
         self.batch_size = integer(size, f"{self.where}batch_size", 1, n)
@@ -137,6 +143,19 @@ class _Points:
         self.draws = 0
         if self.batch_size < n:
             self.order = self.rng.permutation(n)
+
+    def _partner(self, term: Term, shape: tuple[int, ...]) -> Float64Array | None:
+        if term.partner is None:
+            return None
+        if self.sampler is not None:
+            raise ValueError(f"{self.where}partner needs given points, got the {self.sampler!r}")
+        partner = finite(real_array(term.partner, f"{self.where}partner"), f"{self.where}partner")
+        if partner.shape != shape:
+            raise ValueError(
+                f"{self.where}partner must have the shape {shape} of the points, got "
+                f"{partner.shape}"
+            )
+        return partner.copy()
 
     @property
     def rows(self) -> npt.NDArray[np.int64] | slice:
@@ -183,6 +202,62 @@ class _Points:
             self.all = self.sampler.draw(self.draws)
 
 
+class _Place:
+    """What is needed of the network at the points of a term, or at their partners.
+
+    Parameters
+    ----------
+    fields : sequence of Leaf
+        Of the residual.
+    names : sequence of str
+        What the outputs are called here.
+    """
+
+    def __init__(self, fields: Sequence[Leaf], names: Sequence[str]) -> None:
+        self.columns = {name: i for i, name in enumerate(names)}
+        self.fields = [leaf for leaf in fields if leaf.name in self.columns]
+        self.plan = DerivativePlan(_word(leaf) for leaf in self.fields)
+
+
+class _Expansion:
+    """Taylor coefficients of the network at some points, and cotangents of them."""
+
+    def __init__(
+        self, place: _Place, x: FloatArray, vectors: FloatArray, planes: FloatArray
+    ) -> None:
+        self.place, self.x, self.vectors, self.planes = place, x, vectors, planes
+        self.cotangents: FloatArray | None = None
+
+    def fields(self) -> dict[Leaf, FloatArray]:
+        """Return the derivatives that the residual needs."""
+        plan, columns = self.place.plan, self.place.columns
+        return {
+            leaf: np.ascontiguousarray(
+                plan.derivative(_word(leaf), self.planes)[:, columns[leaf.name]]
+            )
+            for leaf in self.place.fields
+        }
+
+    def add_cotangent(self, leaf: Leaf, cotangent: FloatArray) -> None:
+        """Add the cotangent of a field, if it is one of these."""
+        if leaf.name not in self.place.columns:
+            return
+        if self.cotangents is None:
+            self.cotangents = np.zeros_like(self.planes)
+        column = self.cotangents[:, :, self.place.columns[leaf.name]]
+        self.place.plan.add_cotangent(_word(leaf), cotangent, column)
+
+    def gradient(self, net: Network, num_threads: int | None) -> FloatArray | float:
+        """Return the gradient by the parameters."""
+        if self.cotangents is None:
+            return 0.0
+        orders = self.place.plan.orders
+        by_parameters, _ = net._planes_vjp(
+            self.x, orders, self.vectors, self.cotangents, False, num_threads
+        )
+        return by_parameters
+
+
 class _Traced:
     """A term whose residual has been traced: what it needs, and how it is evaluated."""
 
@@ -212,7 +287,13 @@ class _Traced:
                     f"{', '.join(raw)}, got {len(made)}"
                 )
             raw = dict(zip(raw, made, strict=True))
-        residual = _called(self.term.residual, fields | raw, "residual")
+        partners = {f"{name}_partner": name for name in raw}
+        if self.points.partner is None:
+            partners = {}
+        elif problem.transform is not None:
+            raise ValueError("partner and transform do not go together")
+        there = {name: trace.output(name) for name in partners}
+        residual = _called(self.term.residual, fields | raw | there, "residual")
         self.components = trace.components(residual)
         self.text = repr(self.components)
         self.fields = [leaf for leaf in leaves(self.components) if leaf.kind == "derivative"]
@@ -227,12 +308,13 @@ class _Traced:
         nonzero = [slope for row in slopes for slope in row if as_number(slope) != 0]
         self.value_program = Program(self.components)
         self.program = Program([*self.components, *nonzero])
-        self.plan = DerivativePlan(_word(leaf) for leaf in self.fields)
         d = len(problem.inputs)
         self.letters: dict[str, FloatArray] = dict(zip(problem.inputs, np.eye(d), strict=True))
         for letter, vector in self.term.directions.items():
             self.letters[letter] = real_array(vector, f"the direction {letter!r}")
-        self.columns = {name: i for i, name in enumerate(problem.outputs)}
+        self.places = [_Place(self.fields, problem.outputs)]
+        if partners:
+            self.places.append(_Place(self.fields, tuple(partners)))
         self.inputs = problem.inputs
 
     @property
@@ -254,30 +336,33 @@ class _Traced:
             stop = min(start + CHUNK, n)
             yield slice(start, stop) if isinstance(rows, slice) else rows[start:stop]
 
-    def planes(
+    def expansions(
         self, net: Network, x: FloatArray, rows: Any, num_threads: int | None
-    ) -> tuple[FloatArray, FloatArray]:
-        """Return the directions, and Taylor coefficients along them, at some points."""
+    ) -> list[_Expansion]:
+        """Return the network's Taylor coefficients at some points, and at their partners."""
         letters = {
             letter: vector[rows] if vector.ndim == 2 else vector
             for letter, vector in self.letters.items()
         }
-        vectors = self.plan.vectors(letters, net.n_in, net.dtype)
-        try:
-            return vectors, net._planes(x, self.plan.orders, vectors, num_threads)
-        except ValueError as error:
-            raise ValueError(f"{self.where}{error}") from error
+        result = []
+        for i, place in enumerate(self.places):
+            if i > 0 and self.points.partner is not None:
+                x = self.points.partner[rows].astype(net.dtype)
+            vectors = place.plan.vectors(letters, net.n_in, net.dtype)
+            try:
+                planes = net._planes(x, place.plan.orders, vectors, num_threads)
+            except ValueError as error:
+                raise ValueError(f"{self.where}{error}") from error
+            result.append(_Expansion(place, x, vectors, planes))
+        return result
 
     def values(
-        self, x: FloatArray, planes: FloatArray, unknowns: Float64Array
+        self, x: FloatArray, expansions: Sequence[_Expansion], unknowns: Float64Array
     ) -> dict[Leaf, FloatArray | float]:
         """Return what the programs are given at some points."""
-        values: dict[Leaf, FloatArray | float] = {
-            leaf: np.ascontiguousarray(
-                self.plan.derivative(_word(leaf), planes)[:, self.columns[leaf.name]]
-            )
-            for leaf in self.fields
-        }
+        values: dict[Leaf, FloatArray | float] = {}
+        for expansion in expansions:
+            values.update(expansion.fields())
         for i, name in enumerate(self.inputs):
             values[Leaf("coordinate", name)] = np.ascontiguousarray(x[:, i])
         for name, value in zip(self.unknowns, unknowns, strict=True):
@@ -300,8 +385,7 @@ class _Traced:
         results = []
         for rows, part in parts:
             x = part.astype(net.dtype)
-            _, planes = self.planes(net, x, rows, num_threads)
-            values = self.values(x, planes, unknowns)
+            values = self.values(x, self.expansions(net, x, rows, num_threads), unknowns)
             columns = self.value_program.evaluate(values, rows, net.dtype)
             results.append(np.stack(columns, axis=1))
         return np.concatenate(results)
@@ -316,11 +400,11 @@ class _Traced:
         n = net.n_parameters
         for rows in self.chunks():
             x = self.points.all[rows].astype(net.dtype)
-            vectors, planes = self.planes(net, x, rows, num_threads)
-            values = self.values(x, planes, unknowns)
+            expansions = self.expansions(net, x, rows, num_threads)
+            values = self.values(x, expansions, unknowns)
             results = self.program.evaluate(values, rows, net.dtype)
             count = len(self.components)
-            self._try(results[:count], planes, x)
+            self._try(results[:count], expansions, x)
             found.append(np.stack(results[:count], axis=1))
             attention = self.attention[rows].astype(net.dtype)
             weighted = []
@@ -328,25 +412,24 @@ class _Traced:
                 e = attention[:, c] * r
                 total += float(np.dot(e.astype(np.float64), e.astype(np.float64)))
                 weighted.append(2 * attention[:, c] * e)
-            cotangents = np.zeros_like(planes)
             for (c, leaf), slope in zip(self.slopes, results[count:], strict=True):
                 by_leaf = weighted[c] * slope
                 if leaf.kind == "unknown":
                     by_unknown = np.sum(by_leaf, dtype=np.float64)
                     gradient[n + self.unknowns.index(leaf.name)] += by_unknown
                 else:
-                    column = self.columns[leaf.name]
-                    self.plan.add_cotangent(_word(leaf), by_leaf, cotangents[:, :, column])
-            by_parameters, _ = net._planes_vjp(
-                x, self.plan.orders, vectors, cotangents, False, num_threads
-            )
-            gradient[:n] += by_parameters
+                    for expansion in expansions:
+                        expansion.add_cotangent(leaf, by_leaf)
+            for expansion in expansions:
+                gradient[:n] += expansion.gradient(net, num_threads)
         self.tried = True
         return total, gradient, np.concatenate(found)
 
-    def _try(self, residuals: Sequence[FloatArray], planes: FloatArray, x: FloatArray) -> None:
+    def _try(
+        self, residuals: Sequence[FloatArray], expansions: Sequence[_Expansion], x: FloatArray
+    ) -> None:
         """Refuse, at first sight, a residual that is not finite though its fields are."""
-        if self.tried or not np.isfinite(planes).all():
+        if self.tried or not all(np.isfinite(e.planes).all() for e in expansions):
             return
         for c, r in enumerate(residuals):
             (bad,) = np.nonzero(~np.isfinite(r))
@@ -633,6 +716,8 @@ class PINN:
                 digest.update(repr(term.points).encode())
             else:
                 digest.update(np.asarray(term.points, dtype=np.float64).tobytes())
+            if term.partner is not None:
+                digest.update(b"partner" + np.asarray(term.partner, dtype=np.float64).tobytes())
             for letter, vector in term.directions.items():
                 digest.update(letter.encode() + np.asarray(vector, dtype=np.float64).tobytes())
         return digest.hexdigest()

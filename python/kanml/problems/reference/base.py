@@ -1,19 +1,47 @@
-"""What the reference problems share: points of their domain, and the errors of a network."""
+"""What the reference problems share: points, terms for training, and the errors of a network."""
 
 from __future__ import annotations
 
 import functools
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from kanml._validation import Float64Array, FloatArray, finite, integer, number, real_array
+from kanml.problems.pinn import PINN, RBA, Term
+from kanml.problems.points import Sampler
 
-__all__ = ["ReferenceProblem", "cospi", "sinpi"]
+__all__ = ["Condition", "ReferenceProblem", "cospi", "sides", "sinpi"]
+
+Part = Mapping[str, float]
+"""A part of the domain: the inputs that are fixed there, and their values."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A residual, and where it vanishes.
+
+    Attributes
+    ----------
+    residual : callable
+        As that of a `Term`.
+    parts : sequence of mapping of str to float
+        Parts of the domain, each given by the inputs that are fixed there; all of it by default.
+    directions : callable, optional
+        Takes points (N, d) to the `directions` of a `Term`.
+    opposite : mapping of str to float
+        Inputs that are different at the partners of the points, for periodic conditions.
+    """
+
+    residual: Callable[..., Any]
+    parts: tuple[Part, ...] = ({},)
+    directions: Callable[[Float64Array], Mapping[str, npt.ArrayLike]] | None = None
+    opposite: Part | None = None
 
 
 class ReferenceProblem(ABC):
@@ -72,6 +100,169 @@ class ReferenceProblem(ABC):
         ]
         return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
 
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """The names of what the solution satisfies: "volume" and, say, "initial", "boundary"."""
+        return tuple(self._conditions())
+
+    def equispaced(self, condition: str, n: int) -> Float64Array:
+        """Return equispaced points where a condition holds.
+
+        Parameters
+        ----------
+        condition : str
+            One of `conditions`.
+        n : int
+            Points along each input that varies, ends included, in each part of the place: with
+            two inputs, n on each side of a boundary.
+
+        Returns
+        -------
+        ndarray, shape (N, d)
+        """
+        parts = []
+        for part in self._condition(condition).parts:
+            axes = [
+                np.array([part[letter]])
+                if letter in part
+                else np.linspace(*ends, integer(n, "n", 2))
+                for letter, ends in zip(self.inputs, self.domain, strict=True)
+            ]
+            parts.append(np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, len(axes)))
+        return np.concatenate(parts)
+
+    @property
+    def network_inputs(self) -> str:
+        """A letter for each input of a network that is trained: by default `inputs`."""
+        return self.inputs
+
+    def network_points(self, points: npt.ArrayLike) -> Float64Array:
+        """Return what a network is given at points of the domain, by default the points.
+
+        Parameters
+        ----------
+        points : array_like, shape (N, d)
+
+        Returns
+        -------
+        ndarray, shape (N, number of network_inputs)
+        """
+        return np.stack(self._columns(points), axis=1)
+
+    def terms(
+        self,
+        points: Mapping[str, int | npt.ArrayLike | Sampler],
+        *,
+        weights: Mapping[str, float] | None = None,
+        attention: Mapping[str, RBA] | None = None,
+        reduction: str = "mean",
+        seed: int = 0,
+    ) -> list[Term]:
+        """Return the terms of a loss that is zero at the solution.
+
+        Parameters
+        ----------
+        points : mapping
+            For each of `conditions` that the loss shall have, its points: an array (N, d), a number
+            of uniformly random ones, divided among the parts of the place, or, in the volume, a
+            `Sampler`.
+        weights : mapping of str to float, optional
+            By condition; 1 by default.
+        attention : mapping of str to RBA, optional
+            By condition; none by default.
+        reduction : {"mean", "sum"}
+        seed : int
+            For the random points.
+
+        Raises
+        ------
+        ValueError
+            If a mapping has another name than `conditions`, or a point is not in the domain.
+
+        Examples
+        --------
+        >>> from kanml.problems import RBA, Burgers
+        >>> terms = Burgers().terms(
+        ...     {"volume": 1000, "initial": [[0.0, -0.5], [0.0, 0.5]], "boundary": 100},
+        ...     weights={"initial": 10.0},
+        ...     attention={"volume": RBA(mu=1e-3)},
+        ... )
+        >>> [(term.name, len(term.points), term.weight) for term in terms]
+        [('volume', 1000, 1.0), ('initial', 2, 10.0), ('boundary', 100, 1.0)]
+        """
+        weights, attention = weights or {}, attention or {}
+        for what, mapping in (("points", points), ("weights", weights), ("attention", attention)):
+            for name in mapping:
+                self._condition(name, what)
+        rng = np.random.default_rng(integer(seed, "seed", 0))
+        terms = []
+        for name, given in points.items():
+            condition = self._condition(name)
+            options: dict[str, Any] = {}
+            if isinstance(given, Sampler):
+                if condition.parts != ({},) or condition.directions is not None:
+                    raise ValueError(f"points[{name!r}] cannot be a Sampler, got {given!r}")
+                options["points"] = given
+            else:
+                at = self._points(condition, name, given, rng)
+                options["points"] = self.network_points(at)
+                if condition.directions is not None:
+                    options["directions"] = condition.directions(at)
+                if condition.opposite is not None:
+                    opposite = at.copy()
+                    for letter, value in condition.opposite.items():
+                        opposite[:, self.inputs.index(letter)] = value
+                    options["partner"] = self.network_points(opposite)
+            terms.append(
+                Term(
+                    name,
+                    residual=condition.residual,
+                    weight=weights.get(name, 1.0),
+                    attention=attention.get(name),
+                    reduction=reduction,
+                    **options,
+                )
+            )
+        return terms
+
+    def pinn(
+        self,
+        points: Mapping[str, int | npt.ArrayLike | Sampler],
+        *,
+        weights: Mapping[str, float] | None = None,
+        attention: Mapping[str, RBA] | None = None,
+        reduction: str = "mean",
+        seed: int = 0,
+        transform: Callable[..., Any] | None = None,
+    ) -> PINN:
+        """Return the problem as one of training: a `PINN` of its `terms`.
+
+        Parameters
+        ----------
+        points, weights, attention, reduction, seed
+            See `terms`.
+        transform : callable, optional
+            See `PINN`. Conditions that it satisfies exactly need no points.
+
+        Examples
+        --------
+        >>> import kanml
+        >>> from kanml.problems import Helmholtz
+        >>> helmholtz = Helmholtz(a1=1, a2=1)
+        >>> problem = helmholtz.pinn(
+        ...     {"volume": 400}, transform=lambda u, x, y: (1 - x**2) * (1 - y**2) * u
+        ... )
+        >>> net = kanml.KAN([2, 3, 1], intervals=4)
+        >>> result = kanml.train(net, problem, [100, 100], progress=False)
+        >>> solution = lambda points: problem.solution(result.network, points)
+        >>> helmholtz.relative_l2(solution) < 0.05
+        True
+        """
+        terms = self.terms(
+            points, weights=weights, attention=attention, reduction=reduction, seed=seed
+        )
+        return PINN(self.network_inputs, terms, outputs=self.outputs, transform=transform)
+
     def relative_l2(
         self, net: Callable[[Float64Array], FloatArray], n: int | Sequence[int] = 201
     ) -> float:
@@ -105,6 +296,36 @@ class ReferenceProblem(ABC):
     @abstractmethod
     def _values(self, *columns: Float64Array) -> Float64Array:
         """Return the solution, shape (N,), at the columns of valid points."""
+
+    @abstractmethod
+    def _conditions(self) -> dict[str, Condition]:
+        """Return what the solution satisfies, "volume" first."""
+
+    def _condition(self, name: str, argument: str = "condition") -> Condition:
+        conditions = self._conditions()
+        if name not in conditions:
+            raise ValueError(f"{argument} must name {', '.join(conditions)}, got {name!r}")
+        return conditions[name]
+
+    def _points(
+        self,
+        condition: Condition,
+        name: str,
+        given: int | npt.ArrayLike,
+        rng: np.random.Generator,
+    ) -> Float64Array:
+        """Return points of a condition as they were given, or as many as were asked for."""
+        if not isinstance(given, (int, np.integer)):
+            return np.stack(self._columns(given), axis=1)
+        n = integer(given, f"points[{name!r}]", 1)
+        low, high = np.array(self.domain).T
+        points: Float64Array = rng.uniform(low, high, (n, len(low)))
+        for rows, part in zip(
+            np.array_split(np.arange(n), len(condition.parts)), condition.parts, strict=True
+        ):
+            for letter, value in part.items():
+                points[rows, self.inputs.index(letter)] = value
+        return points
 
     def _errors(
         self, net: Callable[[Float64Array], FloatArray], n: int | Sequence[int]
@@ -164,6 +385,11 @@ def _on_grid(
     for array in (points, exact):
         array.setflags(write=False)
     return points, exact
+
+
+def sides(domain: Mapping[str, tuple[float, float]]) -> tuple[Part, ...]:
+    """Return the sides of a box where one of these inputs is at an end of its range."""
+    return tuple({letter: end} for letter, ends in domain.items() for end in ends)
 
 
 def sinpi(x: Float64Array) -> Float64Array:

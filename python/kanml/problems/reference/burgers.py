@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from kanml._validation import Float64Array
-from kanml.problems.reference.base import ReferenceProblem, cospi, sinpi
+from kanml.problems.reference.base import Condition, ReferenceProblem, cospi, sides, sinpi
 
 __all__ = ["Burgers"]
 
@@ -32,7 +32,7 @@ class Burgers(ReferenceProblem):
 
     Notes
     -----
-    The residuals:
+    The residuals of `terms`:
 
     - volume: ``u.t + u * u.x - nu * u.xx``;
     - initial: ``u + np.sin(np.pi * x)``;
@@ -70,6 +70,13 @@ class Burgers(ReferenceProblem):
 
     def __post_init__(self) -> None:
         self._require_positive("nu")
+
+    def _conditions(self) -> dict[str, Condition]:
+        return {
+            "volume": Condition(lambda u: u.t + u * u.x - self.nu * u.xx),
+            "initial": Condition(lambda u, x: u + np.sin(np.pi * x), ({"t": 0.0},)),
+            "boundary": Condition(lambda u: u, sides({"x": (-1.0, 1.0)})),
+        }
 
     def _values(self, *columns: Float64Array) -> Float64Array:
         """Return the solution, by its symmetry from x in [0, 1/2] and the distance to x = 1."""

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import pi
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from kanml._validation import Float64Array
-from kanml.problems.reference.base import ReferenceProblem, cospi, sinpi
+from kanml.problems.reference.base import Condition, ReferenceProblem, cospi, sides, sinpi
 
 __all__ = ["Biharmonic", "Helmholtz", "Poisson", "PoissonInterface"]
 
 SQUARE = ((-1.0, 1.0), (-1.0, 1.0))
+EDGES = sides({"x": (-1.0, 1.0), "y": (-1.0, 1.0)})
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,10 @@ class Poisson(ReferenceProblem):
 
     Notes
     -----
-    The residual, with f = ``source(points)``: ``u.xx + u.yy + f``.
+    The residuals of `terms`, with f = ``source(points)``:
+
+    - volume: ``u.xx + u.yy + f``;
+    - boundary: ``u``.
 
     Examples
     --------
@@ -55,6 +60,15 @@ class Poisson(ReferenceProblem):
         """Return f at points of shape (N, 2), as (N, 1)."""
         return 2 * (self.waves * pi) ** 2 * self.solution(points)
 
+    def _conditions(self) -> dict[str, Condition]:
+        m = self.waves * pi
+        return {
+            "volume": Condition(
+                lambda u, x, y: u.xx + u.yy + 2 * m**2 * np.sin(m * x) * np.sin(m * y)
+            ),
+            "boundary": Condition(lambda u: u, EDGES),
+        }
+
     def _values(self, *columns: Float64Array) -> Float64Array:
         x, y = columns
         return sinpi(self.waves * x) * sinpi(self.waves * y)
@@ -77,7 +91,10 @@ class Helmholtz(ReferenceProblem):
 
     Notes
     -----
-    The residual, with q = ``source(points)``: ``u.xx + u.yy + k**2 * u - q``.
+    The residuals of `terms`, with q = ``source(points)``:
+
+    - volume: ``u.xx + u.yy + k**2 * u - q``;
+    - boundary: ``u``.
 
     Wang, Teng and Perdikaris, "Understanding and mitigating gradient flow pathologies in
     physics-informed neural networks", SIAM J. Sci. Comput. 43 (2021), take (a1, a2) = (1, 4)
@@ -106,6 +123,16 @@ class Helmholtz(ReferenceProblem):
         """Return q at points of shape (N, 2), as (N, 1)."""
         return (self.k**2 - (self.a1**2 + self.a2**2) * pi**2) * self.solution(points)
 
+    def _conditions(self) -> dict[str, Condition]:
+        m1, m2, k2 = self.a1 * pi, self.a2 * pi, self.k**2
+        q = k2 - m1**2 - m2**2
+        return {
+            "volume": Condition(
+                lambda u, x, y: u.xx + u.yy + k2 * u - q * np.sin(m1 * x) * np.sin(m2 * y)
+            ),
+            "boundary": Condition(lambda u: u, EDGES),
+        }
+
     def _values(self, *columns: Float64Array) -> Float64Array:
         x, y = columns
         return sinpi(self.a1 * x) * sinpi(self.a2 * y)
@@ -124,12 +151,13 @@ class PoissonInterface(ReferenceProblem):
 
     Notes
     -----
-    The residuals, with f = ``source(points)``. A network of the inputs (x, y, z) with z = |x|
-    can bend at the interface (`level_set` makes them); the directions ``p = (1, 0, 1)`` and
-    ``m = (1, 0, -1)`` differentiate by x to the right and to the left of it:
+    Networks have the inputs (x, y, z) with z = |x|, and so can bend at the interface (`level_set`
+    makes them). The direction ``s = (1, 0, 1)`` where x >= 0, ``(1, 0, -1)`` where x < 0,
+    differentiates by x on the side where a point is; ``p = (1, 0, 1)`` and ``m = (1, 0, -1)``
+    do to the right and to the left of the interface. The residuals of `terms`, with
+    f = ``source(points)`` and eps = ``diffusivity(points)``:
 
-    - volume, x < 0: ``u.mm + u.yy - f``;
-    - volume, x >= 0: ``0.5 * (u.pp + u.yy) - f``;
+    - volume: ``eps * (u.ss + u.yy) - f``;
     - interface: ``0.5 * u.p - u.m``;
     - boundary: ``u``.
 
@@ -166,10 +194,42 @@ class PoissonInterface(ReferenceProblem):
         factor = np.where(x < 0, -10.0, -6.5)[:, None] * pi**2
         return factor * self.solution(points)
 
+    @property
+    def network_inputs(self) -> str:
+        """Those of `level_set`."""
+        return "xyz"
+
+    def network_points(self, points: npt.ArrayLike) -> Float64Array:
+        """Return `level_set` of the points."""
+        return self.level_set(points)
+
     def level_set(self, points: npt.ArrayLike) -> Float64Array:
         """Return (x, y, |x|), shape (N, 3), at points of shape (N, 2)."""
         x, y = self._columns(points)
         return np.stack([x, y, abs(x)], axis=1)
+
+    def _conditions(self) -> dict[str, Condition]:
+        def volume(u: Any, x: Any, y: Any) -> Any:
+            wave = np.sin(3 * pi * y)
+            f_left = -10 * pi**2 * np.sin(pi * x) * wave
+            f_right = -6.5 * pi**2 * np.sin(2 * pi * x) * wave
+            laplacian = u.ss + u.yy
+            return np.where(x < 0, laplacian - f_left, 0.5 * laplacian - f_right)
+
+        def own_side(points: Float64Array) -> Mapping[str, npt.ArrayLike]:
+            directions = np.zeros((len(points), 3))
+            directions[:, 0] = 1.0
+            directions[:, 2] = np.where(points[:, 0] < 0, -1.0, 1.0)
+            return {"s": directions}
+
+        def both_sides(points: Float64Array) -> Mapping[str, npt.ArrayLike]:
+            return {"p": (1.0, 0.0, 1.0), "m": (1.0, 0.0, -1.0)}
+
+        return {
+            "volume": Condition(volume, directions=own_side),
+            "interface": Condition(lambda u: 0.5 * u.p - u.m, ({"x": 0.0},), both_sides),
+            "boundary": Condition(lambda u: u, EDGES),
+        }
 
     def _values(self, *columns: Float64Array) -> Float64Array:
         x, y = columns
@@ -186,10 +246,11 @@ class Biharmonic(ReferenceProblem):
 
     Notes
     -----
-    The residuals, with f = ``source(points)``:
+    The residuals of `terms`, with f = ``source(points)``; the direction n is that of x where x is
+    0 or 1, else that of y:
 
     - volume: ``u.xxxx + 2 * u.xxyy + u.yyyy - f``;
-    - boundary: ``u``, and ``u.x`` where x is 0 or 1, ``u.y`` where y is 0 or 1.
+    - boundary: ``u`` and ``u.n``.
 
     Examples
     --------
@@ -208,6 +269,23 @@ class Biharmonic(ReferenceProblem):
         c_x, c_y = cospi(2 * x), cospi(2 * y)  # s'' = 2 pi^2 c and s'''' = -8 pi^4 c
         f: Float64Array = 8 * pi**4 * (c_x * c_y - c_x * s_y - s_x * c_y)
         return f[:, None]
+
+    def _conditions(self) -> dict[str, Condition]:
+        def volume(u: Any, x: Any, y: Any) -> Any:
+            s_x, s_y = np.sin(pi * x) ** 2, np.sin(pi * y) ** 2
+            c_x, c_y = np.cos(2 * pi * x), np.cos(2 * pi * y)
+            f = 8 * pi**4 * (c_x * c_y - c_x * s_y - s_x * c_y)
+            return u.xxxx + 2 * u.xxyy + u.yyyy - f
+
+        def normal(points: Float64Array) -> Mapping[str, npt.ArrayLike]:
+            across = (points[:, 0] == 0) | (points[:, 0] == 1)
+            return {"n": np.stack([across, ~across], axis=1).astype(np.float64)}
+
+        edges = sides({"x": (0.0, 1.0), "y": (0.0, 1.0)})
+        return {
+            "volume": Condition(volume),
+            "boundary": Condition(lambda u: (u, u.n), edges, normal),
+        }
 
     def _values(self, *columns: Float64Array) -> Float64Array:
         x, y = columns

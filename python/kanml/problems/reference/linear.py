@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from kanml._validation import Float64Array
-from kanml.problems.reference.base import ReferenceProblem, sinpi
+from kanml.problems.reference.base import Condition, ReferenceProblem, sides, sinpi
 
 __all__ = ["Advection", "Heat"]
 
@@ -30,7 +30,7 @@ class Heat(ReferenceProblem):
 
     Notes
     -----
-    The residuals:
+    The residuals of `terms`:
 
     - volume: ``u.t - alpha * u.xx``;
     - initial: ``u - np.sin(waves * np.pi * x)``;
@@ -53,6 +53,14 @@ class Heat(ReferenceProblem):
         self._require_positive("alpha")
         self._require_integer("waves")
 
+    def _conditions(self) -> dict[str, Condition]:
+        frequency = self.waves * pi
+        return {
+            "volume": Condition(lambda u: u.t - self.alpha * u.xx),
+            "initial": Condition(lambda u, x: u - np.sin(frequency * x), ({"t": 0.0},)),
+            "boundary": Condition(lambda u: u, sides({"x": (0.0, 1.0)})),
+        }
+
     def _values(self, *columns: Float64Array) -> Float64Array:
         t, x = columns
         values: Float64Array = np.exp(-self.alpha * (self.waves * pi) ** 2 * t)
@@ -73,7 +81,7 @@ class Advection(ReferenceProblem):
 
     Notes
     -----
-    The residuals:
+    The residuals of `terms`:
 
     - volume: ``u.t + c * u.x``;
     - initial: ``u - np.sin(x)``;
@@ -97,6 +105,15 @@ class Advection(ReferenceProblem):
 
     def __post_init__(self) -> None:
         self._require_positive("c")
+
+    def _conditions(self) -> dict[str, Condition]:
+        return {
+            "volume": Condition(lambda u: u.t + self.c * u.x),
+            "initial": Condition(lambda u, x: u - np.sin(x), ({"t": 0.0},)),
+            "boundary": Condition(
+                lambda u, u_partner: u - u_partner, ({"x": 0.0},), opposite={"x": 2 * pi}
+            ),
+        }
 
     def _values(self, *columns: Float64Array) -> Float64Array:
         t, x = columns

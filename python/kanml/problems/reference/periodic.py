@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanml._validation import Float64Array
-from kanml.problems.reference.base import ReferenceProblem, cospi, sinpi
+from kanml.problems.reference.base import Condition, ReferenceProblem, cospi, sinpi
 from kanml.problems.reference.spectral import Sampled, circle, etdrk4, wavenumbers
 
 __all__ = ["AllenCahn", "KortewegDeVries", "KuramotoSivashinsky"]
@@ -57,6 +58,23 @@ class _Periodic(ReferenceProblem):
             raise ValueError(f"modes must be even, got {self.modes}")
         if self.steps % self.rows:
             raise ValueError(f"steps must be a multiple of {self.rows}, got {self.steps}")
+
+    @staticmethod
+    def _periodic(
+        volume: Callable[..., Any], initial: Callable[..., Any], order: int
+    ) -> dict[str, Condition]:
+        """Return an equation of this order in x, its start, and that it is periodic."""
+
+        def difference(u: Any, u_partner: Any) -> tuple[Any, ...]:
+            higher = ["x" * n for n in range(1, order)]
+            slopes = [getattr(u, name) - getattr(u_partner, name) for name in higher]
+            return (u - u_partner, *slopes)
+
+        return {
+            "volume": Condition(volume),
+            "initial": Condition(initial, ({"t": 0.0},)),
+            "boundary": Condition(difference, ({"x": -1.0},), opposite={"x": 1.0}),
+        }
 
     @abstractmethod
     def _symbol(self) -> Array:
@@ -113,7 +131,7 @@ class AllenCahn(_Periodic):
 
     Notes
     -----
-    The residuals:
+    The residuals of `terms`:
 
     - volume: ``u.t - eps * u.xx - 5 * u + 5 * u**3``;
     - initial: ``u - x**2 * np.cos(np.pi * x)``;
@@ -146,6 +164,13 @@ class AllenCahn(_Periodic):
     def __post_init__(self) -> None:
         self._require_positive("eps")
         self._require_resolution()
+
+    def _conditions(self) -> dict[str, Condition]:
+        return self._periodic(
+            lambda u: u.t - self.eps * u.xx - 5 * u + 5 * u**3,
+            lambda u, x: u - x**2 * np.cos(np.pi * x),
+            order=2,
+        )
 
     def _symbol(self) -> Array:
         symbol: Array = -self.eps * wavenumbers(self.modes) ** 2
@@ -218,7 +243,7 @@ class KortewegDeVries(_Periodic):
 
     Notes
     -----
-    The residuals:
+    The residuals of `terms`:
 
     - volume: ``u.t + u * u.x + mu * u.xxx``;
     - initial: ``u - np.cos(np.pi * x)``;
@@ -245,6 +270,13 @@ class KortewegDeVries(_Periodic):
     def __post_init__(self) -> None:
         self._require_positive("mu")
         self._require_resolution()
+
+    def _conditions(self) -> dict[str, Condition]:
+        return self._periodic(
+            lambda u: u.t + u * u.x + self.mu * u.xxx,
+            lambda u, x: u - np.cos(np.pi * x),
+            order=3,
+        )
 
     def _symbol(self) -> Array:
         symbol: Array = -self.mu * _derivative(self.modes) ** 3
@@ -274,7 +306,7 @@ class KuramotoSivashinsky(_Periodic):
 
     Notes
     -----
-    The residuals:
+    The residuals of `terms`:
 
     - volume: ``u.t + alpha * u * u.x + beta * u.xx + gamma * u.xxxx``;
     - initial: ``u + np.sin(np.pi * x)``;
@@ -303,6 +335,13 @@ class KuramotoSivashinsky(_Periodic):
     def __post_init__(self) -> None:
         self._require_positive("alpha", "beta", "gamma")
         self._require_resolution()
+
+    def _conditions(self) -> dict[str, Condition]:
+        return self._periodic(
+            lambda u: u.t + self.alpha * u * u.x + self.beta * u.xx + self.gamma * u.xxxx,
+            lambda u, x: u + np.sin(np.pi * x),
+            order=4,
+        )
 
     def _symbol(self) -> Array:
         k = wavenumbers(self.modes)

@@ -1,0 +1,298 @@
+"""The terms that the reference problems give to training."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import kanml
+from helpers import naming
+from kanml.problems import (
+    RBA,
+    Advection,
+    AllenCahn,
+    Biharmonic,
+    Burgers,
+    Heat,
+    Helmholtz,
+    KortewegDeVries,
+    KuramotoSivashinsky,
+    Poisson,
+    PoissonInterface,
+    Sampler,
+)
+from test_reference_problems import fields, interior
+
+PI = np.pi
+PERIODIC = [Advection(c=2.5), AllenCahn(), KortewegDeVries(), KuramotoSivashinsky()]
+PROBLEMS = [
+    Poisson(waves=2),
+    Helmholtz(a1=2, a2=3, k=1.5),
+    PoissonInterface(),
+    Biharmonic(),
+    Heat(waves=2),
+    Burgers(nu=0.5),
+    *PERIODIC,
+]
+every_problem = pytest.mark.parametrize("problem", PROBLEMS, ids=repr)
+
+
+class Field(np.ndarray):
+    """Values of the solution, with its derivatives as attributes."""
+
+    def __getattr__(self, name):
+        return self.derivatives[name]
+
+
+def field(problem, points, widths):
+    derivatives = fields(problem, points, widths)
+    values = problem.solution(points)[:, 0].view(Field)
+    values.derivatives = derivatives
+    return values
+
+
+@pytest.mark.parametrize(
+    ("problem", "widths", "tolerance"),
+    [
+        (Poisson(waves=2), 0.1, 1e-7),
+        (Helmholtz(a1=2, a2=3, k=1.5), 0.1, 1e-7),
+        (Biharmonic(), 0.15, 1e-3),
+        (Heat(waves=2), 0.1, 1e-8),
+        (Burgers(nu=0.5), 0.05, 1e-7),
+        (Advection(c=2.5), [0.02, 0.2], 1e-8),
+        (AllenCahn(), [0.02, 0.004], 1e-4),
+        (KortewegDeVries(), [0.008, 0.05], 1e-3),
+        (KuramotoSivashinsky(), [0.005, 0.08], 1e-2),
+    ],
+    ids=repr,
+)
+def test_the_volume_residual_vanishes_at_the_solution(problem, widths, tolerance):
+    points = interior(problem, np.broadcast_to(widths, 2), 25)
+    if isinstance(problem, AllenCahn):
+        points[:, 0] = np.maximum(points[:, 0], 0.06)
+    (term,) = problem.terms({"volume": points})
+    given = dict(zip(problem.inputs, points.T, strict=True))
+    named = {name: given[name] for name in "txy" if name in term.residual.__code__.co_varnames}
+    residual = term.residual(field(problem, points, widths), **named)
+    assert abs(residual).max() <= tolerance
+
+
+def exact(problem):
+    """The solution as a transform of any network, where it has a formula."""
+    if isinstance(problem, Poisson):
+        return lambda u, x, y: (
+            0 * u + np.sin(problem.waves * PI * x) * np.sin(problem.waves * PI * y)
+        )
+    if isinstance(problem, Biharmonic):
+        return lambda u, x, y: 0 * u + (np.sin(PI * x) * np.sin(PI * y)) ** 2
+    if isinstance(problem, Heat):
+        m = problem.waves * PI
+        return lambda u, t, x: 0 * u + np.exp(-problem.alpha * m**2 * t) * np.sin(m * x)
+    # With z = |x|, sin(pi x) where x < 0 and sin(2 pi x) where x >= 0.
+    return lambda u, x, y, z: 0 * u + np.sin(PI * (1.5 * x + 0.5 * z)) * np.sin(3 * PI * y)
+
+
+@pytest.mark.parametrize(
+    "problem", [Poisson(waves=2), Biharmonic(), Heat(waves=2), PoissonInterface()], ids=repr
+)
+def test_all_terms_vanish_at_the_solution(problem):
+    pinn = problem.pinn(
+        dict.fromkeys(problem.conditions, 60), transform=exact(problem), reduction="sum"
+    )
+    net = kanml.KAN([len(problem.network_inputs), 1], degree=5, intervals=2)
+    for name, loss in pinn.losses(net).items():
+        assert loss <= 1e-20 * (1e9 if name == "volume" else 1), name
+    # Not for want of sensitivity: another function of the same size does not fit.
+    wrong = problem.pinn(
+        dict.fromkeys(problem.conditions, 60),
+        transform=lambda u, x: 0 * u + np.cos(x),
+        reduction="sum",
+    )
+    assert min(wrong.losses(net).values()) > 1e-3
+
+
+def test_the_interface_is_seen_from_both_sides():
+    problem = PoissonInterface()
+    net = kanml.KAN([3, 4, 1], intervals=3, seed=2)
+    points = problem.equispaced("interface", 9)
+    np.testing.assert_array_equal(points[:, 0], 0.0)
+    (term,) = problem.terms({"interface": points})
+    h = 1e-5
+
+    def value(x):
+        return net(problem.level_set(points + [x, 0.0]))[:, 0]
+
+    right, left = (value(h) - value(0.0)) / h, (value(0.0) - value(-h)) / h
+    found = kanml.PINN("xyz", [term]).residuals(net) * 3  # the mean of 9 squares
+    np.testing.assert_allclose(found, 0.5 * right - left, rtol=0, atol=1e-3)
+
+
+def test_the_sides_of_the_volume():
+    problem = PoissonInterface()
+    net = kanml.KAN([3, 4, 1], intervals=3, seed=2)
+    points = problem.solution, np.array([[-0.5, 0.3], [0.0, 0.2], [0.4, -0.7]])
+    points = points[1]
+    h = np.array([[1e-4, 0.0], [0.0, 1e-4]])
+
+    def second(step, at):
+        lifted = [problem.level_set(at + s * step) for s in (0, 1, 2)]  # all on one side
+        first, middle, last = (net(x)[:, 0] for x in lifted)
+        return (first - 2 * middle + last) / 1e-8
+
+    eps = problem.diffusivity(points)[:, 0]
+    outwards = np.where(points[:, :1] < 0, -1, 1) * h[0]
+    laplacian = second(outwards, points) + second(h[1], points)
+    expected = eps * laplacian - problem.source(points)[:, 0]
+    found = problem.pinn({"volume": points}, reduction="sum").residuals(net)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-2)
+
+
+@pytest.mark.parametrize("problem", PERIODIC, ids=repr)
+def test_periodic_conditions(problem):
+    (_, width) = (high - low for low, high in problem.domain)
+    pinn = problem.pinn({"boundary": 7}, seed=3, reduction="sum")
+    embedded = kanml.Network([kanml.PeriodicEmbedding(2, {1: width}), *kanml.MLP([3, 4, 1]).layers])
+    assert abs(pinn.residuals(embedded)).max() < 1e-12
+    net = kanml.KAN([2, 3, 1], degree=5, intervals=3, seed=1)
+    (term,) = pinn.terms
+    assert (term.points[:, 1] == problem.domain[1][0]).all()
+    orders = {"Advection": 1, "AllenCahn": 2, "KortewegDeVries": 3, "KuramotoSivashinsky": 4}
+    words = ["x" * n for n in range(orders[type(problem).__name__])]
+    left, right = (
+        net.derivatives(x, words, "tx") for x in (term.points, term.points + [0.0, width])
+    )
+    expected = np.concatenate([left[word] - right[word] for word in words], axis=1)
+    np.testing.assert_allclose(pinn.residuals(net), expected.ravel(), rtol=1e-9, atol=1e-12)
+
+
+@every_problem
+def test_points_by_number(problem):
+    low, high = np.array(problem.domain).T
+    numbers = {name: 20 + i for i, name in enumerate(problem.conditions)}
+    terms, same, other = (problem.terms(numbers, seed=seed) for seed in (4, 4, 5))
+    for term, again, different in zip(terms, same, other, strict=True):
+        points = np.asarray(term.points)
+        assert points.shape == (numbers[term.name], len(problem.network_inputs))
+        points = points[:, :2]
+        assert ((points >= low) & (points <= high)).all()
+        np.testing.assert_array_equal(term.points, again.points)
+        assert (term.points != different.points).any()
+        fixed = (points == low) | (points == high) | ((points == 0) & (term.name == "interface"))
+        assert fixed.any(axis=1).all() == (term.name != "volume")
+    assert [term.name for term in terms] == list(problem.conditions)
+
+
+def test_equispaced_points():
+    problem = Burgers()
+    np.testing.assert_array_equal(problem.equispaced("volume", 5), problem.grid(5))
+    np.testing.assert_array_equal(
+        problem.equispaced("initial", 3), [[0.0, -1.0], [0.0, 0.0], [0.0, 1.0]]
+    )
+    np.testing.assert_array_equal(
+        problem.equispaced("boundary", 2), [[0.0, -1.0], [1.0, -1.0], [0.0, 1.0], [1.0, 1.0]]
+    )
+    assert PoissonInterface().equispaced("boundary", 50).shape == (200, 2)
+
+
+def test_options_of_terms():
+    problem = Burgers()
+    volume = Sampler([0, -1], [1, 1], 50)
+    terms = problem.terms(
+        {"initial": [[0.0, 0.5]], "volume": volume},
+        weights={"volume": 0.25},
+        attention={"volume": RBA(0.5)},
+        reduction="sum",
+    )
+    initial, inside = terms
+    assert (initial.name, initial.weight, initial.attention) == ("initial", 1.0, None)
+    assert inside.points is volume
+    assert (inside.weight, inside.attention, inside.reduction) == (0.25, RBA(0.5), "sum")
+    pinn = problem.pinn({"volume": volume, "initial": 10})
+    assert [term.name for term in pinn.terms] == ["volume", "initial"]
+
+
+def test_bad_terms():
+    problem = Burgers()
+    for options in (
+        {"points": {"interface": 3}},
+        {"points": {"volume": 3}, "weights": {"interface": 1.0}},
+        {"points": {"volume": 3}, "attention": {"interface": RBA()}},
+    ):
+        with pytest.raises(ValueError, match=naming("volume, initial, boundary", "'interface'")):
+            problem.terms(**options)
+    with pytest.raises(ValueError, match=naming("points['volume']", 0)):
+        problem.terms({"volume": 0})
+    with pytest.raises(ValueError, match=naming("points must have t in [0, 1]")):
+        problem.terms({"volume": [[2.0, 0.0]]})
+    with pytest.raises(ValueError, match=naming("points['boundary']", "Sampler")):
+        problem.terms({"boundary": Sampler([0, -1], [1, 1], 5)})
+    with pytest.raises(ValueError, match=naming("points['volume']", "Sampler")):
+        PoissonInterface().terms({"volume": Sampler([-1, -1], [1, 1], 5)})
+    with pytest.raises(ValueError, match=naming("condition must name", "'edge'")):
+        problem.equispaced("edge", 4)
+
+
+# Partners, which periodic conditions are made of
+
+
+def residual(u, u_partner, x):
+    return (u * u_partner.x - x, u.xx + u_partner**2)
+
+
+def test_the_gradient_with_partners():
+    rng = np.random.default_rng(0)
+    points, partners = rng.uniform(-0.9, 0.9, (2, 12, 2))
+    term = kanml.Term("pair", points, residual, partner=partners)
+    pinn = kanml.PINN("tx", [term])
+    net = kanml.KAN([2, 3, 1], intervals=3, seed=1)
+    here, there = (net.derivatives(x, ["", "x", "xx"], "tx") for x in (points, partners))
+    expected = np.concatenate(
+        [here[""] * there["x"] - points[:, 1:], here["xx"] + there[""] ** 2], axis=1
+    )
+    np.testing.assert_allclose(
+        pinn.residuals(net) * np.sqrt(12), expected.ravel(), rtol=1e-10, atol=1e-12
+    )
+    _, gradient = pinn.value_and_gradient(net)
+    for _ in range(3):
+        v = rng.normal(size=net.n_parameters)
+        up, down = (
+            pinn.value_and_gradient(net.with_parameters(net.parameters + h * v))[0]
+            for h in (1e-6, -1e-6)
+        )
+        assert (up - down) / 2e-6 == pytest.approx(gradient @ v, rel=1e-6)
+
+
+def test_minibatches_of_partners():
+    rng = np.random.default_rng(0)
+    points, partners = rng.uniform(-0.9, 0.9, (2, 12, 2))
+    net = kanml.KAN([2, 3, 1], intervals=3, seed=1)
+    whole = kanml.PINN("tx", [kanml.Term("pair", points, residual, partner=partners)])
+    parts = kanml.PINN("tx", [kanml.Term("pair", points, residual, partner=partners, batch_size=4)])
+    found = []
+    for _ in range(3):
+        found.append(parts.residuals(net) * np.sqrt(4))
+        parts.advance(net)
+    np.testing.assert_allclose(
+        np.sort(np.concatenate(found)), np.sort(whole.residuals(net) * np.sqrt(12)), rtol=1e-12
+    )
+    other = kanml.PINN("tx", [kanml.Term("pair", points, residual, partner=partners + 0.01)])
+    assert whole.fingerprint() != other.fingerprint()
+
+
+def test_bad_partners():
+    points = np.zeros((4, 2))
+    with pytest.raises(ValueError, match=naming("term 'pair': partner", (4, 2), (3, 2))):
+        kanml.PINN("tx", [kanml.Term("pair", points, residual, partner=points[:3])])
+    with pytest.raises(ValueError, match=naming("partner", "nan")):
+        kanml.PINN("tx", [kanml.Term("pair", points, residual, partner=points * np.nan)])
+    with pytest.raises(ValueError, match=naming("partner needs given points")):
+        sampler = Sampler([0, -1], [1, 1], 4)
+        kanml.PINN("tx", [kanml.Term("pair", sampler, residual, partner=points)])
+    with pytest.raises(ValueError, match="partner and transform"):
+        kanml.PINN(
+            "tx",
+            [kanml.Term("pair", points, residual, partner=points)],
+            transform=lambda u: 2 * u,
+        )
+    with pytest.raises(TypeError, match="u_partner"):
+        kanml.PINN("tx", [kanml.Term("pair", points, residual)])
