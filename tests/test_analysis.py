@@ -380,3 +380,14 @@ def test_a_part_of_the_parameters_exceeds_the_printed_constant():
     ]
     assert 4.2 < (norms[0] / norms[1]) ** 2 < 16
     assert ratio(net, x) <= 2  # of all parameters
+
+
+def test_knots_are_uniform_up_to_rounding():
+    net = kanml.KAN([1, 1], degree=1, intervals=1000)
+    assert analysis.ntk(net, [[0.5]], "scaled-relu").shape == (1, 1)
+
+
+def test_a_spectrum_needs_finite_derivatives():
+    net = kanml.KAN([1, 1])
+    with pytest.raises(ValueError, match=r"x\[1\] are not finite"):
+        analysis.ntk_spectrum(net, [[0.0], [np.nan]])

@@ -331,3 +331,11 @@ def test_breakpoints_so_close_that_a_ghost_knot_is_lost():
     a = 2.0**53  # a step of 1 exists below it, above it doubles are 2 apart
     with pytest.raises(ValueError, match=naming("knots")):
         kanml.SplineSpace([a - 1.0, a], 3)
+
+
+def test_repr_is_short_for_any_number_of_breakpoints():
+    many = kanml.SplineSpace.uniform(-1, 1, 1000, 3)
+    assert repr(many) == "SplineSpace.uniform(-1.0, 1.0, intervals=1000, degree=3)"
+    assert repr(many.refine(3)) == "SplineSpace.uniform(-1.0, 1.0, intervals=3000, degree=3)"
+    uneven = kanml.SplineSpace(np.arange(100.0) ** 2, 3)
+    assert repr(uneven) == "SplineSpace([0.0, 1.0, 4.0, ..., 9604.0, 9801.0], degree=3)"

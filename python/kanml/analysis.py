@@ -335,6 +335,11 @@ def ntk_spectrum(net: Network, x: npt.ArrayLike, basis: str | None = None) -> NT
     -------
     NTKSpectrum
 
+    Raises
+    ------
+    ValueError
+        If a derivative is not finite, and as in `jacobian`.
+
     Examples
     --------
     >>> import kanml
@@ -342,7 +347,11 @@ def ntk_spectrum(net: Network, x: npt.ArrayLike, basis: str | None = None) -> NT
     >>> kanml.analysis.ntk_spectrum(net, [[0.5], [1.0]]).eigenvalues.round(4)
     array([1.309, 0.191])
     """
-    vectors, values, _ = np.linalg.svd(jacobian(net, x, basis), full_matrices=False)
+    rows = jacobian(net, x, basis)
+    if not np.isfinite(rows).all():
+        sample = int(np.nonzero(~np.isfinite(rows).all(axis=1))[0][0]) // net.n_out
+        raise ValueError(f"the derivatives of the network at x[{sample}] are not finite")
+    vectors, values, _ = np.linalg.svd(rows, full_matrices=False)
     return NTKSpectrum(values**2, vectors)
 
 
@@ -425,7 +434,7 @@ def _scales(net: Network) -> Float64Array:
 
 
 def _spacing(space: SplineSpace, layer: int) -> float:
-    if not space._core.uniform:
+    if not space._evenly_spaced:
         raise ValueError(f"basis 'scaled-relu' needs uniform knots, layers[{layer}] has {space!r}")
     a, b = space.domain
     return (b - a) / space.intervals

@@ -220,13 +220,24 @@ class SplineSpace:
     def __hash__(self) -> int:
         return hash((self.degree, self.breakpoints.tobytes()))
 
+    @property
+    def _evenly_spaced(self) -> bool:
+        """Whether the breakpoints are those of `uniform`, up to their rounding."""
+        a, b = self.domain
+        even = np.linspace(a, b, self.intervals + 1)
+        rounding = 4 * np.finfo(np.float64).eps * max(abs(a), abs(b))
+        return bool(np.abs(self.breakpoints - even).max() <= rounding)
+
     def __repr__(self) -> str:
-        if self._core.uniform:
+        if self._evenly_spaced:
             a, b = self.domain
             return (
                 f"SplineSpace.uniform({a}, {b}, intervals={self.intervals}, degree={self.degree})"
             )
-        return f"SplineSpace({self.breakpoints.tolist()}, degree={self.degree})"
+        points = list(map(str, self.breakpoints.tolist()))
+        if len(points) > 20:
+            points = [*points[:3], "...", *points[-2:]]
+        return f"SplineSpace([{', '.join(points)}], degree={self.degree})"
 
     def __reduce__(self) -> tuple[type[SplineSpace], tuple[Float64Array, int]]:
         return SplineSpace, (self.breakpoints, self.degree)
