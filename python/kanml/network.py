@@ -325,6 +325,15 @@ class Network:
         theta = self._vector(parameters, "parameters")
         return Network._of(self._architecture, theta.copy())
 
+    def _same_as(self, other: Network) -> bool:
+        """Say whether this is the same network: one architecture object, equal parameters.
+
+        Networks that `with_parameters` made of each other share their architecture.
+        """
+        return self._architecture is other._architecture and np.array_equal(
+            self._parameters, other._parameters
+        )
+
     def __call__(self, x: npt.ArrayLike, *, num_threads: int | None = None) -> FloatArray:
         """Evaluate the network.
 

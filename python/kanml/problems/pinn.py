@@ -531,7 +531,7 @@ class PINN:
         self.terms = terms
         self._traced = tuple(_Traced(term, self) for term in terms)
         # What the last evaluation found, so that `losses` and `advance` need none of their own.
-        self._last: tuple[FloatArray, Float64Array, dict[str, FloatArray]] | None = None
+        self._last: tuple[Network, Float64Array, dict[str, FloatArray]] | None = None
 
     def value_and_gradient(
         self,
@@ -581,7 +581,7 @@ class PINN:
             squares, gradient, found[traced.term.name] = traced.sums(net, values, num_threads)
             count = traced.points.batch_size
             result[traced.term.name] = {"squares": squares, "count": count, "gradient": gradient}
-        self._last = (net.parameters, values, found)
+        self._last = (net, values, found)
         return self.reduce(result)
 
     def _residuals(
@@ -589,8 +589,8 @@ class PINN:
     ) -> Float64Array:
         """Return the residuals of the present batch, which may have been found already."""
         if self._last is not None:
-            parameters, unknowns, found = self._last
-            if np.array_equal(parameters, net.parameters) and np.array_equal(unknowns, values):
+            last, unknowns, found = self._last
+            if last._same_as(net) and np.array_equal(unknowns, values):
                 return found[traced.term.name].astype(np.float64)
         return traced.residuals(net, values, num_threads=num_threads).astype(np.float64)
 
@@ -650,9 +650,11 @@ class PINN:
             raise ValueError(f"points must have shape (N, {len(self.inputs)}), got {x.shape}")
         if self.transform is None:
             return net(x, num_threads=num_threads)
-        names = ", ".join(self.outputs)
-        identity = eval(f"lambda {names}: ({names},)")
-        return _Traced(Term("solution", x, identity), self).residuals(
+
+        def outputs(**fields: Expression) -> tuple[Expression, ...]:
+            return tuple(fields[name] for name in self.outputs)
+
+        return _Traced(Term("solution", x, outputs), self).residuals(
             net, values, num_threads=num_threads
         )
 
@@ -703,6 +705,7 @@ class PINN:
             traced.points.restore(own["points"])
             if own["attention"] is not None:
                 traced.attention = np.array(own["attention"], dtype=np.float64)
+        self._last = None
 
     def fingerprint(self) -> str:
         """Return a digest of residuals, points and all options."""
@@ -751,9 +754,11 @@ def _word(leaf: Leaf) -> Word:
 
 def _called(function: Residual, fields: Mapping[str, Expression], what: str) -> Any:
     """Call a function with the fields that it names as arguments."""
-    arguments = {}
+    arguments: dict[str, Expression] = {}
     for name, parameter in inspect.signature(function).parameters.items():
-        if name in fields:
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            arguments |= fields
+        elif name in fields:
             arguments[name] = fields[name]
         elif parameter.default is inspect.Parameter.empty:
             raise TypeError(f"the {what} asks for {name!r}, which is none of {', '.join(fields)}")
