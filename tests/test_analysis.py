@@ -391,3 +391,8 @@ def test_a_spectrum_needs_finite_derivatives():
     net = kanml.KAN([1, 1])
     with pytest.raises(ValueError, match=r"x\[1\] are not finite"):
         analysis.ntk_spectrum(net, [[0.0], [np.nan]])
+
+
+def test_derivatives_by_weights_that_do_not_fit_are_had_without_a_warning():
+    net = kanml.KAN([1, 1], intervals=1000, degree=5)
+    assert np.isfinite(analysis.jacobian(net, [[0.5]], "relu")).all()

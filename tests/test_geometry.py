@@ -257,3 +257,9 @@ def test_a_step_of_ones_own_needs_the_maps(name):
     after = optimizer.step(function, optimizer.init(net.parameters), maps)
     trained = train(net, optimizer, [1]).network.parameters
     np.testing.assert_array_equal(after.parameters, trained)
+
+
+def test_what_the_finest_level_cannot_hold_is_refused_at_the_start():
+    net = kanml.KAN([2, 1], degree=3, intervals=5, dtype="float32")
+    with pytest.raises(ValueError, match=naming("float32", "ReLU", "intervals=80")):
+        train(net, kanml.Adam(1e-3, geometry="relu"), [1] * 5)

@@ -825,3 +825,9 @@ def test_the_basis_is_shown(basis):
 def test_an_unknown_basis(call):
     with pytest.raises(ValueError, match=naming("basis", "'power'", "spline", "relu")):
         call()
+
+
+def test_a_prolongation_stays_in_one_basis():
+    net = kanml.KAN([1, 1])
+    with pytest.raises(ValueError, match=r"stays in one basis.*to_basis"):
+        net.prolongation(net.refine().to_basis("relu"))

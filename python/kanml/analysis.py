@@ -123,7 +123,8 @@ def transform_spectrum(space: SplineSpace) -> TransformSpectrum:
     left, large, right = np.linalg.svd(forward)
     inverse_left, reciprocals, inverse_right = np.linalg.svd(_inverse(space))
     left, large, right = left[:, ::-1], large[::-1], right.T[:, ::-1]  # ascending
-    small = 1 / reciprocals
+    with np.errstate(divide="ignore"):  # one that underflowed is taken from A itself
+        small = 1 / reciprocals
     from_inverse = small < np.sqrt(large[-1]) * np.sqrt(small[0])
 
     values = np.where(from_inverse, small, large)

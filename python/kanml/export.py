@@ -43,8 +43,10 @@ def export_mlp(net: Network) -> list[dict[str, Any]]:
           degree + 1 knots up to the lower end, which have no clipping either. With the rule "error"
           values continue constantly.
         - "linear": "weights" (n_in, n_out), "bias" (n_out,).
-        - "activation": "kind".
-        - "affine": "scale", "shift" (width,).
+        - "activation": "kind", one of those of `Activation`.
+        - "affine": "scale", "shift", numbers or arrays (width,).
+
+        Inputs must be finite: at infinity these formulas give NaN where the network need not.
 
     Raises
     ------

@@ -131,6 +131,11 @@ class Architecture:
         parts: list[tuple[int, int, Prolongation | None]] = []
         for layer, finer in zip(self.layers, fine.layers, strict=True):
             if isinstance(layer, SplineLayer) and isinstance(finer, SplineLayer):
+                if layer.basis != finer.basis:
+                    raise ValueError(
+                        f"a prolongation stays in one basis, got {layer!r} in {layer.basis!r} and "
+                        f"{finer!r} in {finer.basis!r}; change it with to_basis"
+                    )
                 for pair, copies in _runs(zip(layer.spaces, finer.spaces, strict=True)):
                     key = (*pair, layer.basis)
                     if key not in known:
@@ -183,8 +188,9 @@ def require_weights_that_fit(transform: ReluTransform, dtype: npt.DTypeLike, whe
         return
     message = (
         f"{where}: {np.dtype(dtype).name} cannot hold the ReLU weights of {transform.space!r}: "
-        f"rounding them may change the splines by {lost:.0e} of their size; use fewer intervals, "
-        f"a lower degree{', float64' if dtype == np.float32 else ''} or the spline basis"
+        f"rounding them may change the splines by {lost:.0e} of their size; use fewer intervals "
+        f"or more even ones, a lower degree{', float64' if dtype == np.float32 else ''} or the "
+        "spline basis"
     )
     if lost >= 1:
         raise ValueError(message)
@@ -624,7 +630,7 @@ class Network:
         ------
         ValueError
             If the dtype cannot hold the ReLU weights: with n intervals they are of alternating
-            signs and about ``n**(degree + 1)`` times as large as the splines that they sum to.
+            signs and about ``n**degree`` times as large as the splines that they sum to.
 
         Examples
         --------
@@ -658,6 +664,16 @@ class Network:
 
     def prolongation(self, fine: Network) -> BlockProlongation:
         """Return the linear operator from these parameters to those of a refined network.
+
+        Parameters
+        ----------
+        fine : Network
+            With the same layers on finer spaces, in the same bases.
+
+        Raises
+        ------
+        ValueError
+            If it is no such network.
 
         Examples
         --------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -57,6 +57,13 @@ class LinearOperator:
         return f"<{type(self).__name__} of shape {self.shape}>"
 
 
+Check: TypeAlias = Callable[[np.dtype[Any]], None]
+
+
+def _unchecked(dtype: np.dtype[Any]) -> None:
+    pass
+
+
 class InvertibleOperator(LinearOperator):
     """A square matrix with which systems can be solved.
 
@@ -66,6 +73,8 @@ class InvertibleOperator(LinearOperator):
         Rows and columns.
     apply, apply_transpose, solve, solve_transpose : callable
         As in `LinearOperator`.
+    check_apply, check_solve : callable, optional
+        Called with the dtype of the result by ``@`` and by `solve`, also those of the transpose.
 
     Examples
     --------
@@ -76,15 +85,32 @@ class InvertibleOperator(LinearOperator):
     """
 
     def __init__(
-        self, size: int, apply: Map, apply_transpose: Map, solve: Map, solve_transpose: Map
+        self,
+        size: int,
+        apply: Map,
+        apply_transpose: Map,
+        solve: Map,
+        solve_transpose: Map,
+        check_apply: Check = _unchecked,
+        check_solve: Check = _unchecked,
     ) -> None:
         super().__init__((size, size), apply, apply_transpose)
         self._solve = solve
         self._solve_transpose = solve_transpose
+        self._check_apply = check_apply
+        self._check_solve = check_solve
+
+    def __matmul__(self, x: object) -> FloatArray:
+        """Apply to an array of shape (columns, ...)."""
+        y = apply_along_axis_0(self._apply, x, self.shape[1], self.shape)
+        self._check_apply(y.dtype)
+        return y
 
     def solve(self, b: object) -> FloatArray:
         """Return the x with ``self @ x == b``, for an array b of shape (rows, ...)."""
-        return apply_along_axis_0(self._solve, b, self.shape[0], self.shape)
+        x = apply_along_axis_0(self._solve, b, self.shape[0], self.shape)
+        self._check_solve(x.dtype)
+        return x
 
     @property
     def T(self) -> InvertibleOperator:
@@ -95,6 +121,8 @@ class InvertibleOperator(LinearOperator):
             self._apply,
             self._solve_transpose,
             self._solve,
+            self._check_apply,
+            self._check_solve,
         )
 
     @property
@@ -106,6 +134,8 @@ class InvertibleOperator(LinearOperator):
             self._solve_transpose,
             self._apply,
             self._apply_transpose,
+            self._check_solve,
+            self._check_apply,
         )
 
 

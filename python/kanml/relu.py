@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from kanml import _core
-from kanml._validation import Float64Array, FloatArray, real_array
-from kanml.operators import InvertibleOperator, Map
+from kanml._validation import Float64Array, real_array
+from kanml.operators import InvertibleOperator
 from kanml.splines import SplineSpace
 
 __all__ = ["ReluTransform", "relu_basis", "relu_transform"]
@@ -37,26 +38,23 @@ class ReluTransform(InvertibleOperator):
             core.dim,
             core.apply,
             core.apply_transpose,
-            self._warning(core.solve),
-            self._warning(core.solve_transpose),
+            core.solve,
+            core.solve_transpose,
+            check_solve=self._warn_of_rounding,
         )
 
     def lost(self, dtype: npt.DTypeLike) -> float:
         """Return what rounding weights to a dtype costs: the relative error of coefficients."""
         return self.condition * float(np.finfo(dtype).eps) / 2
 
-    def _warning(self, solve: Map) -> Map:
-        def solve_and_warn(b: FloatArray) -> FloatArray:
-            if self.lost(b.dtype) >= 1:
-                warnings.warn(
-                    f"{b.dtype.name} cannot hold the ReLU weights of {self.space!r}: rounding them "
-                    f"changes the solution by up to {self.lost(b.dtype):.0e} of its size",
-                    RuntimeWarning,
-                    stacklevel=4,
-                )
-            return solve(b)
-
-        return solve_and_warn
+    def _warn_of_rounding(self, dtype: np.dtype[Any]) -> None:
+        if self.lost(dtype) >= 1:
+            warnings.warn(
+                f"{dtype.name} cannot hold the ReLU weights of {self.space!r}: rounding the "
+                f"right-hand side may change the solution by {self.lost(dtype):.0e} of its size",
+                RuntimeWarning,
+                stacklevel=3,
+            )
 
 
 def relu_transform(space: SplineSpace) -> ReluTransform:

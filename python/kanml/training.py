@@ -210,6 +210,7 @@ class _Run:
         self.names = tuple(unknowns)
         start = np.array(list(unknowns.values()), dtype=net.dtype)
         self.geometry = self.maps()
+        self.require_finest_level()
         self.level = 0
         self.state: State = optimizer.init(np.concatenate([net.parameters, start]))
         self.history = History()
@@ -257,6 +258,15 @@ class _Run:
         if self.optimizer.geometry is None:
             return None
         return geometry_maps(self.net, self.optimizer.geometry, len(self.names))
+
+    def require_finest_level(self) -> None:
+        """Refuse before the first step what a refinement would refuse: see `Network.to_basis`."""
+        bases = {block.kind for block in self.net.blocks}
+        if "relu" in bases or "relu" in (self.optimizer.geometry or ""):
+            finest = (
+                self.net.refine(2 ** (len(self.schedule) - 1)) if self.schedule[1:] else self.net
+            )
+            geometry_maps(finest, self.optimizer.geometry)
 
     def level_is_done(self) -> bool:
         return self.state.level_step >= self.schedule[self.level] or bool(self.state.finished)
