@@ -1,0 +1,73 @@
+"""Terms whose residual sees the solution at two points, as periodic conditions do."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import kanml
+from helpers import naming
+from kanml.problems import Sampler
+
+
+def residual(u, u_partner, x):
+    return (u * u_partner.x - x, u.xx + u_partner**2)
+
+
+def test_the_gradient_with_partners():
+    rng = np.random.default_rng(0)
+    points, partners = rng.uniform(-0.9, 0.9, (2, 12, 2))
+    term = kanml.Term("pair", points, residual, partner=partners)
+    pinn = kanml.PINN("tx", [term])
+    net = kanml.KAN([2, 3, 1], intervals=3, seed=1)
+    here, there = (net.derivatives(x, ["", "x", "xx"], "tx") for x in (points, partners))
+    expected = np.concatenate(
+        [here[""] * there["x"] - points[:, 1:], here["xx"] + there[""] ** 2], axis=1
+    )
+    np.testing.assert_allclose(
+        pinn.residuals(net) * np.sqrt(12), expected.ravel(), rtol=1e-10, atol=1e-12
+    )
+    _, gradient = pinn.value_and_gradient(net)
+    for _ in range(3):
+        v = rng.normal(size=net.n_parameters)
+        up, down = (
+            pinn.value_and_gradient(net.with_parameters(net.parameters + h * v))[0]
+            for h in (1e-6, -1e-6)
+        )
+        assert (up - down) / 2e-6 == pytest.approx(gradient @ v, rel=1e-6)
+
+
+def test_minibatches_of_partners():
+    rng = np.random.default_rng(0)
+    points, partners = rng.uniform(-0.9, 0.9, (2, 12, 2))
+    net = kanml.KAN([2, 3, 1], intervals=3, seed=1)
+    whole = kanml.PINN("tx", [kanml.Term("pair", points, residual, partner=partners)])
+    parts = kanml.PINN("tx", [kanml.Term("pair", points, residual, partner=partners, batch_size=4)])
+    found = []
+    for _ in range(3):
+        found.append(parts.residuals(net) * np.sqrt(4))
+        parts.advance(net)
+    np.testing.assert_allclose(
+        np.sort(np.concatenate(found)), np.sort(whole.residuals(net) * np.sqrt(12)), rtol=1e-12
+    )
+    other = kanml.PINN("tx", [kanml.Term("pair", points, residual, partner=partners + 0.01)])
+    assert whole.fingerprint() != other.fingerprint()
+
+
+def test_bad_partners():
+    points = np.zeros((4, 2))
+    with pytest.raises(ValueError, match=naming("term 'pair': partner", (4, 2), (3, 2))):
+        kanml.PINN("tx", [kanml.Term("pair", points, residual, partner=points[:3])])
+    with pytest.raises(ValueError, match=naming("partner", "nan")):
+        kanml.PINN("tx", [kanml.Term("pair", points, residual, partner=points * np.nan)])
+    sampler = Sampler([0, -1], [1, 1], 4)
+    with pytest.raises(ValueError, match=naming("partner needs given points")):
+        kanml.PINN("tx", [kanml.Term("pair", sampler, residual, partner=points)])
+    with pytest.raises(ValueError, match="partner and transform"):
+        kanml.PINN(
+            "tx",
+            [kanml.Term("pair", points, residual, partner=points)],
+            transform=lambda u: 2 * u,
+        )
+    with pytest.raises(TypeError, match="u_partner"):
+        kanml.PINN("tx", [kanml.Term("pair", points, residual)])
