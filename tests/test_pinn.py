@@ -455,17 +455,12 @@ def test_arrays_are_copied():
 # Bad input
 
 
-class Condition:
-    def __call__(self, u):
-        return u > 0
-
-
 REFUSED = {
     "letter": (lambda u: u.q, {}, ("q",)),
     "argument": (lambda u, viscosity: u, {}, ("viscosity",)),
     "nothing": (lambda u: None, {}, ("None",)),
-    "array": (lambda u: np.ones(20), {}, ()),
-    "condition": (Condition(), {}, ()),
+    "array": (lambda u: np.ones(20), {}, ("array", "(20,)")),
+    "condition": (lambda u: u > 0, {}, ("u > 0", "np.where")),
     "shape": (lambda u: u, {"points": X[:, :1]}, ("points", "(20, 1)")),
     "no points": (lambda u: u, {"points": X[:0]}, ("points", "(0, 2)")),
     "NaN": (lambda u: u, {"points": X * np.nan}, ("points",)),
