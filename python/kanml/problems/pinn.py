@@ -311,7 +311,7 @@ class _Traced:
         d = len(problem.inputs)
         self.letters: dict[str, FloatArray] = dict(zip(problem.inputs, np.eye(d), strict=True))
         for letter, vector in self.term.directions.items():
-            self.letters[letter] = real_array(vector, f"the direction {letter!r}")
+            self.letters[letter] = real_array(vector, f"the direction {letter!r}").copy()
         self.places = [_Place(self.fields, problem.outputs)]
         if partners:
             self.places.append(_Place(self.fields, tuple(partners)))
@@ -530,6 +530,7 @@ class PINN:
             raise ValueError(f"terms must have different names, got {labels}")
         self.terms = terms
         self._traced = tuple(_Traced(term, self) for term in terms)
+        self._fingerprint = self._digest()  # now: the arrays of a term are the caller's
         # What the last evaluation found, so that `losses` and `advance` need none of their own.
         self._last: tuple[Network, Float64Array, dict[str, FloatArray]] | None = None
 
@@ -709,6 +710,9 @@ class PINN:
 
     def fingerprint(self) -> str:
         """Return a digest of residuals, points and all options."""
+        return self._fingerprint
+
+    def _digest(self) -> str:
         names = f"PINN {self.inputs} {self.outputs} {self.unknowns}"
         digest = hashlib.sha256(names.encode())
         for traced in self._traced:

@@ -61,7 +61,7 @@ class Sampler:
         c: float = 1.0,
     ) -> None:
         self._lower, self._upper = (
-            finite(real_array(value, name), name)
+            finite(real_array(value, name), name).copy()
             for value, name in ((lower, "lower"), (upper, "upper"))
         )
         shape = self._lower.shape
@@ -98,11 +98,13 @@ class Sampler:
             return self._draw(count)
         rng = np.random.default_rng([self.seed, count])
         pool = rng.uniform(self._lower, self._upper, (self.candidates, self._lower.size))
-        weight = np.abs(np.asarray(magnitude(pool), dtype=np.float64)) ** self.k
-        mean = weight.mean()
-        if not (np.isfinite(mean) and mean > 0):  # nothing to go by
+        size = np.abs(np.asarray(magnitude(pool), dtype=np.float64))
+        greatest = size.max()
+        if not (np.isfinite(greatest) and greatest > 0):  # nothing to go by
             return pool[: self.n]
-        probability = weight / mean + self.c
+        weight = (size / greatest) ** self.k  # which cannot overflow
+        # Where fewer than n candidates have a residual, any others fill up the rest.
+        probability = np.maximum(weight / weight.mean() + self.c, 1e-100)
         chosen = rng.choice(len(pool), self.n, replace=False, p=probability / probability.sum())
         return pool[np.sort(chosen)]
 

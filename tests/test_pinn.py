@@ -1,0 +1,524 @@
+"""Physics-informed losses against the formula in NumPy; attention, batches, training, bad input."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import kanml
+from helpers import naming, relative_error, same_bits, with_random_parameters
+
+RNG = np.random.default_rng(0)
+X = RNG.uniform([0, -1], [1, 1], (20, 2))
+START = np.stack([np.zeros(7), np.linspace(-0.9, 0.9, 7)], axis=1)
+MU = 0.3
+
+
+def network(n_in=2, n_out=1, degree=3, **options):
+    net = kanml.KAN([n_in, 2, n_out], degree=degree, intervals=3, seed=0, **options)
+    return with_random_parameters(net, seed=1)
+
+
+def burgers(**options):
+    return kanml.PINN(
+        "tx",
+        [
+            kanml.Term("pde", X, lambda u: u.t + u * u.x - 0.1 * u.xx, weight=0.7, **options),
+            kanml.Term("start", START, lambda u, x: u + np.sin(np.pi * x), 3.0, "sum"),
+        ],
+    )
+
+
+# The loss and its gradient, against a formula of net.derivatives
+
+
+def fields(net, x, names, inputs="tx"):
+    """Derivatives of each output, one dictionary an output."""
+    d = net.derivatives(x, names, inputs)
+    return [{name: d[name][:, j] for name in names} for j in range(net.n_out)]
+
+
+def burgers_parts(net, a):
+    (u,) = fields(net, X, ["", "t", "x", "xx"])
+    (v,) = fields(net, START, [""])
+    pde = u["t"] + u[""] * u["x"] - 0.1 * u["xx"]
+    start = v[""] + np.sin(np.pi * START[:, 1])
+    return {"pde": 0.7 * np.mean(pde**2), "start": 3.0 * np.sum(start**2)}
+
+
+def one(residual, points=X, inputs="tx", problem=None, **options):
+    return kanml.PINN(inputs, [kanml.Term("it", points, residual, **options)], **(problem or {}))
+
+
+def system(net, a):
+    u, v = fields(net, X, ["", "t", "x", "xx"])
+    first = u["t"] - v["xx"] * u[""]
+    second = np.exp(-(v[""] ** 2)) + u["x"] * v["t"]
+    return np.mean(first**2) + np.mean(second**2)
+
+
+def mixed(net, a):
+    (u,) = fields(net, X, ["", "ttxx", "txx"])
+    return np.mean((u["ttxx"] + u[""] * u["txx"]) ** 2)
+
+
+def branches(net, a):
+    (u,) = fields(net, X, ["", "x"])
+    return np.mean((np.where(u[""] > X[:, 0], u["x"], u[""] ** 2) + abs(u["x"])) ** 2)
+
+
+# z = |x|: with the sign s of the direction, d/dx = d_x + s d_z.
+CUSP = np.stack([X[:, 0], X[:, 1], abs(X[:, 1])], axis=1)
+SIGN = np.sign(X[:, 1])
+JUMP = {"p": (0, 1, 1), "m": (0, 1, -1), "s": np.stack([0 * SIGN, 1 + 0 * SIGN, SIGN], axis=1)}
+
+
+def directed(net, a):
+    (u,) = fields(net, CUSP, ["", "x", "z", "xx", "xz", "zz"], "txz")
+    plus, minus = u["x"] + u["z"], u["x"] - u["z"]
+    second = u["xx"] + 2 * SIGN * u["xz"] + u["zz"]
+    return np.mean((plus - minus * u[""]) ** 2) + np.mean(second**2)
+
+
+def transformed(net, a):
+    (u,) = fields(net, X, ["", "t", "x", "xx"])
+    t, x = X.T
+    s, c = np.sin(np.pi * x), np.cos(np.pi * x)
+    w = s + t * (1 - x**2) * u[""]
+    w_t = (1 - x**2) * (u[""] + t * u["t"])
+    w_xx = -(np.pi**2) * s + t * (-2 * u[""] - 4 * x * u["x"] + (1 - x**2) * u["xx"])
+    w_x = np.pi * c + t * (-2 * x * u[""] + (1 - x**2) * u["x"])
+    return np.mean((w_t + w * w_x - 0.1 * w_xx) ** 2)
+
+
+THERE = X + np.array([0.0, 0.37])
+
+
+def periodic(net, a):
+    (u,), (v,) = (fields(net, x, ["", "x"]) for x in (X, THERE))
+    return np.mean((u[""] - v[""]) ** 2) + np.mean((u["x"] - v["x"] * u[""]) ** 2)
+
+
+def inverse(net, a):
+    (u,) = fields(net, X, ["", "t", "xx"])
+    return np.mean((u["t"] + a[0] * u[""] - a[0] * a[1] ** 2 * u["xx"]) ** 2)
+
+
+CASES = {
+    "Burgers": (burgers(), network(), lambda net, a: sum(burgers_parts(net, a).values())),
+    "system": (
+        one(
+            lambda u, v: (u.t - v.xx * u, np.exp(-(v**2)) + u.x * v.t),
+            problem={"outputs": "uv"},
+        ),
+        network(n_out=2),
+        system,
+    ),
+    "mixed": (one(lambda u: u.ttxx + u * u.txx), network(degree=5), mixed),
+    "branches": (
+        one(lambda u, t: np.where(u > t, u.x, u**2) + np.abs(u.x)),
+        network(),
+        branches,
+    ),
+    "directions": (
+        one(lambda u: (u.p - u.m * u, u.ss), CUSP, "txz", directions=JUMP),
+        network(3),
+        directed,
+    ),
+    "transform": (
+        one(
+            lambda w: w.t + w * w.x - 0.1 * w.xx,
+            problem={
+                "outputs": "w",
+                "transform": lambda w, t, x: np.sin(np.pi * x) + t * (1 - x**2) * w,
+            },
+        ),
+        network(),
+        transformed,
+    ),
+    "partner": (
+        one(lambda u, u_partner: (u - u_partner, u.x - u_partner.x * u), partner=THERE),
+        network(),
+        periodic,
+    ),
+    "unknowns": (
+        one(
+            lambda u, a, b: u.t + a * u - a * b**2 * u.xx,
+            problem={"unknowns": {"a": 0.8, "b": -1.3}},
+        ),
+        network(),
+        inverse,
+    ),
+}
+cases = pytest.mark.parametrize("case", CASES)
+
+
+def differences(loss, net, start, h=1e-4):
+    """The gradient by parameters and unknowns: central differences, extrapolated once."""
+    theta, n = np.concatenate([net.parameters, start]), net.n_parameters
+
+    def f(vector):
+        return loss(net.with_parameters(vector[:n]), vector[n:])
+
+    def central(d):
+        return (f(theta + d) - f(theta - d)) / (2 * abs(d).max())
+
+    steps = h * np.eye(theta.size)
+    return np.array([(4 * central(d / 2) - central(d)) / 3 for d in steps])
+
+
+@cases
+def test_loss_and_gradient(case):
+    problem, net, loss = CASES[case]
+    start = np.array(list(problem.unknowns.values()))
+    value, gradient = problem.value_and_gradient(net)
+    assert isinstance(value, float)
+    assert value == pytest.approx(loss(net, start), rel=1e-12)
+    assert gradient.shape == (net.n_parameters + start.size,)
+    assert relative_error(gradient, differences(loss, net, start)) <= 1e-8
+
+
+@cases
+def test_residuals_and_losses_make_the_loss(case):
+    problem, net, _ = CASES[case]
+    value, _ = problem.value_and_gradient(net)
+    r = problem.residuals(net)
+    assert r @ r == pytest.approx(value, rel=1e-13)
+    assert sum(problem.losses(net).values()) == pytest.approx(value, rel=1e-13)
+
+
+@cases
+def test_float32(case):
+    problem, net, _ = CASES[case]
+    single = with_random_parameters(
+        kanml.Network(list(net.layers), dtype="float32"), seed=1
+    ).with_parameters(net.parameters.astype(np.float32))
+    value, gradient = problem.value_and_gradient(net.with_parameters(single.parameters))
+    got, by_parameters = problem.value_and_gradient(single)
+    assert by_parameters.dtype == np.float32
+    assert problem.residuals(single).dtype == np.float32
+    assert got == pytest.approx(value, rel=2e-3)
+    assert relative_error(by_parameters, gradient) <= 2e-3
+
+
+def test_the_parts_of_burgers():
+    net = network()
+    assert burgers().losses(net) == pytest.approx(burgers_parts(net, None), rel=1e-12)
+
+
+def test_unknowns_are_taken_where_they_are_given():
+    problem, net, loss = CASES["unknowns"]
+    at = np.array([2.0, 0.4])
+    value, gradient = problem.value_and_gradient(net, at)
+    assert value == pytest.approx(loss(net, at), rel=1e-12)
+    assert problem.losses(net, at)["it"] == pytest.approx(value, rel=1e-13)
+    assert relative_error(gradient, differences(loss, net, at)) <= 1e-8
+
+
+def test_more_points_than_fit_in_a_chunk():
+    x = np.random.default_rng(1).uniform(-1, 1, (9001, 2))
+    net, weights = network(), np.arange(9001.0)
+    problem = one(lambda u: weights * u.x, x)
+    value, gradient = problem.value_and_gradient(net)
+    u_x = net.derivatives(x, ["x"], "tx")["x"][:, 0]
+    assert value == pytest.approx(np.mean((weights * u_x) ** 2), rel=1e-12)
+    d = np.random.default_rng(2).normal(size=net.n_parameters)
+    pieces = [  # the same sum, in chunks cut elsewhere
+        one(lambda u, w=weights[i : i + 3001]: w * u.x, x[i : i + 3001], reduction="sum")
+        for i in (0, 3001, 6002)
+    ]
+    expected = sum(p.value_and_gradient(net)[1] for p in pieces) @ d / 9001
+    assert gradient @ d == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_solution():
+    problem, net, _ = CASES["transform"]
+    t, x = X.T
+    expected = np.sin(np.pi * x) + t * (1 - x**2) * net(X)[:, 0]
+    np.testing.assert_allclose(problem.solution(net, X)[:, 0], expected, rtol=0, atol=1e-14)
+    assert same_bits(CASES["Burgers"][0].solution(net, X), net(X))
+
+
+# Steps: attention and minibatches
+
+
+def equation(net, x=X):
+    (u,) = fields(net, x, ["", "t"])
+    return u["t"] + u[""]
+
+
+def test_attention():
+    problem = one(lambda u: u.t + u, attention=kanml.RBA(MU))
+    weight = np.ones(len(X))
+    for seed in range(4):
+        net = with_random_parameters(network(), seed)
+        e = equation(net)
+
+        def loss(net, _, weight=weight):
+            return np.mean((weight * equation(net)) ** 2)
+
+        value, gradient = problem.value_and_gradient(net)
+        assert value == pytest.approx(loss(net, None), rel=1e-12)
+        assert relative_error(gradient, differences(loss, net, [])) <= 1e-8
+        r = problem.residuals(net)
+        assert r @ r == pytest.approx(value, rel=1e-13)
+        assert problem.advance(net) is True
+        weight = (1 - MU) * weight + MU * abs(e) / abs(e).max()
+
+
+def test_attention_does_not_depend_on_what_was_evaluated_before():
+    fresh, used = (one(lambda u: u.t + u, attention=kanml.RBA(MU)) for _ in range(2))
+    net, other = network(), with_random_parameters(network(), 5)
+    used.value_and_gradient(other)
+    used.losses(other)
+    fresh.advance(net)
+    used.advance(net)
+    assert fresh.state() == used.state()
+
+
+def test_an_epoch_of_minibatches_is_all_points():
+    net = network()
+    problem = one(lambda u: u.t + u, batch_size=5, reduction="sum", seed=3)
+    whole = one(lambda u: u.t + u, reduction="sum")
+    value, gradient = 0.0, 0.0
+    for _ in range(4):
+        r = problem.residuals(net)
+        assert r.shape == (5,)
+        part, by_parameters = problem.value_and_gradient(net)
+        assert r @ r == pytest.approx(part, rel=1e-13)
+        value, gradient = value + part, gradient + by_parameters
+        assert problem.advance(net) is True
+    expected = whole.value_and_gradient(net)
+    assert value == pytest.approx(expected[0], rel=1e-13)
+    assert relative_error(gradient, expected[1]) <= 1e-13
+
+
+def test_without_batches_or_attention_the_loss_stays():
+    net, problem = network(), burgers()
+    before = problem.value_and_gradient(net)
+    assert problem.advance(net) is False
+    after = problem.value_and_gradient(net)
+    assert before[0] == after[0]
+    assert same_bits(before[1], after[1])
+
+
+def moving():
+    """All that changes in steps, at once."""
+    sampler = kanml.Sampler([0, -1], [1, 1], 30, "residual", every=3)
+    options = {"attention": kanml.RBA(MU), "batch_size": 6}
+    return kanml.PINN(
+        "tx",
+        [
+            kanml.Term("a", X, lambda u, nu: u.t - nu * u.xx, **options),
+            kanml.Term("b", sampler, lambda u: u.x + u, **options),
+            kanml.Term("c", START, lambda u: u),
+        ],
+        unknowns={"nu": 0.1},
+    )
+
+
+def test_evaluating_changes_nothing():
+    net, problem = network(), moving()
+    problem.advance(net)
+    state = problem.state()
+    first = problem.value_and_gradient(net)
+    problem.residuals(net)
+    problem.losses(net)
+    second = problem.value_and_gradient(net)
+    assert problem.state() == state
+    assert first[0] == second[0]
+    assert same_bits(first[1], second[1])
+
+
+@pytest.mark.parametrize("steps", [0, 2, 7])
+def test_state_and_restore(steps):
+    net, problem = network(), moving()
+    for _ in range(steps):
+        problem.advance(net)
+    text = json.dumps(problem.state())
+    onward = []
+    for _ in range(8):
+        onward.append(problem.residuals(net))
+        problem.advance(net)
+    other = moving()
+    other.advance(net)
+    for target in (problem, other):
+        target.restore(json.loads(text))
+        for expected in onward:
+            assert same_bits(target.residuals(net), expected)
+            target.advance(net)
+
+
+def test_a_sampler_draws_every_so_many_steps():
+    net = network()
+    sampler = kanml.Sampler([0, -1], [1, 1], 10, every=3)
+    problem = one(lambda u: u, sampler, attention=kanml.RBA(MU))
+    for step in range(1, 10):
+        assert problem.advance(net) is True
+        points = sampler.draw(step // 3)
+        drawn = step % 3 == 0
+        if drawn:  # and all weights are 1 again
+            expected = net(points)[:, 0] / np.sqrt(10)
+            np.testing.assert_allclose(problem.residuals(net), expected, rtol=1e-12)
+        assert (problem.state()["it"]["attention"] == [[1.0]] * 10) == drawn
+
+
+# Training
+
+
+def decay(**options):
+    """u' = -a u with a = 1.7, from exact data."""
+    x = np.linspace(0, 1, 40)[:, None]
+    data = np.exp(-1.7 * x[:, 0])
+    return kanml.PINN(
+        "x",
+        [
+            kanml.Term("ode", x, lambda u, a: u.x + a * u, **options),
+            kanml.Term("data", x, lambda u: u - data, weight=10.0),
+        ],
+        unknowns={"a": 0.5},
+    )
+
+
+def test_an_inverse_problem():
+    net = kanml.KAN([1, 1], degree=3, intervals=3, domain=(0, 1), seed=0)
+    result = kanml.train(net, decay(), [60, 60], progress=False)
+    assert result.network.layers[0].spaces[0].intervals == 6
+    assert result.unknowns == pytest.approx({"a": 1.7}, abs=1e-3)
+    history = result.history
+    assert list(history.terms) == ["ode", "data"]
+    for row in history.terms.values():
+        assert row.shape == history.loss.shape
+    np.testing.assert_allclose(sum(history.terms.values()), history.loss, rtol=1e-12)
+
+
+@pytest.mark.parametrize("stop", [3, 14])
+def test_a_resumed_run_is_the_same_bit_for_bit(tmp_path, stop):
+    net = kanml.KAN([1, 2, 1], degree=3, intervals=2, domain=(0, 1), seed=0)
+    path = tmp_path / "checkpoint"
+
+    def run(**options):
+        problem = decay(attention=kanml.RBA(0.1), batch_size=9)
+        adam = kanml.Adam(1e-2)
+        return kanml.train(net, problem, [10, 10], adam, progress=False, **options)
+
+    whole = run()
+    run(callbacks=[kanml.Checkpoint(path, every=1), lambda state: state.step == stop])
+    resumed = run(resume=path)
+    assert same_bits(resumed.network.parameters, whole.network.parameters)
+    assert resumed.unknowns == whole.unknowns
+    assert same_bits(resumed.history.loss, whole.history.loss)
+    for name, row in whole.history.terms.items():
+        assert same_bits(resumed.history.terms[name], row)
+
+
+def test_fingerprints():
+    def fingerprint(residual=lambda u: u.x, points=X, problem=None, **options):
+        return one(residual, points, problem=problem, **options).fingerprint()
+
+    many = np.zeros((5000, 2))
+    constant = np.zeros(5000)
+    other = constant.copy()
+    other[2500] = 1.0
+    prints = [
+        fingerprint(),
+        fingerprint(lambda u: u.t),
+        fingerprint(points=THERE),
+        fingerprint(weight=2.0),
+        fingerprint(reduction="sum"),
+        fingerprint(attention=kanml.RBA()),
+        fingerprint(batch_size=5),
+        fingerprint(partner=THERE),
+        fingerprint(directions={"p": (1, 1)}),
+        fingerprint(problem={"unknowns": {"a": 1.0}}),
+        fingerprint(problem={"transform": lambda u, x: x * u}),
+        fingerprint(lambda u: u - constant, many),
+        fingerprint(lambda u: u - other, many),
+    ]
+    assert len(set(prints)) == len(prints)
+    assert fingerprint() == prints[0]
+
+
+def test_arrays_are_copied():
+    x, there, along, data = X.copy(), THERE.copy(), np.ones((20, 2)), np.ones(20)
+    problem = one(
+        lambda u, u_partner: u.p - u_partner + data, x, partner=there, directions={"p": along}
+    )
+    before = problem.fingerprint(), problem.value_and_gradient(network())[0]
+    for array in (x, there, along, data):
+        array[:] = 0.5
+        assert (problem.fingerprint(), problem.value_and_gradient(network())[0]) == before
+
+
+# Bad input
+
+
+REFUSED = {
+    "letter": (lambda u: u.q, {}, ("q",)),
+    "argument": (lambda u, viscosity: u, {}, ("viscosity",)),
+    "nothing": (lambda u: None, {}, ("None",)),
+    "array": (lambda u: np.ones(20), {}, ("array", "(20,)")),
+    "condition": (lambda u: u > 0, {}, ("u > 0", "np.where")),
+    "shape": (lambda u: u, {"points": X[:, :1]}, ("points", "(20, 1)")),
+    "no points": (lambda u: u, {"points": X[:0]}, ("points", "(0, 2)")),
+    "NaN": (lambda u: u, {"points": X * np.nan}, ("points",)),
+    "weight": (lambda u: u, {"weight": 0.0}, ("weight", "0")),
+    "negative": (lambda u: u, {"weight": -1.0}, ("weight", "1.0")),
+    "infinite weight": (lambda u: u, {"weight": np.inf}, ("weight", "inf")),
+    "reduction": (lambda u: u, {"reduction": "max"}, ("reduction", "max")),
+    "attention": (lambda u: u, {"attention": 0.1}, ("attention", "0.1")),
+    "batch": (lambda u: u, {"batch_size": 21}, ("batch_size", "21")),
+    "partner": (lambda u: u, {"partner": X[:3]}, ("partner", "(3, 2)")),
+    "direction": (lambda u: u.p, {"directions": {"p": (1, 0, 0)}}, ("p",)),
+    "NaN direction": (lambda u: u.p, {"directions": {"p": (1, np.nan)}}, ("p",)),
+    "transform": (
+        lambda u: u,
+        {"problem": {"transform": lambda u: (u, u)}},
+        ("transform", "1", "2"),
+    ),
+    "callable": (3, {}, ("residual", "3")),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused_terms(case):
+    residual, options, parts = REFUSED[case]
+    with pytest.raises((TypeError, ValueError, AttributeError), match=naming("term 'it'", *parts)):
+        one(residual, **options)
+
+
+def test_refused_problems():
+    term = kanml.Term("it", X, lambda u: u)
+    for inputs, terms, options, parts in (
+        ("tx", [], {}, ("terms", "none")),
+        ("tx", [term, term], {}, ("it",)),
+        ("tx", [3], {}, ("terms[0]", "3")),
+        ("tx", [term], {"outputs": "uu"}, ("u", "twice")),
+        ("tx", [term], {"outputs": "ux"}, ("x", "twice")),
+        ("tx", [term], {"unknowns": {"u": 1.0}}, ("u", "twice")),
+        ("tx", [term], {"unknowns": {"a": np.nan}}, ("a", "nan")),
+        ("", [term], {}, ("inputs",)),
+    ):
+        with pytest.raises((TypeError, ValueError), match=naming(*parts)):
+            kanml.PINN(inputs, terms, **options)
+
+
+def test_refused_networks():
+    problem = burgers()
+    for net in (network(3), network(n_out=2)):
+        for method in (problem.value_and_gradient, problem.losses, problem.residuals):
+            with pytest.raises(ValueError, match=naming("inputs", "outputs")):
+                method(net)
+    with pytest.raises(ValueError, match=naming("term 'pde'", "u.xx", "degree")):
+        problem.value_and_gradient(network(degree=1))
+    with pytest.raises(ValueError, match=naming("unknowns", "(1,)")):
+        problem.value_and_gradient(network(), [1.0])
+
+
+def test_a_residual_that_is_not_finite_at_first():
+    x = np.concatenate([X, [[0.0, 0.25]]])
+    problem = one(lambda u, t: u / t, x)
+    with pytest.raises(ValueError, match=naming("term 'it'", "[0.0, 0.25]")):
+        problem.value_and_gradient(network())
