@@ -36,9 +36,24 @@ def reference_layers(net, parameters=None):
             layers.append(networks.Linear(arrays[i, "weights"], arrays.get((i, "bias"))))
         elif isinstance(layer, kanml.Affine):
             layers.append(networks.Affine(layer.scale, layer.shift))
+        elif isinstance(layer, kanml.PeriodicEmbedding):
+            layers.append(networks.Embedding(embedded(layer)))
         else:
             layers.append(networks.Activation(layer.kind))
     return layers
+
+
+def embedded(layer):
+    """The features of an embedding, in the order that its documentation gives them."""
+    features = []
+    for i in range(layer.n_in):
+        if i not in layer.periods:
+            features.append((i, "identity", 1.0))
+            continue
+        for m in layer.multiples:
+            frequency = 2 * np.pi * m / layer.periods[i]
+            features += [(i, "cosine", frequency), (i, "sine", frequency)]
+    return features
 
 
 def reference_output(net, x, parameters=None):

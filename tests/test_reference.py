@@ -6,13 +6,15 @@ These run without kanml: an oracle that is wrong would send everybody looking in
 from __future__ import annotations
 
 from fractions import Fraction
+from math import factorial
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import given
 from scipy.interpolate import BSpline
 
-from reference import networks, relu, splines
+from reference import networks, relu, series, splines
 from strategies import all_points, breakpoints, degrees, refinements
 
 
@@ -117,6 +119,63 @@ def test_kink_distance():
     ]
     x = np.array([[0.05], [0.3], [-0.35]])  # 0.6, 1.1 and -0.2 (relu: 0, a knot) arrive
     np.testing.assert_allclose(networks.kink_distance(layers, x), [0.4, 0.1, 0.0], atol=1e-15)
+
+
+# Power series
+
+
+@pytest.mark.parametrize("kind", [*networks.ACTIVATIONS, "cos"])
+def test_series_of_activations(kind):
+    x = np.array([-3.0, -0.7, 0.2, 1.9])
+    ours = np.array(series.activation(kind, x, 4))
+    exact = {
+        "sigmoid": lambda z: 1 / (1 + mpmath.exp(-z)),
+        "silu": lambda z: z / (1 + mpmath.exp(-z)),
+        "relu": lambda z: max(z, mpmath.mpf(0)),
+    }
+    function = exact.get(kind) or getattr(mpmath, kind)
+    theirs = np.array([mpmath.taylor(function, z, 4) for z in x], dtype=float).T
+    np.testing.assert_allclose(ours, theirs, rtol=1e-14, atol=1e-15)
+
+
+@pytest.mark.parametrize("degree", range(1, 6))
+def test_series_of_splines_are_their_pieces(degree):
+    knots = splines.knots_with_ghosts(np.array([-1.0, -0.25, 0.5, 1.0]), degree)
+    c = np.cos(2.0 * np.arange(knots.size - degree - 1.0))[:, None]
+    x, step = np.array([[-0.9], [0.0], [0.45], [0.6]]), 0.04
+    for layer in (networks.Spline((knots,), degree, c), networks.Relu((knots,), degree, c)):
+        y = series.taylor([layer], x, [1.0], degree)
+        sums = sum(y[m] * step**m for m in range(degree + 1))
+        np.testing.assert_allclose(sums, layer(x + step), rtol=1e-13, atol=1e-13)
+
+
+def test_series_of_a_composition():
+    layers = [
+        networks.Linear(np.array([[0.7], [-0.4]]), np.array([0.2])),
+        networks.Activation("sin"),
+        networks.Affine(0.3, -0.1),
+        networks.Activation("tanh"),
+    ]
+    names = ["", "x", "y", "xy", "yy", "xxy", "xxyy"]
+    found = series.derivatives(layers, np.array([[0.5, -1.5]]), names, "xy")
+
+    def function(x, y):
+        return mpmath.tanh(0.3 * mpmath.sin(0.7 * x - 0.4 * y + 0.2) - 0.1)
+
+    for name in names:
+        exact = mpmath.diff(function, (0.5, -1.5), (name.count("x"), name.count("y")))
+        assert float(found[name][0, 0]) == pytest.approx(float(exact), rel=1e-13)
+
+
+def test_series_of_an_embedding():
+    layer = networks.Embedding([(1, "cosine", 3.0), (0, "identity", 1.0), (1, "sine", 3.0)])
+    x = np.array([[0.2, 0.9], [-0.5, 0.1]])
+    y = series.taylor([layer], x, [2.0, 1.0], 4)
+    for m in range(5):
+        turn, size = 3 * x[:, 1] + m * np.pi / 2, 3.0**m / factorial(m)
+        expected = [size * np.cos(turn), [x[:, 0], 2.0, 0.0][min(m, 2)] + 0 * turn]
+        expected.append(size * np.sin(turn))
+        np.testing.assert_allclose(y[m], np.stack(expected, axis=1), rtol=1e-13, atol=1e-14)
 
 
 # Powers of ReLUs, in fractions: nothing is rounded, so equal means equal.

@@ -114,6 +114,17 @@ class Activation:
         return np.full(len(x), np.inf)
 
 
+@dataclass(frozen=True)
+class Embedding:
+    """Each feature (i, kind, w) is x_i itself, cos(w x_i) or sin(w x_i)."""
+
+    features: tuple
+
+    def __call__(self, x):
+        functions = {"identity": lambda z: z, "cosine": np.cos, "sine": np.sin}
+        return np.stack([functions[kind](w * x[:, i]) for i, kind, w in self.features], axis=1)
+
+
 def evaluate(layers, x):
     """The outputs (N, q) of the network for inputs x (N, d)."""
     for layer in layers:
