@@ -203,6 +203,18 @@ def test_float32(case):
     assert relative_error(by_parameters, gradient) <= 2e-3
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_losses_are_the_same_whether_they_were_just_found_or_not(dtype):
+    net = network(dtype=dtype)
+    for options in ({}, {"attention": kanml.RBA(MU)}, {"batch_size": 7}):
+        used, fresh = burgers(**options), burgers(**options)
+        for problem in (used, fresh):
+            problem.advance(with_random_parameters(net, 5))
+        value, _ = used.value_and_gradient(net)
+        assert used.losses(net) == fresh.losses(net)
+        assert sum(used.losses(net).values()) == pytest.approx(value, rel=1e-15)
+
+
 def test_the_parts_of_burgers():
     net = network()
     assert burgers().losses(net) == pytest.approx(burgers_parts(net, None), rel=1e-12)

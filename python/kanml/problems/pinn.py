@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -137,12 +137,10 @@ class _Points:
         size = n if term.batch_size is None else term.batch_size
         self.batch_size = integer(size, f"{self.where}batch_size", 1, n)
         self.rng = np.random.default_rng(integer(term.seed, f"{self.where}seed", 0))
-        self.order = np.arange(n)
+        self.order = self.rng.permutation(n) if self.batch_size < n else None
         self.position = 0
         self.steps = 0
         self.draws = 0
-        if self.batch_size < n:
-            self.order = self.rng.permutation(n)
 
     def _partner(self, term: Term, shape: tuple[int, ...]) -> Float64Array | None:
         if term.partner is None:
@@ -160,14 +158,14 @@ class _Points:
     @property
     def rows(self) -> npt.NDArray[np.int64] | slice:
         """The points of the present batch."""
-        if self.batch_size == len(self.all):
+        if self.order is None:
             return slice(0, len(self.all))
         return self.order[self.position : self.position + self.batch_size]
 
     def advance(self, magnitude: Callable[[Float64Array], Float64Array]) -> bool:
         """Go on by a step; return whether points were drawn anew."""
         self.steps += 1
-        if self.batch_size < len(self.all):
+        if self.order is not None:
             self.position += self.batch_size
             if self.position + self.batch_size > len(self.all):
                 self.order = self.rng.permutation(len(self.all))
@@ -182,7 +180,7 @@ class _Points:
         drawn = self.sampler is not None and self.sampler.adaptive
         return {
             "generator": self.rng.bit_generator.state,
-            "order": self.order.tolist() if self.batch_size < len(self.all) else None,
+            "order": None if self.order is None else self.order.tolist(),
             "position": self.position,
             "steps": self.steps,
             "draws": self.draws,
@@ -270,7 +268,9 @@ class _Traced:
             self._trace(problem)
         except (TypeError, ValueError, AttributeError) as error:
             raise type(error)(f"{self.where}{error}") from error
-        self.attention = np.ones((len(self.points.all), len(self.components)))
+        self.attention: Float64Array | None = None
+        if term.attention is not None:
+            self.attention = np.ones((len(self.points.all), len(self.components)))
         self.tried = False
 
     def _trace(self, problem: PINN) -> None:
@@ -369,6 +369,26 @@ class _Traced:
             values[Leaf("unknown", name)] = float(value)
         return values
 
+    def weighted(self, residuals: Sequence[FloatArray], rows: Any) -> Sequence[FloatArray]:
+        """Return residuals times their attention."""
+        if self.attention is None:
+            return residuals
+        attention = self.attention[rows].astype(residuals[0].dtype)
+        return [attention[:, c] * r for c, r in enumerate(residuals)]
+
+    def residuals_at(
+        self,
+        net: Network,
+        unknowns: Float64Array,
+        points: Float64Array,
+        rows: Any,
+        num_threads: int | None,
+    ) -> list[FloatArray]:
+        """Return the components of the residual at a chunk of points, without attention."""
+        x = points.astype(net.dtype)
+        values = self.values(x, self.expansions(net, x, rows, num_threads), unknowns)
+        return self.value_program.evaluate(values, rows, net.dtype)
+
     def residuals(
         self,
         net: Network,
@@ -376,44 +396,51 @@ class _Traced:
         points: Float64Array | None = None,
         num_threads: int | None = None,
     ) -> FloatArray:
-        """Return the residuals (n, components), without weights, of the batch or at points."""
+        """Return the residuals (n, components), without attention, of the batch or at points."""
         if points is None:
             parts = [(rows, self.points.all[rows]) for rows in self.chunks()]
         else:
             starts = range(0, len(points), CHUNK)
             parts = [(slice(i, min(i + CHUNK, len(points))), points[i : i + CHUNK]) for i in starts]
-        results = []
-        for rows, part in parts:
-            x = part.astype(net.dtype)
-            values = self.values(x, self.expansions(net, x, rows, num_threads), unknowns)
-            columns = self.value_program.evaluate(values, rows, net.dtype)
-            results.append(np.stack(columns, axis=1))
-        return np.concatenate(results)
+        return np.concatenate([
+            np.stack(self.residuals_at(net, unknowns, part, rows, num_threads), axis=1)
+            for rows, part in parts
+        ])  # fmt: skip
+
+    def squares(self, net: Network, unknowns: Float64Array, num_threads: int | None) -> float:
+        """Return the sum of squares over the batch, as `sums` does."""
+        total = 0.0
+        for rows in self.chunks():
+            points = self.points.all[rows]
+            residuals = self.residuals_at(net, unknowns, points, rows, num_threads)
+            total += _sum_of_squares(self.weighted(residuals, rows))
+        return total
 
     def sums(
         self, net: Network, unknowns: Float64Array, num_threads: int | None
-    ) -> tuple[float, Float64Array, FloatArray]:
-        """Return the sum of squares over the batch, its gradient, and the residuals."""
+    ) -> tuple[float, Float64Array, FloatArray | None]:
+        """Return the sum of squares over the batch, its gradient, and what attention grows by.
+
+        The last are the residuals, None if the term has no attention.
+        """
         total = 0.0
         found = []
         gradient = np.zeros(net.n_parameters + len(unknowns))
-        n = net.n_parameters
+        n, count = net.n_parameters, len(self.components)
         for rows in self.chunks():
             x = self.points.all[rows].astype(net.dtype)
             expansions = self.expansions(net, x, rows, num_threads)
             values = self.values(x, expansions, unknowns)
             results = self.program.evaluate(values, rows, net.dtype)
-            count = len(self.components)
-            self._try(results[:count], expansions, x)
-            found.append(np.stack(results[:count], axis=1))
-            attention = self.attention[rows].astype(net.dtype)
-            weighted = []
-            for c, r in enumerate(results[:count]):
-                e = attention[:, c] * r
-                total += float(np.dot(e.astype(np.float64), e.astype(np.float64)))
-                weighted.append(2 * attention[:, c] * e)
-            for (c, leaf), slope in zip(self.slopes, results[count:], strict=True):
-                by_leaf = weighted[c] * slope
+            residuals, slopes = results[:count], results[count:]
+            self._try(residuals, expansions, x)
+            if self.attention is not None:
+                found.append(np.stack(residuals, axis=1))
+            weighted = self.weighted(residuals, rows)
+            total += _sum_of_squares(weighted)
+            cotangents = [2 * e for e in self.weighted(weighted, rows)]
+            for (c, leaf), slope in zip(self.slopes, slopes, strict=True):
+                by_leaf = cotangents[c] * slope
                 if leaf.kind == "unknown":
                     by_unknown = np.sum(by_leaf, dtype=np.float64)
                     gradient[n + self.unknowns.index(leaf.name)] += by_unknown
@@ -423,7 +450,7 @@ class _Traced:
             for expansion in expansions:
                 gradient[:n] += expansion.gradient(net, num_threads)
         self.tried = True
-        return total, gradient, np.concatenate(found)
+        return total, gradient, np.concatenate(found) if found else None
 
     def _try(
         self, residuals: Sequence[FloatArray], expansions: Sequence[_Expansion], x: FloatArray
@@ -441,6 +468,19 @@ class _Traced:
                 )
 
 
+@dataclass(frozen=True)
+class _Evaluation:
+    """What `PINN.sums` found, for `losses` and `advance`, which come at the same parameters."""
+
+    net: Network
+    unknowns: Float64Array
+    squares: Mapping[str, float]
+    residuals: Mapping[str, FloatArray | None]
+
+    def was_of(self, net: Network, unknowns: Float64Array) -> bool:
+        return self.net._same_as(net) and np.array_equal(self.unknowns, unknowns)
+
+
 class PINN:
     """A loss made of residuals of differential equations, boundary and initial conditions.
 
@@ -448,8 +488,8 @@ class PINN:
 
     A residual is written once, as NumPy arithmetic on fields. Which derivatives it needs is found
     by tracing it, and its partial derivatives are exact; the derivatives of the network are Taylor
-    coefficients, computed together. Points are processed in chunks: memory beyond the points and
-    their weights does not grow with their number.
+    coefficients, computed together. Points are processed in chunks. What grows with their number is
+    the copy of them that is held, and for a term with attention its weights and last residuals.
 
     Parameters
     ----------
@@ -531,8 +571,7 @@ class PINN:
         self.terms = terms
         self._traced = tuple(_Traced(term, self) for term in terms)
         self._fingerprint = self._digest()  # now: the arrays of a term are the caller's
-        # What the last evaluation found, so that `losses` and `advance` need none of their own.
-        self._last: tuple[Network, Float64Array, dict[str, FloatArray]] | None = None
+        self._last: _Evaluation | None = None
 
     def value_and_gradient(
         self,
@@ -577,23 +616,18 @@ class PINN:
         """
         values = self._values(net, unknowns)
         result = {}
-        found: dict[str, FloatArray] = {}
+        squares: dict[str, float] = {}
+        residuals: dict[str, FloatArray | None] = {}
         for traced in self._traced:
-            squares, gradient, found[traced.term.name] = traced.sums(net, values, num_threads)
-            count = traced.points.batch_size
-            result[traced.term.name] = {"squares": squares, "count": count, "gradient": gradient}
-        self._last = (net, values, found)
+            name, count = traced.term.name, traced.points.batch_size
+            squares[name], gradient, residuals[name] = traced.sums(net, values, num_threads)
+            result[name] = {"squares": squares[name], "count": count, "gradient": gradient}
+        self._last = _Evaluation(net, values, squares, residuals)
         return self.reduce(result)
 
-    def _residuals(
-        self, traced: _Traced, net: Network, values: Float64Array, num_threads: int | None
-    ) -> Float64Array:
-        """Return the residuals of the present batch, which may have been found already."""
-        if self._last is not None:
-            last, unknowns, found = self._last
-            if last._same_as(net) and np.array_equal(unknowns, values):
-                return found[traced.term.name].astype(np.float64)
-        return traced.residuals(net, values, num_threads=num_threads).astype(np.float64)
+    def _known(self, net: Network, values: Float64Array) -> _Evaluation | None:
+        """Return the last evaluation if it was of this network."""
+        return self._last if self._last is not None and self._last.was_of(net, values) else None
 
     def losses(
         self,
@@ -604,11 +638,12 @@ class PINN:
     ) -> dict[str, float]:
         """Return what each term contributes to the loss."""
         values = self._values(net, unknowns)
+        known = self._known(net, values)
         result = {}
         for traced in self._traced:
-            residuals = self._residuals(traced, net, values, num_threads)
-            weighted = traced.attention[traced.points.rows] * residuals
-            result[traced.term.name] = traced.scale * float(np.sum(weighted**2))
+            name = traced.term.name
+            squares = known.squares[name] if known else traced.squares(net, values, num_threads)
+            result[name] = traced.scale * squares
         return result
 
     def residuals(
@@ -622,9 +657,10 @@ class PINN:
         values = self._values(net, unknowns)
         parts = []
         for traced in self._traced:
-            residuals = traced.residuals(net, values, num_threads=num_threads)
-            weighted = traced.attention[traced.points.rows] * residuals
-            parts.append((math.sqrt(traced.scale) * weighted).ravel())
+            residuals = traced.residuals(net, values, num_threads=num_threads).astype(np.float64)
+            if traced.attention is not None:
+                residuals *= traced.attention[traced.points.rows]
+            parts.append((math.sqrt(traced.scale) * residuals).ravel())
         return np.concatenate(parts).astype(net.dtype)
 
     def solution(
@@ -668,21 +704,23 @@ class PINN:
             Whether the loss is another function now.
         """
         values = self._values(net, unknowns)
+        known = self._known(net, values)
         changed = False
         for traced in self._traced:
-            attention, points = traced.term.attention, traced.points
-            if attention is not None:
-                e = np.abs(self._residuals(traced, net, values, None))
-                greatest = e.max()
+            rule, points = traced.term.attention, traced.points
+            if rule is not None and traced.attention is not None:
+                found = known.residuals[traced.term.name] if known else None
+                e = np.abs(traced.residuals(net, values) if found is None else found)
+                greatest = float(e.max())
                 if math.isfinite(greatest) and greatest > 0:
                     rows = points.rows
-                    kept = (1 - attention.mu) * traced.attention[rows]
-                    traced.attention[rows] = kept + attention.mu * e / greatest
+                    kept = (1 - rule.mu) * traced.attention[rows]
+                    traced.attention[rows] = kept + rule.mu * e.astype(np.float64) / greatest
                 changed = True
             drawn = points.advance(
                 lambda x, t=traced: np.linalg.norm(t.residuals(net, values, x), axis=1)  # type: ignore[misc]
             )
-            if drawn:
+            if drawn and traced.attention is not None:
                 traced.attention = np.ones_like(traced.attention)
             changed |= drawn or points.batch_size < len(points.all)
         if changed:
@@ -694,7 +732,7 @@ class PINN:
         return {
             traced.term.name: {
                 "points": traced.points.state(),
-                "attention": traced.attention.tolist() if traced.term.attention else None,
+                "attention": None if traced.attention is None else traced.attention.tolist(),
             }
             for traced in self._traced
         }
@@ -722,9 +760,10 @@ class PINN:
             if isinstance(term.points, Sampler):
                 digest.update(repr(term.points).encode())
             else:
-                digest.update(np.asarray(term.points, dtype=np.float64).tobytes())
-            if term.partner is not None:
-                digest.update(b"partner" + np.asarray(term.partner, dtype=np.float64).tobytes())
+                digest.update(traced.points.all.ravel().data)
+            if traced.points.partner is not None:
+                digest.update(b"partner")
+                digest.update(traced.points.partner.ravel().data)
             for letter, vector in term.directions.items():
                 digest.update(letter.encode() + np.asarray(vector, dtype=np.float64).tobytes())
         return digest.hexdigest()
@@ -750,6 +789,12 @@ class PINN:
 
 def _factor(term: Term, count: float) -> float:
     return term.weight / count if term.reduction == "mean" else term.weight
+
+
+def _sum_of_squares(columns: Iterable[FloatArray]) -> float:
+    """Return the sum over all entries, in double precision."""
+    wide = (column.astype(np.float64, copy=False) for column in columns)
+    return sum(float(np.dot(column, column)) for column in wide)
 
 
 def _word(leaf: Leaf) -> Word:
