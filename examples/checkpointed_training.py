@@ -11,6 +11,8 @@ import numpy as np
 
 import kanml
 
+SCHEDULE = [300, 150, 80]  # steps on 4, 8, 16 intervals
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -25,7 +27,7 @@ def main() -> None:
     result = kanml.train(
         net,
         kanml.Regression(x, y),
-        schedule=[300, 150, 80],
+        schedule=SCHEDULE,
         callbacks=[kanml.Checkpoint(path, every=10)],
         resume=path if path.exists() else None,
     )

@@ -4,6 +4,8 @@ import numpy as np
 
 import kanml
 
+SCHEDULE = [200, 100, 50, 50]  # steps on 5, 10, 20, 40 intervals
+
 
 def main() -> None:
     rng = np.random.default_rng(0)
@@ -11,10 +13,10 @@ def main() -> None:
     y = np.exp(np.sin(np.pi * x[:, :1]) + x[:, 1:] ** 2)
 
     net = kanml.KAN([2, 5, 1], degree=3, intervals=5, data=x)
-    result = kanml.train(net, kanml.Regression(x, y), schedule=[200, 100, 50, 50])
+    result = kanml.train(net, kanml.Regression(x, y), schedule=SCHEDULE)
 
     history = result.history
-    for level in range(4):
+    for level in range(len(SCHEDULE)):
         rows = history.level == level
         print(f"{5 * 2**level:3d} intervals: mean squared error {history.loss[rows][-1]:.1e}")
 

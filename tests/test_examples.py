@@ -1,0 +1,54 @@
+"""The examples, with few steps."""
+
+import importlib.util
+import math
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.py"))
+every_example = pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+
+
+def imported(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@every_example
+def test_example_prints_errors_and_leaves_no_file(path, tmp_path, monkeypatch, capsys):
+    example = imported(path)
+    example.SCHEDULE = [2] * len(example.SCHEDULE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [path.name])
+    example.main()
+    errors = re.findall(r"error (\S+)", capsys.readouterr().out)
+    assert errors
+    assert all(math.isfinite(float(error)) for error in errors)
+    assert os.listdir(tmp_path) == []
+
+
+@every_example
+def test_example_says_what_it_shows_and_writes_the_schedule_at_the_top(path):
+    example = imported(path)
+    assert example.__doc__.splitlines()[0].endswith(".")
+    assert len(example.SCHEDULE) > 1  # coarse to fine
+
+
+def test_example_runs_as_a_script(tmp_path):
+    script = tmp_path / "checkpointed_training.py"
+    source = (EXAMPLES[0].parent / script.name).read_text()
+    shortened, count = re.subn(r"^SCHEDULE = .*$", "SCHEDULE = [2, 2]", source, flags=re.M)
+    assert count == 1
+    script.write_text(shortened)
+    command = [sys.executable, script.name, "--file", "run.checkpoint"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "completed" in done.stdout
+    assert os.listdir(tmp_path) == [script.name]
