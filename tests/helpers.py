@@ -93,6 +93,29 @@ def with_random_parameters(net, seed=0):
     return net.with_parameters(random_parameters(net, seed))
 
 
+def every_layer(degree=5, extrapolation="linear", seed=0, dtype="float64", basis="spline"):
+    """Every kind of layer and of activation, uneven knots; domains are left but by ReLU powers."""
+    rng = np.random.default_rng(seed)
+    end = 0.7 if basis == "spline" else 1.5
+    spaces = [kanml.SplineSpace(random_breakpoints(rng, n, -end, end), degree) for n in (2, 3, 4)]
+    layers = [
+        kanml.PeriodicEmbedding(2, {1: 3.0}, multiples=(1, 2)),
+        kanml.Linear(5, 3),
+        kanml.Activation("tanh"),
+        kanml.SplineLayer(3, 5, spaces, basis=basis, extrapolation=extrapolation),
+        kanml.Activation("relu"),
+        kanml.Linear(5, 3),
+        kanml.Activation("silu"),
+        kanml.Affine([1.5, 3.0, -2.0], 0.1),
+        kanml.Activation("sin"),
+        kanml.SplineLayer(3, 2, spaces[0], basis=basis, extrapolation=extrapolation),
+        kanml.Linear(2, 2, bias=False),
+        kanml.Activation("sigmoid"),
+    ]
+    net = kanml.Network(layers, seed=0, dtype=dtype)
+    return with_random_parameters(net.to_basis("spline"), seed).to_basis(basis)
+
+
 def same_bits(left, right):
     """Equal, bit for bit; NaN equal to itself, -0.0 not to 0.0."""
     left, right = np.asarray(left), np.asarray(right)

@@ -14,8 +14,8 @@ import pytest
 
 import kanml
 from helpers import (
+    every_layer,
     naming,
-    random_breakpoints,
     reference_layers,
     relative_error,
     same_bits,
@@ -27,29 +27,6 @@ from reference import networks, series
 RULES = ("linear", "polynomial", "clamp")
 
 
-def network(degree=5, extrapolation="linear", seed=0, dtype="float64", basis="spline"):
-    """Every kind of layer and of activation, uneven knots; domains are left but by ReLU powers."""
-    rng = np.random.default_rng(seed)
-    end = 0.7 if basis == "spline" else 1.5
-    spaces = [kanml.SplineSpace(random_breakpoints(rng, n, -end, end), degree) for n in (2, 3, 4)]
-    layers = [
-        kanml.PeriodicEmbedding(2, {1: 3.0}, multiples=(1, 2)),
-        kanml.Linear(5, 3),
-        kanml.Activation("tanh"),
-        kanml.SplineLayer(3, 5, spaces, basis=basis, extrapolation=extrapolation),
-        kanml.Activation("relu"),
-        kanml.Linear(5, 3),
-        kanml.Activation("silu"),
-        kanml.Affine([1.5, 3.0, -2.0], 0.1),
-        kanml.Activation("sin"),
-        kanml.SplineLayer(3, 2, spaces[0], basis=basis, extrapolation=extrapolation),
-        kanml.Linear(2, 2, bias=False),
-        kanml.Activation("sigmoid"),
-    ]
-    net = kanml.Network(layers, seed=0, dtype=dtype)
-    return with_random_parameters(net.to_basis("spline"), seed).to_basis(basis)
-
-
 def alone(kind):
     """One activation, between layers without any other nonlinearity."""
     layers = [kanml.Linear(2, 4), kanml.Activation(kind), kanml.Linear(4, 1)]
@@ -57,8 +34,10 @@ def alone(kind):
 
 
 CASES = {
-    **{f"degree {k}, {rule}": (network, k, rule) for k in range(1, 6) for rule in RULES},
-    **{f"degree {k}, powers": (network, k, "linear", 0, "float64", "relu") for k in range(1, 6)},
+    **{f"degree {k}, {rule}": (every_layer, k, rule) for k in range(1, 6) for rule in RULES},
+    **{
+        f"degree {k}, powers": (every_layer, k, "linear", 0, "float64", "relu") for k in range(1, 6)
+    },
     **{kind: (alone, kind) for kind in networks.ACTIVATIONS},
 }
 cases = pytest.mark.parametrize("case", CASES)
@@ -143,7 +122,7 @@ def test_inputs_leave_the_domains_of_splines():
 
 
 def test_bases_agree():
-    net = network()
+    net = every_layer()
     x = np.random.default_rng(0).uniform(-1, 1, (50, 2))
     y = net.taylor(x, [1.0, -2.0], 4)
     relu = net.to_basis("relu").taylor(x, [1.0, -2.0], 4)
@@ -151,7 +130,7 @@ def test_bases_agree():
 
 
 def test_float32_to_its_own_accuracy():
-    double, single = network(4), network(4, dtype="float32")
+    double, single = every_layer(4), every_layer(4, dtype="float32")
     x = np.random.default_rng(0).uniform(-1, 1, (200, 2)).astype(np.float32)
     y, z = (np.float64(net.taylor(x, [1.0, 0.5], 4)) for net in (double, single))
     for m in range(5):
@@ -167,7 +146,7 @@ def test_float32_to_its_own_accuracy():
 
 
 def test_directions_share_the_value_and_do_not_mind_each_other():
-    net = network()
+    net = every_layer()
     rng = np.random.default_rng(0)
     x, v = rng.uniform(-1, 1, (70, 2)), rng.normal(size=(3, 2))
     together = net.taylor(x, v, 3)
@@ -189,7 +168,7 @@ def test_the_gradient_is_the_adjoint(case, order):
 
 
 def test_the_gradient_of_coefficients_is_linear_in_the_cotangents():
-    net = network()
+    net = every_layer()
     rng = np.random.default_rng(0)
     x, v = rng.uniform(-1, 1, (30, 2)), rng.normal(size=2)
     a, b = rng.normal(size=(2, 4, 30, 2))
@@ -202,7 +181,7 @@ def test_the_gradient_of_coefficients_is_linear_in_the_cotangents():
 @pytest.mark.parametrize("one_a_sample", [False, True])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_same_bits_for_any_number_of_threads(dtype, one_a_sample):
-    net = network(dtype=dtype)
+    net = every_layer(dtype=dtype)
     rng = np.random.default_rng(0)
     x, v = rng.uniform(-1, 1, (3000, 2)), rng.normal(size=(2, 3000, 2) if one_a_sample else (2, 2))
     c = rng.normal(size=(2, 5, 3000, 2))
@@ -220,7 +199,7 @@ def test_same_bits_for_any_number_of_threads(dtype, one_a_sample):
 
 
 def test_nan_stays_in_its_sample():
-    y = network().taylor([[0.1, 0.2], [np.nan, 0.0]], [1.0, 1.0], 2)
+    y = every_layer().taylor([[0.1, 0.2], [np.nan, 0.0]], [1.0, 1.0], 2)
     assert np.isfinite(y[:, 0]).all()
     assert np.isnan(y[:, 1]).all()
 
