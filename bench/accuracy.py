@@ -1,4 +1,4 @@
-"""Print the errors that the tests bound: splines, gradients, refinement, bits, powers of ReLUs.
+"""Print the errors that the tests bound: splines, gradients, Taylor, refinement, bits, ReLU powers.
 
     python bench/accuracy.py
 
@@ -20,6 +20,8 @@ import kanml
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 import test_network as cases
+import test_pinn as losses
+import test_taylor as taylor
 from helpers import random_breakpoints, reference_output, same_bits
 from reference import networks, relu
 
@@ -76,6 +78,30 @@ def gradients() -> tuple[float, float]:
     return worst_gradient, worst_adjoint
 
 
+def taylor_coefficients() -> float:
+    """Every order against power series, all layers, shared and separate directions."""
+    return max(float(taylor.worst_coefficient(case, seed=1)) for case in taylor.CASES)
+
+
+def taylor_adjoint() -> float:
+    """<c, J v> of power series against <J^T c, v>, by parameters and by inputs."""
+    return max(
+        float(taylor.worst_adjoint(case, order, seed=order))
+        for case in taylor.CASES
+        for order in range(taylor.network_of(case)[1] + 1)
+    )
+
+
+def loss_gradients() -> float:
+    """Physics-informed losses, by parameters and unknowns, against complex step."""
+    worst = 0.0
+    for problem, net, loss in losses.CASES.values():
+        unknowns = list(problem.unknowns.values())
+        _, gradient = problem.value_and_gradient(net)
+        worst = max(worst, relative(gradient, losses.expected_gradient(loss, net, unknowns)))
+    return worst
+
+
 def refinement() -> float:
     """Three refinements of three layers with nonuniform knots, inputs beyond the domain."""
     worst = 0.0
@@ -88,18 +114,28 @@ def refinement() -> float:
 
 
 def threads_agree() -> bool:
-    """Outputs, loss and gradient with 1, 2, 3 and 8 threads: the same bits."""
+    """Outputs, losses, Taylor coefficients and gradients with 1, 2, 3 and 8 threads: same bits."""
     rng = np.random.default_rng(0)
     x, y = rng.uniform(-1, 1, (20_000, 2)), rng.normal(size=(20_000, 1))
+    regression = kanml.Regression(x, y)
+    pinn = kanml.PINN("tx", [kanml.Term("pde", x, lambda u: u.t + u * u.x - 0.01 * u.xx)])
+    directions, cotangents = rng.normal(size=(2, 2)), rng.normal(size=(2, 4, 20_000, 1))
+
+    def run(net: kanml.Network, n: int) -> list[object]:
+        return [
+            net(x, num_threads=n),
+            *regression.value_and_gradient(net, num_threads=n),
+            net.taylor(x, directions, 3, num_threads=n),
+            *net.taylor_vjp(x, directions, cotangents, num_threads=n),
+            *pinn.value_and_gradient(net, num_threads=n),
+        ]
+
     agree = True
     for dtype in ("float64", "float32"):
         net = kanml.KAN([2, 8, 1], intervals=16, dtype=dtype)
-        problem = kanml.Regression(x, y)
-        runs = [
-            (net(x, num_threads=n), *problem.value_and_gradient(net, num_threads=n))
-            for n in (1, 2, 3, 8)
-        ]
-        agree &= all(same_bits(a, b) for run in runs[1:] for a, b in zip(runs[0], run, strict=True))
+        one = run(net, 1)
+        for n in (2, 3, 8):
+            agree &= all(same_bits(a, b) for a, b in zip(one, run(net, n), strict=True))
     return agree
 
 
@@ -190,6 +226,9 @@ def main() -> None:
         ("splines and derivatives against SciPy", splines(), 1e-12),
         ("gradients against complex step", gradient, 1e-9),
         ("adjoint identity", adjoint, 1e-12),
+        ("Taylor coefficients, power series", taylor_coefficients(), 1e-10),
+        ("Taylor adjoint identity", taylor_adjoint(), 1e-11),
+        ("gradients of PDE losses, complex step", loss_gradients(), 1e-11),
         ("output after three refinements", refinement(), 1e-13),
         ("b = A psi, by sum |A psi|", relu_transform(), 16 * float(np.finfo(float).eps)),
     ]

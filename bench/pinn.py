@@ -194,9 +194,9 @@ def memory() -> bool:
     """What do a problem and its evaluation need beyond the array of points?"""
     print(
         "\nMemory in MB (2^20 bytes). given: the caller's array of points. held: what PINN() adds, "
-        "its\ncopy of the points and, with attention, a weight a point. evaluation: the peak of the "
-        f"first\nevaluation beyond those, at most {MEMORY_GOAL:.0f} wanted. kept: what of it stays "
-        "resident.\ntotal: held and evaluation."
+        "its\ncopy of the points and, with attention, a weight a point. evaluation: the peak of "
+        f"the first\nevaluation beyond those, at most {MEMORY_GOAL:.0f} wanted. kept: what of it "
+        "stays resident.\ntotal: held and evaluation."
     )
     names = ("given", "held", "evaluation", "kept", "total")
     print(
