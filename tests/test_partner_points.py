@@ -79,3 +79,6 @@ def test_bad_partners():
         )
     with pytest.raises(TypeError, match="u_partner"):
         kanml.PINN("tx", [kanml.Term("pair", points, residual)])
+    for options in ({"outputs": ["u", "u_partner"]}, {"unknowns": {"u_partner": 1.0}}):
+        with pytest.raises(ValueError, match=naming("term 'pair'", "'u_partner'", "another")):
+            kanml.PINN("tx", [kanml.Term("pair", points, residual, partner=points)], **options)

@@ -636,6 +636,14 @@ def test_points_outside_the_domain(options):
             method(net)
 
 
+def test_the_point_outside_the_domain_is_found_among_many():
+    x = np.zeros((5000, 2))
+    x[4100, 1] = 7.5
+    net = kanml.KAN([2, 2, 1], intervals=3, seed=0, extrapolation="error")
+    with pytest.raises(ValueError, match=naming("7.5", "sample 4:", "sample 0 is point 4096")):
+        one(lambda u: u.t, x).value_and_gradient(net)
+
+
 def test_a_residual_that_is_not_finite_at_first():
     x = np.concatenate([X, [[0.0, 0.25]]])
     problem = one(lambda u, t: u / t, x)

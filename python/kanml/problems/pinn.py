@@ -292,6 +292,9 @@ class _Traced:
             partners = {}
         elif problem.transform is not None:
             raise ValueError("partner and transform do not go together")
+        for name in partners:
+            if name in fields or name in raw:
+                raise ValueError(f"{name!r} is the field at the partner, and another name too")
         there = {name: trace.output(name) for name in partners}
         residual = _called(self.term.residual, fields | raw | there, "residual")
         self.components = trace.components(residual)
@@ -351,8 +354,10 @@ class _Traced:
             vectors = place.plan.vectors(letters, net.n_in, net.dtype)
             try:
                 planes = net._planes(x, place.plan.orders, vectors, num_threads)
-            except ValueError as error:
-                raise ValueError(f"{self.where}{error}") from error
+            except ValueError as error:  # which counts the samples of this chunk
+                whole = isinstance(rows, slice)
+                counted = f"sample 0 is point {rows.start}" if whole else "samples of a minibatch"
+                raise ValueError(f"{self.where}{error} ({counted})") from error
             result.append(_Expansion(place, x, vectors, planes))
         return result
 
