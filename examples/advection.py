@@ -1,0 +1,50 @@
+"""A wave carried around a circle: initial and periodic conditions as terms of the loss.
+
+u_t + c u_x = 0, periodic in x, u(0, x) = sin(x).
+"""
+
+import numpy as np
+
+import kanml
+from kanml.problems import Advection
+
+C = 5.0
+SCHEDULE = [600, 600, 600]  # steps on 4, 8, 16 intervals
+
+
+def main() -> None:
+    exact = Advection(c=C)
+    left = exact.equispaced("boundary", 65)  # points (t, 0)
+    right = left + np.array([0, 2 * np.pi])
+    problem = kanml.PINN(
+        "tx",
+        [
+            kanml.Term("pde", exact.grid(41), lambda u: u.t + C * u.x),
+            kanml.Term(
+                "start", exact.equispaced("initial", 101), lambda u, x: u - np.sin(x), weight=100
+            ),
+            # each point has a partner, and u_partner is the solution there
+            kanml.Term(
+                "periodic", left, lambda u, u_partner: u - u_partner, weight=100, partner=right
+            ),
+        ],
+    )
+    kan = kanml.KAN([2, 6, 1], degree=5, intervals=4)
+    # maps the points onto (-1, 1)^2, the domain of the splines
+    layers = [kanml.Affine.normalising([0, 0], [1, 2 * np.pi]), *kan.layers]
+
+    levels = {}  # the network at the end of each level
+    result = kanml.train(
+        kanml.Network(layers),
+        problem,
+        SCHEDULE,
+        kanml.LBFGS(memory=100),
+        callbacks=[lambda state: levels.update({state.level: state.network})],
+    )
+    for level, trained in levels.items():
+        print(f"{4 * 2**level:3d} intervals: relative L2 error {exact.relative_l2(trained):.1e}")
+    print("loss by terms:", problem.losses(result.network))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""The Allen-Cahn equation: a periodic network, and attention to where the residual stays large.
+
+u_t = eps u_xx + 5 u - 5 u^3, periodic in x, u(0, x) = x^2 cos(pi x).
+"""
+
+from functools import partial
+
+import numpy as np
+
+import kanml
+from kanml.problems import AllenCahn
+
+EPS = 1e-4
+SCHEDULE = [400, 400, 400]  # steps on 4, 8, 16 intervals
+
+
+def main() -> None:
+    points = kanml.Sampler([0, -1], [1, 1], n=2000, method="sobol").points
+    term = kanml.Term(
+        "pde",
+        points,
+        lambda u: u.t - EPS * u.xx - 5 * u + 5 * u**3,
+        attention=kanml.RBA(mu=0.01),
+    )
+    problem = kanml.PINN("tx", [term], transform=lambda u, t, x: x**2 * np.cos(np.pi * x) + t * u)
+    space = kanml.SplineSpace.uniform(-1, 1, intervals=4, degree=3)
+    net = kanml.Network(
+        [
+            kanml.PeriodicEmbedding(2, {1: 2.0}),  # (t, x) -> (t, cos(pi x), sin(pi x))
+            kanml.Affine([2, 1, 1], [-1, 0, 0]),  # t from (0, 1) to (-1, 1)
+            kanml.SplineLayer(3, 8, space),
+            kanml.Activation("tanh"),
+            kanml.SplineLayer(8, 8, space),
+            kanml.Activation("tanh"),
+            kanml.SplineLayer(8, 1, space),
+        ]
+    )
+
+    levels = {}  # the network at the end of each level
+    kanml.train(
+        net,
+        problem,
+        SCHEDULE,
+        kanml.LBFGS(memory=50),
+        callbacks=[lambda state: levels.update({state.level: state.network})],
+    )
+    exact = AllenCahn(eps=EPS)
+    for level, trained in levels.items():
+        error = exact.relative_l2(partial(problem.solution, trained))
+        print(f"{4 * 2**level:3d} intervals: relative L2 error {error:.1e}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""A clamped plate: derivatives of the fourth order, mixed ones among them.
+
+u_xxxx + 2 u_xxyy + u_yyyy = f on the unit square, u = 0 and u_n = 0 on its boundary.
+"""
+
+from functools import partial
+
+import numpy as np
+
+import kanml
+from kanml.problems import Biharmonic
+
+SCHEDULE = [200, 200, 200]  # steps on 4, 8, 16 intervals
+
+
+def residual(u, x, y):
+    s_x, s_y = np.sin(np.pi * x) ** 2, np.sin(np.pi * y) ** 2
+    c_x, c_y = np.cos(2 * np.pi * x), np.cos(2 * np.pi * y)
+    f = 8 * np.pi**4 * (c_x * c_y - c_x * s_y - s_x * c_y)  # that of u = s_x s_y
+    return u.xxxx + 2 * u.xxyy + u.yyyy - f
+
+
+def clamped(u, x, y):
+    return 100 * (x * (1 - x) * y * (1 - y)) ** 2 * u  # a double zero: value and slope
+
+
+def main() -> None:
+    exact = Biharmonic()
+    problem = kanml.PINN("xy", [kanml.Term("pde", exact.grid(33), residual)], transform=clamped)
+    net = kanml.KAN([2, 4, 1], degree=5, intervals=4, domain=(0, 1))
+
+    levels = {}  # the network at the end of each level
+    kanml.train(
+        net,
+        problem,
+        SCHEDULE,
+        kanml.LBFGS(memory=50),
+        callbacks=[lambda state: levels.update({state.level: state.network})],
+    )
+    for level, trained in levels.items():
+        error = exact.relative_l2(partial(problem.solution, trained))
+        print(f"{4 * 2**level:3d} intervals: relative L2 error {error:.1e}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""Burgers' equation: points are drawn anew where the residual is large, which is at the shock.
+
+u_t + u u_x = nu u_xx, u(0, x) = -sin(pi x), u = 0 at both ends.
+"""
+
+from functools import partial
+
+import numpy as np
+
+import kanml
+from kanml.problems import Burgers
+
+NU = 0.01
+SCHEDULE = [500, 500, 500]  # steps on 4, 8, 16 intervals
+
+
+def start_and_ends(u, t, x):
+    return -np.sin(np.pi * x) + t * (1 - x**2) * u
+
+
+def main() -> None:
+    points = kanml.Sampler([0, -1], [1, 1], n=2000, method="residual", every=100)
+    problem = kanml.PINN(
+        "tx",
+        [kanml.Term("pde", points, lambda u: u.t + u * u.x - NU * u.xx)],
+        transform=start_and_ends,
+    )
+    space = kanml.SplineSpace.uniform(-1, 1, intervals=4, degree=4)
+    net = kanml.Network(
+        [
+            kanml.Affine.normalising([0, -1], [1, 1]),  # onto the domain of the splines
+            kanml.SplineLayer(2, 6, space),
+            kanml.Activation("tanh"),  # so that no value leaves the domain of the next layer
+            kanml.SplineLayer(6, 6, space),
+            kanml.Activation("tanh"),
+            kanml.SplineLayer(6, 1, space),
+        ]
+    )
+
+    levels = {}  # the network at the end of each level
+    kanml.train(
+        net,
+        problem,
+        SCHEDULE,
+        kanml.LBFGS(memory=50),
+        callbacks=[lambda state: levels.update({state.level: state.network})],
+    )
+    exact = Burgers(nu=NU)
+    for level, trained in levels.items():
+        error = exact.relative_l2(partial(problem.solution, trained))
+        print(f"{4 * 2**level:3d} intervals: relative L2 error {error:.1e}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""The heat equation as a system: a network with two outputs, temperature T and heat flux q.
+
+T_t + q_x = 0 and q = -alpha T_x on a rod whose ends are kept at T = 0.
+"""
+
+import numpy as np
+
+import kanml
+from kanml.problems import Heat
+
+ALPHA = 0.1
+SCHEDULE = [200, 200, 200]  # steps on 4, 8, 16 intervals
+
+
+def system(T, q):
+    return T.t + q.x, q + ALPHA * T.x  # a tuple: several residuals at the same points
+
+
+def cold_ends(T, q, t, x):
+    return np.sin(np.pi * x) + t * x * (1 - x) * T, q
+
+
+def main() -> None:
+    exact = Heat(alpha=ALPHA)
+    terms = [kanml.Term("system", exact.grid(33), system)]
+    problem = kanml.PINN("tx", terms, outputs="Tq", transform=cold_ends)
+    net = kanml.KAN([2, 4, 2], degree=3, intervals=4, domain=(0, 1))
+
+    levels = {}  # the network at the end of each level
+    kanml.train(
+        net,
+        problem,
+        SCHEDULE,
+        kanml.LBFGS(memory=50),
+        callbacks=[lambda state: levels.update({state.level: state.network})],
+    )
+    points = exact.grid(101)
+    T = exact.solution(points)
+    for level, trained in levels.items():
+        found = problem.solution(trained, points)[:, :1]
+        error = np.linalg.norm(found - T) / np.linalg.norm(T)
+        print(f"{4 * 2**level:3d} intervals: relative L2 error {error:.1e}")
+
+
+if __name__ == "__main__":
+    main()

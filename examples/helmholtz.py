@@ -1,0 +1,49 @@
+"""The Helmholtz equation: waves of two lengths, at points of a Sobol sequence.
+
+u_xx + u_yy + u = q on a square, u = 0 on its boundary.
+"""
+
+from functools import partial
+
+import numpy as np
+
+import kanml
+from kanml.problems import Helmholtz
+
+SCHEDULE = [600, 600, 600]  # steps on 4, 8, 16 intervals
+
+
+def residual(u, x, y):
+    q = (1 - 17 * np.pi**2) * np.sin(np.pi * x) * np.sin(4 * np.pi * y)
+    return u.xx + u.yy + u - q
+
+
+def main() -> None:
+    # Points that do not move, since L-BFGS works best on one fixed loss.
+    points = kanml.Sampler([-1, -1], [1, 1], n=1500, method="sobol").points
+    problem = kanml.PINN(
+        "xy",
+        [kanml.Term("pde", points, residual)],
+        transform=lambda u, x, y: (1 - x**2) * (1 - y**2) * u,
+    )
+    space = kanml.SplineSpace.uniform(-1, 1, intervals=4, degree=5)
+    net = kanml.Network(
+        [kanml.SplineLayer(2, 8, space), kanml.Activation("tanh"), kanml.SplineLayer(8, 1, space)]
+    )
+
+    levels = {}  # the network at the end of each level
+    kanml.train(
+        net,
+        problem,
+        SCHEDULE,
+        kanml.LBFGS(memory=50),
+        callbacks=[lambda state: levels.update({state.level: state.network})],
+    )
+    exact = Helmholtz(a1=1, a2=4, k=1)
+    for level, trained in levels.items():
+        error = exact.relative_l2(partial(problem.solution, trained))
+        print(f"{4 * 2**level:3d} intervals: relative L2 error {error:.1e}")
+
+
+if __name__ == "__main__":
+    main()

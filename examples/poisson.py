@@ -1,0 +1,47 @@
+"""Poisson's equation: the shortest example of a PDE, and the one to begin with.
+
+-(u_xx + u_yy) = f on a square, u = 0 on its boundary.
+"""
+
+from functools import partial
+
+import numpy as np
+
+import kanml
+from kanml.problems import Poisson
+
+SCHEDULE = [200, 200, 200]  # steps on 4, 8, 16 intervals
+
+
+def residual(u, x, y):
+    f = 2 * np.pi**2 * np.sin(np.pi * x) * np.sin(np.pi * y)
+    return u.xx + u.yy + f
+
+
+def zero_at_the_boundary(u, x, y):
+    return (1 - x**2) * (1 - y**2) * u  # the solution, u being the output of the network
+
+
+def main() -> None:
+    exact = Poisson()
+    points = exact.grid(41)  # shape (41 * 41, 2): a column for each input
+    problem = kanml.PINN(
+        "xy", [kanml.Term("pde", points, residual)], transform=zero_at_the_boundary
+    )
+    net = kanml.KAN([2, 4, 1], degree=4, intervals=4)
+
+    levels = {}  # the network at the end of each level
+    kanml.train(
+        net,
+        problem,
+        SCHEDULE,
+        kanml.LBFGS(memory=50),
+        callbacks=[lambda state: levels.update({state.level: state.network})],
+    )
+    for level, trained in levels.items():
+        error = exact.relative_l2(partial(problem.solution, trained))
+        print(f"{4 * 2**level:3d} intervals: relative L2 error {error:.1e}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""Two materials that meet at x = 0: a kink, by a level set and one-sided derivatives.
+
+div(eps grad u) = f on a square, u = 0 on its boundary; eps is 1 on the left, 1/2 on the right.
+"""
+
+import numpy as np
+
+import kanml
+from kanml.problems import PoissonInterface
+
+SCHEDULE = [600, 600, 600]  # steps on 4, 8, 16 intervals
+
+# The network's inputs are x, y and z = |x|, so that it is smooth and u(x, y, |x|) has a kink.
+# Along x the inputs change as (1, 0, 1) on the right and as (1, 0, -1) on the left.
+SIDES = {"p": (1, 0, 1), "m": (1, 0, -1)}
+
+
+def residual(u, x, y):
+    wave = np.sin(3 * np.pi * y)
+    left = u.mm + u.yy + 10 * np.pi**2 * np.sin(np.pi * x) * wave
+    right = 0.5 * (u.pp + u.yy) + 6.5 * np.pi**2 * np.sin(2 * np.pi * x) * wave
+    return np.where(x < 0, left, right)
+
+
+def flux_jump(u):
+    return 0.5 * u.p - u.m
+
+
+def main() -> None:
+    exact = PoissonInterface()
+    inside = exact.level_set(exact.grid(36))
+    interface = exact.level_set(exact.equispaced("interface", 41))
+    problem = kanml.PINN(
+        "xyz",
+        [
+            kanml.Term("pde", inside, residual, directions=SIDES),
+            kanml.Term("flux", interface, flux_jump, directions=SIDES, weight=1000),
+        ],
+        transform=lambda u, x, y: (1 - x**2) * (1 - y**2) * u,
+    )
+    space = kanml.SplineSpace.uniform(-1, 1, intervals=4, degree=5)
+    net = kanml.Network(
+        [kanml.SplineLayer(3, 10, space), kanml.Activation("tanh"), kanml.SplineLayer(10, 1, space)]
+    )
+
+    levels = {}  # the network at the end of each level
+    kanml.train(
+        net,
+        problem,
+        SCHEDULE,
+        kanml.LBFGS(memory=50),
+        callbacks=[lambda state: levels.update({state.level: state.network})],
+    )
+    points = exact.grid(201)
+    u = exact.solution(points)
+    for level, trained in levels.items():
+        found = problem.solution(trained, exact.level_set(points))
+        error = np.linalg.norm(found - u) / np.linalg.norm(u)
+        print(f"{4 * 2**level:3d} intervals: relative L2 error {error:.1e}")
+
+
+if __name__ == "__main__":
+    main()
