@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from kanml._validation import Float64Array
-from kanml.history import History
+from kanml._validation import Float64Array, FloatArray
+from kanml.history import History, IntArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +19,9 @@ __all__ = [
     "figure",
     "plot_conditions",
     "plot_convergence",
+    "plot_decay",
     "plot_eigenvectors",
+    "plot_errors",
     "plot_sign_changes",
     "plot_spectra",
     "plot_surface",
@@ -67,17 +69,63 @@ def plot_convergence(axes: Axes, histories: Mapping[str, History]) -> None:
     axes.set_xlabel("evaluations of loss and gradient")
     axes.set_ylabel("loss")
     axes.set_title("Convergence; circles mark refinements")
-    axes.legend()
+    axes.legend(fontsize="small")
     axes.grid(alpha=0.3)
 
 
-def plot_surface(axes: Axes, values: Float64Array, extent: float, title: str) -> None:
-    """Plot values on a square grid over [0, extent]^2, with a colour bar."""
-    image = axes.imshow(values, origin="lower", extent=(0, extent, 0, extent), cmap="viridis")
+def plot_surface(
+    axes: Axes, values: FloatArray, box: Sequence[float], title: str, letters: str = "xy"
+) -> None:
+    """Plot values on an equispaced grid, with a colour bar.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    values : ndarray, shape (rows, columns)
+    box : sequence of four floats
+        The ends of the horizontal axis (columns), then those of the vertical one (rows).
+    title : str
+    letters : str
+        Names of both axes.
+    """
+    left, right, bottom, top = box
+    image = axes.imshow(
+        values, origin="lower", extent=(left, right, bottom, top), aspect="auto", cmap="viridis"
+    )
     axes.figure.colorbar(image, ax=axes, shrink=0.8)
     axes.set_title(title)
-    axes.set_xlabel("x")
-    axes.set_ylabel("y")
+    axes.set_xlabel(letters[0])
+    axes.set_ylabel(letters[1])
+
+
+def plot_errors(
+    axes: Axes, errors: Mapping[str, tuple[npt.ArrayLike, npt.ArrayLike]], label: str
+) -> None:
+    """Plot relative errors of solutions in the course of training.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    errors : mapping of str to (array_like, array_like)
+        By name of a run: steps or seconds, and the errors there.
+    label : str
+        What the first are.
+    """
+    for name, (when, values) in errors.items():
+        axes.semilogy(np.asarray(when), np.asarray(values), label=name)
+    axes.set_xlabel(label)
+    axes.set_ylabel("relative $L_2$ error")
+    axes.set_title("Error of the solution")
+    axes.legend(fontsize="small")
+    axes.grid(alpha=0.3)
+
+
+def plot_decay(axes: Axes, values: Float64Array, label: str, title: str) -> None:
+    """Plot positive numbers, say the sizes of Fourier coefficients, against their index from 0."""
+    axes.semilogy(values)
+    axes.set_xlabel(label)
+    axes.set_title(title)
+    axes.grid(alpha=0.3)
 
 
 def plot_spectra(axes: Axes, spectra: Mapping[str, Float64Array], title: str) -> None:
@@ -147,7 +195,7 @@ def plot_eigenvectors(
     axes.set_title(title)
 
 
-def plot_sign_changes(axes: Axes, sign_changes: Mapping[str, npt.NDArray[np.int64]]) -> None:
+def plot_sign_changes(axes: Axes, sign_changes: Mapping[str, IntArray]) -> None:
     """Plot the number of sign changes of eigenvector j against j.
 
     Parameters

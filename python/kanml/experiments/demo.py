@@ -106,9 +106,10 @@ def _draw(results: Mapping[str, Result], data: RotatedWaves, picture: Path) -> N
     def surface(net: Network) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
         return net(mesh).astype(np.float64).reshape(points, points)
 
+    unit = (0.0, 1.0, 0.0, 1.0)
     fitted = surface(results["multilevel"].network)
-    plot_surface(top_right, true, 1.0, "The function")
-    plot_surface(bottom_left, fitted, 1.0, "The network, trained multilevel")
+    plot_surface(top_right, true, unit, "The function")
+    plot_surface(bottom_left, fitted, unit, "The network, trained multilevel")
     error = np.log10(np.maximum(np.abs(fitted - true), 1e-16))
-    plot_surface(bottom_right, error, 1.0, "log10 |network - function|")
+    plot_surface(bottom_right, error, unit, "log10 |network - function|")
     grid.savefig(picture, dpi=120)

@@ -182,7 +182,8 @@ def reproduce(seeds: Sequence[int] = SEEDS, many: Sequence[int] = MANY_SEEDS) ->
     for budget in BUDGETS:
         _print_table(budget, {row.name: fits[budget, row.name] for row in ROWS}, len(seeds))
     _print_gains({row.name: fits[BUDGETS[0], row.name] for row in ROWS})
-    _print_many(many)
+    if many:
+        _print_many(many)
 
 
 def _print_table(budget: str, fits: dict[str, list[Fit]], n_seeds: int) -> None:

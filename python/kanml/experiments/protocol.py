@@ -1,0 +1,262 @@
+"""What the paper's three differential equations have in common: rows, table, picture."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import statistics
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from kanml._validation import Float64Array, FloatArray
+from kanml.experiments.runs import Run, run
+from kanml.network import Network
+from kanml.optim import Adam
+from kanml.plotting import figure, plot_convergence, plot_decay, plot_errors, plot_surface
+from kanml.problems import PINN, ReferenceProblem
+
+__all__ = ["Protocol", "Row", "kan_rows", "reproduce"]
+
+IN_RELUS = "ReLU"
+QUICK = 10  # times fewer steps
+POINTS = 201  # in each direction, where errors are measured and pictures drawn
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table: what is trained, and the loss that the paper prints.
+
+    Attributes
+    ----------
+    name : str
+    network : callable
+        Of the seed.
+    schedule : tuple of int
+        Steps a level.
+    optimizer : Adam
+    paper : str
+    """
+
+    name: str
+    network: Callable[[int], Network]
+    schedule: tuple[int, ...]
+    optimizer: Adam
+    paper: str = ""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """An experiment of the paper.
+
+    Attributes
+    ----------
+    name : str
+        On the command line.
+    introduction : str
+        What is done, and which choices the paper leaves open.
+    equation : ReferenceProblem
+    problem : callable
+        The loss, of the seed.
+    rows : tuple of Row
+    seeds : tuple of int
+    shown : str
+        The name of the row whose levels are drawn.
+    """
+
+    name: str
+    introduction: str
+    equation: ReferenceProblem
+    problem: Callable[[int], PINN]
+    rows: tuple[Row, ...]
+    seeds: tuple[int, ...]
+    shown: str = "KAN spline, multilevel"
+
+    def error(self, net: Network) -> float:
+        """Return the relative error in L2."""
+        return self.equation.relative_l2(
+            lambda points: net(self.equation.network_points(points)), POINTS
+        )
+
+    def quick(self) -> Protocol:
+        """Return the protocol with one seed and a tenth of the steps."""
+        rows = (
+            replace(row, schedule=tuple(max(1, steps // QUICK) for steps in row.schedule))
+            for row in self.rows
+        )
+        introduction = inspect.cleandoc(self.introduction)
+        return replace(
+            self,
+            introduction=f"{introduction}\nBut quickly: one seed, a tenth of the steps.",
+            rows=tuple(rows),
+            seeds=self.seeds[:1],
+        )
+
+
+def kan_rows(
+    network: Callable[[int, int], Network],
+    intervals: tuple[int, int],
+    schedules: Mapping[str, tuple[int, ...]],
+    optimizer: Adam,
+    paper: Mapping[str, str],
+) -> tuple[Row, ...]:
+    """Return the rows of one network in both bases: on the coarse, on the fine grid, multilevel.
+
+    Parameters
+    ----------
+    network : callable
+        Of the number of intervals and the seed.
+    intervals : (int, int)
+        Coarse and fine.
+    schedules : mapping of str to tuple of int
+        Of "coarse", "fine" and "multilevel".
+    optimizer : Adam
+    paper : mapping of str to str
+        The losses of the paper, for the same names and splines.
+    """
+    coarse, fine = intervals
+    rows = []
+    for basis in ("spline", IN_RELUS):
+        for name, schedule in schedules.items():
+            n = fine if name == "fine" else coarse
+            rows.append(
+                Row(
+                    f"KAN {basis}, {name}",
+                    lambda seed, n=n: network(n, seed),  # type: ignore[misc]
+                    schedule,
+                    replace(optimizer, geometry="relu") if basis == IN_RELUS else optimizer,
+                    paper.get(name, "") if basis == "spline" else "",
+                )
+            )
+    return tuple(rows)
+
+
+def reproduce(protocol: Protocol, folder: Path, picture: Path) -> int:
+    """Run every row with every seed, print the table and draw the picture.
+
+    What is finished is kept in the folder, run by run: a reproduction that was interrupted goes on
+    where it stood.
+
+    Returns
+    -------
+    int
+        The exit status: 1 if the folder belongs to other runs, or if the picture could not be
+        drawn for want of matplotlib.
+    """
+    print(
+        f"{inspect.cleandoc(protocol.introduction)}\n\nRuns are kept in {folder.resolve()}\n",
+        flush=True,
+    )
+    runs: dict[str, list[Run]] = {row.name: [] for row in protocol.rows}
+    for seed in protocol.seeds:
+        problem = protocol.problem(seed)
+        for row in protocol.rows:
+            print(f"seed {seed}, {row.name}", file=sys.stderr, flush=True)
+            place = folder / f"{re.sub('[^A-Za-z0-9]+', '-', row.name).strip('-')}-{seed}"
+            initial = problem.state()
+            try:
+                done = run(
+                    place,
+                    row.network(seed),
+                    problem,
+                    row.schedule,
+                    row.optimizer,
+                    protocol.error,
+                )
+            except ValueError as error:
+                print(f"{error}\nRemove {place} to start this run again.", file=sys.stderr)
+                return 1
+            problem.restore(initial)
+            if done.result.status == "interrupted":
+                print("Interrupted; the same command continues.", file=sys.stderr)
+                return 1
+            runs[row.name].append(done)
+            print(
+                f"  seed {seed}  {row.name:24s}loss {done.result.history.loss[-1]:.2e}  "
+                f"relative L2 {done.errors[-1]:.2e}  ({done.result.history.seconds[-1]:.0f} s)"
+                + ("" if done.result.status == "completed" else f"  {done.result.message}"),
+                flush=True,
+            )
+    _print_table(protocol, runs)
+    try:
+        _draw(protocol, {name: of_row[0] for name, of_row in runs.items()}, picture)
+    except ModuleNotFoundError as error:
+        print(f"\nNo picture: {error}", file=sys.stderr)
+        return 1
+    print(f"\nPicture: {picture.resolve()}")
+    return 0
+
+
+def _print_table(protocol: Protocol, runs: Mapping[str, Sequence[Run]]) -> None:
+    seeds = len(protocol.seeds)
+    print(f"\nMean (standard deviation) over {seeds} seed{'s' * (seeds > 1)}.")
+    print(
+        f"{'model':24s}{'params':>7s}{'steps':>7s}{'s':>6s}  {'paper: loss':18s}"
+        f"{'kanml: loss':21s}{'kanml: relative L2':21s}"
+    )
+    for row in protocol.rows:
+        results = [done.result for done in runs[row.name]]
+        losses = [float(result.history.loss[-1]) for result in results]
+        errors = [float(done.errors[-1]) for done in runs[row.name]]
+        seconds = statistics.mean(float(result.history.seconds[-1]) for result in results)
+        print(
+            f"{row.name:24s}{results[0].network.n_parameters:7d}"
+            f"{results[0].history.step[-1]:7d}{seconds:6.0f}  {row.paper:18s}"
+            f"{_with_deviation(losses):21s}{_with_deviation(errors):21s}"
+        )
+
+
+def _with_deviation(values: Sequence[float]) -> str:
+    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+    return f"{statistics.mean(values):.2e} ({deviation:.1e})"
+
+
+def _draw(protocol: Protocol, runs: Mapping[str, Run], picture: Path) -> None:
+    """Draw the runs of one seed; under them, level by level, those of the row that is shown.
+
+    The columns are those of Figure 8 of the paper: solution, residual, Fourier transform of the
+    residual, and a cross-section of that.
+    """
+    equation, levels = protocol.equation, runs[protocol.shown].levels
+    canvas = figure(16, 5 + 3 * len(levels))
+    above, below = canvas.subfigures(2, 1, height_ratios=[5, 3 * len(levels)], squeeze=False)[:, 0]
+    left, right = above.subplots(1, 2)
+    plot_convergence(left, {name: done.result.history for name, done in runs.items()})
+    plot_errors(right, {name: (done.steps, done.errors) for name, done in runs.items()}, "steps")
+
+    shape = (POINTS, POINTS)
+    residuals = equation.pinn({"volume": equation.grid(POINTS)}, reduction="sum")
+    box, letters = (*equation.domain[0], *equation.domain[1]), equation.inputs
+    rows = below.subplots(len(levels), 4, squeeze=False)
+    for level, (net, axes) in enumerate(zip(levels, rows, strict=True), 1):
+        # The first input is the horizontal axis.
+        solution = net(equation.network_points(equation.grid(POINTS))).reshape(shape).T
+        residual = residuals.residuals(net).reshape(shape).T
+        spectrum = _spectrum(residual)
+        plot_surface(axes[0], solution, box, f"Solution after level {level}", letters)
+        plot_surface(axes[1], _log10(residual), box, "log10 |residual|", letters)
+        waves = POINTS // 2
+        plot_surface(
+            axes[2],
+            _log10(spectrum),
+            (-waves, waves, -waves, waves),
+            "log10 |Fourier transform of the residual|",
+            "kl",
+        )
+        plot_decay(axes[3], spectrum[waves, waves:], "k", "Its row l = 0")
+    canvas.savefig(picture, dpi=100)
+
+
+def _spectrum(residual: FloatArray) -> Float64Array:
+    """Return the size of the Fourier coefficients, the constant one in the middle."""
+    coefficients = np.fft.fftshift(np.fft.fft2(residual)) / residual.size
+    size: Float64Array = np.abs(coefficients)
+    return size
+
+
+def _log10(values: FloatArray) -> Float64Array:
+    logarithm: Float64Array = np.log10(np.maximum(np.abs(values), 1e-16))
+    return logarithm

@@ -1,0 +1,297 @@
+"""The library's own settings for its reference problems: how accurate, in how many seconds."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kanml._validation import Float64Array, FloatArray
+from kanml.layers import Activation, Layer, PeriodicEmbedding, SplineLayer
+from kanml.network import KAN, Network
+from kanml.optim import LBFGS
+from kanml.plotting import figure, plot_errors
+from kanml.problems import (
+    PINN,
+    AllenCahn,
+    Burgers,
+    Helmholtz,
+    KortewegDeVries,
+    PoissonInterface,
+    ReferenceProblem,
+)
+from kanml.splines import SplineSpace
+from kanml.threads import get_num_threads
+from kanml.training import Result, TrainingState, train
+
+__all__ = ["SETTINGS", "Setting", "solve"]
+
+MEASUREMENTS = 40  # of the error, in a run
+OPTIMIZER = LBFGS(memory=100)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How a problem is solved.
+
+    Attributes
+    ----------
+    equation : ReferenceProblem
+    about : str
+        One line: the network and its points.
+    network : callable
+        On the coarsest grid.
+    problem : callable
+    schedule : tuple of int
+        Steps a level.
+    elsewhere : str
+        What others report, or the mark to reach.
+    """
+
+    equation: ReferenceProblem
+    about: str
+    network: Callable[[], Network]
+    problem: Callable[[], PINN]
+    schedule: tuple[int, ...]
+    elsewhere: str
+
+
+def bounded_kan(
+    widths: Sequence[int], degree: int, intervals: int, front: Sequence[Layer] = ()
+) -> Network:
+    """Return a KAN with tanh between its layers: their splines never leave their domain.
+
+    Beyond it the second derivative of a spline jumps to zero, and so does the loss of a
+    differential equation wherever a point leaves. A quasi-Newton method stops at such jumps.
+    """
+    space = SplineSpace.uniform(-1, 1, intervals, degree)
+    layers = list(front)
+    for i, (n_in, n_out) in enumerate(pairwise(widths)):
+        if i > 0:
+            layers.append(Activation("tanh"))
+        layers.append(SplineLayer(n_in, n_out, space))
+    return Network(layers)
+
+
+def lattice(
+    equation: ReferenceProblem, n: int, layer: Callable[[Float64Array], Float64Array] | None = None
+) -> Float64Array:
+    """Return n points that fill the domain evenly but share no coordinates.
+
+    On a grid a network of splines along the inputs can be right at every point and wrong between
+    them. These are the points of a Kronecker sequence with the plastic number, the root of
+    p^3 = p + 1: x_i = (i / p, i / p^2) mod 1.
+
+    Parameters
+    ----------
+    n : int
+    layer : callable, optional
+        Maps the second coordinate, from [-1, 1] to itself, for half of the points: where they
+        shall be denser.
+    """
+    plastic = 1.3247179572447460
+    unit = (0.5 + np.outer(np.arange(1, n + 1), [1 / plastic, 1 / plastic**2])) % 1.0
+    low, high = np.array(equation.domain).T
+    points: Float64Array = low + (high - low) * unit
+    if layer is not None:
+        points[::2, 1] = layer(points[::2, 1])
+    return points
+
+
+def _sinh(strength: float) -> Callable[[Float64Array], Float64Array]:
+    """Return a map of [-1, 1] onto itself that is flat at 0."""
+    return lambda x: np.sinh(strength * x) / np.sinh(strength)
+
+
+def _square(u: Any, x: Any, y: Any) -> Any:
+    return (1 - x**2) * (1 - y**2) * u
+
+
+def _poisson() -> PINN:
+    return POISSON.pinn(
+        {"volume": lattice(POISSON, 4096), "interface": POISSON.equispaced("interface", 99)},
+        weights={"volume": 1e-3, "interface": 1e-1},
+        transform=_square,
+    )
+
+
+def _helmholtz() -> PINN:
+    return HELMHOLTZ.pinn(
+        {"volume": lattice(HELMHOLTZ, 4096)}, weights={"volume": 1e-3}, transform=_square
+    )
+
+
+def _burgers(equation: Burgers, n: int, strength: float) -> PINN:
+    return equation.pinn(
+        {"volume": lattice(equation, n, _sinh(strength))},
+        transform=lambda u, t, x: -np.sin(np.pi * x) + t * (1 - x**2) * u,
+    )
+
+
+def _allen_cahn() -> PINN:
+    # The initial condition has a kink at x = 1, which decays as exp(-10 t).
+    return ALLEN_CAHN.pinn(
+        {"volume": lattice(ALLEN_CAHN, 8192)},
+        transform=lambda u, t, x: np.exp(-10 * t) * x**2 * np.cos(np.pi * x) + t * u,
+    )
+
+
+def _korteweg_de_vries() -> PINN:
+    return KDV.pinn(
+        {"volume": lattice(KDV, 4096)}, transform=lambda u, t, x: np.cos(np.pi * x) + t * u
+    )
+
+
+POISSON, HELMHOLTZ, ALLEN_CAHN, KDV = (
+    PoissonInterface(),
+    Helmholtz(a1=1, a2=4),
+    AllenCahn(eps=1e-4),
+    KortewegDeVries(),
+)
+SMOOTH, SHOCK = Burgers(nu=1e-2), Burgers(nu=0.01 / np.pi)
+CIRCLE = PeriodicEmbedding(2, {1: 2.0})  # (t, x) -> (t, cos(pi x), sin(pi x))
+
+SETTINGS = {
+    "poisson-interface": Setting(
+        POISSON,
+        "[3,5,1] of degree 4, 4096 points",
+        lambda: bounded_kan([3, 5, 1], 4, 4),
+        _poisson,
+        (500, 1000, 4000),
+        "about 3e-2 (the paper)",
+    ),
+    "helmholtz": Setting(
+        HELMHOLTZ,
+        "[2,5,1] of degree 5, 4096 points",
+        lambda: KAN([2, 5, 1], degree=5, intervals=4, extrapolation="polynomial"),
+        _helmholtz,
+        (200, 400, 10000),
+        "1.0e-3 (jaxKAN, 100,000 steps)",
+    ),
+    "burgers": Setting(
+        SMOOTH,
+        "",
+        lambda: bounded_kan([2, 8, 8, 1], 4, 4),
+        lambda: _burgers(SMOOTH, 4096, 4.0),
+        (500, 1500, 6000),
+        "",
+    ),
+    "burgers-shock": Setting(
+        SHOCK,
+        "",
+        lambda: bounded_kan([2, 8, 8, 1], 4, 4),
+        lambda: _burgers(SHOCK, 6000, 5.0),
+        (500, 1500, 6000),
+        "2.4e-2 (jaxKAN)",
+    ),
+    "allen-cahn": Setting(
+        ALLEN_CAHN,
+        "",
+        lambda: bounded_kan([3, 8, 8, 1], 4, 4, [CIRCLE]),
+        _allen_cahn,
+        (500, 1500, 6000),
+        "",
+    ),
+    "korteweg-de-vries": Setting(
+        KDV,
+        "",
+        lambda: bounded_kan([3, 8, 8, 1], 5, 4, [CIRCLE]),
+        _korteweg_de_vries,
+        (500, 1500, 6000),
+        "",
+    ),
+}
+
+
+class Watch:
+    """A callback that measures the error now and then, and keeps the end of each level."""
+
+    def __init__(self, setting: Setting, problem: PINN) -> None:
+        self.equation, self.problem = setting.equation, problem
+        self.every = max(1, sum(setting.schedule) // MEASUREMENTS)
+        self.seconds: list[float] = []
+        self.errors: list[float] = []
+        self.ends: dict[int, tuple[Network, dict[str, float]]] = {}
+
+    def __call__(self, state: TrainingState) -> None:
+        self.ends[state.level] = state.network, state.history.last
+        if state.step % self.every == 0:
+            self.seconds.append(state.history.last["seconds"])
+            self.errors.append(self.relative_l2(state.network))
+
+    def values(self, net: Network) -> Callable[[Float64Array], FloatArray]:
+        """Return the solution of a network, transform applied, on points of the domain."""
+        return lambda points: self.problem.solution(net, self.equation.network_points(points))
+
+    def relative_l2(self, net: Network) -> float:
+        """Return the relative error in L2."""
+        return self.equation.relative_l2(self.values(net))
+
+
+def solve(names: Sequence[str], picture: Path) -> int:
+    """Solve problems by name, print how the error falls with level and time, draw the picture.
+
+    Returns
+    -------
+    int
+        The exit status: 1 if a training failed, or if the picture could not be drawn for want of
+        matplotlib.
+    """
+    print(
+        "Errors on 201 x 201 points: relative to the solution in L2, and the largest one. Seconds\n"
+        f"of {get_num_threads()} threads on this machine, with the time to measure errors.\n"
+    )
+    watches: dict[str, Watch] = {}
+    summary = []
+    for name in names:
+        setting = SETTINGS[name]
+        print(f"{name}: {setting.about}", flush=True)
+        problem, net = setting.problem(), setting.network()
+        watches[name] = watch = Watch(setting, problem)
+        result = train(net, problem, setting.schedule, OPTIMIZER, callbacks=[watch])
+        _print_levels(watch)
+        if result.status != "completed":
+            print(f"{name}: {result.message}", file=sys.stderr)
+            return 1
+        summary.append(_summary(name, setting, watch, result))
+    print(
+        f"{'problem':20s}{'parameters':>11s}{'seconds':>9s}{'relative L2':>13s}"
+        f"{'largest error':>15s}  elsewhere"
+    )
+    print("\n".join(summary))
+    try:
+        canvas = figure(8, 5)
+        errors = {name: (watch.seconds, watch.errors) for name, watch in watches.items()}
+        plot_errors(canvas.subplots(), errors, "seconds")
+        canvas.savefig(picture, dpi=120)
+    except ModuleNotFoundError as error:
+        print(f"\nNo picture: {error}", file=sys.stderr)
+        return 1
+    print(f"\nPicture: {picture.resolve()}")
+    return 0
+
+
+def _print_levels(watch: Watch) -> None:
+    for trained, row in watch.ends.values():
+        spaces = [layer.spaces[0] for layer in trained.layers if isinstance(layer, SplineLayer)]
+        print(
+            f"  {spaces[0].intervals:4d} intervals {trained.n_parameters:6d} parameters"
+            f"{row['step']:7d} steps{row['seconds']:6.0f} s   loss {row['loss']:.1e}   "
+            f"relative L2 {watch.relative_l2(trained):.1e}",
+            flush=True,
+        )
+    print()
+
+
+def _summary(name: str, setting: Setting, watch: Watch, result: Result) -> str:
+    values = watch.values(result.network)
+    return (
+        f"{name:20s}{result.network.n_parameters:11d}{result.history.last['seconds']:9.0f}"
+        f"{setting.equation.relative_l2(values):13.1e}{setting.equation.maximum_error(values):15.1e}"
+        f"  {setting.elsewhere}"
+    )

@@ -1,0 +1,181 @@
+"""The reproductions of the paper's differential equations, and our own settings, with few steps."""
+
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import kanml
+from kanml.__main__ import PDES, main
+from kanml.experiments import allen_cahn, burgers, poisson, protocol, runs, solve
+
+PROTOCOLS = {module.PROTOCOL.name: module.PROTOCOL for module in (poisson, burgers, allen_cahn)}
+MODULES = dict(zip(PDES, (poisson, burgers, allen_cahn), strict=True))
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """Few steps, few points, coarse pictures."""
+    monkeypatch.setattr(protocol, "POINTS", 21)
+    for module in MODULES.values():
+        whole = module.PROTOCOL
+        rows = tuple(
+            replace(row, schedule=tuple(2 + i for i, _ in enumerate(row.schedule)))
+            for row in whole.rows
+        )
+        equation = whole.equation
+        few = {"volume": equation.grid(9)}
+        few |= {name: equation.equispaced(name, 5) for name in equation.conditions[1:]}
+        monkeypatch.setattr(
+            module,
+            "PROTOCOL",
+            replace(whole, rows=rows, seeds=(1, 2), problem=lambda _, e=equation, f=few: e.pinn(f)),
+        )
+
+
+def test_networks_have_the_parameters_of_the_paper():
+    expected = {
+        "poisson": ((140, 700), [352]),
+        "burgers": ((3400, 9700), [500, 3416]),
+        "allen-cahn": ((280, 1400), [1476]),
+    }
+    for name, whole in PROTOCOLS.items():
+        (coarse, fine), perceptrons = expected[name]
+        nets = [row.network(0) for row in whole.rows]
+        levels = [len(row.schedule) for row in whole.rows]
+        for net, count in zip(nets, levels, strict=True):
+            for _ in range(count - 1):
+                net = net.refine()
+            assert net.n_parameters in (coarse, fine, *perceptrons)
+        assert [net.n_parameters for net in nets[:3]] == [coarse, fine, coarse]
+        assert [net.n_parameters for net in nets[6:]] == perceptrons
+
+
+def test_points_and_weights_are_those_of_the_paper():
+    counts = {}
+    for name, whole in PROTOCOLS.items():
+        sums = whole.problem(1234).sums(whole.rows[0].network(1234))
+        counts[name] = [part["count"] for part in sums.values()]
+    assert counts == {
+        "poisson": [49 * 49, 49, 200],
+        "burgers": [64 * 64, 64, 128],
+        "allen-cahn": [20_000, 501, 501],
+    }
+
+
+@pytest.mark.parametrize("name", PDES)
+def test_reproduction_prints_every_row_and_draws_the_picture(name, short, tmp_path, capsys):
+    picture, folder = tmp_path / "picture.png", tmp_path / "runs"
+    command = ["reproduce", name, "--picture", str(picture), "--folder", str(folder)]
+    assert main(command) == 0
+    text = capsys.readouterr().out
+    _, table = text.split("Mean (standard deviation) over 2 seeds.")
+    for row in MODULES[name].PROTOCOL.rows:
+        (line,) = [x for x in table.splitlines() if x.startswith(f"{row.name} ")]
+        assert row.paper in line
+        assert picture.read_bytes().startswith(b"\x89PNG")
+    assert "matplotlib.pyplot" not in sys.modules
+
+    assert main(command) == 0  # everything is there: the same numbers, without training
+    assert capsys.readouterr().out == text
+
+    damaged = next(folder.rglob("checkpoint.kanml"))
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    assert main(command) == 1
+    assert str(damaged.parent) in capsys.readouterr().err
+
+
+def test_quick_takes_one_seed_and_a_tenth_of_the_steps():
+    quick = poisson.PROTOCOL.quick()
+    assert quick.seeds == (1234,)
+    assert [row.schedule for row in quick.rows[:3]] == [(500,), (500,), (125,) * 4]
+    assert "quickly" in quick.introduction
+
+
+def test_an_interrupted_run_goes_on_with_the_same_bits(tmp_path):
+    x = np.linspace(-1, 1, 30)[:, None]
+    problem = kanml.Regression(x, np.sin(3 * x))
+    net = kanml.KAN([1, 1], intervals=4)
+    optimizer = kanml.Adam(0.01)
+    measured = []
+
+    def error(net):
+        return float(np.abs(net(x) - np.sin(3 * x)).max())
+
+    def interrupting(net):
+        measured.append(net)
+        if len(measured) == 12:  # on the second level
+            raise KeyboardInterrupt
+        return error(net)
+
+    arguments = (net, problem, (10, 20), optimizer)
+    first = runs.run(tmp_path / "cut", *arguments, interrupting)
+    assert first.result.status == "interrupted"
+    second = runs.run(tmp_path / "cut", *arguments, error)
+    assert second.result.status == "completed"
+    whole = runs.run(tmp_path / "whole", *arguments, error)
+    assert np.array_equal(second.result.network.parameters, whole.result.network.parameters)
+    assert np.array_equal(second.steps, whole.steps)
+    assert np.array_equal(second.errors, whole.errors)
+    assert [level.layers[0].spaces[0].intervals for level in second.levels] == [4, 8]
+    ends = [error(level) for level in second.levels]
+    assert second.errors[second.steps == 10] == pytest.approx(ends[0], rel=1e-9)
+    assert second.errors[-1] == ends[1]
+
+
+@pytest.mark.parametrize("name", solve.SETTINGS)
+def test_solve_prints_every_level_and_draws_the_picture(name, tmp_path, capsys, monkeypatch):
+    setting = replace(solve.SETTINGS[name], schedule=(2, 1))
+    monkeypatch.setitem(solve.SETTINGS, name, setting)
+    picture = tmp_path / "picture.png"
+    assert main(["solve", name, "--picture", str(picture)]) == 0
+    text = capsys.readouterr().out
+    levels = [line.split() for line in text.splitlines() if " intervals " in line]
+    coarse = setting.network().layers
+    space = next(layer for layer in coarse if isinstance(layer, kanml.SplineLayer)).spaces[0]
+    assert [int(line[0]) for line in levels] == [space.intervals, 2 * space.intervals]
+    (row,) = [line.split() for line in text.splitlines() if line.startswith(f"{name} ")]
+    parameters, _, relative, largest = row[1:5]
+    assert int(parameters) == setting.network().refine().n_parameters
+    assert 0 < float(relative) < 10
+    assert 0 < float(largest) < 10
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("name", "condition"),
+    [
+        ("poisson-interface", "boundary"),
+        ("helmholtz", "boundary"),
+        ("burgers", "initial"),
+        ("burgers", "boundary"),
+        ("burgers-shock", "initial"),
+        ("burgers-shock", "boundary"),
+        ("allen-cahn", "initial"),
+        ("korteweg-de-vries", "initial"),
+    ],
+)
+def test_solutions_hold_conditions_exactly(name, condition):
+    setting = solve.SETTINGS[name]
+    points = setting.equation.equispaced(condition, 9)
+    inputs = setting.equation.network_points(points)
+    values = setting.problem().solution(setting.network(), inputs)
+    # Computed references have an error of their own, up to 2e-8.
+    assert values == pytest.approx(setting.equation.solution(points), abs=2e-8)
+
+
+@pytest.mark.parametrize("name", ["allen-cahn", "korteweg-de-vries"])
+def test_solutions_are_periodic(name):
+    setting = solve.SETTINGS[name]
+    left = setting.equation.equispaced("boundary", 9)
+    problem, net = setting.problem(), setting.network()
+    right = left + np.array([0.0, 2.0])
+    assert problem.solution(net, left) == pytest.approx(problem.solution(net, right), abs=1e-12)
+
+
+def test_solve_names_the_problems_it_knows(capsys):
+    assert main(["solve", "chess"]) == 2
+    error = capsys.readouterr().err
+    assert "'chess'" in error
+    assert all(name in error for name in solve.SETTINGS)
