@@ -11,7 +11,7 @@ import kanml
 from kanml.problems import AllenCahn
 
 EPS = 1e-4
-SCHEDULE = [400, 400, 400]  # steps on 4, 8, 16 intervals
+SCHEDULE = [600, 600, 600]  # steps on 4, 8, 16 intervals
 
 
 def main() -> None:
@@ -23,7 +23,7 @@ def main() -> None:
         attention=kanml.RBA(mu=0.01),
     )
     problem = kanml.PINN("tx", [term], transform=lambda u, t, x: x**2 * np.cos(np.pi * x) + t * u)
-    space = kanml.SplineSpace.uniform(-1, 1, intervals=4, degree=3)
+    space = kanml.SplineSpace.uniform(-1, 1, intervals=4, degree=4)
     net = kanml.Network(
         [
             kanml.PeriodicEmbedding(2, {1: 2.0}),  # (t, x) -> (t, cos(pi x), sin(pi x))
@@ -41,7 +41,7 @@ def main() -> None:
         net,
         problem,
         SCHEDULE,
-        kanml.LBFGS(memory=50),
+        kanml.LBFGS(memory=100),
         callbacks=[lambda state: levels.update({state.level: state.network})],
     )
     exact = AllenCahn(eps=EPS)
