@@ -49,7 +49,7 @@ def test_networks_have_the_parameters_of_the_paper():
                 net = net.refine()
             assert net.n_parameters in (coarse, fine, *perceptrons)
         assert [net.n_parameters for net in nets[:3]] == [coarse, fine, coarse]
-        assert [net.n_parameters for net in nets[6:]] == perceptrons
+        assert [net.n_parameters for net in nets[-len(perceptrons) :]] == perceptrons
 
 
 def test_points_and_weights_are_those_of_the_paper():

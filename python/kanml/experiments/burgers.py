@@ -12,7 +12,7 @@ from kanml.splines import SplineSpace
 __all__ = ["PROTOCOL"]
 
 EQUATION = Burgers(nu=1e-2)
-RATES = (1e-4, 1e-3)
+RATES = (1e-4, 3e-3)
 ADAM = Adam(CyclicDecay(*RATES, period=100, decay=0.9995), weight_decay=1e-4)
 COARSE, FINE = 5, 20  # knot intervals
 POINTS = 64

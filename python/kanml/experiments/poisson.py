@@ -57,6 +57,7 @@ PROTOCOL = Protocol(
             {"coarse": (STEPS,), "fine": (STEPS,), "multilevel": (STEPS // 4,) * 4},
             ADAM,
             {},
+            in_relus=("coarse", "fine", "multilevel"),
         ),
         Row(
             "MLP tanh [3,16,16,1]",

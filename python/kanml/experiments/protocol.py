@@ -21,7 +21,6 @@ from kanml.problems import PINN, ReferenceProblem
 
 __all__ = ["Protocol", "Row", "kan_rows", "reproduce"]
 
-IN_RELUS = "ReLU"
 QUICK = 10  # times fewer steps
 POINTS = 201  # in each direction, where errors are measured and pictures drawn
 
@@ -102,8 +101,9 @@ def kan_rows(
     schedules: Mapping[str, tuple[int, ...]],
     optimizer: Adam,
     paper: Mapping[str, str],
+    in_relus: Sequence[str] = ("multilevel",),
 ) -> tuple[Row, ...]:
-    """Return the rows of one network in both bases: on the coarse, on the fine grid, multilevel.
+    """Return the rows of one network: on the coarse grid, on the fine one, multilevel.
 
     Parameters
     ----------
@@ -116,22 +116,19 @@ def kan_rows(
     optimizer : Adam
     paper : mapping of str to str
         The losses of the paper, for the same names and splines.
+    in_relus : sequence of str
+        Which of them are also trained in the geometry of ReLU weights.
     """
     coarse, fine = intervals
-    rows = []
-    for basis in ("spline", IN_RELUS):
-        for name, schedule in schedules.items():
-            n = fine if name == "fine" else coarse
-            rows.append(
-                Row(
-                    f"KAN {basis}, {name}",
-                    lambda seed, n=n: network(n, seed),  # type: ignore[misc]
-                    schedule,
-                    replace(optimizer, geometry="relu") if basis == IN_RELUS else optimizer,
-                    paper.get(name, "") if basis == "spline" else "",
-                )
-            )
-    return tuple(rows)
+
+    def row(basis: str, name: str, optimizer: Adam, printed: str) -> Row:
+        n = fine if name == "fine" else coarse
+        label = f"KAN {basis}, {name}"
+        return Row(label, lambda seed: network(n, seed), schedules[name], optimizer, printed)
+
+    splines = [row("spline", name, optimizer, paper.get(name, "")) for name in schedules]
+    relus = [row("ReLU", name, replace(optimizer, geometry="relu"), "") for name in in_relus]
+    return (*splines, *relus)
 
 
 def reproduce(protocol: Protocol, folder: Path, picture: Path) -> int:
