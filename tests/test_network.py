@@ -155,8 +155,13 @@ def test_mlp_and_kan_are_networks_of_the_layers_they_name():
     assert mlp.n_parameters == 2 * 7 + 7 + 7
     assert kan.n_parameters == (2 * 4 + 4 * 1) * (6 + 2)
     x = np.random.default_rng(0).uniform(-1, 2, (50, 2))
-    for net in map(with_random_parameters, (mlp, kan)):
+    bounded = kanml.KAN([2, 4, 3, 1], degree=2, intervals=6, domain=(-1, 2), activation="tanh")
+    kinds = [type(layer).__name__ for layer in bounded.layers]
+    assert kinds == ["SplineLayer", *["Activation", "SplineLayer"] * 2]
+    for net in map(with_random_parameters, (mlp, kan, bounded)):
         assert relative_error(net(x), reference_output(net, x)) <= 1e-13
+    with pytest.raises(ValueError, match="activation|kind"):
+        kanml.KAN([2, 4, 1], activation="softplus")
 
 
 # Derivatives

@@ -486,9 +486,16 @@ def decay(**options):
 
 def test_an_inverse_problem():
     net = kanml.KAN([1, 1], degree=3, intervals=3, domain=(0, 1), seed=0)
-    result = kanml.train(net, decay(), [60, 60], progress=False)
+    seen = []
+
+    def see(state):
+        seen.append(state.unknowns)
+
+    result = kanml.train(net, decay(), [60, 60], callbacks=[see], progress=False)
     assert result.network.layers[0].spaces[0].intervals == 6
     assert result.unknowns == pytest.approx({"a": 1.7}, abs=1e-3)
+    assert seen[0]["a"] != seen[-1]["a"]
+    assert seen[-1] == result.unknowns
     history = result.history
     assert list(history.terms) == ["ode", "data"]
     for row in history.terms.values():
@@ -569,7 +576,17 @@ REFUSED = {
     "empty": (lambda u: (), {}, ("component", "empty")),
     "shape": (lambda u: u, {"points": X[:, :1]}, ("points", "(20, 1)")),
     "no points": (lambda u: u, {"points": X[:0]}, ("points", "(0, 2)")),
-    "NaN": (lambda u: u, {"points": X * np.nan}, ("points",)),
+    "NaN": (lambda u: u, {"points": X * np.nan}, ("points must be finite, got points[0, 0]",)),
+    "data at drawn points": (
+        lambda u: u - np.ones(20),
+        {"points": kanml.Sampler([0, -1], [1, 1], n=20)},
+        ("array", "Sampler"),
+    ),
+    "directions at drawn points": (
+        lambda u: u.p,
+        {"points": kanml.Sampler([0, -1], [1, 1], n=20), "directions": {"p": np.ones((20, 2))}},
+        ("array", "Sampler"),
+    ),
     "weight": (lambda u: u, {"weight": 0.0}, ("weight", "0")),
     "negative": (lambda u: u, {"weight": -1.0}, ("weight", "1.0")),
     "infinite weight": (lambda u: u, {"weight": np.inf}, ("weight", "inf")),

@@ -59,7 +59,8 @@ def finite(array: Array, name: str) -> Array:
     if not np.isfinite(array).all():
         position = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         where = ", ".join(map(str, position))
-        raise ValueError(f"{name} must be finite, got {name}[{where}] = {array[position]}")
+        short = name.rpartition(": ")[2]  # without the term that it belongs to
+        raise ValueError(f"{name} must be finite, got {short}[{where}] = {array[position]}")
     return array
 
 

@@ -797,6 +797,10 @@ class KAN(Network):
         What the parameters are coefficients of; see `SplineLayer`.
     extrapolation : {"linear", "polynomial", "clamp", "error"}
         What happens outside the domain; see `SplineLayer`.
+    activation : {None, "sigmoid", "tanh", "relu", "silu", "sin"}
+        Between the layers; none by default. With "tanh" no value leaves the domain (-1, 1) of the
+        next layer. For differential equations that matters: beyond the domain the second derivative
+        of a spline is another one, and the loss jumps whenever a point passes the end.
     seed, dtype, data
         As in `Network`.
 
@@ -805,6 +809,13 @@ class KAN(Network):
     >>> import kanml
     >>> kanml.KAN([2, 5, 1], degree=3, intervals=5).n_parameters
     120
+
+    With another layer in front:
+
+    >>> circle = kanml.PeriodicEmbedding(2, {1: 2.0})  # (t, x) -> (t, cos(pi x), sin(pi x))
+    >>> kan = kanml.KAN([3, 5, 1], activation="tanh")
+    >>> kanml.Network([circle, *kan.layers]).n_in
+    2
     """
 
     __slots__ = ()
@@ -818,6 +829,7 @@ class KAN(Network):
         domain: tuple[float, float] = (-1.0, 1.0),
         basis: str = "spline",
         extrapolation: str = "linear",
+        activation: str | None = None,
         seed: int | Generator = 0,
         dtype: npt.DTypeLike = "float64",
         data: npt.ArrayLike | None = None,
@@ -826,10 +838,11 @@ class KAN(Network):
         if ends.shape != (2,) or not ends[0] < ends[1]:
             raise ValueError(f"domain must be two numbers a < b, got {domain!r}")
         space = SplineSpace.uniform(float(ends[0]), float(ends[1]), intervals, degree)
-        layers = [
-            SplineLayer(n_in, n_out, space, basis=basis, extrapolation=extrapolation)
-            for n_in, n_out in _pairs(widths)
-        ]
+        layers: list[Layer] = []
+        for n_in, n_out in _pairs(widths):
+            if layers and activation is not None:
+                layers.append(Activation(activation))
+            layers.append(SplineLayer(n_in, n_out, space, basis=basis, extrapolation=extrapolation))
         super().__init__(layers, seed=seed, dtype=dtype, data=data)
 
 

@@ -41,6 +41,8 @@ class TrainingState:
         At the present parameters.
     history : History
         So far; it goes on growing.
+    unknowns : dict of str to float
+        The unknowns of the problem at present.
     snapshot : callable
         Returns all that is needed to continue from here, as a `Snapshot`.
     """
@@ -51,6 +53,7 @@ class TrainingState:
     level_step: int
     loss: float
     history: History
+    unknowns: dict[str, float]
     snapshot: Callable[[], Snapshot]
 
 
@@ -253,6 +256,10 @@ class _Run:
         net = self.net.with_parameters(theta[:n])
         return (net, theta[n:]) if self.names else (net,)
 
+    def unknowns(self, theta: FloatArray) -> dict[str, float]:
+        """Return the unknowns of the problem by name."""
+        return dict(zip(self.names, theta[self.net.n_parameters :].tolist(), strict=True))
+
     def maps(self) -> Geometry | None:
         """Return the maps of the optimizer's geometry on the present grid."""
         if self.optimizer.geometry is None:
@@ -340,6 +347,7 @@ class _Run:
             level_step=self.state.level_step,
             loss=self.history.last["loss"],
             history=self.history,
+            unknowns=self.unknowns(self.state.parameters),
             snapshot=self.snapshot,
         )
 
@@ -374,9 +382,8 @@ class _Run:
     ) -> Result:
         """Return the result, with the present parameters if no others are given."""
         theta = self.state.parameters if parameters is None else parameters
-        unknowns = theta[self.net.n_parameters :].tolist()
-        named = dict(zip(self.names, unknowns, strict=True))
-        return Result(self.split(theta)[0], self.history, status, message, named)
+        network, unknowns = self.split(theta)[0], self.unknowns(theta)
+        return Result(network, self.history, status, message, unknowns)
 
     def show(self, bar: tqdm[Any]) -> None:
         done = sum(self.schedule[: self.level]) + self.state.level_step

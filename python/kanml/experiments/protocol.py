@@ -76,9 +76,7 @@ class Protocol:
 
     def error(self, net: Network) -> float:
         """Return the relative error in L2."""
-        return self.equation.relative_l2(
-            lambda points: net(self.equation.network_points(points)), POINTS
-        )
+        return self.equation.relative_l2(net, POINTS)
 
     def quick(self) -> Protocol:
         """Return the protocol with one seed and a tenth of the steps."""

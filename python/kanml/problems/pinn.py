@@ -274,8 +274,8 @@ class _Traced:
         self.tried = False
 
     def _trace(self, problem: PINN) -> None:
-        fixed = None if self.points.sampler else len(self.points.all)
-        trace = Trace(problem.inputs, self.term.directions, fixed)
+        given = None if self.points.sampler else len(self.points.all)
+        trace = Trace(problem.inputs, self.term.directions, given)
         fields: dict[str, Expression] = dict(zip(problem.inputs, trace.coordinates, strict=True))
         fields |= {name: trace.unknown(name) for name in self.unknowns}
         raw = {name: trace.output(name) for name in problem.outputs}
@@ -298,6 +298,10 @@ class _Traced:
         there = {name: trace.output(name) for name in partners}
         residual = _called(self.term.residual, fields | raw | there, "residual")
         self.components = trace.components(residual)
+        if self.points.sampler and trace.points is not None:
+            raise ValueError(
+                "arrays with one entry a point need given points: those of a Sampler are drawn anew"
+            )
         self.text = repr(self.components)
         self.fields = [leaf for leaf in leaves(self.components) if leaf.kind == "derivative"]
         varying = [leaf for leaf in leaves(self.components) if leaf.kind != "coordinate"]
@@ -407,10 +411,11 @@ class _Traced:
         else:
             starts = range(0, len(points), CHUNK)
             parts = [(slice(i, min(i + CHUNK, len(points))), points[i : i + CHUNK]) for i in starts]
-        return np.concatenate([
+        results = [
             np.stack(self.residuals_at(net, unknowns, part, rows, num_threads), axis=1)
             for rows, part in parts
-        ])  # fmt: skip
+        ]
+        return np.concatenate(results)
 
     def squares(self, net: Network, unknowns: Float64Array, num_threads: int | None) -> float:
         """Return the sum of squares over the batch, as `sums` does."""

@@ -254,8 +254,8 @@ class ReferenceProblem(ABC):
         ... )
         >>> net = kanml.KAN([2, 3, 1], intervals=4)
         >>> result = kanml.train(net, problem, [100, 100], progress=False)
-        >>> solution = lambda points: problem.solution(result.network, points)
-        >>> helmholtz.relative_l2(solution) < 0.05
+        >>> from functools import partial
+        >>> helmholtz.relative_l2(partial(problem.solution, result.network)) < 0.05
         True
         """
         terms = self.terms(
@@ -271,7 +271,8 @@ class ReferenceProblem(ABC):
         Parameters
         ----------
         net : Network, or any callable
-            Takes points of shape (N, d) to values of shape (N, 1).
+            Takes what `network_points` gives to values of shape (N, 1):
+            ``partial(problem.solution, net)`` for a `PINN` with a transform.
         n : int, or one int for each input
             Of the grid.
         """
@@ -286,7 +287,8 @@ class ReferenceProblem(ABC):
         Parameters
         ----------
         net : Network, or any callable
-            Takes points of shape (N, d) to values of shape (N, 1).
+            Takes what `network_points` gives to values of shape (N, 1):
+            ``partial(problem.solution, net)`` for a `PINN` with a transform.
         n : int, or one int for each input
             Of the grid.
         """
@@ -331,11 +333,12 @@ class ReferenceProblem(ABC):
         self, net: Callable[[Float64Array], FloatArray], n: int | Sequence[int]
     ) -> tuple[Float64Array, Float64Array]:
         points, exact = _on_grid(self, self._counts(n))
-        values = real_array(net(points), "the values of net")
+        given = self.network_points(points)
+        values = real_array(net(given), "the values of net")
         if values.shape != exact.shape:
             raise ValueError(
                 f"net must return an array of shape {exact.shape} for points of shape "
-                f"{points.shape}, got shape {values.shape}"
+                f"{given.shape}, got shape {values.shape}"
             )
         return values - exact, exact
 
