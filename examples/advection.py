@@ -38,7 +38,7 @@ def main() -> None:
         kanml.Network(layers),
         problem,
         SCHEDULE,
-        kanml.LBFGS(memory=100),
+        kanml.LBFGS(memory=300),
         callbacks=[lambda state: levels.update({state.level: state.network})],
     )
     for level, trained in levels.items():

@@ -23,25 +23,18 @@ def main() -> None:
         attention=kanml.RBA(mu=0.01),
     )
     problem = kanml.PINN("tx", [term], transform=lambda u, t, x: x**2 * np.cos(np.pi * x) + t * u)
-    space = kanml.SplineSpace.uniform(-1, 1, intervals=4, degree=4)
-    net = kanml.Network(
-        [
-            kanml.PeriodicEmbedding(2, {1: 2.0}),  # (t, x) -> (t, cos(pi x), sin(pi x))
-            kanml.Affine([2, 1, 1], [-1, 0, 0]),  # t from (0, 1) to (-1, 1)
-            kanml.SplineLayer(3, 8, space),
-            kanml.Activation("tanh"),
-            kanml.SplineLayer(8, 8, space),
-            kanml.Activation("tanh"),
-            kanml.SplineLayer(8, 1, space),
-        ]
-    )
+    front = [
+        kanml.PeriodicEmbedding(2, {1: 2.0}),  # (t, x) -> (t, cos(pi x), sin(pi x))
+        kanml.Affine([2, 1, 1], [-1, 0, 0]),  # t from (0, 1) to (-1, 1)
+    ]
+    kan = kanml.KAN([3, 8, 8, 1], degree=4, intervals=4, activation="tanh")
 
     levels = {}  # the network at the end of each level
     kanml.train(
-        net,
+        kanml.Network([*front, *kan.layers]),
         problem,
         SCHEDULE,
-        kanml.LBFGS(memory=100),
+        kanml.LBFGS(memory=300),
         callbacks=[lambda state: levels.update({state.level: state.network})],
     )
     exact = AllenCahn(eps=EPS)

@@ -25,21 +25,13 @@ def main() -> None:
         [kanml.Term("pde", points, lambda u: u.t + u * u.x - NU * u.xx)],
         transform=start_and_ends,
     )
-    space = kanml.SplineSpace.uniform(-1, 1, intervals=4, degree=4)
-    net = kanml.Network(
-        [
-            kanml.Affine.normalising([0, -1], [1, 1]),  # onto the domain of the splines
-            kanml.SplineLayer(2, 6, space),
-            kanml.Activation("tanh"),  # so that no value leaves the domain of the next layer
-            kanml.SplineLayer(6, 6, space),
-            kanml.Activation("tanh"),
-            kanml.SplineLayer(6, 1, space),
-        ]
-    )
+    onto_domain = kanml.Affine.normalising([0, -1], [1, 1])  # that of the splines
+    # tanh keeps values between the layers in their domain
+    kan = kanml.KAN([2, 6, 6, 1], degree=4, intervals=4, activation="tanh")
 
     levels = {}  # the network at the end of each level
     kanml.train(
-        net,
+        kanml.Network([onto_domain, *kan.layers]),
         problem,
         SCHEDULE,
         kanml.LBFGS(memory=50),

@@ -31,7 +31,7 @@ def main() -> None:
         net,
         problem,
         SCHEDULE,
-        kanml.LBFGS(memory=50),
+        kanml.LBFGS(memory=300),
         callbacks=[lambda state: levels.update({state.level: state.network})],
     )
     points = exact.grid(101)

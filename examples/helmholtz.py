@@ -26,17 +26,14 @@ def main() -> None:
         [kanml.Term("pde", points, residual)],
         transform=lambda u, x, y: (1 - x**2) * (1 - y**2) * u,
     )
-    space = kanml.SplineSpace.uniform(-1, 1, intervals=4, degree=5)
-    net = kanml.Network(
-        [kanml.SplineLayer(2, 8, space), kanml.Activation("tanh"), kanml.SplineLayer(8, 1, space)]
-    )
+    net = kanml.KAN([2, 8, 1], degree=5, intervals=4, activation="tanh")
 
     levels = {}  # the network at the end of each level
     kanml.train(
         net,
         problem,
         SCHEDULE,
-        kanml.LBFGS(memory=50),
+        kanml.LBFGS(memory=300),
         callbacks=[lambda state: levels.update({state.level: state.network})],
     )
     exact = Helmholtz(a1=1, a2=4, k=1)

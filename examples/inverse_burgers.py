@@ -29,18 +29,17 @@ def main() -> None:
     layers = kanml.KAN([2, 6, 1], degree=3, intervals=4).layers
     net = kanml.Network([kanml.Affine.normalising([0, -1], [1, 1]), *layers])
 
-    levels = {}  # the network at the end of each level
-    result = kanml.train(
+    levels = {}  # the state of training at the end of each level
+    kanml.train(
         net,
         problem,
         SCHEDULE,
-        kanml.LBFGS(memory=50),
-        callbacks=[lambda state: levels.update({state.level: state.network})],
+        kanml.LBFGS(memory=300),
+        callbacks=[lambda state: levels.update({state.level: state})],
     )
-    for level, trained in levels.items():
-        print(f"{4 * 2**level:3d} intervals: relative L2 error {exact.relative_l2(trained):.1e}")
-    nu = result.unknowns["nu"]
-    print(f"nu = {nu:.4f}, relative error {abs(nu / NU - 1):.1e}")
+    for level, state in levels.items():
+        error, nu = exact.relative_l2(state.network), state.unknowns["nu"]
+        print(f"{4 * 2**level:3d} intervals: relative L2 error {error:.1e}, nu = {nu:.4f}")
 
 
 if __name__ == "__main__":

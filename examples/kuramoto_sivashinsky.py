@@ -26,25 +26,18 @@ def main() -> None:
         [kanml.Term("pde", points, residual)],
         transform=lambda u, t, x: -np.sin(np.pi * x) + t * u,
     )
-    space = kanml.SplineSpace.uniform(-1, 1, intervals=4, degree=5)
-    net = kanml.Network(
-        [
-            kanml.PeriodicEmbedding(2, {1: 2.0}),  # (t, x) -> (t, cos(pi x), sin(pi x))
-            kanml.Affine([2, 1, 1], [-1, 0, 0]),  # t from (0, 1) to (-1, 1)
-            kanml.SplineLayer(3, 6, space),
-            kanml.Activation("tanh"),
-            kanml.SplineLayer(6, 6, space),
-            kanml.Activation("tanh"),
-            kanml.SplineLayer(6, 1, space),
-        ]
-    )
+    front = [
+        kanml.PeriodicEmbedding(2, {1: 2.0}),  # (t, x) -> (t, cos(pi x), sin(pi x))
+        kanml.Affine([2, 1, 1], [-1, 0, 0]),  # t from (0, 1) to (-1, 1)
+    ]
+    kan = kanml.KAN([3, 6, 6, 1], degree=5, intervals=4, activation="tanh")
 
     levels = {}  # the network at the end of each level
     kanml.train(
-        net,
+        kanml.Network([*front, *kan.layers]),
         problem,
         SCHEDULE,
-        kanml.LBFGS(memory=100),
+        kanml.LBFGS(memory=300),
         callbacks=[lambda state: levels.update({state.level: state.network})],
     )
     exact = KuramotoSivashinsky(ALPHA, BETA, GAMMA)

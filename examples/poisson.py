@@ -35,7 +35,7 @@ def main() -> None:
         net,
         problem,
         SCHEDULE,
-        kanml.LBFGS(memory=50),
+        kanml.LBFGS(memory=300),
         callbacks=[lambda state: levels.update({state.level: state.network})],
     )
     for level, trained in levels.items():

@@ -160,7 +160,7 @@ def test_mlp_and_kan_are_networks_of_the_layers_they_name():
     assert kinds == ["SplineLayer", *["Activation", "SplineLayer"] * 2]
     for net in map(with_random_parameters, (mlp, kan, bounded)):
         assert relative_error(net(x), reference_output(net, x)) <= 1e-13
-    with pytest.raises(ValueError, match="activation|kind"):
+    with pytest.raises(ValueError, match="softplus"):
         kanml.KAN([2, 4, 1], activation="softplus")
 
 
