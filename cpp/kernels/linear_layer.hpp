@@ -8,6 +8,21 @@
 
 namespace kanml::kernels {
 
+// Several sums at once: one sum would wait for each addition before the next.
+inline constexpr int lanes = 4;
+
+// The sum of a[q] b[q], in lanes that are added at the end.
+template <class T>
+T dot(index n, const T* a, const T* b) {
+  T sums[lanes] = {};
+  index q = 0;
+  for (; q + lanes <= n; q += lanes) {
+    for (int l = 0; l < lanes; ++l) sums[l] += a[q + l] * b[q + l];
+  }
+  for (; q < n; ++q) sums[0] += a[q] * b[q];
+  return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
 // y (samples, n_out) += x (samples, n_in) W (n_in, n_out)
 template <class T>
 void multiply_add(int samples, index n_in, index n_out, const T* x, const T* weights, T* y) {
@@ -59,10 +74,7 @@ void linear_backward(const LinearLayerView<T>& layer, int samples, const Directi
       }
       if (x_cotangent == nullptr) continue;
       for (index p = 0; p < n_in; ++p) {
-        const T* row = parameters + p * n_out;
-        T sum = T(0);
-        for (index q = 0; q < n_out; ++q) sum += row[q] * cys[q];
-        x_cotangent[m][s * n_in + p] = sum;
+        x_cotangent[m][s * n_in + p] = dot(n_out, parameters + p * n_out, cys);
       }
     }
   }
