@@ -29,13 +29,13 @@ def main() -> None:
             ),
         ],
     )
+    # onto (-1, 1)^2, the domain of the splines
+    onto_domain = kanml.Affine.normalising([0, 0], [1, 2 * np.pi])
     kan = kanml.KAN([2, 6, 1], degree=5, intervals=4)
-    # maps the points onto (-1, 1)^2, the domain of the splines
-    layers = [kanml.Affine.normalising([0, 0], [1, 2 * np.pi]), *kan.layers]
 
     levels = {}  # the network at the end of each level
     result = kanml.train(
-        kanml.Network(layers),
+        kanml.Network([onto_domain, *kan.layers]),
         problem,
         SCHEDULE,
         kanml.LBFGS(memory=300),

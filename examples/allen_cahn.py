@@ -11,7 +11,7 @@ import kanml
 from kanml.problems import AllenCahn
 
 EPS = 1e-4
-SCHEDULE = [600, 600, 600]  # steps on 4, 8, 16 intervals
+SCHEDULE = [550, 550, 550]  # steps on 4, 8, 16 intervals
 
 
 def main() -> None:
@@ -25,7 +25,7 @@ def main() -> None:
     problem = kanml.PINN("tx", [term], transform=lambda u, t, x: x**2 * np.cos(np.pi * x) + t * u)
     front = [
         kanml.PeriodicEmbedding(2, {1: 2.0}),  # (t, x) -> (t, cos(pi x), sin(pi x))
-        kanml.Affine([2, 1, 1], [-1, 0, 0]),  # t from (0, 1) to (-1, 1)
+        kanml.Affine([2, 1, 1], [-1, 0, 0]),  # t from (0, 1) to (-1, 1), where the splines live
     ]
     kan = kanml.KAN([3, 8, 8, 1], degree=4, intervals=4, activation="tanh")
 

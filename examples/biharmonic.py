@@ -27,11 +27,12 @@ def clamped(u, x, y):
 def main() -> None:
     exact = Biharmonic()
     problem = kanml.PINN("xy", [kanml.Term("pde", exact.grid(33), residual)], transform=clamped)
-    net = kanml.KAN([2, 4, 1], degree=5, intervals=4, domain=(0, 1))
+    onto_domain = kanml.Affine.normalising([0, 0], [1, 1])  # (-1, 1)^2, that of the splines
+    kan = kanml.KAN([2, 4, 1], degree=5, intervals=4, activation="tanh")
 
     levels = {}  # the network at the end of each level
     kanml.train(
-        net,
+        kanml.Network([onto_domain, *kan.layers]),
         problem,
         SCHEDULE,
         kanml.LBFGS(memory=300),

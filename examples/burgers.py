@@ -25,8 +25,7 @@ def main() -> None:
         [kanml.Term("pde", points, lambda u: u.t + u * u.x - NU * u.xx)],
         transform=start_and_ends,
     )
-    onto_domain = kanml.Affine.normalising([0, -1], [1, 1])  # that of the splines
-    # tanh keeps values between the layers in their domain
+    onto_domain = kanml.Affine.normalising([0, -1], [1, 1])  # (-1, 1)^2, that of the splines
     kan = kanml.KAN([2, 6, 6, 1], degree=4, intervals=4, activation="tanh")
 
     levels = {}  # the network at the end of each level

@@ -20,7 +20,7 @@ def residual(u, x, y):
 
 def main() -> None:
     # Points that do not move, since L-BFGS works best on one fixed loss.
-    points = kanml.Sampler([-1, -1], [1, 1], n=1500, method="sobol").points
+    points = kanml.Sampler([-1, -1], [1, 1], n=3000, method="sobol").points
     problem = kanml.PINN(
         "xy",
         [kanml.Term("pde", points, residual)],

@@ -26,12 +26,12 @@ def main() -> None:
         ],
         unknowns={"nu": 1.0},  # where its training starts
     )
-    layers = kanml.KAN([2, 6, 1], degree=3, intervals=4).layers
-    net = kanml.Network([kanml.Affine.normalising([0, -1], [1, 1]), *layers])
+    onto_domain = kanml.Affine.normalising([0, -1], [1, 1])  # (-1, 1)^2, that of the splines
+    kan = kanml.KAN([2, 6, 1], degree=3, intervals=4, activation="tanh")
 
     levels = {}  # the state of training at the end of each level
     kanml.train(
-        net,
+        kanml.Network([onto_domain, *kan.layers]),
         problem,
         SCHEDULE,
         kanml.LBFGS(memory=300),
@@ -39,7 +39,7 @@ def main() -> None:
     )
     for level, state in levels.items():
         error, nu = exact.relative_l2(state.network), state.unknowns["nu"]
-        print(f"{4 * 2**level:3d} intervals: relative L2 error {error:.1e}, nu = {nu:.4f}")
+        print(f"{4 * 2**level:3d} intervals: nu = {nu:.4f}, relative L2 error {error:.1e}")
 
 
 if __name__ == "__main__":

@@ -26,15 +26,12 @@ def main() -> None:
         [kanml.Term("pde", points, residual)],
         transform=lambda u, t, x: np.cos(np.pi * x) + t * u,
     )
-    front = [
-        kanml.PeriodicEmbedding(2, {1: 2.0}),  # (t, x) -> (t, cos(pi x), sin(pi x))
-        kanml.Affine([2, 1, 1], [-1, 0, 0]),  # t from (0, 1) to (-1, 1)
-    ]
+    circle = kanml.PeriodicEmbedding(2, {1: 2.0})  # (t, x) -> (t, cos(pi x), sin(pi x))
     kan = kanml.KAN([3, 8, 8, 1], degree=5, intervals=4, activation="tanh")
 
     levels = {}  # the network at the end of each level
     kanml.train(
-        kanml.Network([*front, *kan.layers]),
+        kanml.Network([circle, *kan.layers]),
         problem,
         SCHEDULE,
         kanml.LBFGS(memory=300),

@@ -28,7 +28,8 @@ def main() -> None:
     problem = kanml.PINN(
         "xy", [kanml.Term("pde", points, residual)], transform=zero_at_the_boundary
     )
-    net = kanml.KAN([2, 4, 1], degree=4, intervals=4)
+    # tanh keeps the values between the layers in (-1, 1), the domain of the splines
+    net = kanml.KAN([2, 4, 1], degree=4, intervals=4, activation="tanh")
 
     levels = {}  # the network at the end of each level
     kanml.train(

@@ -30,7 +30,8 @@ def flux_jump(u):
 
 def main() -> None:
     exact = PoissonInterface()
-    inside = exact.level_set(exact.grid(36))
+    sobol = kanml.Sampler([-1, -1], [1, 1], n=1500, method="sobol")
+    inside = exact.level_set(sobol.points)
     interface = exact.level_set(exact.equispaced("interface", 41))
     problem = kanml.PINN(
         "xyz",
