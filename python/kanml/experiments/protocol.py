@@ -138,8 +138,8 @@ def reproduce(protocol: Protocol, folder: Path, picture: Path) -> int:
     Returns
     -------
     int
-        The exit status: 1 if the folder belongs to other runs, or if the picture could not be
-        drawn for want of matplotlib.
+        The exit status: 1 if a run was interrupted, if the folder belongs to other runs, or if the
+        picture could not be drawn for want of matplotlib.
     """
     print(
         f"{inspect.cleandoc(protocol.introduction)}\n\nRuns are kept in {folder.resolve()}\n",
@@ -147,34 +147,11 @@ def reproduce(protocol: Protocol, folder: Path, picture: Path) -> int:
     )
     runs: dict[str, list[Run]] = {row.name: [] for row in protocol.rows}
     for seed in protocol.seeds:
-        problem = protocol.problem(seed)
         for row in protocol.rows:
-            print(f"seed {seed}, {row.name}", file=sys.stderr, flush=True)
-            place = folder / f"{re.sub('[^A-Za-z0-9]+', '-', row.name).strip('-')}-{seed}"
-            initial = problem.state()
-            try:
-                done = run(
-                    place,
-                    row.network(seed),
-                    problem,
-                    row.schedule,
-                    row.optimizer,
-                    protocol.error,
-                )
-            except ValueError as error:
-                print(f"{error}\nRemove {place} to start this run again.", file=sys.stderr)
-                return 1
-            problem.restore(initial)
-            if done.result.status == "interrupted":
-                print("Interrupted; the same command continues.", file=sys.stderr)
+            done = _run_row(protocol, row, seed, folder)
+            if done is None:
                 return 1
             runs[row.name].append(done)
-            print(
-                f"  seed {seed}  {row.name:24s}loss {done.result.history.loss[-1]:.2e}  "
-                f"relative L2 {done.errors[-1]:.2e}  ({done.result.history.seconds[-1]:.0f} s)"
-                + ("" if done.result.status == "completed" else f"  {done.result.message}"),
-                flush=True,
-            )
     _print_table(protocol, runs)
     try:
         _draw(protocol, {name: of_row[0] for name, of_row in runs.items()}, picture)
@@ -183,6 +160,29 @@ def reproduce(protocol: Protocol, folder: Path, picture: Path) -> int:
         return 1
     print(f"\nPicture: {picture.resolve()}")
     return 0
+
+
+def _run_row(protocol: Protocol, row: Row, seed: int, folder: Path) -> Run | None:
+    """Run a row with a seed and print a line; None, with the reason printed, if that failed."""
+    print(f"seed {seed}, {row.name}", file=sys.stderr, flush=True)
+    place = folder / f"{re.sub('[^A-Za-z0-9]+', '-', row.name).strip('-')}-{seed}"
+    problem, net = protocol.problem(seed), row.network(seed)
+    try:
+        done = run(place, net, problem, row.schedule, row.optimizer, protocol.error)
+    except ValueError as error:
+        print(f"{error}\nRemove {place} to start this run again.", file=sys.stderr)
+        return None
+    result = done.result
+    if result.status == "interrupted":
+        print("Interrupted; the same command continues.", file=sys.stderr)
+        return None
+    remark = "" if result.status == "completed" else f"  {result.message}"
+    print(
+        f"  seed {seed}  {row.name:24s}loss {result.history.last['loss']:.2e}  "
+        f"relative L2 {done.errors[-1]:.2e}  ({result.history.last['seconds']:.0f} s){remark}",
+        flush=True,
+    )
+    return done
 
 
 def _print_table(protocol: Protocol, runs: Mapping[str, Sequence[Run]]) -> None:
@@ -194,12 +194,12 @@ def _print_table(protocol: Protocol, runs: Mapping[str, Sequence[Run]]) -> None:
     )
     for row in protocol.rows:
         results = [done.result for done in runs[row.name]]
-        losses = [float(result.history.loss[-1]) for result in results]
+        losses = [result.history.last["loss"] for result in results]
         errors = [float(done.errors[-1]) for done in runs[row.name]]
-        seconds = statistics.mean(float(result.history.seconds[-1]) for result in results)
+        seconds = statistics.mean(result.history.last["seconds"] for result in results)
         print(
             f"{row.name:24s}{results[0].network.n_parameters:7d}"
-            f"{results[0].history.step[-1]:7d}{seconds:6.0f}  {row.paper:18s}"
+            f"{results[0].history.last['step']:7d}{seconds:6.0f}  {row.paper:18s}"
             f"{_with_deviation(losses):21s}{_with_deviation(errors):21s}"
         )
 
