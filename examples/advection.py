@@ -33,15 +33,9 @@ def main() -> None:
     onto_domain = kanml.Affine.normalising([0, 0], [1, 2 * np.pi])
     kan = kanml.KAN([2, 6, 1], degree=5, intervals=4)
 
-    levels = {}  # the network at the end of each level
-    result = kanml.train(
-        kanml.Network([onto_domain, *kan.layers]),
-        problem,
-        SCHEDULE,
-        kanml.LBFGS(memory=300),
-        callbacks=[lambda state: levels.update({state.level: state.network})],
-    )
-    for level, trained in levels.items():
+    net = kanml.Network([onto_domain, *kan.layers])
+    result = kanml.train(net, problem, SCHEDULE, kanml.LBFGS(memory=300))
+    for level, trained in enumerate(result.levels):
         print(f"{4 * 2**level:3d} intervals: relative L2 error {exact.relative_l2(trained):.1e}")
     print("loss by terms:", problem.losses(result.network))
 

@@ -29,16 +29,11 @@ def main() -> None:
     ]
     kan = kanml.KAN([3, 8, 8, 1], degree=4, intervals=4, activation="tanh")
 
-    levels = {}  # the network at the end of each level
-    kanml.train(
-        kanml.Network([*front, *kan.layers]),
-        problem,
-        SCHEDULE,
-        kanml.LBFGS(memory=300),
-        callbacks=[lambda state: levels.update({state.level: state.network})],
+    result = kanml.train(
+        kanml.Network([*front, *kan.layers]), problem, SCHEDULE, kanml.LBFGS(memory=300)
     )
     exact = AllenCahn(eps=EPS)
-    for level, trained in levels.items():
+    for level, trained in enumerate(result.levels):
         error = exact.relative_l2(partial(problem.solution, trained))
         print(f"{4 * 2**level:3d} intervals: relative L2 error {error:.1e}")
 

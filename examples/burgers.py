@@ -28,16 +28,11 @@ def main() -> None:
     onto_domain = kanml.Affine.normalising([0, -1], [1, 1])  # (-1, 1)^2, that of the splines
     kan = kanml.KAN([2, 6, 6, 1], degree=4, intervals=4, activation="tanh")
 
-    levels = {}  # the network at the end of each level
-    kanml.train(
-        kanml.Network([onto_domain, *kan.layers]),
-        problem,
-        SCHEDULE,
-        kanml.LBFGS(memory=50),
-        callbacks=[lambda state: levels.update({state.level: state.network})],
+    result = kanml.train(
+        kanml.Network([onto_domain, *kan.layers]), problem, SCHEDULE, kanml.LBFGS(memory=50)
     )
     exact = Burgers(nu=NU)
-    for level, trained in levels.items():
+    for level, trained in enumerate(result.levels):
         error = exact.relative_l2(partial(problem.solution, trained))
         print(f"{4 * 2**level:3d} intervals: relative L2 error {error:.1e}")
 

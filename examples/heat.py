@@ -28,19 +28,12 @@ def main() -> None:
     problem = kanml.PINN("tx", terms, outputs="Tq", transform=cold_ends)
     net = kanml.KAN([2, 4, 2], degree=3, intervals=4, domain=(0, 1))
 
-    levels = {}  # the network at the end of each level
-    kanml.train(
-        net,
-        problem,
-        SCHEDULE,
-        kanml.LBFGS(memory=300),
-        callbacks=[lambda state: levels.update({state.level: state.network})],
-    )
+    result = kanml.train(net, problem, SCHEDULE, kanml.LBFGS(memory=300))
 
     def temperature(trained, points):
         return problem.solution(trained, points)[:, :1]  # a column for each output
 
-    for level, trained in levels.items():
+    for level, trained in enumerate(result.levels):
         error = exact.relative_l2(partial(temperature, trained))
         print(f"{4 * 2**level:3d} intervals: relative L2 error {error:.1e}")
 

@@ -28,16 +28,9 @@ def main() -> None:
     )
     net = kanml.KAN([2, 8, 1], degree=5, intervals=4, activation="tanh")
 
-    levels = {}  # the network at the end of each level
-    kanml.train(
-        net,
-        problem,
-        SCHEDULE,
-        kanml.LBFGS(memory=300),
-        callbacks=[lambda state: levels.update({state.level: state.network})],
-    )
+    result = kanml.train(net, problem, SCHEDULE, kanml.LBFGS(memory=300))
     exact = Helmholtz(a1=1, a2=4, k=1)
-    for level, trained in levels.items():
+    for level, trained in enumerate(result.levels):
         error = exact.relative_l2(partial(problem.solution, trained))
         print(f"{4 * 2**level:3d} intervals: relative L2 error {error:.1e}")
 

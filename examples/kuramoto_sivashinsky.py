@@ -29,16 +29,11 @@ def main() -> None:
     circle = kanml.PeriodicEmbedding(2, {1: 2.0})  # (t, x) -> (t, cos(pi x), sin(pi x))
     kan = kanml.KAN([3, 6, 6, 1], degree=5, intervals=4, activation="tanh")
 
-    levels = {}  # the network at the end of each level
-    kanml.train(
-        kanml.Network([circle, *kan.layers]),
-        problem,
-        SCHEDULE,
-        kanml.LBFGS(memory=300),
-        callbacks=[lambda state: levels.update({state.level: state.network})],
+    result = kanml.train(
+        kanml.Network([circle, *kan.layers]), problem, SCHEDULE, kanml.LBFGS(memory=300)
     )
     exact = KuramotoSivashinsky(ALPHA, BETA, GAMMA)
-    for level, trained in levels.items():
+    for level, trained in enumerate(result.levels):
         error = exact.relative_l2(partial(problem.solution, trained))
         print(f"{4 * 2**level:3d} intervals: relative L2 error {error:.1e}")
 

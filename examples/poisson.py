@@ -31,15 +31,8 @@ def main() -> None:
     # tanh keeps the values between the layers in (-1, 1), the domain of the splines
     net = kanml.KAN([2, 4, 1], degree=4, intervals=4, activation="tanh")
 
-    levels = {}  # the network at the end of each level
-    kanml.train(
-        net,
-        problem,
-        SCHEDULE,
-        kanml.LBFGS(memory=300),
-        callbacks=[lambda state: levels.update({state.level: state.network})],
-    )
-    for level, trained in levels.items():
+    result = kanml.train(net, problem, SCHEDULE, kanml.LBFGS(memory=300))
+    for level, trained in enumerate(result.levels):
         error = exact.relative_l2(partial(problem.solution, trained))
         print(f"{4 * 2**level:3d} intervals: relative L2 error {error:.1e}")
 

@@ -56,6 +56,9 @@ def assert_same_run(left, right):
         assert same_bits(getattr(left.history, name), getattr(right.history, name)), name
     assert same_bits(left.network.parameters, right.network.parameters)
     assert repr(left.network) == repr(right.network)
+    for a, b in zip(left.levels, right.levels, strict=True):
+        assert repr(a) == repr(b)
+        assert same_bits(a.parameters, b.parameters)
     assert (np.diff(right.history.seconds) >= 0).all()
 
 

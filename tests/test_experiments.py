@@ -118,8 +118,8 @@ def test_an_interrupted_run_goes_on_with_the_same_bits(tmp_path):
     assert np.array_equal(second.result.network.parameters, whole.result.network.parameters)
     assert np.array_equal(second.steps, whole.steps)
     assert np.array_equal(second.errors, whole.errors)
-    assert [level.layers[0].spaces[0].intervals for level in second.levels] == [4, 8]
-    ends = [error(level) for level in second.levels]
+    assert [level.layers[0].spaces[0].intervals for level in second.result.levels] == [4, 8]
+    ends = [error(level) for level in second.result.levels]
     assert second.errors[second.steps == 10] == pytest.approx(ends[0], rel=1e-9)
     assert second.errors[-1] == ends[1]
 

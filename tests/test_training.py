@@ -105,6 +105,11 @@ def test_levels(optimizer):
     steps = [*range(6), *range(5, 10), *range(9, 13)]
     np.testing.assert_array_equal(result.history.step, steps)
     assert result.history.loss[-1] == problem().value_and_gradient(result.network)[0]
+    assert [intervals(net) for net in result.levels] == [[3, 3, 2], [6, 6, 4], [12, 12, 8]]
+    for level, net in enumerate(result.levels):
+        last = result.history.loss[result.history.level == level][-1]
+        assert last == problem().value_and_gradient(net)[0]
+    assert result.levels[-1] is result.network
 
 
 def algorithm_1(net, task, schedule, optimizer, how):

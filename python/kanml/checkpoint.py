@@ -32,6 +32,8 @@ class Snapshot:
     ----------
     network : Network
         On the present level.
+    coarser : tuple of Network
+        At the end of each level before.
     optimizer_state : State
         Parameters, loss and gradient, and the optimizer's memory.
     level : int
@@ -47,6 +49,7 @@ class Snapshot:
     """
 
     network: Network
+    coarser: tuple[Network, ...]
     optimizer_state: State
     level: int
     best_parameters: npt.NDArray[Any]
@@ -60,6 +63,7 @@ class Snapshot:
         arrays = {
             "network": self.network.parameters,
             "best_parameters": self.best_parameters,
+            **{f"coarser.{level}": net.parameters for level, net in enumerate(self.coarser)},
             **{f"history.{name}": column for name, column in self.history.arrays().items()},
         }
         values = {}
@@ -72,6 +76,7 @@ class Snapshot:
         description = {
             "kind": "checkpoint",
             "network": describe_network(self.network),
+            "coarser": [describe_network(net) for net in self.coarser],
             "level": self.level,
             "best_loss": self.best_loss,
             "optimizer_state": values,
@@ -105,6 +110,10 @@ def _snapshot(
     description: dict[str, Any], arrays: dict[str, npt.NDArray[Any]], optimizer: Optimizer[Any]
 ) -> Snapshot:
     network = network_from(description["network"], arrays["network"])
+    coarser = tuple(
+        network_from(described, arrays[f"coarser.{level}"])
+        for level, described in enumerate(description["coarser"])
+    )
     state_type = type(optimizer.init(network.parameters))
     fields = dict(description["optimizer_state"])
     fields.update(
@@ -121,6 +130,7 @@ def _snapshot(
     }
     return Snapshot(
         network=network,
+        coarser=coarser,
         optimizer_state=state_type(**fields),
         level=description["level"],
         best_parameters=arrays["best_parameters"],

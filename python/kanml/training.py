@@ -8,7 +8,7 @@ import reprlib
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -78,13 +78,16 @@ class Result:
         The status in words.
     unknowns : dict of str to float
         What the unknowns of the problem became, with the network.
+    levels : tuple of Network
+        At the end of each level, coarse to fine; the last one is `network`.
     """
 
     network: Network
     history: History
     status: Literal["completed", "stopped", "interrupted", "diverged"]
     message: str
-    unknowns: dict[str, float] = field(default_factory=dict)
+    unknowns: dict[str, float]
+    levels: tuple[Network, ...]
 
 
 def train(
@@ -215,6 +218,7 @@ class _Run:
         self.geometry = self.maps()
         self.require_finest_level()
         self.level = 0
+        self.coarser: tuple[Network, ...] = ()  # at the end of each level before
         self.state: State = optimizer.init(np.concatenate([net.parameters, start]))
         self.history = History()
         self.best = (math.inf, self.state.parameters)
@@ -293,9 +297,10 @@ class _Run:
         fine = self.net.refine()
         maps = transfer_maps(self.net, fine, self.optimizer.geometry, len(self.names))
         state = self.optimizer.transfer(self.state, maps, self.transfer_state)
+        coarser = (*self.coarser, self.split(self.state.parameters)[0])
         loss, parameters = self.best
-        self.best = (loss, maps.parameters(parameters))
-        self.net = fine
+        best = (loss, maps.parameters(parameters))
+        self.coarser, self.best, self.net = coarser, best, fine
         self.geometry = self.maps()
         self.level += 1
         self.state = state  # the same function: still the last good one, should evaluation fail
@@ -355,6 +360,7 @@ class _Run:
         loss, parameters = self.best
         return Snapshot(
             network=self.split(self.state.parameters)[0],
+            coarser=self.coarser,
             optimizer_state=self.state,
             level=self.level,
             best_parameters=parameters,
@@ -366,6 +372,7 @@ class _Run:
 
     def restore(self, snapshot: Snapshot) -> None:
         self.net = snapshot.network
+        self.coarser = snapshot.coarser
         self.geometry = self.maps()
         self.level = snapshot.level
         self.state = snapshot.optimizer_state
@@ -383,7 +390,8 @@ class _Run:
         """Return the result, with the present parameters if no others are given."""
         theta = self.state.parameters if parameters is None else parameters
         network, unknowns = self.split(theta)[0], self.unknowns(theta)
-        return Result(network, self.history, status, message, unknowns)
+        levels = (*self.coarser, network)
+        return Result(network, self.history, status, message, unknowns, levels)
 
     def show(self, bar: tqdm[Any]) -> None:
         done = sum(self.schedule[: self.level]) + self.state.level_step

@@ -215,7 +215,7 @@ def _draw(protocol: Protocol, runs: Mapping[str, Run], picture: Path) -> None:
     The columns are those of Figure 8 of the paper: solution, residual, Fourier transform of the
     residual, and a cross-section of that.
     """
-    equation, levels = protocol.equation, runs[protocol.shown].levels
+    equation, levels = protocol.equation, runs[protocol.shown].result.levels
     canvas = figure(16, 5 + 3 * len(levels))
     above, below = canvas.subfigures(2, 1, height_ratios=[5, 3 * len(levels)], squeeze=False)[:, 0]
     left, right = above.subplots(1, 2)

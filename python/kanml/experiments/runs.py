@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from kanml import io
 from kanml._validation import Float64Array
-from kanml.network import Network, load
+from kanml.network import Network
 from kanml.optim import Optimizer
 from kanml.problems import Problem
 from kanml.training import Result, TrainingState, train
@@ -34,18 +34,15 @@ class Run:
     steps : ndarray of int
         Where the error was measured; the last one is the end.
     errors : ndarray
-    levels : list of Network
-        At the end of each level.
     """
 
     result: Result
     steps: npt.NDArray[np.int64]
     errors: Float64Array
-    levels: list[Network]
 
 
 class Recorder:
-    """A callback that keeps a run in a folder, with its errors and the network of each level."""
+    """A callback that keeps a run in a folder, with its errors."""
 
     def __init__(self, folder: Path, schedule: Sequence[int], error: Error) -> None:
         self.checkpoint = folder / "checkpoint.kanml"
@@ -61,18 +58,12 @@ class Recorder:
     def _errors_file(self) -> Path:
         return self.folder / "errors.kanml"
 
-    def level_file(self, level: int) -> Path:
-        """Return where the network at the end of a level is kept."""
-        return self.folder / f"level-{level + 1}.kanml"
-
     def __call__(self, state: TrainingState) -> None:
         """Measure and write, every so many steps and at the end of each level."""
         level_ends = state.level_step == self.schedule[state.level]
         if state.step % self.every and not level_ends:
             return
         self.errors[state.step] = self.error(state.network)
-        if level_ends:
-            state.network.save(self.level_file(state.level))
         io.write(self._errors_file, {"kind": "errors"}, self.arrays())
         state.snapshot().save(self.checkpoint)  # last: what it needs is there
 
@@ -124,6 +115,4 @@ def run(
         resume=resume,
     )
     recorded = recorder.arrays()
-    levels = [recorder.level_file(level) for level in range(len(schedule))]
-    networks = [load(path) for path in levels if path.exists()]
-    return Run(result, recorded["step"], recorded["error"], networks)
+    return Run(result, recorded["step"], recorded["error"])

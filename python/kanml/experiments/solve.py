@@ -193,17 +193,15 @@ SETTINGS = {
 
 
 class Watch:
-    """A callback that measures the error now and then, and keeps the end of each level."""
+    """A callback that measures the error now and then."""
 
     def __init__(self, setting: Setting, problem: PINN) -> None:
         self.equation, self.problem = setting.equation, problem
         self.every = max(1, sum(setting.schedule) // MEASUREMENTS)
         self.seconds: list[float] = []
         self.errors: list[float] = []
-        self.ends: dict[int, tuple[Network, dict[str, float]]] = {}
 
     def __call__(self, state: TrainingState) -> None:
-        self.ends[state.level] = state.network, state.history.last
         if state.step % self.every == 0:
             self.seconds.append(state.history.last["seconds"])
             self.errors.append(self.relative_l2(state.network))
@@ -234,7 +232,7 @@ def solve(names: Sequence[str], picture: Path) -> int:
         problem, net = setting.problem(), setting.network()
         watches[name] = watch = Watch(setting, problem)
         result = train(net, problem, setting.schedule, OPTIMIZER, callbacks=[watch])
-        _print_levels(watch)
+        _print_levels(watch, result)
         if result.status != "completed":
             print(f"{name}: {result.message}", file=sys.stderr)
             return 1
@@ -253,13 +251,15 @@ def solve(names: Sequence[str], picture: Path) -> int:
     return 0
 
 
-def _print_levels(watch: Watch) -> None:
-    for trained, row in watch.ends.values():
-        spaces = [layer.spaces[0] for layer in trained.layers if isinstance(layer, SplineLayer)]
+def _print_levels(watch: Watch, result: Result) -> None:
+    history = result.history
+    for level, net in enumerate(result.levels):
+        space = next(layer for layer in net.layers if isinstance(layer, SplineLayer)).spaces[0]
+        row = np.flatnonzero(history.level == level)[-1]
         print(
-            f"  {spaces[0].intervals:4d} intervals {trained.n_parameters:6d} parameters"
-            f"{row['step']:7d} steps{row['seconds']:6.0f} s   loss {row['loss']:.1e}   "
-            f"relative L2 {watch.relative_l2(trained):.1e}",
+            f"  {space.intervals:4d} intervals {net.n_parameters:6d} parameters"
+            f"{history.step[row]:7d} steps{history.seconds[row]:6.0f} s   "
+            f"loss {history.loss[row]:.1e}   relative L2 {watch.relative_l2(net):.1e}",
             flush=True,
         )
     print()
