@@ -156,12 +156,17 @@ def test_mlp_and_kan_are_networks_of_the_layers_they_name():
     assert kan.n_parameters == (2 * 4 + 4 * 1) * (6 + 2)
     x = np.random.default_rng(0).uniform(-1, 2, (50, 2))
     bounded = kanml.KAN([2, 4, 3, 1], degree=2, intervals=6, domain=(-1, 2), activation="tanh")
+    domains = [layer.spaces[0].domain for layer in bounded.layers[::2]]
+    assert domains == [(-1, 2), (-1, 1), (-1, 1)]
+    unbounded = kanml.KAN([2, 4, 1], domain=(-1, 2), activation="silu")
+    assert unbounded.layers[2].spaces[0].domain == (-1, 2)
     kinds = [type(layer).__name__ for layer in bounded.layers]
     assert kinds == ["SplineLayer", *["Activation", "SplineLayer"] * 2]
     for net in map(with_random_parameters, (mlp, kan, bounded)):
         assert relative_error(net(x), reference_output(net, x)) <= 1e-13
-    with pytest.raises(ValueError, match="softplus"):
-        kanml.KAN([2, 4, 1], activation="softplus")
+    for widths in ([2, 4, 1], [2, 1]):
+        with pytest.raises(ValueError, match="softplus"):
+            kanml.KAN(widths, activation="softplus")
 
 
 # Derivatives

@@ -236,7 +236,7 @@ def expected_gradient(loss, net, unknowns=()):
 def test_loss_and_gradient(case):
     problem, net, loss = CASES[case]
     start = np.array(list(problem.unknowns.values()))
-    value, gradient = problem.value_and_gradient(net)
+    value, gradient = problem.value_and_gradient(net, problem.unknowns)
     assert isinstance(value, float)
     assert value == pytest.approx(expected_value(loss, net, start), rel=1e-12)
     assert gradient.shape == (net.n_parameters + start.size,)
@@ -249,10 +249,10 @@ def test_loss_and_gradient(case):
 @cases
 def test_residuals_and_losses_make_the_loss(case):
     problem, net, _ = CASES[case]
-    value, _ = problem.value_and_gradient(net)
-    r = problem.residuals(net)
+    value, _ = problem.value_and_gradient(net, problem.unknowns)
+    r = problem.residuals(net, problem.unknowns)
     assert r @ r == pytest.approx(value, rel=1e-13)
-    assert sum(problem.losses(net).values()) == pytest.approx(value, rel=1e-13)
+    assert sum(problem.losses(net, problem.unknowns).values()) == pytest.approx(value, rel=1e-13)
 
 
 @cases
@@ -261,10 +261,12 @@ def test_float32(case):
     single = with_random_parameters(
         kanml.Network(list(net.layers), dtype="float32"), seed=1
     ).with_parameters(net.parameters.astype(np.float32))
-    value, gradient = problem.value_and_gradient(net.with_parameters(single.parameters))
-    got, by_parameters = problem.value_and_gradient(single)
+    value, gradient = problem.value_and_gradient(
+        net.with_parameters(single.parameters), problem.unknowns
+    )
+    got, by_parameters = problem.value_and_gradient(single, problem.unknowns)
     assert by_parameters.dtype == np.float32
-    assert problem.residuals(single).dtype == np.float32
+    assert problem.residuals(single, problem.unknowns).dtype == np.float32
     assert got == pytest.approx(value, rel=2e-3)
     assert relative_error(by_parameters, gradient) <= 2e-3
 
@@ -275,10 +277,10 @@ def test_losses_are_the_same_whether_they_were_just_found_or_not(dtype):
     for options in ({}, {"attention": kanml.RBA(MU)}, {"batch_size": 7}):
         used, fresh = burgers(**options), burgers(**options)
         for problem in (used, fresh):
-            problem.advance(with_random_parameters(net, 5))
-        value, _ = used.value_and_gradient(net)
-        assert used.losses(net) == fresh.losses(net)
-        assert sum(used.losses(net).values()) == pytest.approx(value, rel=1e-15)
+            problem.advance(with_random_parameters(net, 5), problem.unknowns)
+        value, _ = used.value_and_gradient(net, used.unknowns)
+        assert used.losses(net, used.unknowns) == fresh.losses(net, fresh.unknowns)
+        assert sum(used.losses(net, used.unknowns).values()) == pytest.approx(value, rel=1e-15)
 
 
 def test_the_parts_of_burgers():
@@ -308,14 +310,14 @@ def test_same_bits_for_any_number_of_threads(dtype):
         unknowns={"a": 0.5},
     )
     net = every_layer(3, dtype=dtype)
-    problem.advance(net)
-    value, gradient = problem.value_and_gradient(net, num_threads=1)
-    residuals = problem.residuals(net, num_threads=1)
+    problem.advance(net, problem.unknowns)
+    value, gradient = problem.value_and_gradient(net, problem.unknowns, num_threads=1)
+    residuals = problem.residuals(net, problem.unknowns, num_threads=1)
     for threads in (2, 3, 8):
-        got = problem.value_and_gradient(net, num_threads=threads)
+        got = problem.value_and_gradient(net, problem.unknowns, num_threads=threads)
         assert got[0] == value
         assert same_bits(got[1], gradient)
-        assert same_bits(problem.residuals(net, num_threads=threads), residuals)
+        assert same_bits(problem.residuals(net, problem.unknowns, num_threads=threads), residuals)
 
 
 def test_more_points_than_fit_in_a_chunk():
@@ -340,6 +342,36 @@ def test_the_solution():
     expected = np.sin(np.pi * x) + t * (1 - x**2) * net(X)[:, 0]
     np.testing.assert_allclose(problem.solution(net, X)[:, 0], expected, rtol=0, atol=1e-14)
     assert same_bits(CASES["Burgers"][0].solution(net, X), net(X))
+
+
+def test_expressions_of_the_solution():
+    problem, net, _ = CASES["transform"]
+    t, x = X.T
+    d = net.derivatives(X, ["", "x"], "tx")
+    slope = np.pi * np.cos(np.pi * x) + t * ((1 - x**2) * d["x"][:, 0] - 2 * x * d[""][:, 0])
+    found = problem.evaluate(net, X, lambda w, x: (w.x, x))
+    np.testing.assert_allclose(found, np.stack([slope, x], axis=1), rtol=0, atol=1e-13)
+    residual = problem.terms[0].residual  # of one term, a mean over the points
+    np.testing.assert_allclose(
+        problem.evaluate(net, X, residual)[:, 0],
+        problem.residuals(net) * np.sqrt(len(X)),
+        rtol=1e-12,
+    )
+    with pytest.raises(ValueError, match=naming("order", "degree")):
+        problem.evaluate(network(degree=1), X, lambda u: u.xx)
+
+
+def test_unknowns_must_be_given():
+    problem, net, _ = CASES["unknowns"]
+    by_name = {"b": 0.4, "a": 2.0}
+    assert problem.losses(net, by_name) == problem.losses(net, [2.0, 0.4])
+    assert same_bits(problem.solution(net, X, by_name), net(X))
+    for method in (problem.value_and_gradient, problem.losses, problem.residuals):
+        for wrong in (None, {"a": 1.0}, {"a": 1.0, "c": 2.0}):
+            with pytest.raises(ValueError, match=naming("unknowns must give a, b")):
+                method(net, wrong)
+    with pytest.raises(ValueError, match=naming("unknowns must give a, b", "got nothing")):
+        problem.solution(net, X)
 
 
 # Steps: attention and minibatches
@@ -423,12 +455,12 @@ def moving():
 
 def test_evaluating_changes_nothing():
     net, problem = network(), moving()
-    problem.advance(net)
+    problem.advance(net, problem.unknowns)
     state = problem.state()
-    first = problem.value_and_gradient(net)
-    problem.residuals(net)
-    problem.losses(net)
-    second = problem.value_and_gradient(net)
+    first = problem.value_and_gradient(net, problem.unknowns)
+    problem.residuals(net, problem.unknowns)
+    problem.losses(net, problem.unknowns)
+    second = problem.value_and_gradient(net, problem.unknowns)
     assert problem.state() == state
     assert first[0] == second[0]
     assert same_bits(first[1], second[1])
@@ -438,19 +470,19 @@ def test_evaluating_changes_nothing():
 def test_state_and_restore(steps):
     net, problem = network(), moving()
     for _ in range(steps):
-        problem.advance(net)
+        problem.advance(net, problem.unknowns)
     text = json.dumps(problem.state())
     onward = []
     for _ in range(8):
-        onward.append(problem.residuals(net))
-        problem.advance(net)
+        onward.append(problem.residuals(net, problem.unknowns))
+        problem.advance(net, problem.unknowns)
     other = moving()
-    other.advance(net)
+    other.advance(net, other.unknowns)
     for target in (problem, other):
         target.restore(json.loads(text))
         for expected in onward:
-            assert same_bits(target.residuals(net), expected)
-            target.advance(net)
+            assert same_bits(target.residuals(net, target.unknowns), expected)
+            target.advance(net, target.unknowns)
 
 
 def test_a_sampler_draws_every_so_many_steps():
@@ -567,6 +599,7 @@ def test_arrays_are_copied():
 REFUSED = {
     "letter": (lambda u: u.q, {}, ("q",)),
     "argument": (lambda u, viscosity: u, {}, ("viscosity",)),
+    "no partner": (lambda u, u_partner: u - u_partner, {}, ("u_partner", "partner= of the term")),
     "nothing": (lambda u: None, {}, ("None",)),
     "array": (lambda u: np.ones(20), {}, ("array", "(20,)")),
     "condition": (lambda u: u > 0, {}, ("u > 0", "np.where")),
@@ -618,7 +651,10 @@ def test_refused_problems():
         ("tx", [], {}, ("terms", "none")),
         ("tx", [term, term], {}, ("terms", "different names", "'it'")),
         ("tx", [3], {}, ("terms[0]", "3")),
+        ("tx", term, {}, ("terms must be a sequence", "'it'")),
         ("tx", [term], {"outputs": "uu"}, ("u", "twice")),
+        ("tx", [term], {"outputs": "temp"}, ("t", "twice", "outputs=['temp']")),
+        ("tx", [term], {"unknowns": ["a"]}, ("unknowns must map names to numbers", "['a']")),
         ("tx", [term], {"outputs": "ux"}, ("x", "twice")),
         ("tx", [term], {"unknowns": {"u": 1.0}}, ("u", "twice")),
         ("tx", [term], {"unknowns": {"a": np.nan}}, ("a", "nan")),

@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_picture(spectrum, "spectrum")
     spectrum.set_defaults(run=_spectrum)
     for name in PDES:
-        pde = experiments.add_parser(name, help="section 5.2; runs that were interrupted continue")
+        pde = experiments.add_parser(name, help="section 5.2; hours, but interrupted runs continue")
         pde.add_argument("--quick", action="store_true", help="one seed, a tenth of the steps")
         pde.add_argument(
             "--folder",
@@ -72,7 +72,13 @@ def _parser() -> argparse.ArgumentParser:
         pde.set_defaults(run=_pde)
 
     solve = commands.add_parser("solve", help="solve reference problems with our own settings")
-    solve.add_argument("problems", nargs="*", metavar="PROBLEM", help="all by default")
+    solve.add_argument(
+        "problems",
+        nargs="*",
+        metavar="PROBLEM",
+        help="poisson-interface, helmholtz, burgers, burgers-shock, allen-cahn, korteweg-de-vries; "
+        "all by default, some ten minutes",
+    )
     _add_picture(solve, "solve")
     solve.set_defaults(run=_solve)
     return parser

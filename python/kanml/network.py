@@ -46,6 +46,7 @@ from kanml.transfer import BlockProlongation, Prolongation, prolongation
 __all__ = ["KAN", "MLP", "Block", "Network", "load"]
 
 
+RANGES = {"tanh": (-1.0, 1.0), "sin": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}  # of activations
 LAYER_TYPES = (SplineLayer, Linear, Activation, Affine, PeriodicEmbedding)
 
 
@@ -750,6 +751,8 @@ class Network:
     def _order(self, order: int, what: str = "order") -> int:
         """Check a Taylor order against the degrees of the spline layers."""
         order = integer(order, "order", 0)
+        if order > _core.max_taylor_order:
+            raise ValueError(f"{what} must be at most {_core.max_taylor_order}, got {order}")
         for i, layer in enumerate(self.layers):
             if isinstance(layer, SplineLayer) and layer.degree < order:
                 raise ValueError(
@@ -757,8 +760,6 @@ class Network:
                     f"derivatives vanish: order {order} needs degree {order} or more, but "
                     f"layers[{i}] has degree {layer.degree}"
                 )
-        if order > _core.max_taylor_order:
-            raise ValueError(f"{what} must be at most {_core.max_taylor_order}, got {order}")
         return order
 
     def _samples(self, value: npt.ArrayLike, name: str, columns: int) -> FloatArray:
@@ -792,15 +793,17 @@ class KAN(Network):
     intervals : int
         Knot intervals of every spline.
     domain : (float, float)
-        Domain of every spline.
+        Domain of every spline; after a bounded activation that of the first layer only, the others
+        living on what the activation takes values in.
     basis : {"spline", "relu"}
         What the parameters are coefficients of; see `SplineLayer`.
     extrapolation : {"linear", "polynomial", "clamp", "error"}
         What happens outside the domain; see `SplineLayer`.
     activation : {None, "sigmoid", "tanh", "relu", "silu", "sin"}
-        Between the layers; none by default. With "tanh" no value leaves the domain (-1, 1) of the
-        next layer. For differential equations that matters: beyond the domain the second derivative
-        of a spline is another one, and the loss jumps whenever a point passes the end.
+        Between the layers; none by default. With a bounded one no value leaves the domain of the
+        next layer, (-1, 1) for "tanh" and "sin", (0, 1) for "sigmoid". For differential equations
+        that matters: beyond the domain the second derivative of a spline is another one, and the
+        loss jumps whenever a point passes the end.
     seed, dtype, data
         As in `Network`.
 
@@ -837,11 +840,14 @@ class KAN(Network):
         ends = finite(real_array(domain, "domain"), "domain")
         if ends.shape != (2,) or not ends[0] < ends[1]:
             raise ValueError(f"domain must be two numbers a < b, got {domain!r}")
-        space = SplineSpace.uniform(float(ends[0]), float(ends[1]), intervals, degree)
+        low, high = ends.tolist()
+        between = [] if activation is None else [Activation(activation)]
         layers: list[Layer] = []
         for n_in, n_out in _pairs(widths):
             if layers and activation is not None:
-                layers.append(Activation(activation))
+                layers += between
+                low, high = RANGES.get(activation, (low, high))
+            space = SplineSpace.uniform(low, high, intervals, degree)
             layers.append(SplineLayer(n_in, n_out, space, basis=basis, extrapolation=extrapolation))
         super().__init__(layers, seed=seed, dtype=dtype, data=data)
 

@@ -87,7 +87,8 @@ class Protocol:
         introduction = inspect.cleandoc(self.introduction)
         return replace(
             self,
-            introduction=f"{introduction}\nBut quickly: one seed, a tenth of the steps.",
+            introduction=f"{introduction}\nBut quickly: one seed and a tenth of the "
+            "steps, which shows how it works; too few to compare the rows.",
             rows=tuple(rows),
             seeds=self.seeds[:1],
         )
@@ -187,7 +188,7 @@ def _run_row(protocol: Protocol, row: Row, seed: int, folder: Path) -> Run | Non
 
 def _print_table(protocol: Protocol, runs: Mapping[str, Sequence[Run]]) -> None:
     seeds = len(protocol.seeds)
-    print(f"\nMean (standard deviation) over {seeds} seed{'s' * (seeds > 1)}.")
+    print(f"\nMean (standard deviation) over {seeds} seeds." if seeds > 1 else "\nOne seed.")
     print(
         f"{'model':24s}{'params':>7s}{'steps':>7s}{'s':>6s}  {'paper: loss':18s}"
         f"{'kanml: loss':21s}{'kanml: relative L2':21s}"
@@ -205,8 +206,8 @@ def _print_table(protocol: Protocol, runs: Mapping[str, Sequence[Run]]) -> None:
 
 
 def _with_deviation(values: Sequence[float]) -> str:
-    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
-    return f"{statistics.mean(values):.2e} ({deviation:.1e})"
+    deviation = f" ({statistics.stdev(values):.1e})" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.2e}{deviation}"
 
 
 def _draw(protocol: Protocol, runs: Mapping[str, Run], picture: Path) -> None:

@@ -105,6 +105,7 @@ def run(
     folder.mkdir(parents=True, exist_ok=True)
     recorder = Recorder(folder, schedule, error)
     resume = recorder.checkpoint if recorder.checkpoint.exists() else None
+    finished = sum(schedule) in recorder.errors
     result = train(
         net,
         problem,
@@ -113,6 +114,7 @@ def run(
         transfer_state="reset",
         callbacks=[recorder],
         resume=resume,
+        progress=not finished,
     )
     recorded = recorder.arrays()
     return Run(result, recorded["step"], recorded["error"])

@@ -222,7 +222,7 @@ def solve(names: Sequence[str], picture: Path) -> int:
     """
     print(
         "Errors on 201 x 201 points: relative to the solution in L2, and the largest one. Seconds\n"
-        f"of {get_num_threads()} threads on this machine, with the time to measure errors.\n"
+        f"with {get_num_threads()} thread(s) on this machine, with the time to measure errors.\n"
     )
     watches: dict[str, Watch] = {}
     summary = []

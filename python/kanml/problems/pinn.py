@@ -22,6 +22,7 @@ __all__ = ["PINN", "RBA", "Term"]
 
 CHUNK = 4096  # points that are in memory together
 Residual: TypeAlias = Callable[..., Any]
+Unknowns: TypeAlias = Mapping[str, float] | npt.ArrayLike
 
 
 @dataclass(frozen=True)
@@ -511,12 +512,13 @@ class PINN:
         The outputs of the network: a letter each, or names.
     unknowns : mapping of str to float
         Scalars of the equations that are trained with the network, and where they start. Residuals
-        receive them by name; `Result.unknowns` holds what they became.
+        receive them by name; `Result.unknowns` holds what they became. Methods take their values
+        as `unknowns`.
     transform : callable, optional
         Makes the solution of the network's outputs, for conditions that hold exactly:
         ``lambda u, t, x: -np.sin(np.pi * x) + t * (1 - x**2) * u``. Called with outputs, inputs and
         unknowns by name; returns one expression, or a tuple with one for each output. Residuals
-        see its results in the place of the outputs. `solution` evaluates it.
+        see its results in the place of the outputs. `solution` and `evaluate` apply it.
     reduce : callable, optional
         Maps the dictionary of sums (see `sums`) before means are taken; for samples that live in
         several processes. The identity by default.
@@ -552,6 +554,8 @@ class PINN:
     ) -> None:
         if not isinstance(inputs, str) or not inputs:
             raise TypeError(f"inputs must be a string, a letter for each input, got {inputs!r}")
+        if unknowns is not None and not isinstance(unknowns, Mapping):
+            raise TypeError(f"unknowns must map names to numbers, got {unknowns!r}")
         self.inputs = inputs
         self.outputs = tuple(outputs)
         self.unknowns = {
@@ -563,12 +567,17 @@ class PINN:
             if not isinstance(name, str) or not name.isidentifier():
                 raise ValueError(f"inputs, outputs and unknowns must be names, got {name!r}")
             if names.count(name) > 1:
+                hint = ""
+                if isinstance(outputs, str) and len(outputs) > 1:
+                    hint = f"; a single output of this name is outputs=[{outputs!r}]"
                 raise ValueError(
                     f"{name!r} stands twice among inputs {inputs!r}, outputs {self.outputs} and "
-                    f"unknowns {tuple(self.unknowns)}"
+                    f"unknowns {tuple(self.unknowns)}{hint}"
                 )
         self.transform = transform
         self.reduce = reduce if reduce is not None else lambda sums: sums
+        if not isinstance(terms, Sequence):
+            raise TypeError(f"terms must be a sequence of Terms, got {terms!r}")
         terms = tuple(terms)
         if not terms:
             raise ValueError("terms must hold at least one Term, got none")
@@ -586,7 +595,7 @@ class PINN:
     def value_and_gradient(
         self,
         net: Network,
-        unknowns: npt.ArrayLike | None = None,
+        unknowns: Unknowns | None = None,
         *,
         num_threads: int | None = None,
     ) -> tuple[float, FloatArray]:
@@ -595,8 +604,8 @@ class PINN:
         Parameters
         ----------
         net : Network
-        unknowns : array_like, shape (number of unknowns,), optional
-            Their values; where they start by default.
+        unknowns : array_like, shape (number of unknowns,), or mapping of str to float
+            Needed if the problem has any.
 
         Returns
         -------
@@ -615,7 +624,7 @@ class PINN:
     def sums(
         self,
         net: Network,
-        unknowns: npt.ArrayLike | None = None,
+        unknowns: Unknowns | None = None,
         *,
         num_threads: int | None = None,
     ) -> dict[str, Any]:
@@ -642,11 +651,18 @@ class PINN:
     def losses(
         self,
         net: Network,
-        unknowns: npt.ArrayLike | None = None,
+        unknowns: Unknowns | None = None,
         *,
         num_threads: int | None = None,
     ) -> dict[str, float]:
-        """Return what each term contributes to the loss."""
+        """Return what each term contributes to the loss.
+
+        Parameters
+        ----------
+        net : Network
+        unknowns : array_like or mapping of str to float
+            Needed if the problem has any, as `Result.unknowns`.
+        """
         values = self._values(net, unknowns)
         known = self._known(net, values)
         result = {}
@@ -659,11 +675,18 @@ class PINN:
     def residuals(
         self,
         net: Network,
-        unknowns: npt.ArrayLike | None = None,
+        unknowns: Unknowns | None = None,
         *,
         num_threads: int | None = None,
     ) -> FloatArray:
-        """Return the vector r of all terms, scaled such that ``r @ r`` is the loss."""
+        """Return the vector r of all terms, scaled such that ``r @ r`` is the loss.
+
+        Parameters
+        ----------
+        net : Network
+        unknowns : array_like or mapping of str to float
+            Needed if the problem has any, as `Result.unknowns`.
+        """
         values = self._values(net, unknowns)
         parts = []
         for traced in self._traced:
@@ -677,7 +700,7 @@ class PINN:
         self,
         net: Network,
         points: npt.ArrayLike,
-        unknowns: npt.ArrayLike | None = None,
+        unknowns: Unknowns | None = None,
         *,
         num_threads: int | None = None,
     ) -> FloatArray:
@@ -685,27 +708,65 @@ class PINN:
 
         Parameters
         ----------
+        net : Network
         points : array_like, shape (N, d)
+        unknowns : array_like or mapping of str to float
+            Needed if the problem has any, as `Result.unknowns`.
 
         Returns
         -------
         ndarray, shape (N, number of outputs)
         """
-        values = self._values(net, unknowns)
-        x = real_array(points, "points")
-        if x.ndim != 2 or x.shape[1] != len(self.inputs):
-            raise ValueError(f"points must have shape (N, {len(self.inputs)}), got {x.shape}")
-        if self.transform is None:
-            return net(x, num_threads=num_threads)
 
         def outputs(**fields: Expression) -> tuple[Expression, ...]:
             return tuple(fields[name] for name in self.outputs)
 
-        return _Traced(Term("solution", x, outputs), self).residuals(
-            net, values, num_threads=num_threads
-        )
+        return self.evaluate(net, points, outputs, unknowns, num_threads=num_threads)
 
-    def advance(self, net: Network, unknowns: npt.ArrayLike | None = None) -> bool:
+    def evaluate(
+        self,
+        net: Network,
+        points: npt.ArrayLike,
+        function: Residual,
+        unknowns: Unknowns | None = None,
+        *,
+        num_threads: int | None = None,
+    ) -> FloatArray:
+        """Return an expression of the solution and its derivatives at points.
+
+        Parameters
+        ----------
+        net : Network
+        points : array_like, shape (N, d)
+        function : callable
+            As the residual of a `Term`: ``lambda u: (u.x, u.xx)``, or a residual at other points.
+        unknowns : array_like or mapping of str to float
+            Needed if the problem has any, as `Result.unknowns`.
+
+        Returns
+        -------
+        ndarray, shape (N, number of expressions)
+
+        Examples
+        --------
+        >>> import kanml
+        >>> import numpy as np
+        >>> x = np.linspace(0, 1, 9)[:, None]
+        >>> problem = kanml.PINN(
+        ...     "x", [kanml.Term("ode", x, lambda u: u.x - u)], transform=lambda u, x: 1 + x * u
+        ... )
+        >>> net = kanml.KAN([1, 1], domain=(0, 1))
+        >>> result = kanml.train(net, problem, [20, 20], progress=False)
+        >>> slope = problem.evaluate(result.network, [[1.0]], lambda u: u.x)
+        >>> bool(abs(slope[0, 0] - np.e) < 1e-4)
+        True
+        """
+        values = self._values(net, unknowns)
+        traced = _Traced(Term("at points", points, function), self)
+        traced.require_fit(net)
+        return traced.residuals(net, values, num_threads=num_threads)
+
+    def advance(self, net: Network, unknowns: Unknowns | None = None) -> bool:
         """Take note of an accepted step: attention, minibatches, points drawn anew.
 
         Returns
@@ -778,7 +839,7 @@ class PINN:
                 digest.update(letter.encode() + np.asarray(vector, dtype=np.float64).tobytes())
         return digest.hexdigest()
 
-    def _values(self, net: Network, unknowns: npt.ArrayLike | None) -> Float64Array:
+    def _values(self, net: Network, unknowns: Unknowns | None) -> Float64Array:
         """Check the network, and return the values of the unknowns."""
         if net.n_in != len(self.inputs) or net.n_out != len(self.outputs):
             raise ValueError(
@@ -788,7 +849,15 @@ class PINN:
         for traced in self._traced:
             traced.require_fit(net)
         if unknowns is None:
-            return np.array(list(self.unknowns.values()), dtype=np.float64)
+            unknowns = {}
+        if isinstance(unknowns, Mapping):
+            if unknowns.keys() != self.unknowns.keys():
+                needed, given = ", ".join(self.unknowns), ", ".join(unknowns)
+                raise ValueError(
+                    f"unknowns must give {needed or 'nothing'}, for instance by result.unknowns, "
+                    f"got {given or 'nothing'}"
+                )
+            unknowns = [unknowns[name] for name in self.unknowns]
         values = np.asarray(real_array(unknowns, "unknowns"), dtype=np.float64)
         if values.shape != (len(self.unknowns),):
             raise ValueError(
@@ -820,5 +889,7 @@ def _called(function: Residual, fields: Mapping[str, Expression], what: str) -> 
         elif name in fields:
             arguments[name] = fields[name]
         elif parameter.default is inspect.Parameter.empty:
-            raise TypeError(f"the {what} asks for {name!r}, which is none of {', '.join(fields)}")
+            hint = "; partner= of the term is missing" if name.endswith("_partner") else ""
+            known = ", ".join(fields)
+            raise TypeError(f"the {what} asks for {name!r}, which is none of {known}{hint}")
     return function(**arguments)
