@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from kanml.history import History, IntArray
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 __all__ = [
     "figure",
@@ -56,21 +57,54 @@ def plot_convergence(axes: Axes, histories: Mapping[str, History]) -> None:
     """
     for name, history in histories.items():
         (line,) = axes.semilogy(history.evaluations, history.loss, label=name)
-        refinements = np.flatnonzero(np.diff(history.level) > 0) + 1
-        axes.semilogy(
-            history.evaluations[refinements],
-            history.loss[refinements],
-            "o",
-            color=line.get_color(),
-            markerfacecolor="white",
-        )
-        for i in refinements:
-            axes.axvline(history.evaluations[i], color=line.get_color(), lw=0.6, ls=":")
+        rows = _refinements(history)
+        _mark(axes, line, history.evaluations[rows], history.loss[rows])
     axes.set_xlabel("evaluations of loss and gradient")
     axes.set_ylabel("loss")
     axes.set_title("Convergence; circles mark refinements")
     axes.legend(fontsize="small")
     axes.grid(alpha=0.3)
+
+
+def plot_errors(
+    axes: Axes,
+    errors: Mapping[str, tuple[History, npt.ArrayLike, npt.ArrayLike]],
+    against: Literal["step", "seconds"],
+) -> None:
+    """Plot relative errors of solutions in the course of training, with every refinement marked.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    errors : mapping of str to (History, array_like of int, array_like)
+        By name of a run: its history, the steps after which the error was measured, the errors.
+    against : {"step", "seconds"}
+    """
+    for name, (history, steps, values) in errors.items():
+        when = getattr(history, against)
+        measured = when[np.searchsorted(history.step, steps)]
+        (line,) = axes.semilogy(measured, np.asarray(values), label=name)
+        refined = when[_refinements(history)]
+        _mark(axes, line, refined, np.interp(refined, measured, np.asarray(values)))
+    axes.set_xlabel({"step": "steps", "seconds": "seconds"}[against])
+    axes.set_ylabel("relative $L_2$ error")
+    axes.set_title("Error of the solution; circles mark refinements")
+    axes.legend(fontsize="small")
+    axes.grid(alpha=0.3)
+
+
+def _refinements(history: History) -> IntArray:
+    """Return the rows of a history that follow a refinement."""
+    return np.flatnonzero(np.diff(history.level) > 0) + 1
+
+
+def _mark(axes: Axes, line: Line2D, x: npt.ArrayLike, y: npt.ArrayLike) -> None:
+    """Draw a circle at each of some points of a line, and a dotted line through it."""
+    axes.semilogy(
+        np.asarray(x), np.asarray(y), "o", color=line.get_color(), markerfacecolor="white"
+    )
+    for position in np.asarray(x):
+        axes.axvline(position, color=line.get_color(), lw=0.6, ls=":")
 
 
 def plot_surface(
@@ -96,28 +130,6 @@ def plot_surface(
     axes.set_title(title)
     axes.set_xlabel(letters[0])
     axes.set_ylabel(letters[1])
-
-
-def plot_errors(
-    axes: Axes, errors: Mapping[str, tuple[npt.ArrayLike, npt.ArrayLike]], label: str
-) -> None:
-    """Plot relative errors of solutions in the course of training.
-
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-    errors : mapping of str to (array_like, array_like)
-        By name of a run: steps or seconds, and the errors there.
-    label : str
-        What the first are.
-    """
-    for name, (when, values) in errors.items():
-        axes.semilogy(np.asarray(when), np.asarray(values), label=name)
-    axes.set_xlabel(label)
-    axes.set_ylabel("relative $L_2$ error")
-    axes.set_title("Error of the solution")
-    axes.legend(fontsize="small")
-    axes.grid(alpha=0.3)
 
 
 def plot_decay(axes: Axes, values: Float64Array, label: str, title: str) -> None:

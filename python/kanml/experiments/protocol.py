@@ -221,7 +221,8 @@ def _draw(protocol: Protocol, runs: Mapping[str, Run], picture: Path) -> None:
     above, below = canvas.subfigures(2, 1, height_ratios=[5, 3 * len(levels)], squeeze=False)[:, 0]
     left, right = above.subplots(1, 2)
     plot_convergence(left, {name: done.result.history for name, done in runs.items()})
-    plot_errors(right, {name: (done.steps, done.errors) for name, done in runs.items()}, "steps")
+    errors = {name: (done.result.history, done.steps, done.errors) for name, done in runs.items()}
+    plot_errors(right, errors, "step")
 
     shape = (POINTS, POINTS)
     residuals = equation.pinn({"volume": equation.grid(POINTS)}, reduction="sum")

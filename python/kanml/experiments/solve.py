@@ -198,12 +198,12 @@ class Watch:
     def __init__(self, setting: Setting, problem: PINN) -> None:
         self.equation, self.problem = setting.equation, problem
         self.every = max(1, sum(setting.schedule) // MEASUREMENTS)
-        self.seconds: list[float] = []
+        self.steps: list[int] = []
         self.errors: list[float] = []
 
     def __call__(self, state: TrainingState) -> None:
         if state.step % self.every == 0:
-            self.seconds.append(state.history.last["seconds"])
+            self.steps.append(state.step)
             self.errors.append(self.relative_l2(state.network))
 
     def relative_l2(self, net: Network) -> float:
@@ -224,24 +224,24 @@ def solve(names: Sequence[str], picture: Path) -> int:
         "Errors on 201 x 201 points: relative to the solution in L2, and the largest one. Seconds\n"
         f"with {get_num_threads()} thread(s) on this machine, with the time to measure errors.\n"
     )
-    watches: dict[str, Watch] = {}
+    errors = {}
     summary = []
     for name in names:
         setting = SETTINGS[name]
         print(f"{name}: {setting.about}", flush=True)
         problem, net = setting.problem(), setting.network()
-        watches[name] = watch = Watch(setting, problem)
+        watch = Watch(setting, problem)
         result = train(net, problem, setting.schedule, OPTIMIZER, callbacks=[watch])
         _print_levels(watch, result)
         if result.status != "completed":
             print(f"{name}: {result.message}", file=sys.stderr)
             return 1
+        errors[name] = result.history, watch.steps, watch.errors
         summary.append(_summary(name, setting, watch, result))
     columns = ("parameters", "seconds", "relative L2", "largest error")
     print("\n".join([f"{'problem':20s}" + "".join(f"{c:>15s}" for c in columns), *summary]))
     try:
         canvas = figure(8, 5)
-        errors = {name: (watch.seconds, watch.errors) for name, watch in watches.items()}
         plot_errors(canvas.subplots(), errors, "seconds")
         canvas.savefig(picture, dpi=120)
     except ModuleNotFoundError as error:
