@@ -349,8 +349,10 @@ def test_expressions_of_the_solution():
     t, x = X.T
     d = net.derivatives(X, ["", "x"], "tx")
     slope = np.pi * np.cos(np.pi * x) + t * ((1 - x**2) * d["x"][:, 0] - 2 * x * d[""][:, 0])
-    found = problem.evaluate(net, X, lambda w, x: (w.x, x))
-    np.testing.assert_allclose(found, np.stack([slope, x], axis=1), rtol=0, atol=1e-13)
+    along = np.stack([0 * x, 2 * x], axis=1)
+    found = problem.evaluate(net, X, lambda w, x: (w.x, w.s, x), directions={"s": along})
+    expected = np.stack([slope, 2 * x * slope, x], axis=1)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-13)
     residual = problem.terms[0].residual  # of one term, a mean over the points
     np.testing.assert_allclose(
         problem.evaluate(net, X, residual)[:, 0],

@@ -730,6 +730,7 @@ class PINN:
         function: Residual,
         unknowns: Unknowns | None = None,
         *,
+        directions: Mapping[str, npt.ArrayLike] | None = None,
         num_threads: int | None = None,
     ) -> FloatArray:
         """Return an expression of the solution and its derivatives at points.
@@ -742,6 +743,8 @@ class PINN:
             As the residual of a `Term`: ``lambda u: (u.x, u.xx)``, or a residual at other points.
         unknowns : array_like or mapping of str to float
             Needed if the problem has any, as `Result.unknowns`.
+        directions : mapping of str to array_like, shape (d,) or (N, d), optional
+            Further letters, as those of a `Term`.
 
         Returns
         -------
@@ -762,7 +765,8 @@ class PINN:
         True
         """
         values = self._values(net, unknowns)
-        traced = _Traced(Term("at points", points, function), self)
+        term = Term("at points", points, function, directions=directions or {})
+        traced = _Traced(term, self)
         traced.require_fit(net)
         return traced.residuals(net, values, num_threads=num_threads)
 
