@@ -9,53 +9,61 @@
 
 namespace kanml::kernels {
 
-// The composition weights of one direction at one entry; those above its order are zero.
+// The composition weights of one direction at one entry. `x` are its planes, from order 1 on.
 template <class T, int Order>
-void curve_weights(index entry, int order, int plane, const T* const* x,
-                   T (&composition)[Order + 1][Order + 1]) {
+void curve_weights(index entry, const T* const* x, T (&composition)[Order + 1][Order + 1]) {
   T curve[Order + 1] = {};
-  for (int m = 1; m <= order; ++m) curve[m] = x[plane + m - 1][entry];
+  for (int m = 1; m <= Order; ++m) curve[m] = x[m - 1][entry];
   point::composition_weights<T, Order>(curve, composition);
 }
 
 // Entry `to` of y becomes the composition of f, given by its derivatives, with entry `from` of x.
 template <class T, int Order>
-void apply_derivatives(const Directions& directions, const T (&f)[Order + 1], index from,
-                       const T* const* x, index to, T* const* y) {
+[[gnu::always_inline]] inline void apply_derivatives(const Directions& directions,
+                                                     const T (&f)[Order + 1], index from,
+                                                     const T* const* x, index to, T* const* y) {
   y[0][to] = f[0];
   for (int d = 0; d < directions.count; ++d) {
-    T composition[Order + 1][Order + 1];
-    curve_weights<T, Order>(from, directions.orders[d], directions.planes[d], x, composition);
-    for (int m = 1; m <= directions.orders[d]; ++m) {
-      T sum = T(0);
-      for (int r = 1; r <= m; ++r) sum += composition[r][m] * f[r];
-      y[directions.planes[d] + m - 1][to] = sum;
-    }
+    const int plane = directions.planes[d];
+    for_order<Order>(
+        directions.orders[d], [&](auto order) __attribute__((always_inline)) {
+          T composition[order + 1][order + 1];
+          curve_weights<T, order>(from, x + plane, composition);
+          for (int m = 1; m <= order; ++m) {
+            T sum = T(0);
+            for (int r = 1; r <= m; ++r) sum += composition[r][m] * f[r];
+            y[plane + m - 1][to] = sum;
+          }
+        });
   }
 }
 
 // The adjoint, added to the cotangent of x. With v_m the Taylor coefficients of f' along the curve:
 // cx_l += sum_{m >= l} v_{m-l} cy_m.
 template <class T, int Order>
-void add_cotangents(const Directions& directions, const T (&f)[Order + 2], index from,
-                    const T* const* x, index to, const T* const* y_cotangent,
-                    T* const* x_cotangent) {
+[[gnu::always_inline]] inline void add_cotangents(const Directions& directions,
+                                                  const T (&f)[Order + 2], index from,
+                                                  const T* const* x, index to,
+                                                  const T* const* y_cotangent,
+                                                  T* const* x_cotangent) {
   T by_value = y_cotangent[0][to] * f[1];
   for (int d = 0; d < directions.count; ++d) {
-    const int order = directions.orders[d];
     const int plane = directions.planes[d];
-    T composition[Order + 1][Order + 1];
-    curve_weights<T, Order>(from, order, plane, x, composition);
-    T v[Order + 1] = {f[1]};
-    for (int m = 1; m <= order; ++m) {
-      for (int r = 1; r <= m; ++r) v[m] += composition[r][m] * f[r + 1];
-    }
-    for (int m = 1; m <= order; ++m) by_value += v[m] * y_cotangent[plane + m - 1][to];
-    for (int l = 1; l <= order; ++l) {
-      T sum = T(0);
-      for (int m = l; m <= order; ++m) sum += v[m - l] * y_cotangent[plane + m - 1][to];
-      x_cotangent[plane + l - 1][from] += sum;
-    }
+    for_order<Order>(
+        directions.orders[d], [&](auto order) __attribute__((always_inline)) {
+          T composition[order + 1][order + 1];
+          curve_weights<T, order>(from, x + plane, composition);
+          T v[order + 1] = {f[1]};
+          for (int m = 1; m <= order; ++m) {
+            for (int r = 1; r <= m; ++r) v[m] += composition[r][m] * f[r + 1];
+          }
+          for (int m = 1; m <= order; ++m) by_value += v[m] * y_cotangent[plane + m - 1][to];
+          for (int l = 1; l <= order; ++l) {
+            T sum = T(0);
+            for (int m = l; m <= order; ++m) sum += v[m - l] * y_cotangent[plane + m - 1][to];
+            x_cotangent[plane + l - 1][from] += sum;
+          }
+        });
   }
   x_cotangent[0][from] += by_value;
 }

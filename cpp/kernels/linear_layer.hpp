@@ -23,16 +23,33 @@ T dot(index n, const T* a, const T* b) {
   return (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
+// target (n) += sum_i factors[i stride] rows_i, i = 0 .. count - 1, the rows (count, n) in order.
+// Several at a time: target is then loaded and stored once for all of them.
+template <class T>
+void add_combination(index count, const T* factors, index stride, const T* rows, index n,
+                     T* __restrict target) {
+  index i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    const T a = factors[i * stride];
+    const T b = factors[(i + 1) * stride];
+    const T c = factors[(i + 2) * stride];
+    const T d = factors[(i + 3) * stride];
+    const T* row = rows + i * n;
+    for (index q = 0; q < n; ++q) {
+      target[q] = target[q] + a * row[q] + b * row[n + q] + c * row[2 * n + q] + d * row[3 * n + q];
+    }
+  }
+  for (; i < count; ++i) {
+    const T a = factors[i * stride];
+    for (index q = 0; q < n; ++q) target[q] += a * rows[i * n + q];
+  }
+}
+
 // y (samples, n_out) += x (samples, n_in) W (n_in, n_out)
 template <class T>
 void multiply_add(int samples, index n_in, index n_out, const T* x, const T* weights, T* y) {
   for (int s = 0; s < samples; ++s) {
-    T* ys = y + s * n_out;
-    for (index p = 0; p < n_in; ++p) {
-      const T xp = x[s * n_in + p];
-      const T* row = weights + p * n_out;
-      for (index q = 0; q < n_out; ++q) ys[q] += xp * row[q];
-    }
+    add_combination(n_in, x + s * n_in, 1, weights, n_out, y + s * n_out);
   }
 }
 
@@ -65,16 +82,15 @@ void linear_backward(const LinearLayerView<T>& layer, int samples, const Directi
   const index n_in = layer.n_in;
   const index n_out = layer.n_out;
   for (int m = 0; m < directions.n_planes; ++m) {
+    for (index p = 0; p < n_in; ++p) {
+      add_combination(samples, x[m] + p, n_in, y_cotangent[m], n_out,
+                      parameter_gradient + p * n_out);
+    }
+    if (x_cotangent == nullptr) continue;
     for (int s = 0; s < samples; ++s) {
-      const T* cys = y_cotangent[m] + s * n_out;
       for (index p = 0; p < n_in; ++p) {
-        const T xp = x[m][s * n_in + p];
-        T* row = parameter_gradient + p * n_out;
-        for (index q = 0; q < n_out; ++q) row[q] += xp * cys[q];
-      }
-      if (x_cotangent == nullptr) continue;
-      for (index p = 0; p < n_in; ++p) {
-        x_cotangent[m][s * n_in + p] = dot(n_out, parameters + p * n_out, cys);
+        x_cotangent[m][s * n_in + p] =
+            dot(n_out, parameters + p * n_out, y_cotangent[m] + s * n_out);
       }
     }
   }

@@ -11,7 +11,6 @@
 #pragma once
 
 #include <algorithm>
-#include <type_traits>
 
 #include "kernels/table.hpp"
 #include "point/basis.hpp"
@@ -104,18 +103,6 @@ class Curves {
  private:
   T composition_[Order + 1][Order + 1][tile_size];
 };
-
-// Calls f(integral constant) for the number of planes in a group, 1 .. Order.
-template <int Order, class F>
-void for_group_size(int size, const F& f) {
-  if constexpr (Order >= 1) {
-    if (size == Order) {
-      f(std::integral_constant<int, Order>{});
-    } else {
-      for_group_size<Order - 1>(size, f);
-    }
-  }
-}
 
 // Calls f(first, integral constant) for outputs in blocks: of `block` while there are as many, then
 // one by one. With a constant number of outputs, sums stay in registers and become vectors.
@@ -232,7 +219,7 @@ Refusal spline_forward(const SplineLayerView<T>& layer, int samples, const Direc
         Weights<T, Degree> weights[Order];
         curves.fill(samples, directions.orders[d], x + plane, p, layer.n_in);
         curves.taylor(samples, directions.orders[d], basis.derivatives, weights);
-        for_group_size<Order>(directions.orders[d], [&](auto planes) {
+        for_order<Order>(directions.orders[d], [&](auto planes) {
           contract<T, Degree, planes>(samples, basis.first, weights, coefficients, layer.n_out,
                                       y + plane);
         });
@@ -280,7 +267,7 @@ Refusal spline_backward(const SplineLayerView<T>& layer, int samples, const Dire
         Weights<T, Degree> weights[Order];
         curves.fill(samples, order, x + plane, p, layer.n_in);
         curves.taylor(samples, order, values, weights);
-        for_group_size<Order>(order, [&](auto planes) {
+        for_order<Order>(order, [&](auto planes) {
           scatter<T, Degree, planes>(samples, basis.first, weights, y_cotangent + plane,
                                      layer.n_out, gradient);
           if (x_cotangent == nullptr) return;

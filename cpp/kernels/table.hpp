@@ -7,6 +7,7 @@
 #pragma once
 
 #include <array>
+#include <type_traits>
 
 #include "kanml/types.hpp"
 #include "point/basis.hpp"
@@ -23,6 +24,18 @@ struct Directions {
   const int* planes = nullptr;  // (count)
   int n_planes = 1;
 };
+
+// Calls f(integral constant) for an order of 1 .. Highest, so that loops over orders unroll.
+template <int Highest, class F>
+[[gnu::always_inline]] inline void for_order(int order, const F& f) {
+  if constexpr (Highest >= 1) {
+    if (order == Highest) {
+      f(std::integral_constant<int, Highest>{});
+    } else {
+      for_order<Highest - 1>(order, f);
+    }
+  }
+}
 
 template <class T>
 struct SplineLayerView {

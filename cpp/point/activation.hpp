@@ -31,11 +31,23 @@ inline void logistic_derivatives(T x, T (&f)[Top + 1]) {
 
 template <class T, int Top>
 inline void tanh_derivatives(T x, T (&f)[Top + 1]) {
-  const T t = std::tanh(x);
+  // From one exponential e = exp(-2 |x|), and without cancellation: tanh |x| = (1 - e) / (1 + e),
+  // and the slope 1 - tanh^2 is 4 e / (1 + e)^2.
+  const T size = std::fabs(x);
+  T e;
+  T difference;  // 1 - e
+  if (size < T(0.5)) {
+    difference = -std::expm1(-2 * size);
+    e = T(1) - difference;
+  } else {
+    e = std::exp(-2 * size);
+    difference = T(1) - e;
+  }
+  const T sum = T(1) + e;
+  const T t = std::copysign(difference / sum, x);
   f[0] = t;
   if constexpr (Top >= 1) {
-    const T sech = T(1) / std::cosh(x);
-    const T u = sech * sech;  // 1 - t^2 without cancellation
+    const T u = 4 * e / (sum * sum);
     const T t2 = t * t;
     f[1] = u;
     if constexpr (Top >= 2) f[2] = T(-2) * t * u;

@@ -59,9 +59,8 @@ PROTOCOL = Protocol(
     The paper prints pictures only. The signs of its equation are misprinted and eps is missing:
     this is the field's standard problem.
     What else it leaves open is chosen here as follows. mu = 1e-4. KAN ReLU is the same network,
-    trained in the geometry of its ReLU weights. The MLP has about as many parameters as the fine
-    KAN, tanh, and no bias of its output. Adam starts each level anew. Initialisation is kanml's
-    default.
+    trained in the geometry of its ReLU weights. The MLP has tanh, and no bias of its output. Adam
+    starts each level anew. Initialisation is kanml's default.
     """,
     equation=EQUATION,
     problem=problem,
@@ -74,8 +73,8 @@ PROTOCOL = Protocol(
             {},
         ),
         Row(
-            "MLP tanh [2,36,36,1]",
-            lambda seed: MLP([2, 36, 36, 1], activation="tanh", seed=seed),
+            "MLP tanh [2,20,20,1]",
+            lambda seed: MLP([2, 20, 20, 1], activation="tanh", seed=seed),
             (STEPS,),
             ADAM,
         ),
