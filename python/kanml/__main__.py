@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="*",
         metavar="PROBLEM",
         help="poisson-interface, helmholtz, burgers, burgers-shock, allen-cahn, korteweg-de-vries; "
-        "all by default, some ten minutes",
+        "all by default, some five minutes on two cores",
     )
     _add_picture(solve, "solve")
     solve.set_defaults(run=_solve)
