@@ -97,7 +97,7 @@ def loss_gradients() -> float:
     worst = 0.0
     for problem, net, loss in losses.CASES.values():
         unknowns = list(problem.unknowns.values())
-        _, gradient = problem.value_and_gradient(net)
+        _, gradient = problem.value_and_gradient(net, problem.unknowns)
         worst = max(worst, relative(gradient, losses.expected_gradient(loss, net, unknowns)))
     return worst
 
