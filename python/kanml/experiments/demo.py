@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from kanml.experiments.picture import draw_picture
 from kanml.experiments.regression import (
     COARSE,
     FINE,
@@ -56,13 +58,7 @@ def demo(picture: Path) -> int:
             return 1
     _print_table(results, data)
     _print_conclusion(results)
-    try:
-        _draw(results, data, picture)
-    except ModuleNotFoundError as error:
-        print(f"\nNo picture: {error}", file=sys.stderr)
-        return 1
-    print(f"\nPicture: {picture.resolve()}")
-    return 0
+    return draw_picture(picture, partial(_draw, results, data))
 
 
 def _grids(intervals: int, levels: int) -> str:

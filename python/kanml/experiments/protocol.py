@@ -8,11 +8,13 @@ import statistics
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from kanml._validation import Float64Array, FloatArray
+from kanml.experiments.picture import draw_picture
 from kanml.experiments.runs import Run, run
 from kanml.network import Network
 from kanml.optim import Adam
@@ -154,13 +156,8 @@ def reproduce(protocol: Protocol, folder: Path, picture: Path) -> int:
                 return 1
             runs[row.name].append(done)
     _print_table(protocol, runs)
-    try:
-        _draw(protocol, {name: of_row[0] for name, of_row in runs.items()}, picture)
-    except ModuleNotFoundError as error:
-        print(f"\nNo picture: {error}", file=sys.stderr)
-        return 1
-    print(f"\nPicture: {picture.resolve()}")
-    return 0
+    first = {name: of_row[0] for name, of_row in runs.items()}
+    return draw_picture(picture, partial(_draw, protocol, first))
 
 
 def _run_row(protocol: Protocol, row: Row, seed: int, folder: Path) -> Run | None:

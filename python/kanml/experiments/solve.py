@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from kanml._validation import Float64Array
+from kanml.experiments.picture import draw_picture
 from kanml.layers import Affine, Layer, PeriodicEmbedding, SplineLayer
 from kanml.network import KAN, Network
 from kanml.optim import LBFGS
@@ -240,15 +241,13 @@ def solve(names: Sequence[str], picture: Path) -> int:
         summary.append(_summary(name, setting, watch, result))
     columns = ("parameters", "seconds", "relative L2", "largest error")
     print("\n".join([f"{'problem':20s}" + "".join(f"{c:>15s}" for c in columns), *summary]))
-    try:
+
+    def draw(picture: Path) -> None:
         canvas = figure(8, 5)
         plot_errors(canvas.subplots(), errors, "seconds")
         canvas.savefig(picture, dpi=120)
-    except ModuleNotFoundError as error:
-        print(f"\nNo picture: {error}", file=sys.stderr)
-        return 1
-    print(f"\nPicture: {picture.resolve()}")
-    return 0
+
+    return draw_picture(picture, draw)
 
 
 def _print_levels(watch: Watch, result: Result) -> None:

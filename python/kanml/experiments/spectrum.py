@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from kanml import analysis
 from kanml._validation import Float64Array
+from kanml.experiments.picture import draw_picture
 from kanml.network import KAN, Network
 from kanml.plotting import (
     figure,
@@ -46,13 +47,7 @@ def reproduce(picture: Path) -> int:
     conditions = _print_conditions()
     _print_sign_changes()
     _print_ratios()
-    try:
-        _draw(conditions, picture)
-    except ModuleNotFoundError as error:
-        print(f"\nNo picture: {error}", file=sys.stderr)
-        return 1
-    print(f"\nPicture: {picture.resolve()}")
-    return 0
+    return draw_picture(picture, partial(_draw, conditions))
 
 
 def unit_spacing(intervals: int, degree: int) -> SplineSpace:
