@@ -124,6 +124,27 @@ def test_an_interrupted_run_goes_on_with_the_same_bits(tmp_path):
     assert second.errors[-1] == ends[1]
 
 
+def test_a_run_that_diverges_has_an_error_at_its_end(tmp_path):
+    x = np.linspace(-1, 1, 30)[:, None]
+
+    class Vanishing(kanml.Regression):
+        """A loss that becomes NaN after three steps, before the first error is measured."""
+
+        calls = 0
+
+        def value_and_gradient(self, net, **options):
+            self.calls += 1
+            value, gradient = super().value_and_gradient(net, **options)
+            return (np.nan if self.calls > 3 else value), gradient
+
+    problem = Vanishing(x, np.sin(3 * x))
+    net = kanml.KAN([1, 1], intervals=4)
+    done = runs.run(tmp_path / "run", net, problem, (500,), kanml.Adam(0.01), lambda net: 0.5)
+    assert done.result.status == "diverged"
+    assert done.steps.tolist() == [done.result.history.last["step"]]
+    assert done.errors.tolist() == [0.5]
+
+
 @pytest.mark.parametrize("name", solve.SETTINGS)
 def test_solve_prints_every_level_and_draws_the_picture(name, tmp_path, capsys, monkeypatch):
     setting = replace(solve.SETTINGS[name], schedule=(2, 1))

@@ -116,5 +116,8 @@ def run(
         resume=resume,
         progress=not finished,
     )
+    end = int(result.history.last["step"])
+    if end not in recorder.errors:  # it diverged, or was interrupted, between two measurements
+        recorder.errors[end] = error(result.network)
     recorded = recorder.arrays()
     return Run(result, recorded["step"], recorded["error"])
