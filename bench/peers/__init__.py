@@ -1,0 +1,1 @@
+"""What compare.py measures, one module for each kind of comparison."""
