@@ -88,12 +88,13 @@ def main() -> None:
     libraries.describe(given.threads)
     options, table = Options(given.rounds, given.threads, given.quick), Table()
     for name in given.groups:
+        libraries.missing.clear()
         GROUPS[name](options, table)
     table.close()
     print(f"\nGoals met: {table.met}. Missed: {len(table.missed)}")
     for what in table.missed:
         print(f"  {what}")
-    print(f"Wrong results: {', '.join(table.wrong) or 'none'}")
+    print(f"Wrong results: {'; '.join(table.wrong) or 'none'}")
     sys.exit(1 if table.wrong else 0)
 
 

@@ -40,7 +40,12 @@ def calls(options: Options, table: Table) -> None:
         times = {key: t / REPEATS for key, t in in_turn(both, options.rounds).items()}
         goal = None if name.startswith("PINN") else GOAL
         table.times(
-            name, times["ours"], f"torch tanh MLP {WIDTHS}", times.get("theirs"), goal, True
+            name,
+            times["ours"],
+            f"torch tanh MLP {WIDTHS}",
+            times.get("theirs"),
+            goal,
+            factor=True,
         )
     for optimizer in (kanml.LBFGS(), kanml.Adam(1e-3)):
         name = type(optimizer).__name__

@@ -51,8 +51,8 @@ def layers(options: Options, table: Table) -> None:
     )
     for batch, width in SIZES:
         cases = {n: Case(batch, width, n) for n in INTERVALS}
-        for case in cases.values():
-            verify(case, table)
+        if not all([verify(case, table) for case in cases.values()]):
+            continue
         calls: dict[Any, Callable[[], object]] = {n: case.run for n, case in cases.items()}
         linear = linear_call(cases[INTERVALS[0]])
         if linear is not None:
@@ -82,9 +82,8 @@ def slow_peers(options: Options, table: Table) -> None:
             ("jaxkan SplineLayer, jit", jaxkan_call),
         ):
             call = make(case)
-            if call is None:
+            if call is None or not compare(case, name, call(), table):
                 continue
-            compare(case, name, call(), table)
             times = in_turn({"ours": case.run, "theirs": call}, options.slow_rounds)
             what = f"{width} x {width}, batch {batch}, n = {n}"
             table.times(what, times["ours"], name, times["theirs"], factor=True)
@@ -97,7 +96,8 @@ def two_threads(options: Options, table: Table) -> None:
         calls = {n: partial(case.run, num_threads=n) for n in (1, 2)}
         one, two = calls[1](), calls[2]()
         pairs = dict(zip(NAMES, zip(two, one, strict=True), strict=True))
-        table.check(f"layer {width} x {width}, two threads", "one thread", pairs, 0.0)
+        if not table.check(f"layer {width} x {width}, two threads", "one thread", pairs, 0.0):
+            continue
         times = in_turn(calls, options.rounds)
         what = f"layer {width} x {width}, n = 16, two threads"
         table.times(what, times[2], "kanml, one thread", times[1], Faster(1.8))
@@ -106,11 +106,11 @@ def two_threads(options: Options, table: Table) -> None:
 # The peers
 
 
-def verify(case: Case, table: Table) -> None:
+def verify(case: Case, table: Table) -> bool:
     """Compare with SciPy's splines in float64."""
     interpolate = libraries.load("scipy.interpolate", "scipy")
     if interpolate is None:
-        return
+        return True
     x, cotangent = case.x.astype(np.float64), case.cotangent.astype(np.float64)
     y = np.zeros_like(x)
     by_coefficients, by_inputs = [], np.empty_like(x)
@@ -120,13 +120,13 @@ def verify(case: Case, table: Table) -> None:
         y += spline(x[:, p])
         by_coefficients.append(basis.T @ cotangent)
         by_inputs[:, p] = np.sum(cotangent * spline(x[:, p], nu=1), axis=1)
-    compare(case, "SciPy in float64", (y, np.array(by_coefficients), by_inputs), table)
+    return compare(case, "SciPy in float64", (y, np.array(by_coefficients), by_inputs), table)
 
 
-def compare(case: Case, against: str, theirs: Result, table: Table) -> None:
+def compare(case: Case, against: str, theirs: Result, table: Table) -> bool:
     pairs = dict(zip(NAMES, zip(case.run(), theirs, strict=True), strict=True))
     what = f"layer {case.width} x {case.width}, n = {case.intervals}"
-    table.check(what, against, pairs, TOLERANCE)
+    return table.check(what, against, pairs, TOLERANCE)
 
 
 def linear_call(case: Case) -> Callable[[], object] | None:

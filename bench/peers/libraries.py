@@ -22,7 +22,7 @@ from kanml import _core
 PACKAGES = ("torch", "pykan", "jax", "jaxkan", "scipy")
 PYKAN_NEEDS = "scikit-learn pandas sympy pyyaml matplotlib tqdm"  # which it does not ask pip for
 
-_missing: set[str] = set()
+missing: set[str] = set()  # of which it was said
 
 
 def set_threads(threads: int) -> None:
@@ -53,14 +53,14 @@ def _pin(threads: int) -> None:
 
 
 def load(module: str, package: str = "") -> ModuleType | None:
-    """Import a module of a peer, or say once why not."""
+    """Import a module of a peer, or say once in a group why not."""
     package = package or module
     try:
         with quiet():
             return importlib.import_module(module)
     except ImportError as error:
-        if package not in _missing:
-            _missing.add(package)
+        if package not in missing:
+            missing.add(package)
             print(f"  skipped: {_reason(module, package, error)}", flush=True)
         return None
 

@@ -47,7 +47,8 @@ def pinns(options: Options, table: Table) -> None:
     nets, pinn = networks(), problem()
     ours = {n: partial(pinn.value_and_gradient, net) for n, net in nets.items()}
     pair = ours[FINE]()[0], ours[COARSE]()[0]
-    table.check(f"PINN, n = {FINE}", f"n = {COARSE}, refined", {"loss": pair}, TOLERANCE)
+    if not table.check(f"PINN, n = {FINE}", f"n = {COARSE}, refined", {"loss": pair}, TOLERANCE):
+        return
     calls: dict[Any, Callable[[], object]] = dict(ours)
     if libraries.torch() is not None:
         calls |= {f"mlp {n}": mlp_call(widths) for n, widths in MLPS.items()}
@@ -64,7 +65,8 @@ def pinns(options: Options, table: Table) -> None:
             continue
         (value, gradient), (theirs, their_gradient) = ours[n](), call()
         pairs = {"loss": (value, theirs), "gradient": (gradient, their_gradient)}
-        table.check(f"PINN, n = {n}", "jaxkan", pairs, TOLERANCE)
+        if not table.check(f"PINN, n = {n}", "jaxkan", pairs, TOLERANCE):
+            continue
         slow = in_turn({"ours": ours[n], "theirs": call}, options.slow_rounds)
         table.times(what[n], slow["ours"], "jaxkan, jit", slow["theirs"], JAXKAN_GOALS[n])
 
@@ -79,7 +81,8 @@ def two_threads(options: Options, table: Table) -> None:
         }
         (one, by_one), (two, by_two) = calls[1](), calls[2]()
         pairs = {"loss": (two, one), "gradient": (by_two, by_one)}
-        table.check(f"PINN, n = {n}, two threads", "one thread", pairs, 0.0)
+        if not table.check(f"PINN, n = {n}, two threads", "one thread", pairs, 0.0):
+            continue
         times = in_turn(calls, options.rounds)
         what = f"PINN {WIDTHS}, n = {n}, two threads"
         table.times(what, times[2], "kanml, one thread", times[1], Faster(1.8))

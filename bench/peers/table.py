@@ -11,7 +11,7 @@ import numpy as np
 
 Key = TypeVar("Key")
 
-PAUSE = 0.01  # seconds
+PAUSE = 0.05  # seconds
 WARM_UP = 0.01
 SLOW = 0.5
 
@@ -39,11 +39,12 @@ class Options:
 def in_turn(calls: Mapping[Key, Callable[[], object]], rounds: int) -> dict[Key, np.ndarray]:
     """Seconds of each call, all called once in each round.
 
-    Each library has a team of threads that wait actively for about a millisecond after a call,
-    and would take a processor from the next library. So every call is preceded by a pause in which
-    they fall asleep, and by untimed calls that wake its own team and fill its caches. That is the
-    state of a training loop: torch's Linear takes the same time so as when it runs alone, and
-    twice as long without.
+    The threads of a library wait actively after a call, OpenMP's for about a millisecond and those
+    of XLA for tens after a long one, and would take a processor from the next library. So every
+    call is preceded by a pause in which they fall asleep, and by untimed calls that wake the
+    library's own threads and fill its caches. That is the state of a training loop: torch's Linear
+    takes the same time so as when it runs alone, and twice as long without. OMP_WAIT_POLICY is left
+    as it is: with passive waiting the Linear would take 1.4 times as long.
     """
     seconds = {key: timed(call) for key, call in calls.items()}
     times: dict[Key, list[float]] = {key: [] for key in calls}
@@ -73,6 +74,10 @@ def spread(times: np.ndarray) -> float:
     """The distance of the quartiles, relative to the median."""
     lower, upper = np.percentile(times, [25, 75])
     return float((upper - lower) / np.median(times))
+
+
+def spread_cell(times: np.ndarray) -> str:
+    return f"{spread(times):.0%}" if len(times) > 1 else ""
 
 
 # Goals
@@ -147,7 +152,7 @@ class Table:
     def close(self) -> None:
         """Say what was checked since the title."""
         if self.agreed:
-            text = ", ".join(f"{name} {error:.0e}" for name, error in self.agreed.items())
+            text = "; ".join(f"{name} {error:.0e}" for name, error in self.agreed.items())
             print(f"  checked, greatest relative differences: {text}", flush=True)
         self.agreed.clear()
 
@@ -162,13 +167,13 @@ class Table:
     ) -> None:
         """Print a row of times; the ratio is ours over theirs, as a factor theirs over ours."""
         mine = float(np.median(ours))
-        cells = [what, duration(mine), f"{spread(ours):.0%}" if len(ours) > 1 else ""]
+        cells = [what, duration(mine), spread_cell(ours)]
         other = float("nan")
         if theirs is not None:
             other = float(np.median(theirs))
             factor = factor or isinstance(goal, Faster)
             ratio = f"{other / mine:.3g}x" if factor else f"{mine / other:.2f}"
-            cells += [against, duration(other), f"{spread(theirs):.0%}", ratio]
+            cells += [against, duration(other), spread_cell(theirs), ratio]
         self.row(cells, goal, goal is None or goal.met(mine, other))
 
     def row(self, cells: Sequence[str], goal: Any = None, met: bool = True) -> None:
@@ -179,20 +184,24 @@ class Table:
             if met:
                 self.met += 1
             else:
-                self.missed.append(cells[0])
+                self.missed.append(cells[0] + (f", against {cells[3]}" if cells[3:] else ""))
         print((self._cells(cells) + verdict).rstrip(), flush=True)
 
     def check(
         self, what: str, against: str, pairs: Mapping[str, tuple[Any, Any]], tolerance: float
-    ) -> None:
-        """Compare arrays in the Euclidean norm, relative to the second of each pair."""
+    ) -> bool:
+        """Compare arrays in the Euclidean norm, relative to the second of each pair.
+
+        Return whether they agree: what is wrong is not worth timing.
+        """
         errors = {name: difference(*pair) for name, pair in pairs.items()}
         if all(error <= tolerance for error in errors.values()):
             self.agreed[against] = max(self.agreed.get(against, 0.0), *errors.values())
-            return
+            return True
         text = ", ".join(f"{name} {error:.0e}" for name, error in errors.items())
         print(f"  WRONG: {what}, against {against}: differences {text}", flush=True)
         self.wrong.append(f"{what}, against {against}")
+        return False
 
     @staticmethod
     def _cells(cells: Sequence[str]) -> str:

@@ -84,7 +84,7 @@ class Stopwatch:
 
     @property
     def summary(self) -> str:
-        return f"{self.name}: {min(self.errors):.1e} (after {duration(self.seconds[-1])})"
+        return f"{self.name}: {min(self.errors):.1e} (ran for {duration(self.seconds[-1])})"
 
 
 Training = Callable[[Stopwatch], None]
@@ -119,6 +119,8 @@ def race(
     ours, *others = runs
     for bound in bounds:
         mine = ours.first(bound)
+        if not others and mine is not None:
+            table.row([f"{error} < {bound:.0e}", duration(mine)])
         for other in others:
             theirs = other.first(bound)
             if mine is None and theirs is None:
@@ -340,6 +342,7 @@ def burgers_jaxkan(watch: Stopwatch) -> None:
         return optax.apply_updates(parameters, updates), state
 
     evaluate = jax.jit(solution)
+    parameters = jax.tree.map(lambda p: p.astype("float64"), parameters)  # they start as float32
     state = optimizer.init(parameters)
     while True:
         parameters, state = jax.block_until_ready(step(parameters, state))
