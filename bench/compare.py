@@ -14,7 +14,8 @@ What is compared runs in turn, all of it once in each round, with the same numbe
 "spread" is the distance of the quartiles, relative to the median. A ratio such as 0.85 is kanml's
 time over the other's, one such as 120x is the other's over kanml's. Wherever both compute the same
 thing, the results are compared, and a wrong one makes the exit status 1. A missed goal is only
-printed.
+printed. "disturbed" marks a spread above a half, from other processes mostly: where there are as
+many threads as processors, one process beside them makes OpenMP many times slower.
 """
 
 from __future__ import annotations

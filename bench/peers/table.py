@@ -14,6 +14,7 @@ Key = TypeVar("Key")
 PAUSE = 0.05  # seconds
 WARM_UP = 0.01
 SLOW = 0.5
+DISTURBED = 0.5  # a spread that says more about other processes than about what is timed
 
 WIDTHS = (42, 12, 8, 33, 11, 8, 10)
 COLUMNS = ("what", "kanml", "spread", "against", "time", "spread", "ratio")
@@ -169,14 +170,18 @@ class Table:
         mine = float(np.median(ours))
         cells = [what, duration(mine), spread_cell(ours)]
         other = float("nan")
+        disturbed = spread(ours) > DISTURBED
         if theirs is not None:
             other = float(np.median(theirs))
+            disturbed |= spread(theirs) > DISTURBED
             factor = factor or isinstance(goal, Faster)
             ratio = f"{other / mine:.3g}x" if factor else f"{mine / other:.2f}"
             cells += [against, duration(other), spread_cell(theirs), ratio]
-        self.row(cells, goal, goal is None or goal.met(mine, other))
+        self.row(cells, goal, goal is None or goal.met(mine, other), disturbed)
 
-    def row(self, cells: Sequence[str], goal: Any = None, met: bool = True) -> None:
+    def row(
+        self, cells: Sequence[str], goal: Any = None, met: bool = True, disturbed: bool = False
+    ) -> None:
         """Print a row of ready cells, and whether its goal is met."""
         verdict = ""
         if goal is not None:
@@ -185,7 +190,8 @@ class Table:
                 self.met += 1
             else:
                 self.missed.append(cells[0] + (f", against {cells[3]}" if cells[3:] else ""))
-        print((self._cells(cells) + verdict).rstrip(), flush=True)
+        remark = "  (disturbed)" if disturbed else ""
+        print((self._cells(cells) + verdict).rstrip() + remark, flush=True)
 
     def check(
         self, what: str, against: str, pairs: Mapping[str, tuple[Any, Any]], tolerance: float
