@@ -1,4 +1,4 @@
-// What this machine can do when compiled for with the library's flags: the marks that achieved
+// What this machine can do with the instruction set that the library uses: the marks that achieved
 // rates are read against. One thread.
 #pragma once
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "kanml/instruction_set.hpp"
 #include "kanml/threads.hpp"
 #include "levels.hpp"
 #include "machine.hpp"
@@ -19,9 +20,18 @@ std::string billions(double rate) {
   return text;
 }
 
+std::string available_sets() {
+  std::string names;
+  for (const auto name : kanml::instruction_sets()) {
+    names.append(names.empty() ? "" : ", ").append(name);
+  }
+  return names;
+}
+
 void describe_run() {
   const bench::Machine machine = bench::measure_machine();
   const auto say = benchmark::AddCustomContext;
+  say("instruction set", std::string(kanml::instruction_set()) + " of " + available_sets());
   say("peak, one thread", billions(machine.float_flops) + " GFLOP/s float, " +
                               billions(machine.double_flops) + " double");
   say("loads, one thread", billions(machine.l1_loads) + " GB/s from L1, " +
@@ -33,7 +43,10 @@ void describe_run() {
 }
 
 int run(int argc, char** argv) {
-  if (argc == 2 && std::string_view(argv[1]) == "--levels") return bench::compare_levels() ? 0 : 1;
+  if (argc == 2 && std::string_view(argv[1]) == "--levels") {
+    std::printf("instruction set: %s\n", std::string(kanml::instruction_set()).c_str());
+    return bench::compare_levels() ? 0 : 1;
+  }
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   describe_run();
