@@ -1,11 +1,5 @@
 # Compiler flags of every kanml target, each with its reason.
 
-if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-  set(KANML_INSTRUCTION_SET "x86-64-v2")  # the oldest processor a wheel runs on
-else()
-  set(KANML_INSTRUCTION_SET "${CMAKE_SYSTEM_PROCESSOR}, compiler's default")
-endif()
-
 function(kanml_set_flags target)
   target_compile_features(${target} PUBLIC cxx_std_20)
   set_target_properties(${target} PROPERTIES
@@ -18,6 +12,6 @@ function(kanml_set_flags target)
     -fno-math-errno                       # nobody reads errno; lets sqrt and floor be instructions
     -fno-trapping-math)                   # nobody reads the exception flags; NaN and infinity keep their meaning
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-    target_compile_options(${target} PRIVATE -march=${KANML_INSTRUCTION_SET})
+    target_compile_options(${target} PRIVATE -march=x86-64-v2)  # the oldest processor a wheel runs on
   endif()
 endfunction()

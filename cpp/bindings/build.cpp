@@ -1,7 +1,11 @@
 // What this build of the extension is.
+#include <pybind11/stl.h>
+
 #include <string>
+#include <vector>
 
 #include "bindings.hpp"
+#include "kanml/instruction_set.hpp"
 #include "kanml/types.hpp"
 
 namespace kanml::bindings {
@@ -16,7 +20,6 @@ std::string build_information() {
 #else
   std::string text = "unknown compiler";
 #endif
-  text += ", instruction set " KANML_INSTRUCTION_SET;
   text += ", OpenMP " + std::to_string(_OPENMP);
   return text;
 }
@@ -29,6 +32,12 @@ void bind_build(py::module_& m) {
   m.attr("max_degree") = max_degree;
   m.attr("max_taylor_order") = max_taylor_order;
   m.def("build_information", &build_information);
+  m.def("instruction_sets", [] {
+    const auto sets = instruction_sets();
+    return std::vector<std::string>(sets.begin(), sets.end());
+  });
+  instruction_set();  // so that importing fails where the environment asks for what is not there
+  m.def("instruction_set", &instruction_set);
 }
 
 }  // namespace kanml::bindings

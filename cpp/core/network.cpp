@@ -1,11 +1,13 @@
 #include "kanml/network.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <string>
 #include <utility>
 
 #include "core/parallel.hpp"
 #include "core/tile_layer.hpp"
+#include "core/workspace.hpp"
 #include "kanml/relu_transform.hpp"
 
 namespace kanml {
@@ -77,38 +79,6 @@ index n_parameters(const Layer& layer) {
 
 namespace {
 
-// Planes of one feature vector: where each begins.
-template <class T>
-using Planes = std::vector<T*>;
-
-// The scratch of one thread: the planes before, between and behind the layers, and their
-// cotangents. Planes that the caller has are pointed to instead, tile by tile.
-template <class T>
-struct Workspace {
-  std::vector<T> storage;
-  std::vector<Planes<T>> features;    // (layers + 1)
-  std::vector<Planes<T>> cotangents;  // (layers + 1), for going backwards
-
-  Workspace(const std::vector<index>& widths, int n_planes, bool backward) {
-    index width = 0;
-    for (const index w : widths) width += w;
-    const index sets = backward ? 2 : 1;
-    storage.resize(static_cast<std::size_t>(sets * width * n_planes * kernels::tile_size));
-    T* next = storage.data();
-    const auto take = [&](std::vector<Planes<T>>& planes) {
-      for (const index w : widths) {
-        Planes<T>& one = planes.emplace_back();
-        for (int m = 0; m < n_planes; ++m) {
-          one.push_back(std::exchange(next, next + w * kernels::tile_size));
-        }
-      }
-    };
-    take(features);
-    if (backward) take(cotangents);
-  }
-  Workspace(Workspace&&) = default;  // the planes point into the storage, which moves along
-};
-
 // The ReLU weights of consecutive inputs of a layer that have one space, and their transform.
 struct ReluBlock {
   index offset;  // where they begin in the parameter vector
@@ -117,11 +87,6 @@ struct ReluBlock {
   std::shared_ptr<const ReluTransform> transform;
 
   index size() const { return copies * transform->dim() * n_out; }
-};
-
-struct Tile {
-  index first;
-  int samples;
 };
 
 // The samples of an evaluation, and the directions in which they move.
@@ -152,13 +117,6 @@ struct Curves {
   Curves(const Curves&) = delete;  // the directions point into it
 };
 
-index n_tiles(index n) { return (n + kernels::tile_size - 1) / kernels::tile_size; }
-
-Tile tile_at(index tile, index n) {
-  const index first = tile * kernels::tile_size;
-  return {first, static_cast<int>(std::min<index>(kernels::tile_size, n - first))};
-}
-
 }  // namespace
 
 template <class T>
@@ -170,6 +128,7 @@ struct Network<T>::Program {
   index n_parameters = 0;
   index work = 0;
   int max_order = max_taylor_order;  // derivatives of splines above their degree are zero
+  int wide_tile = 0;                 // samples, if a layer is wide; else 0
 
   explicit Program(const std::vector<Layer>& descriptions) {
     if (descriptions.empty()) throw std::invalid_argument("a network needs at least one layer");
@@ -205,6 +164,7 @@ struct Network<T>::Program {
                      },
                      layer));
       work += layers.back()->work();
+      wide_tile = std::max(wide_tile, layers.back()->wide_tile());
       if (const auto* splines = std::get_if<SplineLayer>(&layer)) {
         max_order = std::min(max_order, splines->spaces.front()->degree());
       }
@@ -261,10 +221,11 @@ struct Network<T>::Program {
     return n * work * n_planes < serial_work ? 1 : team_size(requested, tasks);
   }
 
-  std::vector<Workspace<T>> workspaces(int threads, int n_planes, bool backward) const {
+  std::vector<Workspace<T>> workspaces(int threads, int n_planes, bool backward,
+                                       index samples = kernels::tile_size) const {
     std::vector<Workspace<T>> result;
     result.reserve(static_cast<std::size_t>(threads));
-    for (int t = 0; t < threads; ++t) result.emplace_back(widths, n_planes, backward);
+    for (int t = 0; t < threads; ++t) result.emplace_back(widths, n_planes, backward, samples);
     return result;
   }
 
@@ -330,6 +291,7 @@ struct Network<T>::Program {
                 int requested) const {
     std::vector<T> storage;
     const T* const parameters = in_splines(given, storage);
+    if (goes_wide(curves)) return wide_values(curves, parameters, y, requested);
     const int n_planes = curves.directions.n_planes;
     const int threads = team(requested, curves.n, n_planes, n_tiles(curves.n));
     auto spaces = workspaces(threads, n_planes, false);
@@ -360,6 +322,12 @@ struct Network<T>::Program {
     const index n = curves.n;
     std::vector<T> storage;
     const T* const parameters = in_splines(given, storage);
+    if (goes_wide(curves)) {
+      const double total = wide_gradient<reads_outputs>(
+          curves, parameters, loss, parameter_gradient, input_gradient, requested);
+      gradient_by_weights(parameter_gradient);
+      return total;
+    }
     const index tiles = n_tiles(n);
     const index slots = slots_for(tiles, n_parameters * static_cast<index>(sizeof(T)));
     const int threads = team(requested, n, directions.n_planes, slots);
@@ -399,6 +367,141 @@ struct Network<T>::Program {
     double total = 0.0;
     for (const double slot_loss : partial_loss) total += slot_loss;
     return total;
+  }
+
+  // Wide layers take values alone, in tiles that are large enough for sorting.
+  bool goes_wide(const Curves<T>& curves) const {
+    return wide_tile > 0 && curves.directions.count == 0 && curves.n > kernels::tile_size;
+  }
+
+  // A few tiles at least, for threads to take.
+  index wide_tile_for(index n) const {
+    const index half = (n / 2 + kernels::tile_size - 1) / kernels::tile_size * kernels::tile_size;
+    return std::min<index>(wide_tile, std::max<index>(128, half));
+  }
+
+  std::vector<std::vector<std::max_align_t>> scratch(int threads, index samples) const {
+    index bytes = 0;
+    for (const auto& layer : layers) {
+      bytes = std::max(bytes, layer->scratch_bytes(static_cast<int>(samples)));
+    }
+    const auto size = static_cast<std::size_t>(bytes) / sizeof(std::max_align_t) + 1;
+    return {static_cast<std::size_t>(threads), std::vector<std::max_align_t>(size)};
+  }
+
+  // Runs one tile of values through the first `count` layers.
+  void wide_forward(const Tile& tile, std::size_t count, const T* parameters,
+                    const Workspace<T>& planes, void* memory) const {
+    for (std::size_t l = 0; l < count; ++l) {
+      const T* in = planes.features[l][0];
+      const auto refusal = layers[l]->values(tile.samples, in, parameters + offsets[l],
+                                             planes.features[l + 1][0], memory);
+      require_accepted(refusal, l, tile, in);
+    }
+  }
+
+  void wide_values(const Curves<T>& curves, const T* parameters, std::span<T> y,
+                   int requested) const {
+    const index size = wide_tile_for(curves.n);
+    const index tiles = n_tiles(curves.n, size);
+    const int threads = team(requested, curves.n, 1, tiles);
+    auto spaces = workspaces(threads, 1, false, size);
+    auto memory = scratch(threads, size);
+    parallel_for(threads, tiles, [&](index t, int thread) {
+      const Tile tile = tile_at(t, curves.n, size);
+      Workspace<T>& workspace = spaces[static_cast<std::size_t>(thread)];
+      bind_inputs(tile, curves, workspace.features.front());
+      wide_forward(tile, layers.size(), parameters, workspace,
+                   memory[static_cast<std::size_t>(thread)].data());
+      std::copy_n(workspace.features.back()[0], tile.samples * widths.back(),
+                  y.data() + tile.first * widths.back());
+    });
+  }
+
+  // As `gradient`, for values alone. The gradient is large, so threads do not sum copies of it but
+  // own parts: a *sheet* of samples goes forwards and backwards tile by tile, then each part of the
+  // parameters collects what the whole sheet contributes, in the order of the samples.
+  template <bool reads_outputs, class Loss>
+  double wide_gradient(const Curves<T>& curves, const T* parameters, const Loss& loss,
+                       std::span<T> parameter_gradient, std::span<T> input_gradient,
+                       int requested) const {
+    constexpr index sheet_bytes = index{16} << 20;
+    const index n = curves.n;
+    const index size = wide_tile_for(n);
+    index bytes_a_sample = 0;
+    for (const index width : widths) bytes_a_sample += 2 * width * index{sizeof(T)};
+    const index tiles_a_sheet =
+        std::clamp<index>(sheet_bytes / (bytes_a_sample * size), 1, n_tiles(n, size));
+    const index sheet_size = tiles_a_sheet * size;
+    const index sheets = n_tiles(n, sheet_size);
+
+    std::vector<std::pair<std::size_t, index>> parts;  // layer, part of its parameters
+    for (std::size_t l = 0; l < layers.size(); ++l) {
+      for (index part = 0; part < layers[l]->gradient_parts() && layer_has_parameters(l); ++part) {
+        parts.emplace_back(l, part);
+      }
+    }
+    const auto n_parts = static_cast<index>(parts.size());
+    const int threads = team(requested, n, 1, std::max(tiles_a_sheet, n_parts));
+    Workspace<T> sheet(widths, 1, true, std::min(n, sheet_size));
+    auto windows = workspaces(threads, 1, true, 0);
+    auto memory = scratch(threads, size);
+    std::vector<double> partial_loss(static_cast<std::size_t>(n_tiles(n, size)), 0.0);
+    std::fill(parameter_gradient.begin(), parameter_gradient.end(), T(0));
+
+    const auto samples_of = [&](index s) { return tile_at(s, n, sheet_size); };
+    const auto there_and_back = [&](const Tile& whole, index t, int thread) {
+      Tile tile = tile_at(t, whole.samples, size);
+      Workspace<T>& window = windows[static_cast<std::size_t>(thread)];
+      void* const own = memory[static_cast<std::size_t>(thread)].data();
+      for (std::size_t l = 0; l <= layers.size(); ++l) {
+        window.features[l][0] = sheet.features[l][0] + tile.first * widths[l];
+        window.cotangents[l][0] = sheet.cotangents[l][0] + tile.first * widths[l];
+      }
+      T* const of_outputs = window.cotangents.back()[0];
+      tile.first += whole.first;
+      bind_inputs(tile, curves, window.features.front());
+      wide_forward(tile, layers.size() - (reads_outputs ? 0 : 1), parameters, window, own);
+      partial_loss[static_cast<std::size_t>(tile.first / size)] = loss(tile, window);
+      if (window.cotangents.back()[0] != of_outputs) {  // the caller's
+        std::copy_n(window.cotangents.back()[0], tile.samples * widths.back(), of_outputs);
+        window.cotangents.back()[0] = of_outputs;
+      }
+      if (!input_gradient.empty()) {
+        window.cotangents.front()[0] = input_gradient.data() + tile.first * widths.front();
+      }
+      for (std::size_t l = layers.size(); l-- > (input_gradient.empty() ? 1 : 0);) {
+        const T* in = window.features[l][0];
+        const auto refusal =
+            layers[l]->input_gradient(tile.samples, in, parameters + offsets[l],
+                                      window.cotangents[l + 1][0], window.cotangents[l][0], own);
+        require_accepted(refusal, l, tile, in);
+      }
+    };
+    const auto collect = [&](const Tile& whole, index i, int thread) {
+      const auto [l, part] = parts[static_cast<std::size_t>(i)];
+      const T* in = l == 0 ? curves.x.data() + whole.first * widths[0] : sheet.features[l][0];
+      const auto refusal = layers[l]->parameter_gradient(
+          part, whole.samples, in, parameters + offsets[l], sheet.cotangents[l + 1][0],
+          parameter_gradient.data() + offsets[l], memory[static_cast<std::size_t>(thread)].data());
+      require_accepted(refusal, l, whole, in);
+    };
+    parallel_phases(
+        threads, 2 * sheets,
+        [&](index phase) {
+          return phase % 2 == 1 ? n_parts : n_tiles(samples_of(phase / 2).samples, size);
+        },
+        [&](index phase, index task, int thread) {
+          const Tile whole = samples_of(phase / 2);
+          phase % 2 == 1 ? collect(whole, task, thread) : there_and_back(whole, task, thread);
+        });
+    double total = 0.0;
+    for (const double tile_loss : partial_loss) total += tile_loss;
+    return total;
+  }
+
+  bool layer_has_parameters(std::size_t l) const {
+    return (l + 1 < layers.size() ? offsets[l + 1] : n_parameters) > offsets[l];
   }
 };
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/space_tables.hpp"
+#include "point/basis.hpp"
 
 namespace kanml {
 
@@ -85,7 +86,8 @@ void blossom_rows(const SplineSpace& coarse, const SplineSpace& fine, std::span<
     double* row = values.data() + j * (degree + 1);
     row[0] = 1.0;
     for (int d = 1; d <= degree; ++d) {
-      point::raise_value(space, i + degree, d, knots[static_cast<std::size_t>(j + d)], row);
+      const double knot = knots[static_cast<std::size_t>(j + d)];
+      point::raise_value(point::KnotsAround<double>{space, i + degree, knot}, d, row);
     }
     first_column[static_cast<std::size_t>(j)] = i;
   }

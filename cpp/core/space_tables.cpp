@@ -1,11 +1,14 @@
 #include "core/space_tables.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <iomanip>
 #include <limits>
 #include <sstream>
 #include <stdexcept>
 #include <type_traits>
+
+#include "point/basis.hpp"
 
 namespace kanml {
 
@@ -28,24 +31,62 @@ SpaceTables<T>::SpaceTables(const SplineSpace& space)
   reciprocals_.assign(k * n_knots, T(0));
   for (std::size_t d = 1; d <= k; ++d) {
     for (std::size_t l = 0; l + d < n_knots; ++l) {
-      // In double: the difference of two floats is exact there.
-      const double width = static_cast<double>(knots_[l + d]) - static_cast<double>(knots_[l]);
+      const double width = space.knots()[l + d] - space.knots()[l];
       reciprocals_[(d - 1) * n_knots + l] = static_cast<T>(1.0 / width);
     }
   }
 
-  // As many buckets as intervals. A bucket is a monotone function of x, in rounded arithmetic too,
-  // so a point in bucket B lies right of every breakpoint in an earlier bucket and left of every
-  // breakpoint in a later one: counting breakpoints by bucket brackets its interval.
-  const auto n = static_cast<std::int32_t>(space.intervals());
-  const T lower = knots_[k];
-  const T upper = knots_[n_knots - k - 1];
-  bucket_scale_ = static_cast<T>(n) / (upper - lower);
+  for (std::size_t i = 0; i < n_knots; ++i) {
+    remainders_.push_back(static_cast<T>(space.knots()[i] - static_cast<double>(knots_[i])));
+  }
+  const auto intervals = static_cast<double>(space.intervals());
+  frequency_ = static_cast<T>(intervals / (space.upper() - space.lower()));
+  find_uniform_knots(space);
+  fill_buckets();
+}
+
+// Knots are numbers of type double; they stand for multiples of one spacing as long as rounding
+// them to double moved none by more than a trace of it.
+template <class T>
+void SpaceTables<T>::find_uniform_knots(const SplineSpace& space) {
+  const long double lower = space.lower();
+  const long double spacing = (space.upper() - lower) / static_cast<long double>(space.intervals());
+  const long double trace = (std::is_same_v<T, float> ? 4e-9L : 5e-14L) * spacing;
+  long double deviation = 0;
+  for (std::size_t i = 0; i < knots_.size(); ++i) {
+    const long double exact = lower + spacing * (static_cast<long double>(i) - degree_);
+    deviation = std::max(deviation, std::abs(exact - space.knots()[i]));
+  }
+  // Multiples of the first part of the spacing are exact if both have no more digits than T.
+  constexpr int digits_of_multiples = std::is_same_v<T, float> ? 12 : 20;
+  uniform_ = deviation <= trace && space.intervals() < (index{1} << digits_of_multiples);
+  int exponent = 0;
+  std::frexp(spacing, &exponent);
+  const int last_digit = exponent - (std::numeric_limits<T>::digits - digits_of_multiples);
+  const auto first_part =
+      static_cast<T>(std::ldexp(std::nearbyint(std::ldexp(spacing, -last_digit)), last_digit));
+  uniform_knots_ = {
+      .lower = static_cast<T>(space.lower()),
+      .lower_rest = static_cast<T>(lower - static_cast<long double>(static_cast<T>(space.lower()))),
+      .spacing = first_part,
+      .spacing_rest = static_cast<T>(spacing - static_cast<long double>(first_part)),
+      .frequency = static_cast<T>(1 / spacing),
+      .last = static_cast<T>(space.intervals() - 1)};
+}
+
+// A cell is a monotone function of x, in rounded arithmetic too, so a point in a bucket lies right
+// of every breakpoint in an earlier bucket and left of every breakpoint in a later one: counting
+// breakpoints by bucket brackets its interval.
+template <class T>
+void SpaceTables<T>::fill_buckets() {
+  const auto k = static_cast<std::size_t>(degree_);
+  const auto n = static_cast<std::int32_t>(knots_.size() - 2 * k - 1);
   bucket_first_.assign(static_cast<std::size_t>(n), 0);
   bucket_last_.assign(static_cast<std::size_t>(n), 0);
   for (std::int32_t i = 1; i < n; ++i) {
     const T t = knots_[k + static_cast<std::size_t>(i)];
-    const std::int32_t bucket = point::bucket_of(t, lower, bucket_scale_, n);
+    const auto bucket = static_cast<std::int32_t>(
+        point::equal_cell(t, knots_[k], frequency_, static_cast<T>(n - 1)));
     bucket_last_[static_cast<std::size_t>(bucket)] = i;
   }
   std::int32_t interval = 0;
@@ -63,18 +104,19 @@ SpaceTables<T>::SpaceTables(const SplineSpace& space)
 template <class T>
 point::SpaceView<T> SpaceTables<T>::view() const {
   const auto k = static_cast<std::size_t>(degree_);
-  const auto n_buckets = static_cast<std::int32_t>(bucket_first_.size());
   return {
       .knots = knots_.data(),
+      .remainders = remainders_.data(),
       .reciprocals = reciprocals_.data(),
       .n_knots = static_cast<std::int32_t>(knots_.size()),
-      .intervals = n_buckets,
+      .intervals = static_cast<std::int32_t>(bucket_first_.size()),
       .lower = knots_[k],
       .upper = knots_[knots_.size() - k - 1],
+      .frequency = frequency_,
+      .uniform = uniform_,
+      .uniform_knots = uniform_knots_,
       .bucket_first = bucket_first_.data(),
       .bucket_last = bucket_last_.data(),
-      .bucket_scale = bucket_scale_,
-      .n_buckets = n_buckets,
       .bisections = bisections_,
   };
 }

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "kanml/spline_space.hpp"
-#include "point/basis.hpp"
+#include "point/space_view.hpp"
 
 namespace kanml {
 
@@ -20,11 +20,17 @@ class SpaceTables {
  private:
   int degree_;
   std::vector<T> knots_;
+  std::vector<T> remainders_;
   std::vector<T> reciprocals_;
+  T frequency_;
+  bool uniform_;
+  point::UniformKnots<T> uniform_knots_;
   std::vector<std::int32_t> bucket_first_;
   std::vector<std::int32_t> bucket_last_;
-  T bucket_scale_;
   std::int32_t bisections_;
+
+  void find_uniform_knots(const SplineSpace& space);
+  void fill_buckets();
 };
 
 }  // namespace kanml

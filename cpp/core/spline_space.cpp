@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/space_tables.hpp"
+#include "point/basis.hpp"
 
 namespace kanml {
 
@@ -36,11 +37,10 @@ bool is_uniform(std::span<const double> breakpoints) {
 // The row of basis functions on interval i, differentiated `derivative` times.
 void basis_row(const point::SpaceView<double>& space, int degree, std::int32_t i, double x,
                int derivative, double* row) {
+  const point::KnotsAround<double> knots{space, i + degree, x};
   row[0] = 1.0;
-  for (int d = 1; d <= degree - derivative; ++d) point::raise_value(space, i + degree, d, x, row);
-  for (int d = degree - derivative + 1; d <= degree; ++d) {
-    point::raise_derivative(space, i + degree, d, row);
-  }
+  for (int d = 1; d <= degree - derivative; ++d) point::raise_value(knots, d, row);
+  for (int d = degree - derivative + 1; d <= degree; ++d) point::raise_derivative(knots, d, row);
 }
 
 }  // namespace

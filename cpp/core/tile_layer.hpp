@@ -8,27 +8,80 @@
 #include <string>
 #include <vector>
 
+#include "core/active_kernels.hpp"
 #include "core/space_tables.hpp"
 #include "kanml/network.hpp"
 #include "kernels/table.hpp"
 
 namespace kanml {
 
-// Taylor planes of a tile: see kernels/table.hpp. Parameter pointers are those of the layer's own
-// part.
+// A layer goes over a tile in one of two ways. Taylor planes of at most kernels::tile_size samples
+// (see kernels/table.hpp) go forwards, and backwards to both gradients at once. Values alone may be
+// of any number of samples, and the two gradients are asked for separately; the one by the
+// parameters in parts that do not overlap. Parameter pointers are those of the layer's own part.
 template <class T>
 class TileLayer {
  public:
   using Directions = kernels::Directions;
 
   virtual ~TileLayer() = default;
+
+  // Gradients are null where they are not wanted.
   virtual kernels::Refusal forward(int samples, const Directions& directions, const T* const* x,
                                    const T* parameters, const T* parameter_tangent,
                                    T* const* y) const = 0;
   virtual kernels::Refusal backward(int samples, const Directions& directions, const T* const* x,
                                     const T* parameters, const T* const* y_cotangent,
                                     T* parameter_gradient, T* const* x_cotangent) const = 0;
+
+  // `scratch` has scratch_bytes(the greatest number of samples in a call).
+  virtual index scratch_bytes(int) const { return 0; }
+  virtual kernels::Refusal values(int samples, const T* x, const T* parameters, T* y, void*) const {
+    return in_tiles(samples, [&](int first, int count) {
+      const T* const from = x + first * n_in_;
+      T* const to = y + first * n_out_;
+      return forward(count, {}, &from, parameters, nullptr, &to);
+    });
+  }
+  virtual kernels::Refusal input_gradient(int samples, const T* x, const T* parameters,
+                                          const T* y_cotangent, T* x_cotangent, void*) const {
+    return backward_in_tiles(samples, x, parameters, y_cotangent, nullptr, x_cotangent);
+  }
+  virtual index gradient_parts() const { return 1; }
+  virtual kernels::Refusal parameter_gradient(index, int samples, const T* x, const T* parameters,
+                                              const T* y_cotangent, T* gradient, void*) const {
+    return backward_in_tiles(samples, x, parameters, y_cotangent, gradient, nullptr);
+  }
+
+  // The tile for which `values` and its gradients are made, if that is how they go best; else 0.
+  virtual int wide_tile() const { return 0; }
   virtual index work() const = 0;  // multiply-adds a sample and plane, forwards
+
+ protected:
+  TileLayer(index n_in, index n_out) : n_in_(n_in), n_out_(n_out) {}
+
+ private:
+  template <class F>
+  static kernels::Refusal in_tiles(int samples, const F& f) {
+    for (int first = 0; first < samples; first += kernels::tile_size) {
+      kernels::Refusal refusal = f(first, std::min(kernels::tile_size, samples - first));
+      if (refusal.sample >= 0) return {first + refusal.sample, refusal.input};
+    }
+    return {};
+  }
+  kernels::Refusal backward_in_tiles(int samples, const T* x, const T* parameters,
+                                     const T* y_cotangent, T* gradient, T* x_cotangent) const {
+    return in_tiles(samples, [&](int first, int count) {
+      const T* const from = x + first * n_in_;
+      const T* const cotangent = y_cotangent + first * n_out_;
+      T* const to = x_cotangent + first * n_in_;
+      return backward(count, {}, &from, parameters, &cotangent, gradient,
+                      x_cotangent == nullptr ? nullptr : &to);
+    });
+  }
+
+  index n_in_;
+  index n_out_;
 };
 
 // The place in a kernel table: the highest order among the directions.
@@ -44,7 +97,8 @@ class SplineTileLayer final : public TileLayer<T> {
   using typename TileLayer<T>::Directions;
   using TableCache = std::map<const SplineSpace*, std::shared_ptr<const SpaceTables<T>>>;
 
-  SplineTileLayer(const SplineLayer& layer, TableCache& cache) {
+  SplineTileLayer(const SplineLayer& layer, TableCache& cache)
+      : TileLayer<T>(static_cast<index>(layer.spaces.size()), layer.n_out) {
     if (layer.spaces.empty()) throw std::invalid_argument("a spline layer needs an input");
     degree_ = layer.spaces.front()->degree();
     index row = 0;
@@ -70,20 +124,79 @@ class SplineTileLayer final : public TileLayer<T> {
                            const T* parameters, const T* parameter_tangent,
                            T* const* y) const override {
     const auto kernel =
-        kernels::table<T>().spline_forward[table_degree()][highest_order(directions)];
+        active_kernels<T>().spline_forward[table_degree()][highest_order(directions)];
     return kernel(view_, samples, directions, x, parameters, parameter_tangent, y);
   }
   kernels::Refusal backward(int samples, const Directions& directions, const T* const* x,
                             const T* parameters, const T* const* y_cotangent, T* parameter_gradient,
                             T* const* x_cotangent) const override {
     const auto kernel =
-        kernels::table<T>().spline_backward[table_degree()][highest_order(directions)];
+        active_kernels<T>().spline_backward[table_degree()][highest_order(directions)];
     return kernel(view_, samples, directions, x, parameters, y_cotangent, parameter_gradient,
                   x_cotangent);
   }
   index work() const override { return (degree_ + 1) * view_.n_in * (view_.n_out + degree_); }
 
+  // Worthwhile as soon as outputs fill several registers.
+  bool wide() const { return view_.n_out >= 32; }
+  // Samples of one interval should be several, and those of a tile stay in cache.
+  int wide_tile() const override { return wide() ? samples_for(8, 128, 2048) : 0; }
+  index scratch_bytes(int samples) const override {
+    if (!wide()) return 0;
+    const int most = std::max(samples, samples_for_gradient());
+    return active_kernels<T>().wide_scratch_bytes[table_degree()](most, most_intervals());
+  }
+  kernels::Refusal values(int samples, const T* x, const T* parameters, T* y,
+                          void* scratch) const override {
+    if (!wide()) return TileLayer<T>::values(samples, x, parameters, y, scratch);
+    const auto kernel = active_kernels<T>().wide_forward[table_degree()];
+    return kernel(view_, samples, x, parameters, y, scratch);
+  }
+  kernels::Refusal input_gradient(int samples, const T* x, const T* parameters,
+                                  const T* y_cotangent, T* x_cotangent,
+                                  void* scratch) const override {
+    if (!wide()) {
+      return TileLayer<T>::input_gradient(samples, x, parameters, y_cotangent, x_cotangent,
+                                          scratch);
+    }
+    const auto kernel = active_kernels<T>().wide_backward_inputs[table_degree()];
+    return kernel(view_, samples, x, parameters, y_cotangent, x_cotangent, scratch);
+  }
+  index gradient_parts() const override {
+    return wide() ? (view_.n_in + inputs_of_part - 1) / inputs_of_part : 1;
+  }
+  kernels::Refusal parameter_gradient(index part, int samples, const T* x, const T* parameters,
+                                      const T* y_cotangent, T* gradient,
+                                      void* scratch) const override {
+    if (!wide()) {
+      return TileLayer<T>::parameter_gradient(part, samples, x, parameters, y_cotangent, gradient,
+                                              scratch);
+    }
+    const auto kernel = active_kernels<T>().wide_backward_parameters[table_degree()];
+    const index begin = part * inputs_of_part;
+    const index end = std::min(view_.n_in, begin + inputs_of_part);
+    const int step = samples_for_gradient();
+    for (int s = 0; s < samples; s += step) {
+      const auto refusal =
+          kernel(view_, begin, end, std::min(step, samples - s), x + s * view_.n_in,
+                 y_cotangent + s * view_.n_out, gradient, scratch);
+      if (refusal.sample >= 0) return {s + refusal.sample, refusal.input};
+    }
+    return {};
+  }
+
  private:
+  static constexpr index inputs_of_part = 8;
+
+  index most_intervals() const {
+    index most = 0;
+    for (const auto& view : views_) most = std::max<index>(most, view.intervals);
+    return most;
+  }
+  int samples_for(index an_interval, index least, index most) const {
+    return static_cast<int>(std::clamp(an_interval * most_intervals(), least, most));
+  }
+  int samples_for_gradient() const { return samples_for(16, 512, 4096); }
   std::size_t table_degree() const { return static_cast<std::size_t>(degree_ - min_degree); }
 
   int degree_;
@@ -99,19 +212,20 @@ class LinearTileLayer final : public TileLayer<T> {
   using typename TileLayer<T>::Directions;
 
   explicit LinearTileLayer(const LinearLayer& layer)
-      : view_{.n_in = layer.n_in, .n_out = layer.n_out, .bias = layer.bias} {}
+      : TileLayer<T>(layer.n_in, layer.n_out),
+        view_{.n_in = layer.n_in, .n_out = layer.n_out, .bias = layer.bias} {}
 
   kernels::Refusal forward(int samples, const Directions& directions, const T* const* x,
                            const T* parameters, const T* parameter_tangent,
                            T* const* y) const override {
-    kernels::table<T>().linear_forward(view_, samples, directions, x, parameters, parameter_tangent,
+    active_kernels<T>().linear_forward(view_, samples, directions, x, parameters, parameter_tangent,
                                        y);
     return {};
   }
   kernels::Refusal backward(int samples, const Directions& directions, const T* const* x,
                             const T* parameters, const T* const* y_cotangent, T* parameter_gradient,
                             T* const* x_cotangent) const override {
-    kernels::table<T>().linear_backward(view_, samples, directions, x, parameters, y_cotangent,
+    active_kernels<T>().linear_backward(view_, samples, directions, x, parameters, y_cotangent,
                                         parameter_gradient, x_cotangent);
     return {};
   }
@@ -127,18 +241,20 @@ class ActivationTileLayer final : public TileLayer<T> {
   using typename TileLayer<T>::Directions;
 
   explicit ActivationTileLayer(const ActivationLayer& layer)
-      : width_(layer.width), kind_(static_cast<std::size_t>(layer.kind)) {}
+      : TileLayer<T>(layer.width, layer.width),
+        width_(layer.width),
+        kind_(static_cast<std::size_t>(layer.kind)) {}
 
   kernels::Refusal forward(int samples, const Directions& directions, const T* const* x, const T*,
                            const T*, T* const* y) const override {
-    kernels::table<T>().activation_forward[kind_][highest_order(directions)](samples * width_,
+    active_kernels<T>().activation_forward[kind_][highest_order(directions)](samples * width_,
                                                                              directions, x, y);
     return {};
   }
   kernels::Refusal backward(int samples, const Directions& directions, const T* const* x, const T*,
                             const T* const* y_cotangent, T*, T* const* x_cotangent) const override {
     if (x_cotangent == nullptr) return {};
-    kernels::table<T>().activation_backward[kind_][highest_order(directions)](
+    active_kernels<T>().activation_backward[kind_][highest_order(directions)](
         samples * width_, directions, x, y_cotangent, x_cotangent);
     return {};
   }
@@ -155,7 +271,9 @@ class AffineTileLayer final : public TileLayer<T> {
   using typename TileLayer<T>::Directions;
 
   explicit AffineTileLayer(const AffineLayer& layer)
-      : scale_(layer.scale.begin(), layer.scale.end()),
+      : TileLayer<T>(static_cast<index>(layer.scale.size()),
+                     static_cast<index>(layer.scale.size())),
+        scale_(layer.scale.begin(), layer.scale.end()),
         shift_(layer.shift.begin(), layer.shift.end()) {
     if (scale_.size() != shift_.size()) {
       throw std::invalid_argument("scale and shift of an affine layer must have one length");
@@ -197,7 +315,8 @@ class EmbeddingTileLayer final : public TileLayer<T> {
   using typename TileLayer<T>::Directions;
 
   explicit EmbeddingTileLayer(const EmbeddingLayer& layer)
-      : inputs_(layer.inputs),
+      : TileLayer<T>(layer.n_in, static_cast<index>(layer.inputs.size())),
+        inputs_(layer.inputs),
         features_(layer.features),
         frequencies_(layer.frequencies.begin(), layer.frequencies.end()),
         view_{.n_in = layer.n_in,
@@ -217,14 +336,14 @@ class EmbeddingTileLayer final : public TileLayer<T> {
 
   kernels::Refusal forward(int samples, const Directions& directions, const T* const* x, const T*,
                            const T*, T* const* y) const override {
-    kernels::table<T>().embedding_forward[highest_order(directions)](view_, samples, directions, x,
+    active_kernels<T>().embedding_forward[highest_order(directions)](view_, samples, directions, x,
                                                                      y);
     return {};
   }
   kernels::Refusal backward(int samples, const Directions& directions, const T* const* x, const T*,
                             const T* const* y_cotangent, T*, T* const* x_cotangent) const override {
     if (x_cotangent == nullptr) return {};
-    kernels::table<T>().embedding_backward[highest_order(directions)](view_, samples, directions, x,
+    active_kernels<T>().embedding_backward[highest_order(directions)](view_, samples, directions, x,
                                                                       y_cotangent, x_cotangent);
     return {};
   }

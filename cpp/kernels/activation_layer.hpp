@@ -1,13 +1,13 @@
 // An activation function on every entry of a tile.
 #pragma once
 
-#include <algorithm>
-
+#include "kernels/orders.hpp"
 #include "kernels/table.hpp"
+#include "kernels/vectors.hpp"
 #include "point/activation.hpp"
 #include "point/taylor.hpp"
 
-namespace kanml::kernels {
+namespace kanml::kernels::inline KANML_TARGET {
 
 // The composition weights of one direction at one entry. `x` are its planes, from order 1 on.
 template <class T, int Order>
@@ -81,7 +81,7 @@ void activation_forward(index entries, const Directions& directions, const T* co
 template <class T, ActivationKind Kind, int Order>
 void activation_backward(index entries, const Directions& directions, const T* const* x,
                          const T* const* y_cotangent, T* const* x_cotangent) {
-  for (int m = 0; m < directions.n_planes; ++m) std::fill_n(x_cotangent[m], entries, T(0));
+  for (int m = 0; m < directions.n_planes; ++m) clear(entries, x_cotangent[m]);
   for (index i = 0; i < entries; ++i) {
     T f[Order + 2];
     point::activation<T, Kind, Order + 1>(x[0][i], f);
@@ -89,4 +89,4 @@ void activation_backward(index entries, const Directions& directions, const T* c
   }
 }
 
-}  // namespace kanml::kernels
+}  // namespace kanml::kernels::inline KANML_TARGET

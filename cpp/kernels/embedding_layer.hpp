@@ -2,13 +2,13 @@
 // multiple of it.
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 
 #include "kernels/activation_layer.hpp"
 #include "kernels/table.hpp"
+#include "kernels/vectors.hpp"
 
-namespace kanml::kernels {
+namespace kanml::kernels::inline KANML_TARGET {
 
 // Derivatives 0..Top by x of a feature of x.
 template <class T, int Top>
@@ -49,7 +49,7 @@ void embedding_backward(const EmbeddingLayerView<T>& layer, int samples,
                         const Directions& directions, const T* const* x,
                         const T* const* y_cotangent, T* const* x_cotangent) {
   for (int m = 0; m < directions.n_planes; ++m) {
-    std::fill_n(x_cotangent[m], samples * layer.n_in, T(0));
+    clear(samples * layer.n_in, x_cotangent[m]);
   }
   for (int s = 0; s < samples; ++s) {
     for (index q = 0; q < layer.n_out; ++q) {
@@ -62,4 +62,4 @@ void embedding_backward(const EmbeddingLayerView<T>& layer, int samples,
   }
 }
 
-}  // namespace kanml::kernels
+}  // namespace kanml::kernels::inline KANML_TARGET

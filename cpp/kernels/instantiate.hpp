@@ -1,4 +1,5 @@
-// Fills the table of one scalar type. Included by the files that instantiate, and by nothing else.
+// Fills the table of one scalar type. Included by the files that instantiate, and by nothing else;
+// they are compiled once for each instruction set.
 #pragma once
 
 #include <utility>
@@ -8,21 +9,34 @@
 #include "kernels/linear_layer.hpp"
 #include "kernels/spline_layer.hpp"
 #include "kernels/table.hpp"
+#include "kernels/wide_spline_layer.hpp"
 
-namespace kanml::kernels {
+namespace kanml::kernels::inline KANML_TARGET {
 
 template <int... Values>
 using List = std::integer_sequence<int, Values...>;
 template <int Count>
 using Range = std::make_integer_sequence<int, Count>;
 
+// Orders above the degree are never asked for.
+template <class T, int Degree, int Order>
+constexpr SplineForward<T> spline_forward_of() {
+  if constexpr (Order <= Degree) return spline_forward<T, Degree, Order>;
+  return nullptr;
+}
+template <class T, int Degree, int Order>
+constexpr SplineBackward<T> spline_backward_of() {
+  if constexpr (Order <= Degree) return spline_backward<T, Degree, Order>;
+  return nullptr;
+}
+
 template <class T, int Degree, int... Orders>
 constexpr std::array<SplineForward<T>, sizeof...(Orders)> spline_forwards(List<Orders...>) {
-  return {spline_forward<T, Degree, Orders>...};
+  return {spline_forward_of<T, Degree, Orders>()...};
 }
 template <class T, int Degree, int... Orders>
 constexpr std::array<SplineBackward<T>, sizeof...(Orders)> spline_backwards(List<Orders...>) {
-  return {spline_backward<T, Degree, Orders>...};
+  return {spline_backward_of<T, Degree, Orders>()...};
 }
 template <class T, int Kind, int... Orders>
 constexpr std::array<ActivationForward<T>, sizeof...(Orders)> activation_forwards(List<Orders...>) {
@@ -39,6 +53,10 @@ constexpr Table<T> make_table(List<Degrees...>, List<Kinds...>, List<Orders...> 
   return {
       .spline_forward = {spline_forwards<T, min_degree + Degrees>(orders)...},
       .spline_backward = {spline_backwards<T, min_degree + Degrees>(orders)...},
+      .wide_scratch_bytes = {wide_scratch_bytes<T, min_degree + Degrees>...},
+      .wide_forward = {wide_forward<T, min_degree + Degrees>...},
+      .wide_backward_inputs = {wide_backward_inputs<T, min_degree + Degrees>...},
+      .wide_backward_parameters = {wide_backward_parameters<T, min_degree + Degrees>...},
       .activation_forward = {activation_forwards<T, Kinds>(orders)...},
       .activation_backward = {activation_backwards<T, Kinds>(orders)...},
       .embedding_forward = {embedding_forward<T, Orders>...},
@@ -55,4 +73,4 @@ const Table<T>& table() {
   return filled;
 }
 
-}  // namespace kanml::kernels
+}  // namespace kanml::kernels::inline KANML_TARGET

@@ -2,11 +2,10 @@
 // bias belongs to plane 0.
 #pragma once
 
-#include <algorithm>
-
 #include "kernels/table.hpp"
+#include "kernels/vectors.hpp"
 
-namespace kanml::kernels {
+namespace kanml::kernels::inline KANML_TARGET {
 
 // Several sums at once: one sum would wait for each addition before the next.
 inline constexpr int lanes = 4;
@@ -23,34 +22,52 @@ T dot(index n, const T* a, const T* b) {
   return (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
-// target (n) += sum_i factors[i stride] rows_i, i = 0 .. count - 1, the rows (count, n) in order.
-// Several at a time: target is then loaded and stored once for all of them.
-template <class T>
-void add_combination(index count, const T* factors, index stride, const T* rows, index n,
-                     T* __restrict target) {
-  index i = 0;
-  for (; i + lanes <= count; i += lanes) {
-    const T a = factors[i * stride];
-    const T b = factors[(i + 1) * stride];
-    const T c = factors[(i + 2) * stride];
-    const T d = factors[(i + 3) * stride];
-    const T* row = rows + i * n;
-    for (index q = 0; q < n; ++q) {
-      target[q] = target[q] + a * row[q] + b * row[n + q] + c * row[2 * n + q] + d * row[3 * n + q];
-    }
+// Width entries of some rows of y: y_i += sum_p x[i x_row + p x_column] w_p. Several rows at once,
+// so that a row of W is loaded once for all of them and no addition waits for the one before.
+template <int Count, int Width, class T>
+[[gnu::always_inline]] inline void multiply_rows(index terms, const T* x, index x_row,
+                                                 index x_column, const T* w, index w_row, T* y,
+                                                 index y_row) {
+  Vector<T, Width> sums[Count];
+  for (int i = 0; i < Count; ++i) sums[i] = load<Width>(y + i * y_row);
+  for (index p = 0; p < terms; ++p) {
+    const auto row = load<Width>(w + p * w_row);
+    for (int i = 0; i < Count; ++i) sums[i] += x[i * x_row + p * x_column] * row;
   }
-  for (; i < count; ++i) {
-    const T a = factors[i * stride];
-    for (index q = 0; q < n; ++q) target[q] += a * rows[i * n + q];
-  }
+  for (int i = 0; i < Count; ++i) store<Width>(y + i * y_row, sums[i]);
 }
 
-// y (samples, n_out) += x (samples, n_in) W (n_in, n_out)
-template <class T>
-void multiply_add(int samples, index n_in, index n_out, const T* x, const T* weights, T* y) {
-  for (int s = 0; s < samples; ++s) {
-    add_combination(n_in, x + s * n_in, 1, weights, n_out, y + s * n_out);
+// The same for one row, in several sums.
+template <int Width, class T>
+[[gnu::always_inline]] inline void multiply_row(index terms, const T* x, index x_column, const T* w,
+                                                index w_row, T* y) {
+  Vector<T, Width> sums[lanes] = {load<Width>(y)};
+  index p = 0;
+  for (; p + lanes <= terms; p += lanes) {
+    for (int l = 0; l < lanes; ++l) {
+      sums[l] += x[(p + l) * x_column] * load<Width>(w + (p + l) * w_row);
+    }
   }
+  for (; p < terms; ++p) sums[0] += x[p * x_column] * load<Width>(w + p * w_row);
+  store<Width>(y, (sums[0] + sums[1]) + (sums[2] + sums[3]));
+}
+
+// y (rows, columns) += x W with W (terms, columns); element (i, p) of x is x[i x_row + p x_column].
+template <class T>
+void multiply_add(index rows, index terms, index columns, const T* x, index x_row, index x_column,
+                  const T* w, T* y) {
+  const auto in_block = [&](index q, auto width) {
+    index i = 0;
+    for (; i + lanes <= rows; i += lanes) {
+      multiply_rows<lanes, width>(terms, x + i * x_row, x_row, x_column, w + q, columns,
+                                  y + i * columns + q, columns);
+    }
+    for (; i < rows; ++i) {
+      multiply_row<width>(terms, x + i * x_row, x_column, w + q, columns, y + i * columns + q);
+    }
+  };
+  for_outputs<full_lanes<T>>(0, columns, in_block,
+                             [&](index q) { in_block(q, std::integral_constant<int, 1>{}); });
 }
 
 template <class T>
@@ -59,19 +76,21 @@ void linear_forward(const LinearLayerView<T>& layer, int samples, const Directio
                     T* const* y) {
   const auto start_from_bias = [&](const T* source, T* plane) {
     const T* bias = source + layer.n_in * layer.n_out;
-    for (int s = 0; s < samples; ++s) std::copy_n(bias, layer.n_out, plane + s * layer.n_out);
+    for (int s = 0; s < samples; ++s) {
+      for (index q = 0; q < layer.n_out; ++q) plane[s * layer.n_out + q] = bias[q];
+    }
   };
   for (int m = 0; m < directions.n_planes; ++m) {
     const T* source = m == 0 ? parameters : m == 1 ? parameter_tangent : nullptr;
     if (layer.bias && source != nullptr) {
       start_from_bias(source, y[m]);
     } else {
-      std::fill_n(y[m], samples * layer.n_out, T(0));
+      clear(samples * layer.n_out, y[m]);
     }
-    multiply_add(samples, layer.n_in, layer.n_out, x[m], parameters, y[m]);
+    multiply_add(samples, layer.n_in, layer.n_out, x[m], layer.n_in, 1, parameters, y[m]);
   }
   if (parameter_tangent != nullptr) {
-    multiply_add(samples, layer.n_in, layer.n_out, x[0], parameter_tangent, y[1]);
+    multiply_add(samples, layer.n_in, layer.n_out, x[0], layer.n_in, 1, parameter_tangent, y[1]);
   }
 }
 
@@ -82,9 +101,8 @@ void linear_backward(const LinearLayerView<T>& layer, int samples, const Directi
   const index n_in = layer.n_in;
   const index n_out = layer.n_out;
   for (int m = 0; m < directions.n_planes; ++m) {
-    for (index p = 0; p < n_in; ++p) {
-      add_combination(samples, x[m] + p, n_in, y_cotangent[m], n_out,
-                      parameter_gradient + p * n_out);
+    if (parameter_gradient != nullptr) {
+      multiply_add(n_in, samples, n_out, x[m], 1, n_in, y_cotangent[m], parameter_gradient);
     }
     if (x_cotangent == nullptr) continue;
     for (int s = 0; s < samples; ++s) {
@@ -94,7 +112,7 @@ void linear_backward(const LinearLayerView<T>& layer, int samples, const Directi
       }
     }
   }
-  if (layer.bias) {
+  if (layer.bias && parameter_gradient != nullptr) {
     T* gradient = parameter_gradient + n_in * n_out;
     for (int s = 0; s < samples; ++s) {
       for (index q = 0; q < n_out; ++q) gradient[q] += y_cotangent[0][s * n_out + q];
@@ -102,4 +120,4 @@ void linear_backward(const LinearLayerView<T>& layer, int samples, const Directi
   }
 }
 
-}  // namespace kanml::kernels
+}  // namespace kanml::kernels::inline KANML_TARGET

@@ -5,197 +5,269 @@
 // of its derivative. What remains is three contractions of weights with coefficient rows:
 //   contract   y_m[q]  += sum_j W_m[j] c_j[q]
 //   scatter    cc_j[q] += sum_m W_m[j] cy_m[q]
-//   project    cx_l    += sum_{m >= l} sum_j V_{m-l}[j] sum_q c_j[q] cy_m[q]
-// W_0 and V_0 are the same for all directions. The kernels run them over groups of planes that
-// share coefficient rows: plane 0 alone, then the planes of each direction.
+//   project    cx_l    += sum_{m >= l} sum_q cy_m[q] z_{m-l}[q],  z_r[q] = sum_j V_r[j] c_j[q]
+// W_0 and V_0 are the same for all directions.
+//
+// Outputs are taken in blocks that fill a vector register, then half a register, down to four: a
+// block goes through all samples, each with rows of its own. The last one to three outputs are
+// columns: there vectors run over samples, and the coefficients of the samples are gathered.
 #pragma once
 
-#include <algorithm>
-
+#include "kernels/orders.hpp"
 #include "kernels/table.hpp"
-#include "point/basis.hpp"
-#include "point/taylor.hpp"
+#include "kernels/tile_basis.hpp"
+#include "kernels/vectors.hpp"
 
-namespace kanml::kernels {
+namespace kanml::kernels::inline KANML_TARGET {
 
+// Planes that share coefficient rows, with their weights.
+inline constexpr int group_capacity = 4;  // as many as keep their sums in registers
 template <class T, int Degree>
-using Weights = T[Degree + 1][tile_size];
-
-// Derivatives 0..Top of the basis of one input on a tile, the layer's rule for outside applied.
-template <class T, int Degree, int Top>
-struct TileBasis {
-  std::int32_t first[tile_size];  // index of the first nonzero function
-  Weights<T, Degree> derivatives[Top + 1];
-
-  // x is one column of a plane. Returns the first refused sample, or -1.
-  int fill(const point::SpaceView<T>& space, Extrapolation rule, int samples, const T* x,
-           index stride) {
-    int outside = 0;
-    for (int s = 0; s < samples; ++s) {
-      const T xs = x[s * stride];
-      // The pieces of the end intervals serve outside too; comparisons are false for NaN.
-      const T end = xs < space.lower ? space.lower : xs > space.upper ? space.upper : xs;
-      outside += xs < space.lower || xs > space.upper;
-      const T at = rule == Extrapolation::polynomial ? xs : end;
-      first[s] = point::find_interval(space, Degree, end);
-      T values[Top + 1][Degree + 1];
-      point::basis<T, Degree, Top>(space, first[s], at, values);
-      for (int m = 0; m <= Top; ++m) {
-        for (int j = 0; j <= Degree; ++j) derivatives[m][j][s] = values[m][j];
-      }
-    }
-    if (outside == 0 || rule == Extrapolation::polynomial) return -1;
-    return extrapolate(space, rule, samples, x, stride);
-  }
-
- private:
-  int extrapolate(const point::SpaceView<T>& space, Extrapolation rule, int samples, const T* x,
-                  index stride) {
-    for (int s = 0; s < samples; ++s) {
-      const T xs = x[s * stride];
-      if (!(xs < space.lower || xs > space.upper)) continue;
-      if (rule == Extrapolation::error) return s;
-      const T end = xs < space.lower ? space.lower : space.upper;
-      T values[2][Degree + 1];
-      point::basis<T, Degree, 1>(space, first[s], end, values);
-      for (int j = 0; j <= Degree; ++j) {
-        const T slope = rule == Extrapolation::linear ? values[1][j] : T(0);
-        derivatives[0][j][s] = values[0][j] + (slope == T(0) ? T(0) : slope * (xs - end));
-        for (int m = 1; m <= Top; ++m) derivatives[m][j][s] = m == 1 ? slope : T(0);
-      }
-    }
-    return -1;
-  }
+struct PlaneGroup {
+  int count;
+  const Weights<T, Degree>* weights;  // (count)
+  T* y[group_capacity];
 };
 
-// The composition weights of one direction on a tile, and with them Taylor coefficients m = 1 ..
-// Order of the functions whose derivatives are given. Those above the direction's order are zero.
+// Coefficients of output q, (Degree + 1) a sample.
+template <class T, int Degree>
+void gather(int samples, const std::int32_t* first, const T* coefficients, index n_out,
+            Weights<T, Degree>& gathered) {
+  const int lanes = padded<T>(samples);
+  for (int j = 0; j <= Degree; ++j) {
+    const T* from = coefficients + j * n_out;
+#pragma omp simd
+    for (int s = 0; s < lanes; ++s) gathered[j][s] = from[first[s] * n_out];
+  }
+}
+
+template <class T, int Degree, int Planes, int Width>
+void contract_block(int samples, const std::int32_t* first, const PlaneGroup<T, Degree>& group,
+                    const T* coefficients, index n_out, index q) {
+  for (int s = 0; s < samples; ++s) {
+    const T* rows = coefficients + first[s] * n_out + q;
+    Vector<T, Width> sums[Planes];
+    for (int m = 0; m < Planes; ++m) sums[m] = load<Width>(group.y[m] + s * n_out + q);
+    for (int j = 0; j <= Degree; ++j) {
+      const auto row = load<Width>(rows + j * n_out);
+      for (int m = 0; m < Planes; ++m) sums[m] += group.weights[m][j][s] * row;
+    }
+    for (int m = 0; m < Planes; ++m) store<Width>(group.y[m] + s * n_out + q, sums[m]);
+  }
+}
+
+template <class T, int Degree, int Planes>
+void contract_column(int samples, const std::int32_t* first, const PlaneGroup<T, Degree>& group,
+                     const T* coefficients, index n_out, index q) {
+  Weights<T, Degree> rows;
+  gather<T, Degree>(samples, first, coefficients + q, n_out, rows);
+  for (int m = 0; m < Planes; ++m) {
+    T sums[tile_size];
+    for (int s = 0; s < samples; s += full_lanes<T>) {
+      FullVector<T> sum =
+          load<full_lanes<T>>(group.weights[m][0] + s) * load<full_lanes<T>>(rows[0] + s);
+      for (int j = 1; j <= Degree; ++j) {
+        sum += load<full_lanes<T>>(group.weights[m][j] + s) * load<full_lanes<T>>(rows[j] + s);
+      }
+      store<full_lanes<T>>(sums + s, sum);
+    }
+    T* y = group.y[m] + q;
+    for (int s = 0; s < samples; ++s) y[s * n_out] += sums[s];
+  }
+}
+
+template <class T, int Degree, int Planes, int Width>
+void scatter_block(int samples, const std::int32_t* first, const PlaneGroup<T, Degree>& group,
+                   T* gradient, index n_out, index q) {
+  for (int s = 0; s < samples; ++s) {
+    T* rows = gradient + first[s] * n_out + q;
+    Vector<T, Width> cotangents[Planes];
+    for (int m = 0; m < Planes; ++m) cotangents[m] = load<Width>(group.y[m] + s * n_out + q);
+    for (int j = 0; j <= Degree; ++j) {
+      auto sum = load<Width>(rows + j * n_out);
+      for (int m = 0; m < Planes; ++m) sum += group.weights[m][j][s] * cotangents[m];
+      store<Width>(rows + j * n_out, sum);
+    }
+  }
+}
+
+template <class T, int Degree, int Planes>
+void scatter_column(int samples, const std::int32_t* first, const PlaneGroup<T, Degree>& group,
+                    T* gradient, index n_out, index q) {
+  Weights<T, Degree> sums;
+  for (int j = 0; j <= Degree; ++j) {
+#pragma omp simd
+    for (int s = 0; s < samples; ++s) {
+      T sum = group.weights[0][j][s] * group.y[0][s * n_out + q];
+      for (int m = 1; m < Planes; ++m) {
+        sum += group.weights[m][j][s] * group.y[m][s * n_out + q];
+      }
+      sums[j][s] = sum;
+    }
+  }
+  for (int s = 0; s < samples; ++s) {
+    T* rows = gradient + first[s] * n_out + q;
+    for (int j = 0; j <= Degree; ++j) rows[j * n_out] += sums[j][s];
+  }
+}
+
+// How many planes a group may have.
+template <int Order>
+inline constexpr int highest_count = Order == 0 ? 1 : group_capacity;
+
+template <class T, int Degree, int Order, int Top>
+using LayerBasis = TileBasis<T, Degree, Top, Order == 0 ? 1 : 1 + group_capacity>;
+
+// The planes of all directions, in groups: calls f(group) with the weights W_m of each plane and
+// its values or cotangents in `y`.
+template <class T, int Degree, int Order, int Top, class F>
+[[gnu::always_inline]] inline void for_plane_groups(LayerBasis<T, Degree, Order, Top>& basis,
+                                                    int samples, const Directions& directions,
+                                                    const T* const* x, index p, index n_in,
+                                                    T* const* y, const F& f) {
+  PlaneGroup<T, Degree> group{1, basis.planes, {y[0]}};
+  if constexpr (Order > 0) {
+    for (int d = 0; d < directions.count; ++d) {
+      const int plane = directions.planes[d];
+      if (group.count + directions.orders[d] > group_capacity) {
+        f(group);
+        group = {0, basis.planes + 1, {}};
+      }
+      for_order<Order>(directions.orders[d], [&](auto order) {
+        const TileCurves<T, Degree, order> curves(samples, x + plane, p, n_in);
+        const auto first = group.weights - basis.planes + group.count;
+        curves.taylor(basis.derivatives, basis.planes + first);
+        for (int m = 0; m < order; ++m) group.y[group.count++] = y[plane + m];
+      });
+    }
+  }
+  f(group);
+}
+
+template <class T, int Degree, int Highest>
+void contract(int samples, const std::int32_t* first, const PlaneGroup<T, Degree>& group,
+              const T* coefficients, index n_out) {
+  for_order<Highest>(group.count, [&](auto planes) {
+    for_outputs<full_lanes<T>>(
+        0, n_out,
+        [&](index q, auto width) {
+          contract_block<T, Degree, planes, width>(samples, first, group, coefficients, n_out, q);
+        },
+        [&](index q) {
+          contract_column<T, Degree, planes>(samples, first, group, coefficients, n_out, q);
+        });
+  });
+}
+
+template <class T, int Degree, int Highest>
+void scatter(int samples, const std::int32_t* first, const PlaneGroup<T, Degree>& group,
+             T* gradient, index n_out) {
+  for_order<Highest>(group.count, [&](auto planes) {
+    for_outputs<full_lanes<T>>(
+        0, n_out,
+        [&](index q, auto width) {
+          scatter_block<T, Degree, planes, width>(samples, first, group, gradient, n_out, q);
+        },
+        [&](index q) {
+          scatter_column<T, Degree, planes>(samples, first, group, gradient, n_out, q);
+        });
+  });
+}
+
+// One direction of an order: slopes[r] are V_r, and cy and cx its planes from order 0 on. Plane 0,
+// which all directions share, is left to the one that has `with_value`.
+template <class T, int Degree, int Order, bool with_value, int Width>
+void project_block(int samples, const std::int32_t* first, const Weights<T, Degree>* const* slopes,
+                   const T* const* cy, const T* coefficients, index n_out, index q, T* const* cx,
+                   index n_in) {
+  for (int s = 0; s < samples; ++s) {
+    const T* rows = coefficients + first[s] * n_out + q;
+    Vector<T, Width> z[Order + 1];
+    auto row = load<Width>(rows);
+    for (int r = 0; r <= Order; ++r) z[r] = (*slopes[r])[0][s] * row;
+    for (int j = 1; j <= Degree; ++j) {
+      row = load<Width>(rows + j * n_out);
+      for (int r = 0; r <= Order; ++r) z[r] += (*slopes[r])[j][s] * row;
+    }
+    Vector<T, Width> sums[Order + 1] = {};
+    for (int m = with_value ? 0 : 1; m <= Order; ++m) {
+      const auto cotangent = load<Width>(cy[m] + s * n_out + q);
+      for (int l = 0; l <= m; ++l) {
+        if (m > 0 || l == 0) sums[l] += cotangent * z[m - l];
+      }
+    }
+    for (int l = 0; l <= Order; ++l) cx[l][s * n_in] += sum_of_lanes<T, Width>(sums[l]);
+  }
+}
+
+template <class T, int Degree, int Order, bool with_value>
+void project_column(int samples, const std::int32_t* first, const Weights<T, Degree>* const* slopes,
+                    const T* const* cy, const T* coefficients, index n_out, index q, T* const* cx,
+                    index n_in) {
+  Weights<T, Degree> rows;
+  gather<T, Degree>(samples, first, coefficients + q, n_out, rows);
+#pragma omp simd
+  for (int s = 0; s < samples; ++s) {
+    T z[Order + 1];
+    for (int r = 0; r <= Order; ++r) {
+      z[r] = (*slopes[r])[0][s] * rows[0][s];
+      for (int j = 1; j <= Degree; ++j) z[r] += (*slopes[r])[j][s] * rows[j][s];
+    }
+    for (int l = 0; l <= Order; ++l) {
+      T sum = cx[l][s * n_in];
+      for (int m = l > 0 ? l : with_value ? 0 : 1; m <= Order; ++m) {
+        sum += cy[m][s * n_out + q] * z[m - l];
+      }
+      cx[l][s * n_in] = sum;
+    }
+  }
+}
+
+template <class T, int Degree, int Order, bool with_value>
+void project_direction(int samples, const std::int32_t* first,
+                       const Weights<T, Degree>* const* slopes, const T* const* cy,
+                       const T* coefficients, index n_out, T* const* cx, index n_in) {
+  for_outputs<full_lanes<T>>(
+      0, n_out,
+      [&](index q, auto width) {
+        project_block<T, Degree, Order, with_value, width>(samples, first, slopes, cy, coefficients,
+                                                           n_out, q, cx, n_in);
+      },
+      [&](index q) {
+        project_column<T, Degree, Order, with_value>(samples, first, slopes, cy, coefficients,
+                                                     n_out, q, cx, n_in);
+      });
+}
+
 template <class T, int Degree, int Order>
-class Curves {
- public:
-  // `x` are the direction's planes, from order 1 on; `column` an input of n_in.
-  void fill(int samples, int order, const T* const* x, index column, index n_in) {
-    for (int s = 0; s < samples; ++s) {
-      T curve[Order + 1] = {};
-      for (int m = 1; m <= order; ++m) curve[m] = x[m - 1][s * n_in + column];
-      T composition[Order + 1][Order + 1];
-      point::composition_weights<T, Order>(curve, composition);
-      for (int r = 1; r <= Order; ++r) {
-        for (int m = r; m <= Order; ++m) composition_[r][m][s] = composition[r][m];
-      }
+void project(const LayerBasis<T, Degree, Order, Order + 1>& basis, int samples,
+             const Directions& directions, const T* const* x, index p, index n_in,
+             const T* const* cy, const T* coefficients, index n_out, T* const* cx) {
+  const Weights<T, Degree>* slopes[Order + 1] = {basis.derivatives};
+  T* const value = cx[0] + p;
+  if (directions.count == 0) {
+    project_direction<T, Degree, 0, true>(samples, basis.first, slopes, cy, coefficients, n_out,
+                                          &value, n_in);
+  }
+  if constexpr (Order > 0) {
+    Weights<T, Degree> weights[Order];
+    for (int r = 1; r <= Order; ++r) slopes[r] = weights + r - 1;
+    for (int d = 0; d < directions.count; ++d) {
+      const int plane = directions.planes[d];
+      for_order<Order>(directions.orders[d], [&](auto order) {
+        const TileCurves<T, Degree, order> curves(samples, x + plane, p, n_in);
+        curves.taylor(basis.derivatives + 1, weights);
+        const T* y_planes[order + 1] = {cy[0]};
+        T* x_planes[order + 1] = {value};
+        for (int m = 1; m <= order; ++m) {
+          y_planes[m] = cy[plane + m - 1];
+          x_planes[m] = cx[plane + m - 1] + p;
+        }
+        const auto run = d == 0 ? project_direction<T, Degree, order, true>
+                                : project_direction<T, Degree, order, false>;
+        run(samples, basis.first, slopes, y_planes, coefficients, n_out, x_planes, n_in);
+      });
     }
-  }
-
-  // weights[m - 1] = sum_r composition[r][m] derivatives[r]
-  void taylor(int samples, int order, const Weights<T, Degree>* derivatives,
-              Weights<T, Degree>* weights) const {
-    for (int m = 1; m <= order; ++m) {
-      for (int j = 0; j <= Degree; ++j) {
-        for (int s = 0; s < samples; ++s) {
-          T sum = T(0);
-          for (int r = 1; r <= m; ++r) sum += composition_[r][m][s] * derivatives[r][j][s];
-          weights[m - 1][j][s] = sum;
-        }
-      }
-    }
-  }
-
- private:
-  T composition_[Order + 1][Order + 1][tile_size];
-};
-
-// Calls f(first, integral constant) for outputs in blocks: of `block` while there are as many, then
-// one by one. With a constant number of outputs, sums stay in registers and become vectors.
-inline constexpr int block = 4;
-
-template <class F>
-void for_blocks(index n_out, const F& f) {
-  index q = 0;
-  for (; q + block <= n_out; q += block) f(q, std::integral_constant<int, block>{});
-  for (; q < n_out; ++q) f(q, std::integral_constant<int, 1>{});
-}
-
-template <class T, int Degree, int Planes>
-void contract(int samples, const std::int32_t* first, const Weights<T, Degree>* weights,
-              const T* coefficients, index n_out, T* const* y) {
-  for (int s = 0; s < samples; ++s) {
-    const T* rows = coefficients + first[s] * n_out;
-    for_blocks(n_out, [&](index q, auto width) {
-      T sums[Planes][width];
-      for (int m = 0; m < Planes; ++m) {
-        for (int b = 0; b < width; ++b) sums[m][b] = y[m][s * n_out + q + b];
-      }
-      for (int j = 0; j <= Degree; ++j) {
-        for (int m = 0; m < Planes; ++m) {
-          const T w = weights[m][j][s];
-          for (int b = 0; b < width; ++b) sums[m][b] += w * rows[j * n_out + q + b];
-        }
-      }
-      for (int m = 0; m < Planes; ++m) {
-        for (int b = 0; b < width; ++b) y[m][s * n_out + q + b] = sums[m][b];
-      }
-    });
-  }
-}
-
-template <class T, int Degree, int Planes>
-void scatter(int samples, const std::int32_t* first, const Weights<T, Degree>* weights,
-             const T* const* y_cotangent, index n_out, T* gradient) {
-  for (int s = 0; s < samples; ++s) {
-    T* rows = gradient + first[s] * n_out;
-    for_blocks(n_out, [&](index q, auto width) {
-      T cotangents[Planes][width];
-      for (int m = 0; m < Planes; ++m) {
-        for (int b = 0; b < width; ++b) cotangents[m][b] = y_cotangent[m][s * n_out + q + b];
-      }
-      for (int j = 0; j <= Degree; ++j) {
-        T sums[width];
-        for (int b = 0; b < width; ++b) sums[b] = rows[j * n_out + q + b];
-        for (int m = 0; m < Planes; ++m) {
-          const T w = weights[m][j][s];
-          for (int b = 0; b < width; ++b) sums[b] += w * cotangents[m][b];
-        }
-        for (int b = 0; b < width; ++b) rows[j * n_out + q + b] = sums[b];
-      }
-    });
-  }
-}
-
-// products[m][j][s] = sum_q c_j[q] cy_m[q], the rows being those of sample s. The sum runs in
-// `block` lanes, which are added at the end.
-template <class T, int Degree, int Planes>
-void products_with_rows(int samples, const std::int32_t* first, const T* const* y_cotangent,
-                        const T* coefficients, index n_out, Weights<T, Degree>* products) {
-  for (int s = 0; s < samples; ++s) {
-    const T* rows = coefficients + first[s] * n_out;
-    T sums[Planes][Degree + 1][block] = {};
-    for_blocks(n_out, [&](index q, auto width) {
-      for (int m = 0; m < Planes; ++m) {
-        for (int j = 0; j <= Degree; ++j) {
-          for (int b = 0; b < width; ++b) {
-            sums[m][j][b] += rows[j * n_out + q + b] * y_cotangent[m][s * n_out + q + b];
-          }
-        }
-      }
-    });
-    for (int m = 0; m < Planes; ++m) {
-      for (int j = 0; j <= Degree; ++j) {
-        T sum = T(0);
-        for (int b = 0; b < block; ++b) sum += sums[m][j][b];
-        products[m][j][s] = sum;
-      }
-    }
-  }
-}
-
-// sum_j a[j] b[j], added to one column of a plane.
-template <class T, int Degree>
-void add_products(int samples, const Weights<T, Degree>& a, const Weights<T, Degree>& b, T* column,
-                  index stride) {
-  for (int s = 0; s < samples; ++s) {
-    T sum = T(0);
-    for (int j = 0; j <= Degree; ++j) sum += a[j][s] * b[j][s];
-    column[s * stride] += sum;
   }
 }
 
@@ -203,31 +275,22 @@ template <class T, int Degree, int Order>
 Refusal spline_forward(const SplineLayerView<T>& layer, int samples, const Directions& directions,
                        const T* const* x, const T* parameters, const T* parameter_tangent,
                        T* const* y) {
-  for (int m = 0; m < directions.n_planes; ++m) std::fill_n(y[m], samples * layer.n_out, T(0));
-  TileBasis<T, Degree, Order> basis;
+  for (int m = 0; m < directions.n_planes; ++m) clear(samples * layer.n_out, y[m]);
+  LayerBasis<T, Degree, Order, Order> basis;
   for (index p = 0; p < layer.n_in; ++p) {
     const int refused =
         basis.fill(layer.spaces[p], layer.extrapolation, samples, x[0] + p, layer.n_in);
     if (refused >= 0) return {refused, p};
     const index offset = layer.rows[p] * layer.n_out;
-    const T* coefficients = parameters + offset;
-    contract<T, Degree, 1>(samples, basis.first, basis.derivatives, coefficients, layer.n_out, y);
-    if constexpr (Order > 0) {
-      for (int d = 0; d < directions.count; ++d) {
-        const int plane = directions.planes[d];
-        Curves<T, Degree, Order> curves;
-        Weights<T, Degree> weights[Order];
-        curves.fill(samples, directions.orders[d], x + plane, p, layer.n_in);
-        curves.taylor(samples, directions.orders[d], basis.derivatives, weights);
-        for_order<Order>(directions.orders[d], [&](auto planes) {
-          contract<T, Degree, planes>(samples, basis.first, weights, coefficients, layer.n_out,
-                                      y + plane);
+    for_plane_groups<T, Degree, Order, Order>(
+        basis, samples, directions, x, p, layer.n_in, y, [&](const PlaneGroup<T, Degree>& group) {
+          contract<T, Degree, highest_count<Order>>(samples, basis.first, group,
+                                                    parameters + offset, layer.n_out);
         });
-      }
-      if (parameter_tangent != nullptr) {
-        contract<T, Degree, 1>(samples, basis.first, basis.derivatives, parameter_tangent + offset,
-                               layer.n_out, y + 1);
-      }
+    if (Order > 0 && parameter_tangent != nullptr) {
+      const PlaneGroup<T, Degree> group{1, basis.planes, {y[1]}};
+      contract<T, Degree, highest_count<Order>>(samples, basis.first, group,
+                                                parameter_tangent + offset, layer.n_out);
     }
   }
   return {};
@@ -238,56 +301,30 @@ Refusal spline_backward(const SplineLayerView<T>& layer, int samples, const Dire
                         const T* const* x, const T* parameters, const T* const* y_cotangent,
                         T* parameter_gradient, T* const* x_cotangent) {
   if (x_cotangent != nullptr) {
-    for (int m = 0; m < directions.n_planes; ++m) {
-      std::fill_n(x_cotangent[m], samples * layer.n_in, T(0));
-    }
+    for (int m = 0; m < directions.n_planes; ++m) clear(samples * layer.n_in, x_cotangent[m]);
   }
-  TileBasis<T, Degree, Order + 1> basis;
-  const auto& values = basis.derivatives;
-  const auto* slopes = basis.derivatives + 1;
-  Weights<T, Degree> products[Order + 1];
+  // Groups hold the planes of either pass as pointers to T; scatter only reads them.
+  T* const* cotangents = const_cast<T* const*>(y_cotangent);
+  LayerBasis<T, Degree, Order, Order + 1> basis;
   for (index p = 0; p < layer.n_in; ++p) {
     const int refused =
         basis.fill(layer.spaces[p], layer.extrapolation, samples, x[0] + p, layer.n_in);
     if (refused >= 0) return {refused, p};
     const index offset = layer.rows[p] * layer.n_out;
-    const T* coefficients = parameters + offset;
-    T* gradient = parameter_gradient + offset;
-    scatter<T, Degree, 1>(samples, basis.first, values, y_cotangent, layer.n_out, gradient);
-    if (x_cotangent != nullptr) {
-      products_with_rows<T, Degree, 1>(samples, basis.first, y_cotangent, coefficients, layer.n_out,
-                                       products);
-      add_products<T, Degree>(samples, slopes[0], products[0], x_cotangent[0] + p, layer.n_in);
+    if (parameter_gradient != nullptr) {
+      for_plane_groups<T, Degree, Order, Order + 1>(
+          basis, samples, directions, x, p, layer.n_in, cotangents,
+          [&](const PlaneGroup<T, Degree>& group) {
+            scatter<T, Degree, highest_count<Order>>(samples, basis.first, group,
+                                                     parameter_gradient + offset, layer.n_out);
+          });
     }
-    if constexpr (Order > 0) {
-      for (int d = 0; d < directions.count; ++d) {
-        const int order = directions.orders[d];
-        const int plane = directions.planes[d];
-        Curves<T, Degree, Order> curves;
-        Weights<T, Degree> weights[Order];
-        curves.fill(samples, order, x + plane, p, layer.n_in);
-        curves.taylor(samples, order, values, weights);
-        for_order<Order>(order, [&](auto planes) {
-          scatter<T, Degree, planes>(samples, basis.first, weights, y_cotangent + plane,
-                                     layer.n_out, gradient);
-          if (x_cotangent == nullptr) return;
-          products_with_rows<T, Degree, planes>(samples, basis.first, y_cotangent + plane,
-                                                coefficients, layer.n_out, products);
-        });
-        if (x_cotangent == nullptr) continue;
-        curves.taylor(samples, order, slopes, weights);
-        for (int m = 1; m <= order; ++m) {
-          add_products<T, Degree>(samples, weights[m - 1], products[m - 1], x_cotangent[0] + p,
-                                  layer.n_in);
-          for (int l = 1; l <= m; ++l) {
-            add_products<T, Degree>(samples, l == m ? slopes[0] : weights[m - l - 1],
-                                    products[m - 1], x_cotangent[plane + l - 1] + p, layer.n_in);
-          }
-        }
-      }
+    if (x_cotangent != nullptr) {
+      project<T, Degree, Order>(basis, samples, directions, x, p, layer.n_in, y_cotangent,
+                                parameters + offset, layer.n_out, x_cotangent);
     }
   }
   return {};
 }
 
-}  // namespace kanml::kernels
+}  // namespace kanml::kernels::inline KANML_TARGET

@@ -3,14 +3,15 @@
 //
 // A kernel works on one tile of at most tile_size samples. A *plane* holds one Taylor coefficient
 // of all features of the tile, (samples, features) in C order. Forward kernels write y; backward
-// kernels add to the parameter gradient and write the input cotangent, unless it is not wanted.
+// kernels add to the parameter gradient and write the input cotangent, each unless it is null.
+// Wide kernels take the values of any number of samples, without directions.
 #pragma once
 
 #include <array>
-#include <type_traits>
+#include <cstddef>
 
 #include "kanml/types.hpp"
-#include "point/basis.hpp"
+#include "point/space_view.hpp"
 
 namespace kanml::kernels {
 
@@ -24,18 +25,6 @@ struct Directions {
   const int* planes = nullptr;  // (count)
   int n_planes = 1;
 };
-
-// Calls f(integral constant) for an order of 1 .. Highest, so that loops over orders unroll.
-template <int Highest, class F>
-[[gnu::always_inline]] inline void for_order(int order, const F& f) {
-  if constexpr (Highest >= 1) {
-    if (order == Highest) {
-      f(std::integral_constant<int, Highest>{});
-    } else {
-      for_order<Highest - 1>(order, f);
-    }
-  }
-}
 
 template <class T>
 struct SplineLayerView {
@@ -84,6 +73,27 @@ using SplineBackward = Refusal (*)(const SplineLayerView<T>& layer, int samples,
                                    T* parameter_gradient,        // (rows, n_out), added to
                                    T* const* x_cotangent);  // planes (samples, n_in) out, or null
 
+// Scratch memory for a number of samples, the same for the three kernels.
+using WideScratchBytes = index (*)(int samples, index intervals);
+template <class T>
+using WideForward = Refusal (*)(const SplineLayerView<T>& layer, int samples,
+                                const T* x,           // (samples, n_in)
+                                const T* parameters,  // (rows, n_out)
+                                T* y,                 // (samples, n_out) out
+                                void* scratch);
+template <class T>
+using WideBackwardInputs = Refusal (*)(const SplineLayerView<T>& layer, int samples, const T* x,
+                                       const T* parameters,
+                                       const T* y_cotangent,  // (samples, n_out)
+                                       T* x_cotangent,        // (samples, n_in) out
+                                       void* scratch);
+template <class T>
+using WideBackwardParameters = Refusal (*)(const SplineLayerView<T>& layer, index first,
+                                           index last,  // inputs first .. last - 1
+                                           int samples, const T* x, const T* y_cotangent,
+                                           T* parameter_gradient,  // (rows, n_out), added to
+                                           void* scratch);
+
 template <class T>
 using LinearForward = void (*)(const LinearLayerView<T>& layer, int samples,
                                const Directions& directions, const T* const* x,
@@ -115,11 +125,16 @@ inline constexpr std::size_t n_degrees = max_degree - min_degree + 1;
 inline constexpr std::size_t n_activations = 5;
 inline constexpr std::size_t n_orders = max_taylor_order + 1;
 
-// The index of an order is the highest one among the directions, 0 without directions.
+// The index of an order is the highest one among the directions, 0 without directions; it is at
+// most the degree.
 template <class T>
 struct Table {
   std::array<std::array<SplineForward<T>, n_orders>, n_degrees> spline_forward;
   std::array<std::array<SplineBackward<T>, n_orders>, n_degrees> spline_backward;
+  std::array<WideScratchBytes, n_degrees> wide_scratch_bytes;
+  std::array<WideForward<T>, n_degrees> wide_forward;
+  std::array<WideBackwardInputs<T>, n_degrees> wide_backward_inputs;
+  std::array<WideBackwardParameters<T>, n_degrees> wide_backward_parameters;
   std::array<std::array<ActivationForward<T>, n_orders>, n_activations> activation_forward;
   std::array<std::array<ActivationBackward<T>, n_orders>, n_activations> activation_backward;
   std::array<EmbeddingForward<T>, n_orders> embedding_forward;
@@ -127,8 +142,5 @@ struct Table {
   LinearForward<T> linear_forward;
   LinearBackward<T> linear_backward;
 };
-
-template <class T>
-const Table<T>& table();
 
 }  // namespace kanml::kernels

@@ -4,8 +4,9 @@
 #include <cmath>
 
 #include "kanml/types.hpp"
+#include "point/target.hpp"
 
-namespace kanml::point {
+namespace kanml::point::inline KANML_TARGET {
 
 inline constexpr int max_activation_derivative = 5;
 
@@ -84,4 +85,4 @@ inline void activation(T x, T (&f)[Top + 1]) {
   }
 }
 
-}  // namespace kanml::point
+}  // namespace kanml::point::inline KANML_TARGET

@@ -2,82 +2,153 @@
 //
 // On the interval [t_m, t_{m+1}) exactly d + 1 functions of degree d are nonzero: those supported
 // on t_{m-d+r} .. t_{m+1+r}, r = 0..d. A *row* holds their d + 1 values. Raising a row from degree
-// d - 1 to d costs d multiplications by the reciprocals 1 / (t_{l+d} - t_l), prepared once a space.
+// d - 1 to d takes the distances of x from the knots and the reciprocals of 1 / (t_{l+d} - t_l).
 // Raised with an argument x, the row gains one factor of the blossom (polar form); with the same x
 // at every degree the row ends as the basis at x, with k different arguments as a row of the
 // Oslo algorithm.
+//
+// Where the knots are uniform the distances are u + r and v + r intervals, with the two local
+// coordinates u and v = 1 - u of x, and the reciprocals 1 / d: no table, no division. Every term is
+// positive inside the interval, so each value is accurate relative to itself.
+//
+// A Number is a scalar, or a vector with one point a lane.
 #pragma once
 
 #include <cstdint>
+#include <limits>
+#include <type_traits>
 
-namespace kanml::point {
+#include "point/space_view.hpp"
+#include "point/target.hpp"
 
-// Pointers to what evaluation needs of a spline space. `m` below counts from knots[0], the
-// leftmost ghost knot, so interval i of the domain is m = i + degree.
-template <class T>
-struct SpaceView {
-  const T* knots;        // (n_knots)
-  const T* reciprocals;  // (degree, n_knots): row d - 1 holds 1 / (t_{l+d} - t_l)
-  std::int32_t n_knots;
-  std::int32_t intervals;
-  T lower;
-  T upper;
+namespace kanml::point::inline KANML_TARGET {
 
-  // Finding the interval of a point: the domain is cut into equal buckets, and a bucket knows the
-  // first and last interval that a point in it can lie in; bisection does the rest, in a number of
-  // steps that is fixed for the space (one on uniform knots).
-  const std::int32_t* bucket_first;  // (n_buckets)
-  const std::int32_t* bucket_last;   // (n_buckets)
-  T bucket_scale;                    // n_buckets / (upper - lower)
-  std::int32_t n_buckets;
-  std::int32_t bisections;
-};
+// Rounds numbers >= 0 down.
+template <class T, class Number>
+[[gnu::always_inline]] inline Number whole_part(Number x) {
+  const T magic = T(1) / std::numeric_limits<T>::epsilon();  // from there on numbers are whole
+  const Number nearest = (x + magic) - magic;
+  return nearest > x ? nearest - T(1) : nearest;
+}
 
-template <class T>
-inline std::int32_t bucket_of(T x, T lower, T scale, std::int32_t n_buckets) {
-  const T b = (x - lower) * scale;
-  // The comparison also sends NaN to bucket 0: its values become NaN, its index stays valid.
-  if (!(b > T(0))) return 0;
-  return b < static_cast<T>(n_buckets) ? static_cast<std::int32_t>(b) : n_buckets - 1;
+// The cell of a division of the domain into equal ones, 0 .. last. NaN is sent to cell 0: its
+// values become NaN, its index stays valid.
+template <class T, class Number>
+[[gnu::always_inline]] inline Number equal_cell(Number x, T lower, T frequency, T last) {
+  const Number zero = {};
+  const Number position = (x - lower) * frequency;
+  const Number inside = position > zero ? position : zero;
+  return whole_part<T>(inside < zero + last ? inside : zero + last);
 }
 
 // The interval i with t_i <= x < t_{i+1}; the first one left of the domain and for NaN, the last
 // one at and right of its upper end.
 template <class T>
 inline std::int32_t find_interval(const SpaceView<T>& space, int degree, T x) {
-  const std::int32_t bucket = bucket_of(x, space.lower, space.bucket_scale, space.n_buckets);
+  const T last_bucket = static_cast<T>(space.intervals - 1);
+  const auto bucket =
+      static_cast<std::int32_t>(equal_cell(x, space.lower, space.frequency, last_bucket));
   std::int32_t first = space.bucket_first[bucket];
   std::int32_t last = space.bucket_last[bucket];
   for (std::int32_t step = 0; step < space.bisections; ++step) {
     const std::int32_t middle = (first + last + 1) / 2;
-    const bool right = x >= space.knots[middle + degree];
+    const std::int32_t m = middle + degree;
+    const bool right = x - space.knots[m] >= space.remainders[m];
     first = right ? middle : first;
     last = right ? last : (middle > first ? middle - 1 : first);
   }
   return first;
 }
 
-// row: d values in, d + 1 out.
+// Distances from x to the knots around the interval [t_m, t_{m+1}): left(r) = x - t_{m-r},
+// right(r) = t_{m+1+r} - x, and rate(d, r) = d / (t_{l+d} - t_l) for l = m + 1 - d + r.
 template <class T>
-inline void raise_value(const SpaceView<T>& space, std::int32_t m, int d, T x, T* row) {
-  const T* knots = space.knots + m;
-  const T* reciprocals = space.reciprocals + (d - 1) * space.n_knots + m;
-  T carried = T(0);
+struct KnotsAround {
+  const SpaceView<T>& space;
+  std::int32_t m;
+  T x;
+
+  T left(int r) const { return (x - space.knots[m - r]) - remainder(m - r); }
+  T right(int r) const { return (space.knots[m + 1 + r] - x) + remainder(m + 1 + r); }
+  T reciprocal(int d, int r) const {
+    return space.reciprocals[(d - 1) * space.n_knots + m + 1 - d + r];
+  }
+  T rate(int d, int r) const { return static_cast<T>(d) * reciprocal(d, r); }
+
+ private:
+  // Knots are numbers of type double.
+  T remainder(std::int32_t i) const {
+    return std::is_same_v<T, double> ? T(0) : space.remainders[i];
+  }
+};
+
+// The same on uniform knots, in units of their spacing.
+template <class Number, class T>
+struct UniformKnotsAround {
+  Number u;     // x - t_m
+  Number v;     // t_{m+1} - x
+  T frequency;  // 1 / spacing
+
+  Number left(int r) const { return u + static_cast<T>(r); }
+  Number right(int r) const { return v + static_cast<T>(r); }
+  static T reciprocal(int d, int) { return T(1) / static_cast<T>(d); }
+  T rate(int, int) const { return frequency; }
+};
+
+// The interval of x between multiples of the spacing, and its local coordinates u and v.
+// Differences are exact or rounded once, so that these are accurate relative to themselves.
+template <class Number, class T>
+[[gnu::always_inline]] inline void locate(const UniformKnots<T>& knots, Number x, Number& interval,
+                                          Number (&distances)[2]) {
+  // x - lower = above + rest (Knuth's two-sum)
+  const Number above = x - knots.lower;
+  const Number back = above - x;
+  const Number rest = (x - (above - back)) - (knots.lower + back) - knots.lower_rest;
+  const auto from_knot = [&](Number i) __attribute__((always_inline)) {
+    return (above - i * knots.spacing) + (rest - i * knots.spacing_rest);
+  };
+  const Number zero = {};
+  const Number last = zero + knots.last;
+  const Number i = equal_cell(x, knots.lower, knots.frequency, knots.last);
+  const Number u = from_knot(i);
+  const Number v = -from_knot(i + T(1));
+  // Rounding may have led into a neighbour.
+  const Number left = (u < zero) & (i > zero) ? zero + T(1) : zero;
+  const Number right = (v <= zero) & (i < last) ? zero + T(1) : zero;
+  interval = i + right - left;
+  distances[0] = u + (left - right) * knots.spacing;
+  distances[1] = v - (left - right) * knots.spacing;
+}
+
+// A product by itself, not part of a fused multiply-add: which of two products is fused would
+// depend on what else the compiler has to do, and values on which derivatives are wanted with them.
+template <class Number>
+[[gnu::always_inline]] inline Number rounded(Number product) {
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12
+  return __builtin_assoc_barrier(product);
+#else
+  return product;
+#endif
+}
+
+// row: d values in, d + 1 out.
+template <class Number, class Knots>
+[[gnu::always_inline]] inline void raise_value(const Knots& knots, int d, Number* row) {
+  Number carried = {};
   for (int r = 0; r < d; ++r) {
-    const T scaled = row[r] * reciprocals[1 - d + r];
-    row[r] = carried + (knots[1 + r] - x) * scaled;
-    carried = (x - knots[1 - d + r]) * scaled;
+    const Number scaled = row[r] * knots.reciprocal(d, r);
+    row[r] = carried + knots.right(r) * scaled;
+    carried = rounded(knots.left(d - 1 - r) * scaled);
   }
   row[d] = carried;
 }
 
 // The same step for the derivative: b'_{l,d} = d (b_{l,d-1} / (t_{l+d} - t_l) - ...).
-template <class T>
-inline void raise_derivative(const SpaceView<T>& space, std::int32_t m, int d, T* row) {
-  const T* reciprocals = space.reciprocals + (d - 1) * space.n_knots + m;
-  T carried = T(0);
+template <class Number, class Knots>
+[[gnu::always_inline]] inline void raise_derivative(const Knots& knots, int d, Number* row) {
+  Number carried = {};
   for (int r = 0; r < d; ++r) {
-    const T scaled = static_cast<T>(d) * row[r] * reciprocals[1 - d + r];
+    const Number scaled = rounded(row[r] * knots.rate(d, r));
     row[r] = carried - scaled;
     carried = scaled;
   }
@@ -86,35 +157,35 @@ inline void raise_derivative(const SpaceView<T>& space, std::int32_t m, int d, T
 
 // From a row of degree D - 1 to the basis of degree Degree and its derivatives. D is a template
 // parameter so that every loop unrolls and the rows live in registers.
-template <class T, int Degree, int Top, int D>
-inline void basis_from_row(const SpaceView<T>& space, std::int32_t m, T x, T* row,
-                           T (&values)[Top + 1][Degree + 1]) {
+template <class Number, int Degree, int Top, int D, class Knots>
+[[gnu::always_inline]] inline void basis_from_row(const Knots& knots, Number* row,
+                                                  Number (&values)[Top + 1][Degree + 1]) {
   if constexpr (D <= Degree) {
     // Differentiated at every degree still to come, this row is the derivative of this order.
     constexpr int derivative = Degree - D + 1;
     if constexpr (derivative <= Top) {
-      T* out = values[derivative];
+      Number* out = values[derivative];
       for (int r = 0; r < D; ++r) out[r] = row[r];
-      for (int d = D; d <= Degree; ++d) raise_derivative(space, m, d, out);
+      for (int d = D; d <= Degree; ++d) raise_derivative(knots, d, out);
     }
-    raise_value(space, m, D, x, row);
-    basis_from_row<T, Degree, Top, D + 1>(space, m, x, row, values);
+    raise_value(knots, D, row);
+    basis_from_row<Number, Degree, Top, D + 1>(knots, row, values);
   } else {
     for (int r = 0; r <= Degree; ++r) values[0][r] = row[r];
   }
 }
 
-// Derivatives 0..Top of the Degree + 1 functions that are nonzero on interval i, at x. The
+// Derivatives 0..Top of the Degree + 1 functions that are nonzero on an interval, at x. The
 // polynomial pieces of that interval are evaluated wherever x lies. Derivatives above the degree
 // are zero.
-template <class T, int Degree, int Top>
-inline void basis(const SpaceView<T>& space, std::int32_t i, T x,
-                  T (&values)[Top + 1][Degree + 1]) {
-  T row[Degree + 1] = {T(1)};
-  basis_from_row<T, Degree, Top, 1>(space, i + Degree, x, row, values);
+template <class Number, int Degree, int Top, class Knots>
+[[gnu::always_inline]] inline void basis(const Knots& knots,
+                                         Number (&values)[Top + 1][Degree + 1]) {
+  Number row[Degree + 1] = {Number{} + 1};
+  basis_from_row<Number, Degree, Top, 1>(knots, row, values);
   for (int derivative = Degree + 1; derivative <= Top; ++derivative) {
-    for (int r = 0; r <= Degree; ++r) values[derivative][r] = T(0);
+    for (int r = 0; r <= Degree; ++r) values[derivative][r] = Number{};
   }
 }
 
-}  // namespace kanml::point
+}  // namespace kanml::point::inline KANML_TARGET

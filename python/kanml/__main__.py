@@ -40,7 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, metavar="N", help="number of threads")
     commands = parser.add_subparsers(dest="command", required=True)
 
-    info = commands.add_parser("info", help="print versions and threads")
+    info = commands.add_parser("info", help="print versions, instruction set and threads")
     info.set_defaults(run=_info)
 
     demo = commands.add_parser(
@@ -147,6 +147,7 @@ def _info(options: argparse.Namespace) -> int:
     print(f"NumPy      {np.__version__}")
     print(f"machine    {platform.machine()}, {platform.system()}")
     print(f"compiled   {_core.build_information()}")
+    print(f"kernels    {_core.instruction_set()}, of {', '.join(_core.instruction_sets())}")
     print(f"threads    {kanml.get_num_threads()}")
     print("backends   cpu")
     return 0

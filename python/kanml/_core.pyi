@@ -7,7 +7,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['ActivationKind', 'ActivationLayer', 'AffineLayer', 'Basis', 'EmbeddingLayer', 'Extrapolation', 'Feature', 'LinearLayer', 'NetworkFloat32', 'NetworkFloat64', 'Prolongation', 'ReluTransform', 'SplineLayer', 'SplineSpace', 'adam_direction', 'axpy', 'build_information', 'dot', 'get_num_threads', 'max_abs', 'max_degree', 'max_taylor_order', 'min_degree', 'set_num_threads', 'two_loop', 'update_diagonal']
+__all__: list[str] = ['ActivationKind', 'ActivationLayer', 'AffineLayer', 'Basis', 'EmbeddingLayer', 'Extrapolation', 'Feature', 'LinearLayer', 'NetworkFloat32', 'NetworkFloat64', 'Prolongation', 'ReluTransform', 'SplineLayer', 'SplineSpace', 'adam_direction', 'axpy', 'build_information', 'dot', 'get_num_threads', 'instruction_set', 'instruction_sets', 'max_abs', 'max_degree', 'max_taylor_order', 'min_degree', 'set_num_threads', 'two_loop', 'update_diagonal']
 class SplineSpace:
     def __init__(self, breakpoints: numpy.typing.NDArray[numpy.float64], degree: typing.SupportsInt | typing.SupportsIndex) -> None:
         ...
@@ -389,6 +389,10 @@ def dot(x: numpy.typing.NDArray[numpy.float64], y: numpy.typing.NDArray[numpy.fl
     The scalar product of two vectors, summed in float64.
     """
 def get_num_threads() -> int:
+    ...
+def instruction_set() -> str:
+    ...
+def instruction_sets() -> list[str]:
     ...
 @typing.overload
 def max_abs(x: numpy.typing.NDArray[numpy.float32]) -> float:

@@ -1,0 +1,12 @@
+// The kernels that were compiled for the instruction set in use.
+#pragma once
+
+#include "kernels/table.hpp"
+
+namespace kanml {
+
+// Throws std::invalid_argument if the environment asks for an instruction set that is not there.
+template <class T>
+const kernels::Table<T>& active_kernels();
+
+}  // namespace kanml

@@ -1,0 +1,91 @@
+#include "kanml/instruction_set.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
+
+#include "core/active_kernels.hpp"
+
+namespace kanml {
+
+// What each set's own library defines.
+#if defined(__x86_64__)
+#define KANML_FOR_EACH_TARGET(f) f(v2) f(v3) f(v4)
+#else
+#define KANML_FOR_EACH_TARGET(f) f(portable)
+#endif
+#define KANML_DECLARE_TABLES(target)                    \
+  namespace kernels::target {                           \
+  template <class T>                                    \
+  const Table<T>& table();                              \
+  extern template const Table<float>& table<float>();   \
+  extern template const Table<double>& table<double>(); \
+  }
+KANML_FOR_EACH_TARGET(KANML_DECLARE_TABLES)
+
+namespace {
+
+struct Target {
+  const kernels::Table<float>& (*float_table)();
+  const kernels::Table<double>& (*double_table)();
+};
+
+#define KANML_TABLES_OF(target) \
+  Target{kernels::target::table<float>, kernels::target::table<double>},
+constexpr Target targets[] = {KANML_FOR_EACH_TARGET(KANML_TABLES_OF)};
+
+#if defined(__x86_64__)
+constexpr std::string_view names[] = {"x86-64-v2", "x86-64-v3", "x86-64-v4"};
+
+std::size_t count_supported() {
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("x86-64-v4")) return 3;
+  if (__builtin_cpu_supports("x86-64-v3")) return 2;
+  return 1;  // v2 is required
+}
+#else
+constexpr std::string_view names[] = {"portable"};
+
+std::size_t count_supported() { return 1; }
+#endif
+
+std::size_t choose() {
+  const auto supported = instruction_sets();
+  const char* const wanted = std::getenv("KANML_INSTRUCTION_SET");
+  if (wanted == nullptr || *wanted == '\0') return supported.size() - 1;
+  const auto found = std::find(supported.begin(), supported.end(), wanted);
+  if (found == supported.end()) {
+    std::string message = "the environment variable KANML_INSTRUCTION_SET is \"";
+    message += wanted;
+    message += "\", expected one of";
+    for (const auto name : supported) message.append(" \"").append(name).append("\"");
+    throw std::invalid_argument(message);
+  }
+  return static_cast<std::size_t>(found - supported.begin());
+}
+
+std::size_t active() {
+  static const std::size_t chosen = choose();
+  return chosen;
+}
+
+}  // namespace
+
+std::span<const std::string_view> instruction_sets() {
+  static const std::size_t supported = count_supported();
+  return {names, supported};
+}
+
+std::string_view instruction_set() { return names[active()]; }
+
+template <>
+const kernels::Table<float>& active_kernels<float>() {
+  return targets[active()].float_table();
+}
+template <>
+const kernels::Table<double>& active_kernels<double>() {
+  return targets[active()].double_table();
+}
+
+}  // namespace kanml

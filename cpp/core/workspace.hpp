@@ -1,0 +1,61 @@
+// Samples in tiles, and the memory that a tile goes through the layers in.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "kernels/table.hpp"
+
+namespace kanml {
+
+struct Tile {
+  index first;
+  int samples;
+};
+
+inline index n_tiles(index n, index size = kernels::tile_size) { return (n + size - 1) / size; }
+
+inline Tile tile_at(index tile, index n, index size = kernels::tile_size) {
+  const index first = tile * size;
+  return {first, static_cast<int>(std::min(size, n - first))};
+}
+
+// Planes of one feature vector: where each begins.
+template <class T>
+using Planes = std::vector<T*>;
+
+// The planes before, between and behind the layers for so many samples, and their cotangents.
+// Planes that the caller has are pointed to instead, tile by tile.
+template <class T>
+struct Workspace {
+  std::vector<T> storage;
+  std::vector<Planes<T>> features;    // (layers + 1)
+  std::vector<Planes<T>> cotangents;  // (layers + 1), for going backwards
+
+  Workspace(const std::vector<index>& widths, int n_planes, bool backward,
+            index samples = kernels::tile_size) {
+    // Planes begin with a cache line.
+    constexpr index line = 64 / sizeof(T);
+    const auto size_of = [&](index width) { return (width * samples + line - 1) / line * line; };
+    index size = line;
+    for (const index width : widths) size += size_of(width) * n_planes * (backward ? 2 : 1);
+    storage.resize(static_cast<std::size_t>(size));
+    const auto place = reinterpret_cast<std::uintptr_t>(storage.data()) % 64;
+    T* next = storage.data() + (place == 0 ? 0 : (64 - place) / sizeof(T));
+    const auto take = [&](std::vector<Planes<T>>& planes) {
+      for (const index width : widths) {
+        Planes<T>& one = planes.emplace_back();
+        for (int m = 0; m < n_planes; ++m) {
+          one.push_back(std::exchange(next, next + size_of(width)));
+        }
+      }
+    };
+    take(features);
+    if (backward) take(cotangents);
+  }
+  Workspace(Workspace&&) = default;  // the planes point into the storage, which moves along
+};
+
+}  // namespace kanml

@@ -1,0 +1,249 @@
+// The basis functions of one input on a tile of samples, and their Taylor coefficients along
+// curves, in vectors with one sample a lane. A last vector may hold fewer samples: its other lanes
+// are at the lower end of the domain.
+#pragma once
+
+#include <type_traits>
+
+#include "kernels/table.hpp"
+#include "kernels/vectors.hpp"
+#include "point/basis.hpp"
+#include "point/taylor.hpp"
+
+namespace kanml::kernels::inline KANML_TARGET {
+
+template <class T, int Degree>
+using Weights = T[Degree + 1][tile_size];
+
+// The samples of full vectors.
+template <class T>
+inline int padded(int samples) {
+  constexpr int lanes = full_lanes<T>;
+  static_assert(tile_size % lanes == 0);
+  return (samples + lanes - 1) / lanes * lanes;
+}
+
+// Distances to the knots around the samples of a tile; see point/basis.hpp.
+template <class T, int Degree>
+struct TileKnots {
+  T left[Degree][tile_size];
+  T right[Degree][tile_size];
+  T reciprocals[Degree][Degree][tile_size];  // [d - 1][r], r < d
+
+  void fill(const point::SpaceView<T>& space, int samples, const std::int32_t* first, const T* x) {
+    const auto around = [&](int s) {
+      return point::KnotsAround<T>{space, first[s] + Degree, x[s]};
+    };
+    for (int r = 0; r < Degree; ++r) {
+      for (int s = 0; s < samples; ++s) left[r][s] = around(s).left(r);
+      for (int s = 0; s < samples; ++s) right[r][s] = around(s).right(r);
+      for (int d = r + 1; d <= Degree; ++d) {
+        for (int s = 0; s < samples; ++s) reciprocals[d - 1][r][s] = around(s).reciprocal(d, r);
+      }
+    }
+  }
+};
+
+// The part of it that belongs to the vector of samples from s on.
+template <class T, int Degree>
+struct VectorKnots {
+  using Number = FullVector<T>;
+  const TileKnots<T, Degree>& tile;
+  int s;
+
+  Number left(int r) const { return load<full_lanes<T>>(tile.left[r] + s); }
+  Number right(int r) const { return load<full_lanes<T>>(tile.right[r] + s); }
+  Number reciprocal(int d, int r) const {
+    return load<full_lanes<T>>(tile.reciprocals[d - 1][r] + s);
+  }
+  Number rate(int d, int r) const { return static_cast<T>(d) * reciprocal(d, r); }
+};
+
+// The Degree + 1 functions that are nonzero at each sample and their derivatives, the layer's rule
+// for outside applied. There is room for Taylor coefficients behind the values, so that the weights
+// of planes which are used together lie together.
+template <class T, int Degree, int Top, int Planes = 1>
+struct TileBasis {
+  std::int32_t first[tile_size];  // index of the first nonzero function
+  union {
+    Weights<T, Degree> values;
+    Weights<T, Degree> planes[Planes];  // values, then what the caller writes
+  };
+  Weights<T, Degree> derivatives[Top == 0 ? 1 : Top];  // 1..Top
+
+  // x is one column of a plane. Returns the first refused sample, or -1.
+  int fill(const point::SpaceView<T>& space, Extrapolation rule, int samples, const T* x,
+           index stride) {
+    T at[tile_size];  // where the basis is evaluated
+    const T lower = space.lower;
+    const T upper = space.upper;
+    int outside = 0;
+    for (int s = 0; s < samples; ++s) {
+      const T xs = x[s * stride];
+      // The pieces of the end intervals serve outside too; comparisons are false for NaN.
+      const T end = xs < lower ? lower : xs > upper ? upper : xs;
+      outside += (xs < lower) | (xs > upper);
+      at[s] = rule == Extrapolation::polynomial ? xs : end;
+    }
+    const int lanes = padded<T>(samples);
+    for (int s = samples; s < lanes; ++s) at[s] = lower;
+    if (space.uniform) {
+      evaluate_uniform(space, lanes, at);
+    } else {
+      evaluate_general(space, lanes, at);
+    }
+    if (outside == 0 || rule == Extrapolation::polynomial) return -1;
+    return extrapolate(space, rule, samples, x, stride);
+  }
+
+ private:
+  using Number = FullVector<T>;
+
+  // Knots are numbers of type double. In double their rounding counts, and they are looked up;
+  // in float they are multiples of one spacing.
+  void evaluate_uniform(const point::SpaceView<T> space, int samples, const T* at) {
+    T u[tile_size];  // from the knot on the left; scaled below, since that may underflow to zero
+    T v[tile_size];  // to the knot on the right
+    if constexpr (std::is_same_v<T, double>) {
+      look_up(space, samples, at, u, v);
+    } else {
+      for (int s = 0; s < samples; s += full_lanes<T>) {
+        Number interval;
+        Number distances[2];
+        point::locate(space.uniform_knots, Number(load<full_lanes<T>>(at + s)), interval,
+                      distances);
+        store<full_lanes<T>>(first + s, to_integers<T>(interval));
+        store<full_lanes<T>>(u + s, distances[0]);
+        store<full_lanes<T>>(v + s, distances[1]);
+      }
+    }
+    for (int s = 0; s < samples; s += full_lanes<T>) {
+      store_basis(s, point::UniformKnotsAround<Number, T>{
+                         load<full_lanes<T>>(u + s) * space.frequency,
+                         load<full_lanes<T>>(v + s) * space.frequency, space.frequency});
+    }
+  }
+
+  void look_up(const point::SpaceView<T>& space, int samples, const T* at, T* u, T* v) {
+    const T* const knots = space.knots + Degree;
+    const T last = static_cast<T>(space.intervals - 1);
+    for (int s = 0; s < samples; s += full_lanes<T>) {
+      const Number cell = point::equal_cell(Number(load<full_lanes<T>>(at + s)), space.lower,
+                                            space.frequency, last);
+      store<full_lanes<T>>(first + s, to_integers<T>(cell));
+    }
+    for (int s = 0; s < samples; ++s) {
+      u[s] = at[s] - knots[first[s]];
+      v[s] = knots[first[s] + 1] - at[s];
+    }
+    const Number zero = {};
+    Number beside = zero;  // where rounding may have led into a neighbour
+    for (int s = 0; s < samples; s += full_lanes<T>) {
+      const Number left = load<full_lanes<T>>(u + s);
+      const Number right = load<full_lanes<T>>(v + s);
+      beside = (left < zero) | (right <= zero) ? zero + T(1) : beside;
+    }
+    if (sum_of_lanes<T, full_lanes<T>>(beside) == T(0)) return;
+    for (int s = 0; s < samples; ++s) {
+      if (!(u[s] < T(0) || v[s] <= T(0))) continue;
+      first[s] = find_interval(space, Degree, at[s]);
+      u[s] = at[s] - knots[first[s]];
+      v[s] = knots[first[s] + 1] - at[s];
+    }
+  }
+
+  void evaluate_general(const point::SpaceView<T> space, int samples, const T* at) {
+    for (int s = 0; s < samples; ++s) first[s] = find_interval(space, Degree, at[s]);
+    TileKnots<T, Degree> knots;
+    knots.fill(space, samples, first, at);
+    for (int s = 0; s < samples; s += full_lanes<T>) {
+      store_basis(s, VectorKnots<T, Degree>{knots, s});
+    }
+  }
+
+  template <class Knots>
+  [[gnu::always_inline]] void store_basis(int s, const Knots& knots) {
+    Number found[Top + 1][Degree + 1];
+    point::basis<Number, Degree, Top>(knots, found);
+    for (int j = 0; j <= Degree; ++j) {
+      store<full_lanes<T>>(values[j] + s, found[0][j]);
+      for (int m = 1; m <= Top; ++m) store<full_lanes<T>>(derivatives[m - 1][j] + s, found[m][j]);
+    }
+  }
+
+  int extrapolate(const point::SpaceView<T>& space, Extrapolation rule, int samples, const T* x,
+                  index stride) {
+    for (int s = 0; s < samples; ++s) {
+      const T xs = x[s * stride];
+      if (!(xs < space.lower || xs > space.upper)) continue;
+      if (rule == Extrapolation::error) return s;
+      const T end = xs < space.lower ? space.lower : space.upper;
+      T found[2][Degree + 1];
+      point::basis<T, Degree, 1>(point::KnotsAround<T>{space, first[s] + Degree, end}, found);
+      for (int j = 0; j <= Degree; ++j) {
+        const T slope = rule == Extrapolation::linear ? found[1][j] : T(0);
+        const T change = point::rounded(slope * (xs - end));
+        values[j][s] = found[0][j] + (slope == T(0) ? T(0) : change);
+        for (int m = 1; m <= Top; ++m) derivatives[m - 1][j][s] = m == 1 ? slope : T(0);
+      }
+    }
+    return -1;
+  }
+};
+
+// The composition weights of one direction of an order on a tile, and with them Taylor coefficients
+// of the functions whose derivatives are given.
+template <class T, int Degree, int Order>
+class TileCurves {
+ public:
+  // `x` are the direction's planes, from order 1 on; `column` an input of n_in.
+  TileCurves(int samples, const T* const* x, index column, index n_in)
+      : samples_(padded<T>(samples)) {
+    for (int m = 1; m <= Order; ++m) {
+      for (int s = 0; s < samples; ++s) composition_[1][m][s] = x[m - 1][s * n_in + column];
+      for (int s = samples; s < samples_; ++s) composition_[1][m][s] = T(0);
+    }
+    if constexpr (Order > 1) {
+      for (int s = 0; s < samples_; s += full_lanes<T>) {
+        Number curve[Order + 1];
+        for (int m = 1; m <= Order; ++m) curve[m] = load<full_lanes<T>>(composition_[1][m] + s);
+        Number composition[Order + 1][Order + 1];
+        point::composition_weights<T, Order>(curve, composition);
+        for (int r = 2; r <= Order; ++r) {
+          for (int m = r; m <= Order; ++m) {
+            store<full_lanes<T>>(composition_[r][m] + s, composition[r][m]);
+          }
+        }
+      }
+    }
+  }
+
+  // weights[m - 1] = sum_r composition[r][m] derivatives[r - 1], m = 1 .. Order
+  void taylor(const Weights<T, Degree>* derivatives, Weights<T, Degree>* weights) const {
+    for (int s = 0; s < samples_; s += full_lanes<T>) {
+      Number composition[Order + 1][Order + 1];
+      for (int r = 1; r <= Order; ++r) {
+        for (int m = r; m <= Order; ++m) {
+          composition[r][m] = load<full_lanes<T>>(composition_[r][m] + s);
+        }
+      }
+      for (int j = 0; j <= Degree; ++j) {
+        for (int m = 1; m <= Order; ++m) {
+          Number sum = composition[1][m] * load<full_lanes<T>>(derivatives[0][j] + s);
+          for (int r = 2; r <= m; ++r) {
+            sum += composition[r][m] * load<full_lanes<T>>(derivatives[r - 1][j] + s);
+          }
+          store<full_lanes<T>>(weights[m - 1][j] + s, sum);
+        }
+      }
+    }
+  }
+
+ private:
+  using Number = FullVector<T>;
+
+  int samples_;
+  T composition_[Order + 1][Order + 1][tile_size];
+};
+
+}  // namespace kanml::kernels::inline KANML_TARGET

@@ -1,0 +1,73 @@
+"""Every instruction set that this machine has gives the right numbers; one is chosen by name."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kanml import _core
+
+HERE = Path(__file__).parent
+NUMERICAL = ["test_network.py", "test_taylor.py", "test_layers_outside.py", "test_wide_layers.py"]
+OTHERS = [name for name in _core.instruction_sets() if name != _core.instruction_set()]
+
+
+def run(arguments, name):
+    return subprocess.run(
+        [sys.executable, *arguments],
+        env={**os.environ, "KANML_INSTRUCTION_SET": name},
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=HERE.parent,
+    )
+
+
+def test_the_best_set_is_the_default():
+    default = run(["-c", "from kanml import _core; print(_core.instruction_set())"], "")
+    assert default.stdout.strip() == _core.instruction_sets()[-1]
+
+
+@pytest.mark.parametrize("name", _core.instruction_sets())
+def test_the_environment_chooses(name):
+    assert f"kernels    {name}, of " in run(["-m", "kanml", "info"], name).stdout
+
+
+def test_an_unknown_set_is_refused_by_name():
+    failed = run(["-c", "import kanml"], "x86-64-v9")
+    assert failed.returncode != 0
+    for text in (
+        "ImportError",
+        "KANML_INSTRUCTION_SET",
+        '"x86-64-v9"',
+        _core.instruction_sets()[0],
+    ):
+        assert text in failed.stderr
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_numerical_tests_pass_with_the_other_sets(name):
+    files = [str(HERE / file) for file in NUMERICAL]
+    done = run(["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *files], name)
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", OTHERS)
+def test_sets_agree_to_rounding(name, dtype):
+    code = (
+        "import numpy as np, kanml, sys\n"
+        f"net = kanml.KAN([2, 40, 7, 1], intervals=6, seed=0, dtype='{dtype}')\n"
+        "x = np.random.default_rng(0).uniform(-1, 1, (300, 2)).astype(net.dtype)\n"
+        "g = net.vjp(x, np.ones((300, 1), net.dtype))\n"
+        "sys.stdout.write(' '.join(float(v).hex() for v in [*net(x).ravel(), *g[1].ravel()]))"
+    )
+    one, other = (
+        np.array([float.fromhex(v) for v in run(["-c", code], each).stdout.split()])
+        for each in (name, _core.instruction_set())
+    )
+    assert one.size == 900
+    assert abs(one - other).max() <= 100 * np.finfo(dtype).eps * abs(other).max()
