@@ -111,7 +111,7 @@ def quiet() -> Iterator[None]:
 def describe(threads: int) -> None:
     versions = [f"kanml {kanml.__version__}", f"Python {platform.python_version()}"]
     versions += [f"NumPy {np.__version__}"] + [_version(package) for package in PACKAGES]
-    instructions = getattr(_core, "instruction_set", _core.build_information)()
+    instructions = _core.instruction_set()
     print(
         f"{', '.join(versions)}\n"
         f"{processor()}, {len(os.sched_getaffinity(0))} processors; "
