@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -279,9 +280,10 @@ struct Network<T>::Program {
                 const Workspace<T>& workspace, T* gradient, bool to_inputs) const {
     for (std::size_t l = layers.size(); l-- > 0;) {
       const T* const* in = workspace.features[l].data();
-      const auto refusal = layers[l]->backward(
-          tile.samples, directions, in, parameters + offsets[l], workspace.cotangents[l + 1].data(),
-          gradient + offsets[l], l > 0 || to_inputs ? workspace.cotangents[l].data() : nullptr);
+      const auto refusal =
+          layers[l]->backward(tile.samples, directions, {0, widths[l]}, in, parameters + offsets[l],
+                              workspace.cotangents[l + 1].data(), gradient + offsets[l],
+                              l > 0 || to_inputs ? workspace.cotangents[l].data() : nullptr);
       require_accepted(refusal, l, tile, in[0]);
     }
   }
@@ -419,8 +421,8 @@ struct Network<T>::Program {
   }
 
   // As `gradient`, for values alone. The gradient is large, so threads do not sum copies of it but
-  // own parts: a *sheet* of samples goes forwards and backwards tile by tile, then each part of the
-  // parameters collects what the whole sheet contributes, in the order of the samples.
+  // own parts. A *sheet* of samples goes forwards tile by tile, and then backwards layer by layer,
+  // each in parts that collect what the whole sheet contributes, in the order of the samples.
   template <bool reads_outputs, class Loss>
   double wide_gradient(const Curves<T>& curves, const T* parameters, const Loss& loss,
                        std::span<T> parameter_gradient, std::span<T> input_gradient,
@@ -433,75 +435,64 @@ struct Network<T>::Program {
     const index tiles_a_sheet =
         std::clamp<index>(sheet_bytes / (bytes_a_sample * size), 1, n_tiles(n, size));
     const index sheet_size = tiles_a_sheet * size;
-    const index sheets = n_tiles(n, sheet_size);
+    const auto samples_of = [&](index sheet) { return tile_at(sheet, n, sheet_size); };
 
-    std::vector<std::pair<std::size_t, index>> parts;  // layer, part of its parameters
-    for (std::size_t l = 0; l < layers.size(); ++l) {
-      for (index part = 0; part < layers[l]->gradient_parts() && layer_has_parameters(l); ++part) {
-        parts.emplace_back(l, part);
-      }
-    }
-    const auto n_parts = static_cast<index>(parts.size());
-    const int threads = team(requested, n, 1, std::max(tiles_a_sheet, n_parts));
+    const int threads = team(requested, n, 1, std::numeric_limits<index>::max());
     Workspace<T> sheet(widths, 1, true, std::min(n, sheet_size));
-    auto windows = workspaces(threads, 1, true, 0);
+    auto windows = workspaces(threads, 1, true, 0);  // on the sheet
     auto memory = scratch(threads, size);
     std::vector<double> partial_loss(static_cast<std::size_t>(n_tiles(n, size)), 0.0);
     std::fill(parameter_gradient.begin(), parameter_gradient.end(), T(0));
 
-    const auto samples_of = [&](index s) { return tile_at(s, n, sheet_size); };
-    const auto there_and_back = [&](const Tile& whole, index t, int thread) {
+    const auto there = [&](const Tile& whole, index t, Workspace<T>& window, void* own) {
       Tile tile = tile_at(t, whole.samples, size);
-      Workspace<T>& window = windows[static_cast<std::size_t>(thread)];
-      void* const own = memory[static_cast<std::size_t>(thread)].data();
       for (std::size_t l = 0; l <= layers.size(); ++l) {
         window.features[l][0] = sheet.features[l][0] + tile.first * widths[l];
-        window.cotangents[l][0] = sheet.cotangents[l][0] + tile.first * widths[l];
       }
-      T* const of_outputs = window.cotangents.back()[0];
+      T* const of_outputs = sheet.cotangents.back()[0] + tile.first * widths.back();
+      window.cotangents.back()[0] = of_outputs;
       tile.first += whole.first;
       bind_inputs(tile, curves, window.features.front());
       wide_forward(tile, layers.size() - (reads_outputs ? 0 : 1), parameters, window, own);
       partial_loss[static_cast<std::size_t>(tile.first / size)] = loss(tile, window);
-      if (window.cotangents.back()[0] != of_outputs) {  // the caller's
+      if (window.cotangents.back()[0] != of_outputs) {  // the caller's, anywhere in memory
         std::copy_n(window.cotangents.back()[0], tile.samples * widths.back(), of_outputs);
-        window.cotangents.back()[0] = of_outputs;
-      }
-      if (!input_gradient.empty()) {
-        window.cotangents.front()[0] = input_gradient.data() + tile.first * widths.front();
-      }
-      for (std::size_t l = layers.size(); l-- > (input_gradient.empty() ? 1 : 0);) {
-        const T* in = window.features[l][0];
-        const auto refusal =
-            layers[l]->input_gradient(tile.samples, in, parameters + offsets[l],
-                                      window.cotangents[l + 1][0], window.cotangents[l][0], own);
-        require_accepted(refusal, l, tile, in);
       }
     };
-    const auto collect = [&](const Tile& whole, index i, int thread) {
-      const auto [l, part] = parts[static_cast<std::size_t>(i)];
+    const auto back = [&](const Tile& whole, std::size_t l, index part, void* own) {
       const T* in = l == 0 ? curves.x.data() + whole.first * widths[0] : sheet.features[l][0];
-      const auto refusal = layers[l]->parameter_gradient(
+      T* to = l > 0                    ? sheet.cotangents[l][0]
+              : input_gradient.empty() ? nullptr
+                                       : input_gradient.data() + whole.first * widths[0];
+      const auto refusal = layers[l]->backward_part(
           part, whole.samples, in, parameters + offsets[l], sheet.cotangents[l + 1][0],
-          parameter_gradient.data() + offsets[l], memory[static_cast<std::size_t>(thread)].data());
+          parameter_gradient.data() + offsets[l], to, own);
       require_accepted(refusal, l, whole, in);
     };
+    // The phases of a sheet: forwards, then the layers from the last to the first.
+    const auto phases = static_cast<index>(widths.size());
+    const auto layer_of = [&](index phase) {
+      return static_cast<std::size_t>(phases - 1 - phase % phases);
+    };
     parallel_phases(
-        threads, 2 * sheets,
+        threads, phases * n_tiles(n, sheet_size),
         [&](index phase) {
-          return phase % 2 == 1 ? n_parts : n_tiles(samples_of(phase / 2).samples, size);
+          const int samples = samples_of(phase / phases).samples;
+          return phase % phases == 0 ? n_tiles(samples, size)
+                                     : layers[layer_of(phase)]->parts(samples);
         },
         [&](index phase, index task, int thread) {
-          const Tile whole = samples_of(phase / 2);
-          phase % 2 == 1 ? collect(whole, task, thread) : there_and_back(whole, task, thread);
+          const Tile whole = samples_of(phase / phases);
+          void* const own = memory[static_cast<std::size_t>(thread)].data();
+          if (phase % phases == 0) {
+            there(whole, task, windows[static_cast<std::size_t>(thread)], own);
+          } else {
+            back(whole, layer_of(phase), task, own);
+          }
         });
     double total = 0.0;
     for (const double tile_loss : partial_loss) total += tile_loss;
     return total;
-  }
-
-  bool layer_has_parameters(std::size_t l) const {
-    return (l + 1 < layers.size() ? offsets[l + 1] : n_parameters) > offsets[l];
   }
 };
 

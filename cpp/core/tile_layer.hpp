@@ -15,73 +15,84 @@
 
 namespace kanml {
 
-// A layer goes over a tile in one of two ways. Taylor planes of at most kernels::tile_size samples
+// A layer goes over samples in one of two ways. Taylor planes of at most kernels::tile_size samples
 // (see kernels/table.hpp) go forwards, and backwards to both gradients at once. Values alone may be
-// of any number of samples, and the two gradients are asked for separately; the one by the
-// parameters in parts that do not overlap. Parameter pointers are those of the layer's own part.
+// of any number of samples, and go backwards in parts which write to different places. Parameter
+// pointers are those of the layer's own part.
 template <class T>
 class TileLayer {
  public:
   using Directions = kernels::Directions;
+  using InputRange = kernels::InputRange;
 
   virtual ~TileLayer() = default;
 
-  // Gradients are null where they are not wanted.
   virtual kernels::Refusal forward(int samples, const Directions& directions, const T* const* x,
                                    const T* parameters, const T* parameter_tangent,
                                    T* const* y) const = 0;
-  virtual kernels::Refusal backward(int samples, const Directions& directions, const T* const* x,
-                                    const T* parameters, const T* const* y_cotangent,
-                                    T* parameter_gradient, T* const* x_cotangent) const = 0;
+  // Layers without parameters are given all inputs.
+  virtual kernels::Refusal backward(int samples, const Directions& directions, InputRange inputs,
+                                    const T* const* x, const T* parameters,
+                                    const T* const* y_cotangent, T* parameter_gradient,
+                                    T* const* x_cotangent) const = 0;
 
-  // `scratch` has scratch_bytes(the greatest number of samples in a call).
+  // `scratch` has scratch_bytes(the greatest number of samples in a call of `values`).
   virtual index scratch_bytes(int) const { return 0; }
   virtual kernels::Refusal values(int samples, const T* x, const T* parameters, T* y, void*) const {
-    return in_tiles(samples, [&](int first, int count) {
+    return in_tiles(0, samples, [&](int first, int count) {
       const T* const from = x + first * n_in_;
       T* const to = y + first * n_out_;
       return forward(count, {}, &from, parameters, nullptr, &to);
     });
   }
-  virtual kernels::Refusal input_gradient(int samples, const T* x, const T* parameters,
-                                          const T* y_cotangent, T* x_cotangent, void*) const {
-    return backward_in_tiles(samples, x, parameters, y_cotangent, nullptr, x_cotangent);
+  // Parts own the parameters of some inputs, or some samples where there are no parameters.
+  index parts(int samples) const {
+    return has_parameters_ ? (n_in_ + inputs_of_part - 1) / inputs_of_part
+                           : (samples + samples_of_part - 1) / samples_of_part;
   }
-  virtual index gradient_parts() const { return 1; }
-  virtual kernels::Refusal parameter_gradient(index, int samples, const T* x, const T* parameters,
-                                              const T* y_cotangent, T* gradient, void*) const {
-    return backward_in_tiles(samples, x, parameters, y_cotangent, gradient, nullptr);
-  }
-
-  // The tile for which `values` and its gradients are made, if that is how they go best; else 0.
-  virtual int wide_tile() const { return 0; }
-  virtual index work() const = 0;  // multiply-adds a sample and plane, forwards
-
- protected:
-  TileLayer(index n_in, index n_out) : n_in_(n_in), n_out_(n_out) {}
-
- private:
-  template <class F>
-  static kernels::Refusal in_tiles(int samples, const F& f) {
-    for (int first = 0; first < samples; first += kernels::tile_size) {
-      kernels::Refusal refusal = f(first, std::min(kernels::tile_size, samples - first));
-      if (refusal.sample >= 0) return {first + refusal.sample, refusal.input};
-    }
-    return {};
-  }
-  kernels::Refusal backward_in_tiles(int samples, const T* x, const T* parameters,
-                                     const T* y_cotangent, T* gradient, T* x_cotangent) const {
-    return in_tiles(samples, [&](int first, int count) {
+  virtual kernels::Refusal backward_part(index part, int samples, const T* x, const T* parameters,
+                                         const T* y_cotangent, T* parameter_gradient,
+                                         T* x_cotangent, void*) const {
+    const auto begin = static_cast<int>(has_parameters_ ? 0 : part * samples_of_part);
+    const int end = has_parameters_ ? samples : std::min(samples, begin + samples_of_part);
+    const InputRange inputs = has_parameters_ ? inputs_of(part) : InputRange{0, n_in_};
+    return in_tiles(begin, end, [&](int first, int count) {
       const T* const from = x + first * n_in_;
       const T* const cotangent = y_cotangent + first * n_out_;
-      T* const to = x_cotangent + first * n_in_;
-      return backward(count, {}, &from, parameters, &cotangent, gradient,
+      T* const to = x_cotangent == nullptr ? nullptr : x_cotangent + first * n_in_;
+      return backward(count, {}, inputs, &from, parameters, &cotangent, parameter_gradient,
                       x_cotangent == nullptr ? nullptr : &to);
     });
   }
 
+  // The tile for which `values` is made, if that is how it goes best; else 0.
+  virtual int wide_tile() const { return 0; }
+  virtual index work() const = 0;  // multiply-adds a sample and plane, forwards
+
+ protected:
+  TileLayer(index n_in, index n_out, bool has_parameters)
+      : n_in_(n_in), n_out_(n_out), has_parameters_(has_parameters) {}
+
+  InputRange inputs_of(index part) const {
+    return {part * inputs_of_part, std::min(n_in_, (part + 1) * inputs_of_part)};
+  }
+
+ private:
+  static constexpr index inputs_of_part = 16;  // a cache line of float
+  static constexpr int samples_of_part = 4 * kernels::tile_size;
+
+  template <class F>
+  static kernels::Refusal in_tiles(int begin, int end, const F& f) {
+    for (int first = begin; first < end; first += kernels::tile_size) {
+      kernels::Refusal refusal = f(first, std::min(kernels::tile_size, end - first));
+      if (refusal.sample >= 0) return {first + refusal.sample, refusal.input};
+    }
+    return {};
+  }
+
   index n_in_;
   index n_out_;
+  bool has_parameters_;
 };
 
 // The place in a kernel table: the highest order among the directions.
@@ -95,10 +106,11 @@ template <class T>
 class SplineTileLayer final : public TileLayer<T> {
  public:
   using typename TileLayer<T>::Directions;
+  using typename TileLayer<T>::InputRange;
   using TableCache = std::map<const SplineSpace*, std::shared_ptr<const SpaceTables<T>>>;
 
   SplineTileLayer(const SplineLayer& layer, TableCache& cache)
-      : TileLayer<T>(static_cast<index>(layer.spaces.size()), layer.n_out) {
+      : TileLayer<T>(static_cast<index>(layer.spaces.size()), layer.n_out, true) {
     if (layer.spaces.empty()) throw std::invalid_argument("a spline layer needs an input");
     degree_ = layer.spaces.front()->degree();
     index row = 0;
@@ -127,13 +139,13 @@ class SplineTileLayer final : public TileLayer<T> {
         active_kernels<T>().spline_forward[table_degree()][highest_order(directions)];
     return kernel(view_, samples, directions, x, parameters, parameter_tangent, y);
   }
-  kernels::Refusal backward(int samples, const Directions& directions, const T* const* x,
-                            const T* parameters, const T* const* y_cotangent, T* parameter_gradient,
-                            T* const* x_cotangent) const override {
+  kernels::Refusal backward(int samples, const Directions& directions, InputRange inputs,
+                            const T* const* x, const T* parameters, const T* const* y_cotangent,
+                            T* parameter_gradient, T* const* x_cotangent) const override {
     const auto kernel =
         active_kernels<T>().spline_backward[table_degree()][highest_order(directions)];
-    return kernel(view_, samples, directions, x, parameters, y_cotangent, parameter_gradient,
-                  x_cotangent);
+    return kernel(view_, samples, directions, inputs, x, parameters, y_cotangent,
+                  parameter_gradient, x_cotangent);
   }
   index work() const override { return (degree_ + 1) * view_.n_in * (view_.n_out + degree_); }
 
@@ -143,7 +155,7 @@ class SplineTileLayer final : public TileLayer<T> {
   int wide_tile() const override { return wide() ? samples_for(8, 128, 2048) : 0; }
   index scratch_bytes(int samples) const override {
     if (!wide()) return 0;
-    const int most = std::max(samples, samples_for_gradient());
+    const int most = std::max(samples, samples_for_backward());
     return active_kernels<T>().wide_scratch_bytes[table_degree()](most, most_intervals());
   }
   kernels::Refusal values(int samples, const T* x, const T* parameters, T* y,
@@ -152,42 +164,26 @@ class SplineTileLayer final : public TileLayer<T> {
     const auto kernel = active_kernels<T>().wide_forward[table_degree()];
     return kernel(view_, samples, x, parameters, y, scratch);
   }
-  kernels::Refusal input_gradient(int samples, const T* x, const T* parameters,
-                                  const T* y_cotangent, T* x_cotangent,
-                                  void* scratch) const override {
+  kernels::Refusal backward_part(index part, int samples, const T* x, const T* parameters,
+                                 const T* y_cotangent, T* parameter_gradient, T* x_cotangent,
+                                 void* scratch) const override {
     if (!wide()) {
-      return TileLayer<T>::input_gradient(samples, x, parameters, y_cotangent, x_cotangent,
-                                          scratch);
+      return TileLayer<T>::backward_part(part, samples, x, parameters, y_cotangent,
+                                         parameter_gradient, x_cotangent, scratch);
     }
-    const auto kernel = active_kernels<T>().wide_backward_inputs[table_degree()];
-    return kernel(view_, samples, x, parameters, y_cotangent, x_cotangent, scratch);
-  }
-  index gradient_parts() const override {
-    return wide() ? (view_.n_in + inputs_of_part - 1) / inputs_of_part : 1;
-  }
-  kernels::Refusal parameter_gradient(index part, int samples, const T* x, const T* parameters,
-                                      const T* y_cotangent, T* gradient,
-                                      void* scratch) const override {
-    if (!wide()) {
-      return TileLayer<T>::parameter_gradient(part, samples, x, parameters, y_cotangent, gradient,
-                                              scratch);
-    }
-    const auto kernel = active_kernels<T>().wide_backward_parameters[table_degree()];
-    const index begin = part * inputs_of_part;
-    const index end = std::min(view_.n_in, begin + inputs_of_part);
-    const int step = samples_for_gradient();
+    const auto kernel = active_kernels<T>().wide_backward[table_degree()];
+    const int step = samples_for_backward();
     for (int s = 0; s < samples; s += step) {
+      T* const to = x_cotangent == nullptr ? nullptr : x_cotangent + s * view_.n_in;
       const auto refusal =
-          kernel(view_, begin, end, std::min(step, samples - s), x + s * view_.n_in,
-                 y_cotangent + s * view_.n_out, gradient, scratch);
+          kernel(view_, this->inputs_of(part), std::min(step, samples - s), x + s * view_.n_in,
+                 parameters, y_cotangent + s * view_.n_out, parameter_gradient, to, scratch);
       if (refusal.sample >= 0) return {s + refusal.sample, refusal.input};
     }
     return {};
   }
 
  private:
-  static constexpr index inputs_of_part = 8;
-
   index most_intervals() const {
     index most = 0;
     for (const auto& view : views_) most = std::max<index>(most, view.intervals);
@@ -196,7 +192,7 @@ class SplineTileLayer final : public TileLayer<T> {
   int samples_for(index an_interval, index least, index most) const {
     return static_cast<int>(std::clamp(an_interval * most_intervals(), least, most));
   }
-  int samples_for_gradient() const { return samples_for(16, 512, 4096); }
+  int samples_for_backward() const { return samples_for(16, 512, 4096); }
   std::size_t table_degree() const { return static_cast<std::size_t>(degree_ - min_degree); }
 
   int degree_;
@@ -210,9 +206,10 @@ template <class T>
 class LinearTileLayer final : public TileLayer<T> {
  public:
   using typename TileLayer<T>::Directions;
+  using typename TileLayer<T>::InputRange;
 
   explicit LinearTileLayer(const LinearLayer& layer)
-      : TileLayer<T>(layer.n_in, layer.n_out),
+      : TileLayer<T>(layer.n_in, layer.n_out, true),
         view_{.n_in = layer.n_in, .n_out = layer.n_out, .bias = layer.bias} {}
 
   kernels::Refusal forward(int samples, const Directions& directions, const T* const* x,
@@ -222,11 +219,11 @@ class LinearTileLayer final : public TileLayer<T> {
                                        y);
     return {};
   }
-  kernels::Refusal backward(int samples, const Directions& directions, const T* const* x,
-                            const T* parameters, const T* const* y_cotangent, T* parameter_gradient,
-                            T* const* x_cotangent) const override {
-    active_kernels<T>().linear_backward(view_, samples, directions, x, parameters, y_cotangent,
-                                        parameter_gradient, x_cotangent);
+  kernels::Refusal backward(int samples, const Directions& directions, InputRange inputs,
+                            const T* const* x, const T* parameters, const T* const* y_cotangent,
+                            T* parameter_gradient, T* const* x_cotangent) const override {
+    active_kernels<T>().linear_backward(view_, samples, directions, inputs, x, parameters,
+                                        y_cotangent, parameter_gradient, x_cotangent);
     return {};
   }
   index work() const override { return view_.n_in * view_.n_out; }
@@ -239,9 +236,10 @@ template <class T>
 class ActivationTileLayer final : public TileLayer<T> {
  public:
   using typename TileLayer<T>::Directions;
+  using typename TileLayer<T>::InputRange;
 
   explicit ActivationTileLayer(const ActivationLayer& layer)
-      : TileLayer<T>(layer.width, layer.width),
+      : TileLayer<T>(layer.width, layer.width, false),
         width_(layer.width),
         kind_(static_cast<std::size_t>(layer.kind)) {}
 
@@ -251,8 +249,9 @@ class ActivationTileLayer final : public TileLayer<T> {
                                                                              directions, x, y);
     return {};
   }
-  kernels::Refusal backward(int samples, const Directions& directions, const T* const* x, const T*,
-                            const T* const* y_cotangent, T*, T* const* x_cotangent) const override {
+  kernels::Refusal backward(int samples, const Directions& directions, InputRange,
+                            const T* const* x, const T*, const T* const* y_cotangent, T*,
+                            T* const* x_cotangent) const override {
     if (x_cotangent == nullptr) return {};
     active_kernels<T>().activation_backward[kind_][highest_order(directions)](
         samples * width_, directions, x, y_cotangent, x_cotangent);
@@ -269,10 +268,11 @@ template <class T>
 class AffineTileLayer final : public TileLayer<T> {
  public:
   using typename TileLayer<T>::Directions;
+  using typename TileLayer<T>::InputRange;
 
   explicit AffineTileLayer(const AffineLayer& layer)
-      : TileLayer<T>(static_cast<index>(layer.scale.size()),
-                     static_cast<index>(layer.scale.size())),
+      : TileLayer<T>(static_cast<index>(layer.scale.size()), static_cast<index>(layer.scale.size()),
+                     false),
         scale_(layer.scale.begin(), layer.scale.end()),
         shift_(layer.shift.begin(), layer.shift.end()) {
     if (scale_.size() != shift_.size()) {
@@ -288,8 +288,9 @@ class AffineTileLayer final : public TileLayer<T> {
     }
     return {};
   }
-  kernels::Refusal backward(int samples, const Directions& directions, const T* const*, const T*,
-                            const T* const* y_cotangent, T*, T* const* x_cotangent) const override {
+  kernels::Refusal backward(int samples, const Directions& directions, InputRange, const T* const*,
+                            const T*, const T* const* y_cotangent, T*,
+                            T* const* x_cotangent) const override {
     for (int m = 0; m < directions.n_planes && x_cotangent != nullptr; ++m) {
       scale_rows(samples, y_cotangent[m], x_cotangent[m]);
     }
@@ -313,9 +314,10 @@ template <class T>
 class EmbeddingTileLayer final : public TileLayer<T> {
  public:
   using typename TileLayer<T>::Directions;
+  using typename TileLayer<T>::InputRange;
 
   explicit EmbeddingTileLayer(const EmbeddingLayer& layer)
-      : TileLayer<T>(layer.n_in, static_cast<index>(layer.inputs.size())),
+      : TileLayer<T>(layer.n_in, static_cast<index>(layer.inputs.size()), false),
         inputs_(layer.inputs),
         features_(layer.features),
         frequencies_(layer.frequencies.begin(), layer.frequencies.end()),
@@ -340,8 +342,9 @@ class EmbeddingTileLayer final : public TileLayer<T> {
                                                                      y);
     return {};
   }
-  kernels::Refusal backward(int samples, const Directions& directions, const T* const* x, const T*,
-                            const T* const* y_cotangent, T*, T* const* x_cotangent) const override {
+  kernels::Refusal backward(int samples, const Directions& directions, InputRange,
+                            const T* const* x, const T*, const T* const* y_cotangent, T*,
+                            T* const* x_cotangent) const override {
     if (x_cotangent == nullptr) return {};
     active_kernels<T>().embedding_backward[highest_order(directions)](view_, samples, directions, x,
                                                                       y_cotangent, x_cotangent);

@@ -96,23 +96,22 @@ void linear_forward(const LinearLayerView<T>& layer, int samples, const Directio
 
 template <class T>
 void linear_backward(const LinearLayerView<T>& layer, int samples, const Directions& directions,
-                     const T* const* x, const T* parameters, const T* const* y_cotangent,
-                     T* parameter_gradient, T* const* x_cotangent) {
+                     InputRange inputs, const T* const* x, const T* parameters,
+                     const T* const* y_cotangent, T* parameter_gradient, T* const* x_cotangent) {
   const index n_in = layer.n_in;
   const index n_out = layer.n_out;
   for (int m = 0; m < directions.n_planes; ++m) {
-    if (parameter_gradient != nullptr) {
-      multiply_add(n_in, samples, n_out, x[m], 1, n_in, y_cotangent[m], parameter_gradient);
-    }
+    multiply_add(inputs.last - inputs.first, samples, n_out, x[m] + inputs.first, 1, n_in,
+                 y_cotangent[m], parameter_gradient + inputs.first * n_out);
     if (x_cotangent == nullptr) continue;
     for (int s = 0; s < samples; ++s) {
-      for (index p = 0; p < n_in; ++p) {
+      for (index p = inputs.first; p < inputs.last; ++p) {
         x_cotangent[m][s * n_in + p] =
             dot(n_out, parameters + p * n_out, y_cotangent[m] + s * n_out);
       }
     }
   }
-  if (layer.bias && parameter_gradient != nullptr) {
+  if (layer.bias && inputs.first == 0) {
     T* gradient = parameter_gradient + n_in * n_out;
     for (int s = 0; s < samples; ++s) {
       for (index q = 0; q < n_out; ++q) gradient[q] += y_cotangent[0][s * n_out + q];

@@ -298,27 +298,32 @@ Refusal spline_forward(const SplineLayerView<T>& layer, int samples, const Direc
 
 template <class T, int Degree, int Order>
 Refusal spline_backward(const SplineLayerView<T>& layer, int samples, const Directions& directions,
-                        const T* const* x, const T* parameters, const T* const* y_cotangent,
-                        T* parameter_gradient, T* const* x_cotangent) {
-  if (x_cotangent != nullptr) {
-    for (int m = 0; m < directions.n_planes; ++m) clear(samples * layer.n_in, x_cotangent[m]);
+                        InputRange inputs, const T* const* x, const T* parameters,
+                        const T* const* y_cotangent, T* parameter_gradient, T* const* x_cotangent) {
+  const index count = inputs.last - inputs.first;
+  for (int m = 0; m < directions.n_planes && x_cotangent != nullptr; ++m) {
+    if (count == layer.n_in) {
+      clear(samples * count, x_cotangent[m]);
+    } else {
+      for (int s = 0; s < samples; ++s) {
+        clear(count, x_cotangent[m] + s * layer.n_in + inputs.first);
+      }
+    }
   }
   // Groups hold the planes of either pass as pointers to T; scatter only reads them.
   T* const* cotangents = const_cast<T* const*>(y_cotangent);
   LayerBasis<T, Degree, Order, Order + 1> basis;
-  for (index p = 0; p < layer.n_in; ++p) {
+  for (index p = inputs.first; p < inputs.last; ++p) {
     const int refused =
         basis.fill(layer.spaces[p], layer.extrapolation, samples, x[0] + p, layer.n_in);
     if (refused >= 0) return {refused, p};
     const index offset = layer.rows[p] * layer.n_out;
-    if (parameter_gradient != nullptr) {
-      for_plane_groups<T, Degree, Order, Order + 1>(
-          basis, samples, directions, x, p, layer.n_in, cotangents,
-          [&](const PlaneGroup<T, Degree>& group) {
-            scatter<T, Degree, highest_count<Order>>(samples, basis.first, group,
-                                                     parameter_gradient + offset, layer.n_out);
-          });
-    }
+    for_plane_groups<T, Degree, Order, Order + 1>(
+        basis, samples, directions, x, p, layer.n_in, cotangents,
+        [&](const PlaneGroup<T, Degree>& group) {
+          scatter<T, Degree, highest_count<Order>>(samples, basis.first, group,
+                                                   parameter_gradient + offset, layer.n_out);
+        });
     if (x_cotangent != nullptr) {
       project<T, Degree, Order>(basis, samples, directions, x, p, layer.n_in, y_cotangent,
                                 parameters + offset, layer.n_out, x_cotangent);

@@ -3,7 +3,7 @@
 //
 // A kernel works on one tile of at most tile_size samples. A *plane* holds one Taylor coefficient
 // of all features of the tile, (samples, features) in C order. Forward kernels write y; backward
-// kernels add to the parameter gradient and write the input cotangent, each unless it is null.
+// kernels add to the parameter gradient and write the input cotangent, unless it is null.
 // Wide kernels take the values of any number of samples, without directions.
 #pragma once
 
@@ -51,6 +51,13 @@ struct EmbeddingLayerView {
   const T* frequencies;     // (n_out)
 };
 
+// Inputs first .. last - 1: those of which a backward kernel makes both gradients. The others stay
+// as they are.
+struct InputRange {
+  index first;
+  index last;
+};
+
 // The first input of a tile, in the order of evaluation, that a layer refuses.
 struct Refusal {
   int sample = -1;  // -1: none
@@ -67,13 +74,13 @@ using SplineForward = Refusal (*)(const SplineLayerView<T>& layer, int samples,
                                   T* const* y);                // planes (samples, n_out) out
 template <class T>
 using SplineBackward = Refusal (*)(const SplineLayerView<T>& layer, int samples,
-                                   const Directions& directions, const T* const* x,
-                                   const T* parameters,
+                                   const Directions& directions, InputRange inputs,
+                                   const T* const* x, const T* parameters,
                                    const T* const* y_cotangent,  // planes (samples, n_out)
                                    T* parameter_gradient,        // (rows, n_out), added to
                                    T* const* x_cotangent);  // planes (samples, n_in) out, or null
 
-// Scratch memory for a number of samples, the same for the three kernels.
+// Scratch memory for a number of samples, the same for both kernels.
 using WideScratchBytes = index (*)(int samples, index intervals);
 template <class T>
 using WideForward = Refusal (*)(const SplineLayerView<T>& layer, int samples,
@@ -82,17 +89,12 @@ using WideForward = Refusal (*)(const SplineLayerView<T>& layer, int samples,
                                 T* y,                 // (samples, n_out) out
                                 void* scratch);
 template <class T>
-using WideBackwardInputs = Refusal (*)(const SplineLayerView<T>& layer, int samples, const T* x,
-                                       const T* parameters,
-                                       const T* y_cotangent,  // (samples, n_out)
-                                       T* x_cotangent,        // (samples, n_in) out
-                                       void* scratch);
-template <class T>
-using WideBackwardParameters = Refusal (*)(const SplineLayerView<T>& layer, index first,
-                                           index last,  // inputs first .. last - 1
-                                           int samples, const T* x, const T* y_cotangent,
-                                           T* parameter_gradient,  // (rows, n_out), added to
-                                           void* scratch);
+using WideBackward = Refusal (*)(const SplineLayerView<T>& layer, InputRange inputs, int samples,
+                                 const T* x, const T* parameters,
+                                 const T* y_cotangent,   // (samples, n_out)
+                                 T* parameter_gradient,  // (rows, n_out), added to
+                                 T* x_cotangent,         // (samples, n_in) out, or null
+                                 void* scratch);
 
 template <class T>
 using LinearForward = void (*)(const LinearLayerView<T>& layer, int samples,
@@ -102,7 +104,7 @@ using LinearForward = void (*)(const LinearLayerView<T>& layer, int samples,
                                T* const* y);
 template <class T>
 using LinearBackward = void (*)(const LinearLayerView<T>& layer, int samples,
-                                const Directions& directions, const T* const* x,
+                                const Directions& directions, InputRange inputs, const T* const* x,
                                 const T* parameters, const T* const* y_cotangent,
                                 T* parameter_gradient, T* const* x_cotangent);
 
@@ -133,8 +135,7 @@ struct Table {
   std::array<std::array<SplineBackward<T>, n_orders>, n_degrees> spline_backward;
   std::array<WideScratchBytes, n_degrees> wide_scratch_bytes;
   std::array<WideForward<T>, n_degrees> wide_forward;
-  std::array<WideBackwardInputs<T>, n_degrees> wide_backward_inputs;
-  std::array<WideBackwardParameters<T>, n_degrees> wide_backward_parameters;
+  std::array<WideBackward<T>, n_degrees> wide_backward;
   std::array<std::array<ActivationForward<T>, n_orders>, n_activations> activation_forward;
   std::array<std::array<ActivationBackward<T>, n_orders>, n_activations> activation_backward;
   std::array<EmbeddingForward<T>, n_orders> embedding_forward;

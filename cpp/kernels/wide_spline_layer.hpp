@@ -148,7 +148,7 @@ void add_splines(const SortedBasis<T, Degree, 0>& basis, const T* coefficients, 
 
 // gradient (dim, n_out) += what the samples contribute.
 template <class T, int Degree, int Registers, int Lanes>
-void add_gradient(const SortedBasis<T, Degree, 0>& basis, const T* y_cotangent, index n_out,
+void add_gradient(const SortedBasis<T, Degree, 1>& basis, const T* y_cotangent, index n_out,
                   T* gradient) {
   using V = Vector<T, Lanes>;
   V sums[Degree + 1][Registers] = {};
@@ -219,16 +219,17 @@ index wide_scratch_bytes(int samples, index intervals) {
          SortedBasis<T, Degree, 1>::bytes(samples, intervals);
 }
 
-// Calls f(input, its column, sorted basis) for the inputs first .. last - 1, where `scratch` begins
-// with room for two groups of columns.
+// Calls f(input, its place in the group, inputs left in the group, sorted basis). `scratch` begins
+// with room for two groups of columns: those of x and those that the caller fills.
 template <class T, int Degree, int Top, class F>
 [[gnu::always_inline]] inline Refusal for_sorted_inputs(const SplineLayerView<T>& layer,
-                                                        index first, index last, int samples,
-                                                        const T* x, void* scratch, const F& f) {
+                                                        InputRange inputs, int samples, const T* x,
+                                                        void* scratch, const F& f) {
   T* const columns = static_cast<T*>(scratch);
   T* const memory = columns + 2 * input_group * samples;
-  for (index group = first; group < last; group += input_group) {
-    const index count = last - group < input_group ? last - group : input_group;
+  for (index group = inputs.first; group < inputs.last; group += input_group) {
+    const index left = inputs.last - group;
+    const index count = left < input_group ? left : input_group;
     for (int s = 0; s < samples; ++s) {
       for (index p = 0; p < count; ++p) columns[p * samples + s] = x[s * layer.n_in + group + p];
     }
@@ -248,7 +249,7 @@ Refusal wide_forward(const SplineLayerView<T>& layer, int samples, const T* x, c
                      T* y, void* scratch) {
   clear(samples * layer.n_out, y);
   return for_sorted_inputs<T, Degree, 0>(
-      layer, 0, layer.n_in, samples, x, scratch, [&](index p, index, index, const auto& basis) {
+      layer, {0, layer.n_in}, samples, x, scratch, [&](index p, index, index, const auto& basis) {
         const T* coefficients = parameters + layer.rows[p] * layer.n_out;
         for_wide_blocks<T, block_registers, full_lanes<T>>(
             0, layer.n_out, [&](index q, auto registers, auto lanes) {
@@ -258,42 +259,28 @@ Refusal wide_forward(const SplineLayerView<T>& layer, int samples, const T* x, c
 }
 
 template <class T, int Degree>
-Refusal wide_backward_inputs(const SplineLayerView<T>& layer, int samples, const T* x,
-                             const T* parameters, const T* y_cotangent, T* x_cotangent,
-                             void* scratch) {
+Refusal wide_backward(const SplineLayerView<T>& layer, InputRange inputs, int samples, const T* x,
+                      const T* parameters, const T* y_cotangent, T* parameter_gradient,
+                      T* x_cotangent, void* scratch) {
   T* const columns = static_cast<T*>(scratch) + input_group * samples;
   return for_sorted_inputs<T, Degree, 1>(
-      layer, 0, layer.n_in, samples, x, scratch,
-      [&](index p, index place, index left, const auto& basis) {
-        const T* coefficients = parameters + layer.rows[p] * layer.n_out;
+      layer, inputs, samples, x, scratch, [&](index p, index place, index left, const auto& basis) {
+        const index offset = layer.rows[p] * layer.n_out;
         T* const column = columns + place * samples;
         clear(samples, column);
         for_wide_blocks<T, block_registers, full_lanes<T>>(
             0, layer.n_out, [&](index q, auto registers, auto lanes) {
-              add_slopes<T, Degree, registers, lanes>(basis, coefficients + q, y_cotangent + q,
-                                                      layer.n_out, column);
+              add_gradient<T, Degree, registers, lanes>(basis, y_cotangent + q, layer.n_out,
+                                                        parameter_gradient + offset + q);
+              if (x_cotangent == nullptr) return;
+              add_slopes<T, Degree, registers, lanes>(basis, parameters + offset + q,
+                                                      y_cotangent + q, layer.n_out, column);
             });
-        if (left > 1) return;
+        if (x_cotangent == nullptr || left > 1) return;
         for (int s = 0; s < samples; ++s) {  // the group is complete
           T* to = x_cotangent + s * layer.n_in + p - place;
           for (index i = 0; i <= place; ++i) to[i] = columns[i * samples + s];
         }
-      });
-}
-
-// The gradient by the coefficients of the inputs first .. last - 1, added.
-template <class T, int Degree>
-Refusal wide_backward_parameters(const SplineLayerView<T>& layer, index first, index last,
-                                 int samples, const T* x, const T* y_cotangent,
-                                 T* parameter_gradient, void* scratch) {
-  return for_sorted_inputs<T, Degree, 0>(
-      layer, first, last, samples, x, scratch, [&](index p, index, index, const auto& basis) {
-        T* gradient = parameter_gradient + layer.rows[p] * layer.n_out;
-        for_wide_blocks<T, block_registers, full_lanes<T>>(
-            0, layer.n_out, [&](index q, auto registers, auto lanes) {
-              add_gradient<T, Degree, registers, lanes>(basis, y_cotangent + q, layer.n_out,
-                                                        gradient + q);
-            });
       });
 }
 
