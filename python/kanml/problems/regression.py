@@ -133,7 +133,7 @@ class Regression:
                 f"a network with {net.n_in} inputs and {net.n_out} outputs does not fit data with "
                 f"x of shape {self._x.shape} and y of shape {self._y.shape}"
             )
-        key = net.dtype.name
+        key = net.dtype.char
         if key not in self._cached:
             x, y = self._x, self._y
             if self._order.size:
