@@ -133,7 +133,7 @@ def test_a_sample_does_not_depend_on_its_batch(name, n):
 @pytest.mark.parametrize("name", CASES)
 def test_float32(name):
     single, double = network(name, "float32"), network(name)
-    # The same numbers in both; what differs is the arithmetic, and the knots rounded to float32.
+    # The same numbers and knots in both; what differs is the arithmetic.
     double = double.with_parameters(np.float64(single.parameters))
     x = np.float32(smooth_inputs(name, double, 200))
     u = np.float32(np.random.default_rng(2).normal(size=(200, double.n_out)))

@@ -2,6 +2,8 @@
 
 #include <pybind11/stl.h>
 
+#include <optional>
+
 #include "arrays.hpp"
 #include "bindings.hpp"
 
@@ -53,7 +55,8 @@ void bind_network_type(py::module_& m, const char* name) {
       .def(
           "taylor",
           [](const Net& net, const Array<T>& x, const Array<T>& parameters,
-             const std::vector<int>& orders, const Array<T>& vectors, int threads) {
+             const std::vector<int>& orders, const Array<T>& vectors, int threads,
+             std::optional<Tape<T>*> tape) {
             const index n = samples_of(net, x);
             const auto in = input(x, "x", n * net.n_in());
             const auto theta = input(parameters, "parameters", net.n_parameters());
@@ -62,17 +65,17 @@ void bind_network_type(py::module_& m, const char* name) {
             const auto out = output(y, "y", directions.n_planes() * n * net.n_out());
             {
               py::gil_scoped_release release;
-              net.taylor(n, in, theta, directions, out, threads);
+              net.taylor(n, in, theta, directions, out, threads, tape.value_or(nullptr));
             }
             return y;
           },
           py::arg("x").noconvert(), py::arg("parameters").noconvert(), py::arg("orders"),
-          py::arg("vectors").noconvert(), py::arg("threads"))
+          py::arg("vectors").noconvert(), py::arg("threads"), py::arg("tape") = py::none())
       .def(
           "taylor_vjp",
           [](const Net& net, const Array<T>& x, const Array<T>& parameters,
              const std::vector<int>& orders, const Array<T>& vectors, const Array<T>& cotangents,
-             bool by_x, int threads) {
+             bool by_x, int threads, std::optional<const Tape<T>*> tape) {
             const index n = samples_of(net, x);
             const auto in = input(x, "x", n * net.n_in());
             const auto theta = input(parameters, "parameters", net.n_parameters());
@@ -85,13 +88,13 @@ void bind_network_type(py::module_& m, const char* name) {
             const auto gx = output(by_input, "by_input", by_input.size());
             {
               py::gil_scoped_release release;
-              net.taylor_vjp(n, in, theta, directions, cy, gp, gx, threads);
+              net.taylor_vjp(n, in, theta, directions, cy, gp, gx, threads, tape.value_or(nullptr));
             }
             return py::make_tuple(by_parameters, by_input);
           },
           py::arg("x").noconvert(), py::arg("parameters").noconvert(), py::arg("orders"),
           py::arg("vectors").noconvert(), py::arg("cotangents").noconvert(), py::arg("by_x"),
-          py::arg("threads"))
+          py::arg("threads"), py::arg("tape") = py::none())
       .def(
           "jvp",
           [](const Net& net, const Array<T>& x, const Array<T>& parameters,
@@ -169,6 +172,8 @@ void bind_network(py::module_& m) {
       .def(py::init<index, std::vector<index>, std::vector<Feature>, std::vector<double>>(),
            py::arg("n_in"), py::arg("inputs"), py::arg("features"), py::arg("frequencies"));
 
+  py::class_<Tape<float>>(m, "TapeFloat32").def(py::init<>());
+  py::class_<Tape<double>>(m, "TapeFloat64").def(py::init<>());
   bind_network_type<float>(m, "NetworkFloat32");
   bind_network_type<double>(m, "NetworkFloat64");
 }

@@ -288,18 +288,41 @@ struct Network<T>::Program {
     }
   }
 
+  // The numbers between the layers of one tile, in all planes.
+  index numbers_between(int n_planes) const {
+    index width = 0;
+    for (std::size_t l = 1; l + 1 < widths.size(); ++l) width += widths[l];
+    return width * n_planes * kernels::tile_size;
+  }
+
+  // Points the planes between the layers at a tape.
+  void bind_tape(index tile, int n_planes, T* tape, Workspace<T>& workspace) const {
+    T* next = tape + tile * numbers_between(n_planes);
+    for (std::size_t l = 1; l + 1 < widths.size(); ++l) {
+      for (T*& plane : workspace.features[l]) {
+        plane = std::exchange(next, next + widths[l] * kernels::tile_size);
+      }
+    }
+  }
+
   // The outputs, or their Taylor coefficients: (n_planes, n, n_out).
-  void evaluate(const Curves<T>& curves, std::span<const T> given, std::span<T> y,
-                int requested) const {
+  void evaluate(const Curves<T>& curves, std::span<const T> given, std::span<T> y, int requested,
+                std::vector<T>* tape = nullptr) const {
     std::vector<T> storage;
     const T* const parameters = in_splines(given, storage);
     if (goes_wide(curves)) return wide_values(curves, parameters, y, requested);
     const int n_planes = curves.directions.n_planes;
     const int threads = team(requested, curves.n, n_planes, n_tiles(curves.n));
     auto spaces = workspaces(threads, n_planes, false);
+    if (tape != nullptr) {
+      constexpr index most = (index{16} << 20) / index{sizeof(T)};
+      const index size = n_tiles(curves.n) * numbers_between(n_planes);
+      tape->resize(static_cast<std::size_t>(size <= most ? size : 0));
+    }
     parallel_for(threads, n_tiles(curves.n), [&](index t, int thread) {
       const Tile tile = tile_at(t, curves.n);
       Workspace<T>& workspace = spaces[static_cast<std::size_t>(thread)];
+      if (tape != nullptr && !tape->empty()) bind_tape(t, n_planes, tape->data(), workspace);
       bind_inputs(tile, curves, workspace.features.front());
       bind_outputs(tile, curves.n, y.data(), workspace.features.back());
       forward(tile, curves.directions, layers.size(), parameters, nullptr, workspace);
@@ -318,8 +341,8 @@ struct Network<T>::Program {
   // sees to the cotangents of the outputs, which it may read if `reads_outputs`.
   template <bool reads_outputs, class Loss>
   double gradient(const Curves<T>& curves, std::span<const T> given, const Loss& loss,
-                  std::span<T> parameter_gradient, std::span<T> input_gradient,
-                  int requested) const {
+                  std::span<T> parameter_gradient, std::span<T> input_gradient, int requested,
+                  const std::vector<T>* tape = nullptr) const {
     const kernels::Directions& directions = curves.directions;
     const index n = curves.n;
     std::vector<T> storage;
@@ -347,8 +370,12 @@ struct Network<T>::Program {
       for (index t = slot * tiles / slots; t < (slot + 1) * tiles / slots; ++t) {
         const Tile tile = tile_at(t, n);
         bind_inputs(tile, curves, workspace.features.front());
-        forward(tile, directions, layers.size() - (reads_outputs ? 0 : 1), parameters, nullptr,
-                workspace);
+        if (tape != nullptr && !tape->empty()) {
+          bind_tape(t, directions.n_planes, const_cast<T*>(tape->data()), workspace);
+        } else {
+          forward(tile, directions, layers.size() - (reads_outputs ? 0 : 1), parameters, nullptr,
+                  workspace);
+        }
         slot_loss += loss(tile, workspace);
         if (!input_gradient.empty()) {
           workspace.cotangents.front()[0] = input_gradient.data() + tile.first * widths.front();
@@ -527,10 +554,12 @@ void Network<T>::evaluate(index n, std::span<const T> x, std::span<const T> para
 
 template <class T>
 void Network<T>::taylor(index n, std::span<const T> x, std::span<const T> parameters,
-                        const Directions<T>& directions, std::span<T> coefficients,
-                        int threads) const {
+                        const Directions<T>& directions, std::span<T> coefficients, int threads,
+                        Tape<T>* tape) const {
   program_->require_orders(directions.orders);
-  program_->evaluate(Curves<T>(n, x, n_in(), directions), parameters, coefficients, threads);
+  if (tape != nullptr) tape->features_.clear();
+  program_->evaluate(Curves<T>(n, x, n_in(), directions), parameters, coefficients, threads,
+                     tape == nullptr ? nullptr : &tape->features_);
 }
 
 template <class T>
@@ -568,14 +597,20 @@ template <class T>
 void Network<T>::taylor_vjp(index n, std::span<const T> x, std::span<const T> parameters,
                             const Directions<T>& directions, std::span<const T> cotangents,
                             std::span<T> parameter_gradient, std::span<T> input_gradient,
-                            int threads) const {
+                            int threads, const Tape<T>* tape) const {
   program_->require_orders(directions.orders);
   const auto given = [&](const Tile& tile, Workspace<T>& workspace) {
     program_->bind_outputs(tile, n, const_cast<T*>(cotangents.data()), workspace.cotangents.back());
     return 0.0;
   };
-  program_->template gradient<false>(Curves<T>(n, x, n_in(), directions), parameters, given,
-                                     parameter_gradient, input_gradient, threads);
+  const Curves<T> curves(n, x, n_in(), directions);
+  if (tape != nullptr && !tape->features_.empty() &&
+      static_cast<index>(tape->features_.size()) !=
+          n_tiles(n) * program_->numbers_between(curves.directions.n_planes)) {
+    throw std::invalid_argument("the tape is of other samples or directions");
+  }
+  program_->template gradient<false>(curves, parameters, given, parameter_gradient, input_gradient,
+                                     threads, tape == nullptr ? nullptr : &tape->features_);
 }
 
 template <class T>

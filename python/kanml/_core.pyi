@@ -7,7 +7,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['ActivationKind', 'ActivationLayer', 'AffineLayer', 'Basis', 'EmbeddingLayer', 'Extrapolation', 'Feature', 'LinearLayer', 'NetworkFloat32', 'NetworkFloat64', 'Prolongation', 'ReluTransform', 'SplineLayer', 'SplineSpace', 'adam_direction', 'axpy', 'build_information', 'dot', 'get_num_threads', 'instruction_set', 'instruction_sets', 'max_abs', 'max_degree', 'max_taylor_order', 'min_degree', 'set_num_threads', 'two_loop', 'update_diagonal']
+__all__: list[str] = ['ActivationKind', 'ActivationLayer', 'AffineLayer', 'Basis', 'EmbeddingLayer', 'Extrapolation', 'Feature', 'LinearLayer', 'NetworkFloat32', 'NetworkFloat64', 'Prolongation', 'ReluTransform', 'SplineLayer', 'SplineSpace', 'TapeFloat32', 'TapeFloat64', 'adam_direction', 'axpy', 'build_information', 'dot', 'get_num_threads', 'instruction_set', 'instruction_sets', 'max_abs', 'max_degree', 'max_taylor_order', 'min_degree', 'set_num_threads', 'two_loop', 'update_diagonal']
 class SplineSpace:
     def __init__(self, breakpoints: numpy.typing.NDArray[numpy.float64], degree: typing.SupportsInt | typing.SupportsIndex) -> None:
         ...
@@ -312,6 +312,12 @@ class Feature:
 class EmbeddingLayer:
     def __init__(self, n_in: typing.SupportsInt | typing.SupportsIndex, inputs: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], features: collections.abc.Sequence[Feature], frequencies: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex]) -> None:
         ...
+class TapeFloat32:
+    def __init__(self) -> None:
+        ...
+class TapeFloat64:
+    def __init__(self) -> None:
+        ...
 class NetworkFloat32:
     def __init__(self, layers: collections.abc.Sequence[SplineLayer | LinearLayer | ActivationLayer | AffineLayer | EmbeddingLayer]) -> None:
         ...
@@ -321,9 +327,9 @@ class NetworkFloat32:
         ...
     def mean_squared_error(self, x: numpy.typing.NDArray[numpy.float32], parameters: numpy.typing.NDArray[numpy.float32], target: numpy.typing.NDArray[numpy.float32], threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[float, numpy.typing.NDArray[numpy.float32]]:
         ...
-    def taylor(self, x: numpy.typing.NDArray[numpy.float32], parameters: numpy.typing.NDArray[numpy.float32], orders: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], vectors: numpy.typing.NDArray[numpy.float32], threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float32]:
+    def taylor(self, x: numpy.typing.NDArray[numpy.float32], parameters: numpy.typing.NDArray[numpy.float32], orders: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], vectors: numpy.typing.NDArray[numpy.float32], threads: typing.SupportsInt | typing.SupportsIndex, tape: TapeFloat32 | None = None) -> numpy.typing.NDArray[numpy.float32]:
         ...
-    def taylor_vjp(self, x: numpy.typing.NDArray[numpy.float32], parameters: numpy.typing.NDArray[numpy.float32], orders: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], vectors: numpy.typing.NDArray[numpy.float32], cotangents: numpy.typing.NDArray[numpy.float32], by_x: bool, threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32]]:
+    def taylor_vjp(self, x: numpy.typing.NDArray[numpy.float32], parameters: numpy.typing.NDArray[numpy.float32], orders: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], vectors: numpy.typing.NDArray[numpy.float32], cotangents: numpy.typing.NDArray[numpy.float32], by_x: bool, threads: typing.SupportsInt | typing.SupportsIndex, tape: TapeFloat32 | None = None) -> tuple[numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32]]:
         ...
     @property
     def n_in(self) -> int:
@@ -343,9 +349,9 @@ class NetworkFloat64:
         ...
     def mean_squared_error(self, x: numpy.typing.NDArray[numpy.float64], parameters: numpy.typing.NDArray[numpy.float64], target: numpy.typing.NDArray[numpy.float64], threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[float, numpy.typing.NDArray[numpy.float64]]:
         ...
-    def taylor(self, x: numpy.typing.NDArray[numpy.float64], parameters: numpy.typing.NDArray[numpy.float64], orders: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], vectors: numpy.typing.NDArray[numpy.float64], threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
+    def taylor(self, x: numpy.typing.NDArray[numpy.float64], parameters: numpy.typing.NDArray[numpy.float64], orders: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], vectors: numpy.typing.NDArray[numpy.float64], threads: typing.SupportsInt | typing.SupportsIndex, tape: TapeFloat64 | None = None) -> numpy.typing.NDArray[numpy.float64]:
         ...
-    def taylor_vjp(self, x: numpy.typing.NDArray[numpy.float64], parameters: numpy.typing.NDArray[numpy.float64], orders: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], vectors: numpy.typing.NDArray[numpy.float64], cotangents: numpy.typing.NDArray[numpy.float64], by_x: bool, threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
+    def taylor_vjp(self, x: numpy.typing.NDArray[numpy.float64], parameters: numpy.typing.NDArray[numpy.float64], orders: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], vectors: numpy.typing.NDArray[numpy.float64], cotangents: numpy.typing.NDArray[numpy.float64], by_x: bool, threads: typing.SupportsInt | typing.SupportsIndex, tape: TapeFloat64 | None = None) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
         ...
     @property
     def n_in(self) -> int:

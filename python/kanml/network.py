@@ -701,15 +701,20 @@ class Network:
         orders: Sequence[int],
         vectors: FloatArray,
         num_threads: int | None,
+        tape: Any = None,
     ) -> FloatArray:
         """Return Taylor coefficients, shape (1 + sum(orders), N, n_out).
 
-        The value comes first, then the orders of each direction in turn.
+        The value comes first, then the orders of each direction in turn. A tape of `_tape()` keeps
+        what `_planes_vjp` of the same arguments would compute again.
         """
         planes: FloatArray = self._core_network().taylor(
-            x, self._parameters, list(orders), vectors, threads(num_threads)
+            x, self._parameters, list(orders), vectors, threads(num_threads), tape
         )
         return planes
+
+    def _tape(self) -> Any:
+        return _core.TapeFloat32() if self.dtype == np.float32 else _core.TapeFloat64()
 
     def _planes_vjp(
         self,
@@ -719,6 +724,7 @@ class Network:
         cotangents: FloatArray,
         by_x: bool,
         num_threads: int | None,
+        tape: Any = None,
     ) -> tuple[FloatArray, FloatArray]:
         """Return the gradient of ``sum(cotangents * planes)`` by the parameters, and by x."""
         gradients: tuple[FloatArray, FloatArray] = self._core_network().taylor_vjp(
@@ -729,6 +735,7 @@ class Network:
             np.ascontiguousarray(cotangents),
             by_x,
             threads(num_threads),
+            tape,
         )
         return gradients
 

@@ -76,6 +76,15 @@ struct Directions {
   }
 };
 
+// What the layers of a network handed on in a call of `taylor`, so that `taylor_vjp` of the same
+// arguments need not compute it again. Empty if that would take more than 16 MiB.
+template <class T>
+class Tape {
+  template <class>
+  friend class Network;
+  std::vector<T> features_;  // tile by tile
+};
+
 // An immutable architecture; parameters are an argument of every evaluation. One object may be
 // evaluated from several threads at once. T is float or double. `threads` is the number of
 // threads to use, 0 for the default of threads.hpp; the result does not depend on it.
@@ -106,15 +115,17 @@ class Network {
               std::span<const T> parameters,  // (n_parameters)
               const Directions<T>& directions,
               std::span<T> coefficients,  // (n_planes, n, n_out) out
-              int threads = 0) const;
+              int threads = 0, Tape<T>* tape = nullptr) const;
 
-  // The gradient of sum(cotangents * coefficients) by the parameters and, unless empty, by x.
+  // The gradient of sum(cotangents * coefficients) by the parameters and, unless empty, by x. A
+  // tape, if there is one, must come from `taylor` with the same samples, parameters and
+  // directions.
   void taylor_vjp(index n, std::span<const T> x, std::span<const T> parameters,
                   const Directions<T>& directions,
                   std::span<const T> cotangents,    // (n_planes, n, n_out)
                   std::span<T> parameter_gradient,  // (n_parameters) out
                   std::span<T> input_gradient,      // (n, n_in) out, or empty
-                  int threads = 0) const;
+                  int threads = 0, const Tape<T>* tape = nullptr) const;
 
   // The derivative of the outputs along a direction in parameter space.
   void jvp(index n, std::span<const T> x, std::span<const T> parameters,

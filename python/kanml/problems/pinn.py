@@ -222,9 +222,10 @@ class _Expansion:
     """Taylor coefficients of the network at some points, and cotangents of them."""
 
     def __init__(
-        self, place: _Place, x: FloatArray, vectors: FloatArray, planes: FloatArray
+        self, place: _Place, x: FloatArray, vectors: FloatArray, planes: FloatArray, tape: Any
     ) -> None:
         self.place, self.x, self.vectors, self.planes = place, x, vectors, planes
+        self.tape = tape
         self.cotangents: FloatArray | None = None
 
     def fields(self) -> dict[Leaf, FloatArray]:
@@ -252,7 +253,7 @@ class _Expansion:
             return 0.0
         orders = self.place.plan.orders
         by_parameters, _ = net._planes_vjp(
-            self.x, orders, self.vectors, self.cotangents, False, num_threads
+            self.x, orders, self.vectors, self.cotangents, False, num_threads, self.tape
         )
         return by_parameters
 
@@ -261,6 +262,7 @@ class _Traced:
     """A term whose residual has been traced: what it needs, and how it is evaluated."""
 
     def __init__(self, term: Term, problem: PINN) -> None:
+        self._tapes: dict[tuple[int, str], Any] = {}
         self.term = term
         self.points = _Points(term, len(problem.inputs))
         self.unknowns = tuple(problem.unknowns)
@@ -345,9 +347,12 @@ class _Traced:
             yield slice(start, stop) if isinstance(rows, slice) else rows[start:stop]
 
     def expansions(
-        self, net: Network, x: FloatArray, rows: Any, num_threads: int | None
+        self, net: Network, x: FloatArray, rows: Any, num_threads: int | None, taped: bool = False
     ) -> list[_Expansion]:
-        """Return the network's Taylor coefficients at some points, and at their partners."""
+        """Return the network's Taylor coefficients at some points, and at their partners.
+
+        Those whose gradient is wanted are taped.
+        """
         letters = {
             letter: vector[rows] if vector.ndim == 2 else vector
             for letter, vector in self.letters.items()
@@ -358,13 +363,21 @@ class _Traced:
                 x = self.points.partner[rows].astype(net.dtype)
             vectors = place.plan.vectors(letters, net.n_in, net.dtype)
             try:
-                planes = net._planes(x, place.plan.orders, vectors, num_threads)
+                tape = self._tape(i, net) if taped else None
+                planes = net._planes(x, place.plan.orders, vectors, num_threads, tape)
             except ValueError as error:  # which counts the samples of this chunk
                 whole = isinstance(rows, slice)
                 counted = f"sample 0 is point {rows.start}" if whole else "samples of a minibatch"
                 raise ValueError(f"{self.where}{error} ({counted})") from error
-            result.append(_Expansion(place, x, vectors, planes))
+            result.append(_Expansion(place, x, vectors, planes, tape))
         return result
+
+    def _tape(self, place: int, net: Network) -> Any:
+        """Return memory for one chunk, the same at every call."""
+        key = (place, net.dtype.char)
+        if key not in self._tapes:
+            self._tapes[key] = net._tape()
+        return self._tapes[key]
 
     def values(
         self, x: FloatArray, expansions: Sequence[_Expansion], unknowns: Float64Array
@@ -440,7 +453,7 @@ class _Traced:
         n, count = net.n_parameters, len(self.components)
         for rows in self.chunks():
             x = self.points.all[rows].astype(net.dtype)
-            expansions = self.expansions(net, x, rows, num_threads)
+            expansions = self.expansions(net, x, rows, num_threads, taped=True)
             values = self.values(x, expansions, unknowns)
             results = self.program.evaluate(values, rows, net.dtype)
             residuals, slopes = results[:count], results[count:]
