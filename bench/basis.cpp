@@ -37,7 +37,7 @@ void basis(benchmark::State& state) {
                 0);
     for (std::size_t j = 0; j < width; ++j) {
       const Jet b = cox_de_boor(knots, expected_first + static_cast<index>(j), space.degree(),
-                                {x[s], 0.0, 1.0});
+                                Jet{x[s], 0.0, 1.0});
       check.close("basis", values[s * width + j], derivative == 0 ? b.value : b.by_inputs, scale,
                   1e-11);
     }

@@ -49,7 +49,7 @@ void check_basis(benchmark::State& state, const Case& c, const auto& value, cons
     for (index i = 0; i < c.space.dim(); ++i) {
       const bool nonzero = first <= i && i <= first + c.space.degree();
       const double expected =
-          nonzero ? cox_de_boor(knots, i, c.space.degree(), {c.x[s]}).value : 0.0;
+          nonzero ? cox_de_boor(knots, i, c.space.degree(), Jet{c.x[s]}).value : 0.0;
       const double actual = value(s, static_cast<std::size_t>(i));
       check.close("basis", actual, expected, 100.0 + weighed(s, static_cast<std::size_t>(i)),
                   1e-14);

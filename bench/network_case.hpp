@@ -8,6 +8,7 @@
 
 #include "kanml/network.hpp"
 #include "noise.hpp"
+#include "reference.hpp"
 #include "verify.hpp"
 
 namespace bench {
@@ -26,11 +27,11 @@ std::vector<kanml::Layer> spline_layers(const std::vector<index>& widths, index 
 
 // Sums over results, as the reference network gives them.
 struct Expected {
-  double outputs;             // sum of +-y
-  double parameter_gradient;  // sum of +-(gradient of <cotangent, y> by the parameters)
-  double input_gradient;      // the same by the inputs
-  double loss;                // mean squared error; the target is the cotangent vector
-  double loss_gradient;       // sum of +-(gradient of the loss by the parameters)
+  long double outputs;             // sum of +-y
+  long double parameter_gradient;  // sum of +-(gradient of <cotangent, y> by the parameters)
+  long double input_gradient;      // the same by the inputs
+  long double loss;                // mean squared error; the target is the cotangent vector
+  long double loss_gradient;       // sum of +-(gradient of the loss by the parameters)
 };
 
 // Hidden values spread over the domain [-1, 1] and stay inside it: the reference knows no outside,
@@ -50,16 +51,22 @@ class NetworkCase {
   // By the reference, computed once for a name in the life of the process.
   const Expected& expected(const std::string& name) const;
 
-  // The sum of `values`, with these signs, against its expected value.
+  // The sum of `values`, with these signs, against its expected value; with a multiple of the
+  // tolerance where derivatives are in it.
   void check_sum(Check& check, const std::string& what, Stream signs, const std::vector<T>& values,
-                 double expected_sum) const;
-  void check_loss(Check& check, double loss, double expected_loss) const;
+                 long double expected_sum, double multiple = 1.0) const;
+  void check_loss(Check& check, double loss, long double expected_loss) const;
 
- private:
-  // Relative to the norm. A point rounded to T moves by this part of an interval, times a factor
-  // for what the layers make of it.
+  // For the reference: the parameters, and the inputs of one sample, each with a random direction.
+  std::vector<Jet> parameter_jets() const;
+  std::vector<Jet> input_jets(std::size_t sample) const;
+
+  // Relative to the norm. A rounded hidden value moves by a part of an interval that grows with n,
+  // and the gradient by the coefficients with it. In double so do the knots: where they are equally
+  // spaced up to rounding, the network takes them to be so.
   double tolerance() const;
 
+ private:
   Expected compute_expected() const;
 };
 
@@ -69,5 +76,8 @@ double multiply_adds(const std::vector<kanml::Layer>& layers, index batch);
 
 // The layers whose input gradient is needed for the gradient by the parameters: all but the first.
 std::vector<kanml::Layer> without_first(const std::vector<kanml::Layer>& layers);
+
+// The layers that run forwards for a gradient with given cotangents: all but the last.
+std::vector<kanml::Layer> without_last(const std::vector<kanml::Layer>& layers);
 
 }  // namespace bench

@@ -16,14 +16,27 @@ std::vector<double> knots_with_ghosts(std::span<const double> breakpoints, int d
   return knots;
 }
 
-Jet cox_de_boor(std::span<const double> knots, index j, int degree, Jet x) {
+namespace {
+
+double value_of(const Jet& x) { return x.value; }
+double value_of(const Series& x) { return x.c[0].value; }
+
+}  // namespace
+
+template <class Number>
+Number cox_de_boor(std::span<const double> knots, index j, int degree, const Number& x) {
   const double* t = knots.data() + j;
   const int d = degree;
-  if (d == 0) return {t[0] <= x.value && x.value < t[1] ? 1.0 : 0.0};
-  const Jet rising = (x - Jet{t[0]}) * Jet{1.0 / (t[d] - t[0])};
-  const Jet falling = (Jet{t[d + 1]} - x) * Jet{1.0 / (t[d + 1] - t[1])};
+  const bool inside = t[0] <= value_of(x) && value_of(x) < t[d + 1];
+  if (!inside) return Number{};
+  if (d == 0) return Jet{1.0};
+  const Number rising = (x - Jet{t[0]}) * Jet{1.0 / (t[d] - t[0])};
+  const Number falling = (Jet{t[d + 1]} - x) * Jet{1.0 / (t[d + 1] - t[1])};
   return rising * cox_de_boor(knots, j, d - 1, x) + falling * cox_de_boor(knots, j + 1, d - 1, x);
 }
+
+template Jet cox_de_boor(std::span<const double>, index, int, const Jet&);
+template Series cox_de_boor(std::span<const double>, index, int, const Series&);
 
 index first_nonzero(std::span<const double> knots, int degree, double x) {
   const auto right = std::upper_bound(knots.begin(), knots.end(), x);
@@ -36,7 +49,7 @@ Jet spline(std::span<const double> knots, int degree, std::span<const double> co
   Jet sum;
   const index first = first_nonzero(knots, degree, x);
   for (index j = first; j <= first + degree; ++j) {
-    sum = sum + cox_de_boor(knots, j, degree, {x, 0.0, 1.0}) *
+    sum = sum + cox_de_boor(knots, j, degree, Jet{x, 0.0, 1.0}) *
                     Jet{coefficients[static_cast<std::size_t>(j)]};
   }
   return sum;
@@ -62,16 +75,13 @@ double inverse_change_of_basis(std::span<const double> knots, int degree, std::s
   return product;
 }
 
-ReferenceNetwork::ReferenceNetwork(std::vector<kanml::Layer> layers,
-                                   const std::function<double(double)>& round)
-    : layers_(std::move(layers)) {
+ReferenceNetwork::ReferenceNetwork(std::vector<kanml::Layer> layers) : layers_(std::move(layers)) {
   for (const kanml::Layer& layer : layers_) {
     auto& of_layer = knots_.emplace_back();
     const auto* splines = std::get_if<kanml::SplineLayer>(&layer);
     if (splines == nullptr) continue;
     for (const auto& space : splines->spaces) {
       of_layer.push_back(knots_with_ghosts(space->breakpoints(), space->degree()));
-      for (double& t : of_layer.back()) t = round(t);
     }
   }
 }
@@ -79,32 +89,37 @@ ReferenceNetwork::ReferenceNetwork(std::vector<kanml::Layer> layers,
 namespace {
 
 // y += f * row
-void add_multiple(Jet f, std::span<const Jet> row, std::span<Jet> y) {
+template <class Number>
+void add_multiple(const Number& f, std::span<const Jet> row, std::span<Number> y) {
   for (std::size_t q = 0; q < y.size(); ++q) y[q] = y[q] + f * row[q];
 }
 
-std::vector<Jet> linear(const kanml::LinearLayer& layer, std::span<const Jet> x,
-                        std::span<const Jet> parameters) {
+template <class Number>
+std::vector<Number> linear(const kanml::LinearLayer& layer, std::span<const Number> x,
+                           std::span<const Jet> parameters) {
   const auto width = static_cast<std::size_t>(layer.n_out);
-  std::vector<Jet> y(width);
-  if (layer.bias) add_multiple({1.0}, parameters.subspan(x.size() * width, width), y);
+  std::vector<Number> y(width);
+  if (layer.bias) {
+    add_multiple<Number>(Jet{1.0}, parameters.subspan(x.size() * width, width), y);
+  }
   for (std::size_t p = 0; p < x.size(); ++p) {
-    add_multiple(x[p], parameters.subspan(p * width, width), y);
+    add_multiple<Number>(x[p], parameters.subspan(p * width, width), y);
   }
   return y;
 }
 
-std::vector<Jet> splines(const kanml::SplineLayer& layer,
-                         const std::vector<std::vector<double>>& knots, std::span<const Jet> x,
-                         std::span<const Jet> parameters) {
+template <class Number>
+std::vector<Number> splines(const kanml::SplineLayer& layer,
+                            const std::vector<std::vector<double>>& knots,
+                            std::span<const Number> x, std::span<const Jet> parameters) {
   const auto width = static_cast<std::size_t>(layer.n_out);
-  std::vector<Jet> y(width);
+  std::vector<Number> y(width);
   for (std::size_t p = 0; p < x.size(); ++p) {
     const int degree = layer.spaces[p]->degree();
-    const index first = first_nonzero(knots[p], degree, x[p].value);
+    const index first = first_nonzero(knots[p], degree, value_of(x[p]));
     for (index j = first; j <= first + degree; ++j) {
-      add_multiple(cox_de_boor(knots[p], j, degree, x[p]),
-                   parameters.subspan(static_cast<std::size_t>(j) * width, width), y);
+      add_multiple<Number>(cox_de_boor(knots[p], j, degree, x[p]),
+                           parameters.subspan(static_cast<std::size_t>(j) * width, width), y);
     }
     parameters = parameters.subspan(static_cast<std::size_t>(layer.spaces[p]->dim()) * width);
   }
@@ -113,13 +128,14 @@ std::vector<Jet> splines(const kanml::SplineLayer& layer,
 
 }  // namespace
 
-std::vector<Jet> ReferenceNetwork::operator()(std::vector<Jet> x,
-                                              std::span<const Jet> parameters) const {
+template <class Number>
+std::vector<Number> ReferenceNetwork::operator()(std::vector<Number> x,
+                                                 std::span<const Jet> parameters) const {
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     if (const auto* layer = std::get_if<kanml::LinearLayer>(&layers_[l])) {
-      x = linear(*layer, x, parameters);
+      x = linear<Number>(*layer, x, parameters);
     } else if (const auto* layer = std::get_if<kanml::SplineLayer>(&layers_[l])) {
-      x = splines(*layer, knots_[l], x, parameters);
+      x = splines<Number>(*layer, knots_[l], x, parameters);
     } else {
       throw std::invalid_argument("the reference knows linear and spline layers only");
     }
@@ -127,5 +143,10 @@ std::vector<Jet> ReferenceNetwork::operator()(std::vector<Jet> x,
   }
   return x;
 }
+
+template std::vector<Jet> ReferenceNetwork::operator()(std::vector<Jet>,
+                                                       std::span<const Jet>) const;
+template std::vector<Series> ReferenceNetwork::operator()(std::vector<Series>,
+                                                          std::span<const Jet>) const;
 
 }  // namespace bench

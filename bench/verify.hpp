@@ -40,14 +40,15 @@ constexpr double tolerance() {
 }
 
 // sum_i +-x_i: one number that every entry of a vector has an equal part in. An error in a single
-// entry shows, against `norm`, in the proportion that it has in the whole vector.
+// entry shows, against `norm`, in the proportion that it has in the whole vector. In long double,
+// since the rounding of so many additions would be greater than that of the entries.
 template <class T>
 double signed_sum(Stream signs, std::span<const T> x) {
-  double sum = 0.0;
+  long double sum = 0.0L;
   for (std::size_t i = 0; i < x.size(); ++i) {
     sum += random_sign(signs, static_cast<index>(i)) * static_cast<double>(x[i]);
   }
-  return sum;
+  return static_cast<double>(sum);
 }
 
 template <class T>
