@@ -5,6 +5,7 @@
 #include <limits>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "core/space_tables.hpp"
 #include "point/basis.hpp"
@@ -34,13 +35,26 @@ bool is_uniform(std::span<const double> breakpoints) {
   return true;
 }
 
+// Calls f with the degree as a constant, so that the loops of a row unroll.
+template <class F>
+void with_degree(int degree, const F& f) {
+  [&]<int... i>(std::integer_sequence<int, i...>) {
+    ((degree == min_degree + i && (f(std::integral_constant<int, min_degree + i>{}), true)) || ...);
+  }(std::make_integer_sequence<int, max_degree - min_degree + 1>{});
+}
+
 // The row of basis functions on interval i, differentiated `derivative` times.
-void basis_row(const point::SpaceView<double>& space, int degree, std::int32_t i, double x,
-               int derivative, double* row) {
-  const point::KnotsAround<double> knots{space, i + degree, x};
-  row[0] = 1.0;
-  for (int d = 1; d <= degree - derivative; ++d) point::raise_value(knots, d, row);
-  for (int d = degree - derivative + 1; d <= degree; ++d) point::raise_derivative(knots, d, row);
+template <int Degree>
+void basis_row(const point::SpaceView<double>& space, std::int32_t i, double x, int derivative,
+               double* row) {
+  const point::KnotsAround<double> knots{space, i + Degree, x};
+  double values[Degree + 1] = {1.0};
+  [&]<int... d>(std::integer_sequence<int, d...>) {
+    ((d < Degree - derivative ? point::raise_value(knots, d + 1, values)
+                              : point::raise_derivative(knots, d + 1, values)),
+     ...);
+  }(std::make_integer_sequence<int, Degree>{});
+  std::copy_n(values, Degree + 1, row);
 }
 
 }  // namespace
@@ -67,12 +81,13 @@ SplineSpace::SplineSpace(std::span<const double> breakpoints, int degree) : degr
 void SplineSpace::basis(std::span<const double> x, int derivative, std::span<index> first,
                         std::span<double> values) const {
   const auto space = tables_->view();
-  for (std::size_t s = 0; s < x.size(); ++s) {
-    const std::int32_t i = point::find_interval(space, degree_, x[s]);
-    first[s] = i;
-    basis_row(space, degree_, i, x[s], derivative,
-              values.data() + s * static_cast<std::size_t>(degree_ + 1));
-  }
+  with_degree(degree_, [&](auto degree) {
+    for (std::size_t s = 0; s < x.size(); ++s) {
+      const std::int32_t i = point::find_interval(space, degree, x[s]);
+      first[s] = i;
+      basis_row<degree>(space, i, x[s], derivative, values.data() + s * (degree + 1));
+    }
+  });
 }
 
 void SplineSpace::evaluate(index functions, std::span<const double> coefficients,
@@ -80,18 +95,20 @@ void SplineSpace::evaluate(index functions, std::span<const double> coefficients
                            std::span<double> values) const {
   const auto space = tables_->view();
   const auto n = static_cast<index>(x.size());
-  double row[max_degree + 1];
-  for (index s = 0; s < n; ++s) {
-    const double xs = x[static_cast<std::size_t>(s)];
-    const std::int32_t i = point::find_interval(space, degree_, xs);
-    basis_row(space, degree_, i, xs, derivative, row);
-    for (index f = 0; f < functions; ++f) {
-      const double* c = coefficients.data() + f * dim() + i;
-      double sum = 0.0;
-      for (int j = 0; j <= degree_; ++j) sum += row[j] * c[j];
-      values[static_cast<std::size_t>(f * n + s)] = sum;
+  with_degree(degree_, [&](auto degree) {
+    double row[degree + 1];
+    for (index s = 0; s < n; ++s) {
+      const double xs = x[static_cast<std::size_t>(s)];
+      const std::int32_t i = point::find_interval(space, degree, xs);
+      basis_row<degree>(space, i, xs, derivative, row);
+      for (index f = 0; f < functions; ++f) {
+        const double* c = coefficients.data() + f * dim() + i;
+        double sum = 0.0;
+        for (int j = 0; j <= degree; ++j) sum += row[j] * c[j];
+        values[static_cast<std::size_t>(f * n + s)] = sum;
+      }
     }
-  }
+  });
 }
 
 }  // namespace kanml
