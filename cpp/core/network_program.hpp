@@ -1,0 +1,374 @@
+// A network, ready to run: its layers, and how samples go through them. Used by network.cpp alone.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/parallel.hpp"
+#include "core/tile_layer.hpp"
+#include "core/workspace.hpp"
+#include "kanml/network.hpp"
+#include "kanml/relu_transform.hpp"
+
+namespace kanml {
+
+// A gradient is summed over slots of consecutive tiles, in order, whatever the number of threads.
+// Each slot has a copy of the gradient, to be cleared and added up: many slots as long as all
+// copies stay in cache, a few as long as they stay in the memory budget, else one.
+inline index slots_for(index tiles, index gradient_bytes) {
+  constexpr index cached_bytes = index{4} << 20;
+  constexpr index budget_bytes = index{32} << 20;
+  constexpr index many = 32;
+  constexpr index few = 4;
+  const index affordable =
+      std::max(std::min(many, cached_bytes / std::max<index>(1, gradient_bytes)),
+               std::min(few, budget_bytes / std::max<index>(1, gradient_bytes)));
+  return std::clamp<index>(affordable, 1, std::max<index>(1, tiles));
+}
+
+// Work below this many multiply-adds does not pay for waking threads.
+constexpr index serial_work = 50'000;
+
+template <class... Cases>
+struct Overloaded : Cases... {
+  using Cases::operator()...;
+};
+template <class... Cases>
+Overloaded(Cases...) -> Overloaded<Cases...>;
+
+// The ReLU weights of consecutive inputs of a layer that have one space, and their transform.
+struct ReluBlock {
+  index offset;  // where they begin in the parameter vector
+  index copies;  // inputs
+  index n_out;
+  std::shared_ptr<const ReluTransform> transform;
+
+  index size() const { return copies * transform->dim() * n_out; }
+};
+
+// The samples of an evaluation, and the directions in which they move.
+template <class T>
+struct Curves {
+  index n;
+  std::span<const T> x;        // (n, n_in)
+  std::span<const T> vectors;  // (count, n_in) or (count, n, n_in)
+  bool per_sample = false;
+  std::vector<int> planes;
+  kernels::Directions directions;
+
+  Curves(index samples, std::span<const T> points) : n(samples), x(points) {}
+  Curves(index samples, std::span<const T> points, index n_in, const Directions<T>& given)
+      : n(samples), x(points), vectors(given.vectors) {
+    const auto count = static_cast<index>(given.orders.size());
+    per_sample = given.one_a_sample;
+    int next = 1;
+    for (const int order : given.orders) planes.push_back(std::exchange(next, next + order));
+    directions = {.count = static_cast<int>(count),
+                  .orders = given.orders.data(),
+                  .planes = planes.data(),
+                  .n_planes = next};
+    if (static_cast<index>(vectors.size()) != count * n_in * (per_sample ? n : 1)) {
+      throw std::invalid_argument("the vectors of the directions have a wrong size");
+    }
+  }
+  Curves(const Curves&) = delete;  // the directions point into it
+};
+
+template <class T>
+struct Network<T>::Program {
+  std::vector<std::unique_ptr<const TileLayer<T>>> layers;
+  std::vector<index> offsets;  // (layers): where the parameters of each begin
+  std::vector<index> widths;   // (layers + 1): inputs, between the layers, outputs
+  std::vector<ReluBlock> relu_blocks;
+  index n_parameters = 0;
+  index work = 0;
+  int max_order = max_taylor_order;  // derivatives of splines above their degree are zero
+  int wide_tile = 0;                 // samples, if a layer is wide; else 0
+
+  explicit Program(const std::vector<Layer>& descriptions) {
+    if (descriptions.empty()) throw std::invalid_argument("a network needs at least one layer");
+    typename SplineTileLayer<T>::TableCache cache;
+    widths.push_back(kanml::n_in(descriptions.front()));
+    for (const Layer& layer : descriptions) {
+      if (kanml::n_in(layer) != widths.back() || kanml::n_out(layer) < 1 || widths.back() < 1) {
+        throw std::invalid_argument("layer " + std::to_string(layers.size()) + " takes " +
+                                    std::to_string(kanml::n_in(layer)) + " inputs, but receives " +
+                                    std::to_string(widths.back()));
+      }
+      offsets.push_back(n_parameters);
+      if (const auto* splines = std::get_if<SplineLayer>(&layer)) add_relu_blocks(*splines);
+      n_parameters += kanml::n_parameters(layer);
+      widths.push_back(kanml::n_out(layer));
+      layers.push_back(
+          std::visit(Overloaded{
+                         [&](const SplineLayer& l) -> std::unique_ptr<const TileLayer<T>> {
+                           return std::make_unique<SplineTileLayer<T>>(l, cache);
+                         },
+                         [](const LinearLayer& l) -> std::unique_ptr<const TileLayer<T>> {
+                           return std::make_unique<LinearTileLayer<T>>(l);
+                         },
+                         [](const ActivationLayer& l) -> std::unique_ptr<const TileLayer<T>> {
+                           return std::make_unique<ActivationTileLayer<T>>(l);
+                         },
+                         [](const AffineLayer& l) -> std::unique_ptr<const TileLayer<T>> {
+                           return std::make_unique<AffineTileLayer<T>>(l);
+                         },
+                         [](const EmbeddingLayer& l) -> std::unique_ptr<const TileLayer<T>> {
+                           return std::make_unique<EmbeddingTileLayer<T>>(l);
+                         },
+                     },
+                     layer));
+      work += layers.back()->work();
+      wide_tile = std::max(wide_tile, layers.back()->wide_tile());
+      if (const auto* splines = std::get_if<SplineLayer>(&layer)) {
+        max_order = std::min(max_order, splines->spaces.front()->degree());
+      }
+    }
+  }
+
+  void require_orders(std::span<const int> orders) const {
+    for (const int order : orders) {
+      if (order < 1 || order > max_order) {
+        throw std::invalid_argument("Taylor order " + std::to_string(order) +
+                                    " is not one of 1 .. " + std::to_string(max_order) +
+                                    ", which the degrees of the spline layers allow");
+      }
+    }
+  }
+
+  void add_relu_blocks(const SplineLayer& layer) {
+    if (layer.basis != Basis::relu) return;
+    index offset = n_parameters;
+    const SplineSpace* previous = nullptr;
+    for (const auto& space : layer.spaces) {
+      if (space.get() == previous) {
+        ++relu_blocks.back().copies;
+      } else {
+        const auto transform = std::make_shared<const ReluTransform>(*space);
+        relu_blocks.push_back({offset, 1, layer.n_out, transform});
+      }
+      previous = space.get();
+      offset += space->dim() * layer.n_out;
+    }
+  }
+
+  // The parameters with B-spline coefficients in the place of ReLU weights: u = A^-T w. `storage`
+  // holds them where that is another vector.
+  const T* in_splines(std::span<const T> parameters, std::vector<T>& storage) const {
+    if (relu_blocks.empty()) return parameters.data();
+    storage.assign(parameters.begin(), parameters.end());
+    for (const ReluBlock& block : relu_blocks) {
+      const std::span<T> part(storage.data() + block.offset, std::size_t(block.size()));
+      block.transform->template solve_transpose<T>(block.copies, block.n_out, part, part);
+    }
+    return storage.data();
+  }
+
+  // The gradient by ReLU weights in the place of that by B-spline coefficients: A^-1 g.
+  void gradient_by_weights(std::span<T> gradient) const {
+    for (const ReluBlock& block : relu_blocks) {
+      const std::span<T> part(gradient.data() + block.offset, std::size_t(block.size()));
+      block.transform->template solve<T>(block.copies, block.n_out, part, part);
+    }
+  }
+
+  int team(int requested, index n, int n_planes, index tasks) const {
+    return n * work * n_planes < serial_work ? 1 : team_size(requested, tasks);
+  }
+
+  std::vector<Workspace<T>> workspaces(int threads, int n_planes, bool backward,
+                                       index samples = kernels::tile_size) const {
+    std::vector<Workspace<T>> result;
+    result.reserve(static_cast<std::size_t>(threads));
+    for (int t = 0; t < threads; ++t) result.emplace_back(widths, n_planes, backward, samples);
+    return result;
+  }
+
+  // Points the planes of order 0 at the inputs of a tile, and fills those of the directions.
+  void bind_inputs(const Tile& tile, const Curves<T>& curves, Planes<T>& planes) const {
+    const index n_in = widths.front();
+    // Kernels take planes they may write; nothing writes the input.
+    planes[0] = const_cast<T*>(curves.x.data()) + tile.first * n_in;
+    const index size = tile.samples * n_in;
+    for (int d = 0; d < curves.directions.count; ++d) {
+      const int plane = curves.directions.planes[d];
+      T* first = planes[static_cast<std::size_t>(plane)];
+      if (curves.per_sample) {
+        std::copy_n(curves.vectors.data() + (d * curves.n + tile.first) * n_in, size, first);
+      } else {
+        const T* vector = curves.vectors.data() + d * n_in;
+        for (int s = 0; s < tile.samples; ++s) std::copy_n(vector, n_in, first + s * n_in);
+      }
+      for (int m = 2; m <= curves.directions.orders[d]; ++m) {
+        std::fill_n(planes[static_cast<std::size_t>(plane + m - 1)], size, T(0));
+      }
+    }
+  }
+
+  // Runs one tile through the first `count` layers; their planes stay in the workspace.
+  void forward(const Tile& tile, const kernels::Directions& directions, std::size_t count,
+               const T* parameters, const T* parameter_tangent,
+               const Workspace<T>& workspace) const {
+    for (std::size_t l = 0; l < count; ++l) {
+      const T* const* in = workspace.features[l].data();
+      const T* tangent = parameter_tangent == nullptr ? nullptr : parameter_tangent + offsets[l];
+      const auto refusal = layers[l]->forward(tile.samples, directions, in, parameters + offsets[l],
+                                              tangent, workspace.features[l + 1].data());
+      require_accepted(refusal, l, tile, in[0]);
+    }
+  }
+
+  // Throws for an input that layer l refused.
+  void require_accepted(const kernels::Refusal& refusal, std::size_t l, const Tile& tile,
+                        const T* in) const {
+    if (refusal.sample < 0) return;
+    const T value = in[refusal.sample * widths[l] + refusal.input];
+    throw OutsideDomain("layer " + std::to_string(l) + " refuses the value " +
+                        std::to_string(value) + " of its input " + std::to_string(refusal.input) +
+                        " at sample " + std::to_string(tile.first + refusal.sample) +
+                        ": it lies outside the domain, and extrapolation is \"error\"");
+  }
+
+  // Carries the cotangent of the outputs back through the layers; adds to the gradient.
+  void backward(const Tile& tile, const kernels::Directions& directions, const T* parameters,
+                const Workspace<T>& workspace, T* gradient, bool to_inputs) const {
+    for (std::size_t l = layers.size(); l-- > 0;) {
+      const T* const* in = workspace.features[l].data();
+      const auto refusal =
+          layers[l]->backward(tile.samples, directions, {0, widths[l]}, in, parameters + offsets[l],
+                              workspace.cotangents[l + 1].data(), gradient + offsets[l],
+                              l > 0 || to_inputs ? workspace.cotangents[l].data() : nullptr);
+      require_accepted(refusal, l, tile, in[0]);
+    }
+  }
+
+  // The numbers between the layers of one tile, in all planes.
+  index numbers_between(int n_planes) const {
+    index width = 0;
+    for (std::size_t l = 1; l + 1 < widths.size(); ++l) width += widths[l];
+    return width * n_planes * kernels::tile_size;
+  }
+
+  // Points the planes between the layers at a tape.
+  void bind_tape(index tile, int n_planes, T* tape, Workspace<T>& workspace) const {
+    T* next = tape + tile * numbers_between(n_planes);
+    for (std::size_t l = 1; l + 1 < widths.size(); ++l) {
+      for (T*& plane : workspace.features[l]) {
+        plane = std::exchange(next, next + widths[l] * kernels::tile_size);
+      }
+    }
+  }
+
+  // The outputs, or their Taylor coefficients: (n_planes, n, n_out).
+  void evaluate(const Curves<T>& curves, std::span<const T> given, std::span<T> y, int requested,
+                std::vector<T>* tape = nullptr) const {
+    std::vector<T> storage;
+    const T* const parameters = in_splines(given, storage);
+    if (goes_wide(curves)) return wide_values(curves, parameters, y, requested);
+    const int n_planes = curves.directions.n_planes;
+    const int threads = team(requested, curves.n, n_planes, n_tiles(curves.n));
+    auto spaces = workspaces(threads, n_planes, false);
+    if (tape != nullptr) {
+      constexpr index most = (index{16} << 20) / index{sizeof(T)};
+      const index size = n_tiles(curves.n) * numbers_between(n_planes);
+      tape->resize(static_cast<std::size_t>(size <= most ? size : 0));
+    }
+    parallel_for(threads, n_tiles(curves.n), [&](index t, int thread) {
+      const Tile tile = tile_at(t, curves.n);
+      Workspace<T>& workspace = spaces[static_cast<std::size_t>(thread)];
+      if (tape != nullptr && !tape->empty()) bind_tape(t, n_planes, tape->data(), workspace);
+      bind_inputs(tile, curves, workspace.features.front());
+      bind_outputs(tile, curves.n, y.data(), workspace.features.back());
+      forward(tile, curves.directions, layers.size(), parameters, nullptr, workspace);
+    });
+  }
+
+  // Points planes at their part of an array (n_planes, n, n_out).
+  void bind_outputs(const Tile& tile, index n, T* y, Planes<T>& planes) const {
+    for (T*& plane : planes) {
+      plane = y + tile.first * widths.back();
+      y += n * widths.back();
+    }
+  }
+
+  // Forward, loss and backward in one pass. `loss(tile, workspace)` returns the loss of a tile and
+  // sees to the cotangents of the outputs, which it may read if `reads_outputs`.
+  template <bool reads_outputs, class Loss>
+  double gradient(const Curves<T>& curves, std::span<const T> given, const Loss& loss,
+                  std::span<T> parameter_gradient, std::span<T> input_gradient, int requested,
+                  const std::vector<T>* tape = nullptr) const {
+    const kernels::Directions& directions = curves.directions;
+    const index n = curves.n;
+    std::vector<T> storage;
+    const T* const parameters = in_splines(given, storage);
+    if (goes_wide(curves)) {
+      const double total = wide_gradient<reads_outputs>(
+          curves, parameters, loss, parameter_gradient, input_gradient, requested);
+      gradient_by_weights(parameter_gradient);
+      return total;
+    }
+    const index tiles = n_tiles(n);
+    const index slots = slots_for(tiles, n_parameters * static_cast<index>(sizeof(T)));
+    const int threads = team(requested, n, directions.n_planes, slots);
+    // One slot sums in place.
+    std::vector<T> partial(static_cast<std::size_t>(slots == 1 ? 0 : slots * n_parameters), T(0));
+    T* const gradients = slots == 1 ? parameter_gradient.data() : partial.data();
+    if (slots == 1) std::fill(parameter_gradient.begin(), parameter_gradient.end(), T(0));
+    std::vector<double> partial_loss(static_cast<std::size_t>(slots), 0.0);
+    auto spaces = workspaces(threads, directions.n_planes, true);
+
+    parallel_for(threads, slots, [&](index slot, int thread) {
+      Workspace<T>& workspace = spaces[static_cast<std::size_t>(thread)];
+      T* slot_gradient = gradients + slot * n_parameters;
+      double slot_loss = 0.0;
+      for (index t = slot * tiles / slots; t < (slot + 1) * tiles / slots; ++t) {
+        const Tile tile = tile_at(t, n);
+        bind_inputs(tile, curves, workspace.features.front());
+        if (tape != nullptr && !tape->empty()) {
+          bind_tape(t, directions.n_planes, const_cast<T*>(tape->data()), workspace);
+        } else {
+          forward(tile, directions, layers.size() - (reads_outputs ? 0 : 1), parameters, nullptr,
+                  workspace);
+        }
+        slot_loss += loss(tile, workspace);
+        if (!input_gradient.empty()) {
+          workspace.cotangents.front()[0] = input_gradient.data() + tile.first * widths.front();
+        }
+        backward(tile, directions, parameters, workspace, slot_gradient, !input_gradient.empty());
+      }
+      partial_loss[static_cast<std::size_t>(slot)] = slot_loss;
+    });
+
+    for (index i = 0; i < n_parameters && slots > 1; ++i) {
+      double sum = 0.0;
+      for (index slot = 0; slot < slots; ++slot) {
+        sum += static_cast<double>(partial[static_cast<std::size_t>(slot * n_parameters + i)]);
+      }
+      parameter_gradient[static_cast<std::size_t>(i)] = static_cast<T>(sum);
+    }
+    gradient_by_weights(parameter_gradient);
+    double total = 0.0;
+    for (const double slot_loss : partial_loss) total += slot_loss;
+    return total;
+  }
+
+  // Where a layer is wide; see network_wide.hpp.
+  bool goes_wide(const Curves<T>& curves) const;
+  index wide_tile_for(index n) const;
+  void wide_forward(const Tile& tile, std::size_t count, const T* parameters,
+                    const Workspace<T>& planes, void* memory) const;
+  void wide_values(const Curves<T>& curves, const T* parameters, std::span<T> y,
+                   int requested) const;
+  template <bool reads_outputs, class Loss>
+  double wide_gradient(const Curves<T>& curves, const T* parameters, const Loss& loss,
+                       std::span<T> parameter_gradient, std::span<T> input_gradient,
+                       int requested) const;
+  std::vector<std::vector<std::max_align_t>> scratch(int threads, index samples) const;
+};
+
+}  // namespace kanml

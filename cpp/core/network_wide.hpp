@@ -1,0 +1,142 @@
+// How values go through networks with wide layers: in tiles that are large enough for sorting, and
+// backwards in parts of the layers. Used by network.cpp alone.
+#pragma once
+
+#include <limits>
+
+#include "core/network_program.hpp"
+
+namespace kanml {
+
+// Wide layers take values alone, in tiles that are large enough for sorting.
+template <class T>
+bool Network<T>::Program::goes_wide(const Curves<T>& curves) const {
+  return wide_tile > 0 && curves.directions.count == 0 && curves.n > kernels::tile_size;
+}
+
+// A few tiles at least, for threads to take.
+template <class T>
+index Network<T>::Program::wide_tile_for(index n) const {
+  const index half = (n / 2 + kernels::tile_size - 1) / kernels::tile_size * kernels::tile_size;
+  return std::min<index>(wide_tile, std::max<index>(128, half));
+}
+
+template <class T>
+std::vector<std::vector<std::max_align_t>> Network<T>::Program::scratch(int threads,
+                                                                        index samples) const {
+  index bytes = 0;
+  for (const auto& layer : layers) {
+    bytes = std::max(bytes, layer->scratch_bytes(static_cast<int>(samples)));
+  }
+  const auto size = static_cast<std::size_t>(bytes) / sizeof(std::max_align_t) + 1;
+  return {static_cast<std::size_t>(threads), std::vector<std::max_align_t>(size)};
+}
+
+// Runs one tile of values through the first `count` layers.
+template <class T>
+void Network<T>::Program::wide_forward(const Tile& tile, std::size_t count, const T* parameters,
+                                       const Workspace<T>& planes, void* memory) const {
+  for (std::size_t l = 0; l < count; ++l) {
+    const T* in = planes.features[l][0];
+    const auto refusal = layers[l]->values(tile.samples, in, parameters + offsets[l],
+                                           planes.features[l + 1][0], memory);
+    require_accepted(refusal, l, tile, in);
+  }
+}
+
+template <class T>
+void Network<T>::Program::wide_values(const Curves<T>& curves, const T* parameters, std::span<T> y,
+                                      int requested) const {
+  const index size = wide_tile_for(curves.n);
+  const index tiles = n_tiles(curves.n, size);
+  const int threads = team(requested, curves.n, 1, tiles);
+  auto spaces = workspaces(threads, 1, false, size);
+  auto memory = scratch(threads, size);
+  parallel_for(threads, tiles, [&](index t, int thread) {
+    const Tile tile = tile_at(t, curves.n, size);
+    Workspace<T>& workspace = spaces[static_cast<std::size_t>(thread)];
+    bind_inputs(tile, curves, workspace.features.front());
+    wide_forward(tile, layers.size(), parameters, workspace,
+                 memory[static_cast<std::size_t>(thread)].data());
+    std::copy_n(workspace.features.back()[0], tile.samples * widths.back(),
+                y.data() + tile.first * widths.back());
+  });
+}
+
+// As `gradient`, for values alone. The gradient is large, so threads do not sum copies of it but
+// own parts. A *sheet* of samples goes forwards tile by tile, and then backwards layer by layer,
+// each in parts that collect what the whole sheet contributes, in the order of the samples.
+template <class T>
+template <bool reads_outputs, class Loss>
+double Network<T>::Program::wide_gradient(const Curves<T>& curves, const T* parameters,
+                                          const Loss& loss, std::span<T> parameter_gradient,
+                                          std::span<T> input_gradient, int requested) const {
+  constexpr index sheet_bytes = index{16} << 20;
+  const index n = curves.n;
+  const index size = wide_tile_for(n);
+  index bytes_a_sample = 0;
+  for (const index width : widths) bytes_a_sample += 2 * width * index{sizeof(T)};
+  const index tiles_a_sheet =
+      std::clamp<index>(sheet_bytes / (bytes_a_sample * size), 1, n_tiles(n, size));
+  const index sheet_size = tiles_a_sheet * size;
+  const auto samples_of = [&](index sheet) { return tile_at(sheet, n, sheet_size); };
+
+  const int threads = team(requested, n, 1, std::numeric_limits<index>::max());
+  Workspace<T> sheet(widths, 1, true, std::min(n, sheet_size));
+  auto windows = workspaces(threads, 1, true, 0);  // on the sheet
+  auto memory = scratch(threads, size);
+  std::vector<double> partial_loss(static_cast<std::size_t>(n_tiles(n, size)), 0.0);
+  std::fill(parameter_gradient.begin(), parameter_gradient.end(), T(0));
+
+  const auto there = [&](const Tile& whole, index t, Workspace<T>& window, void* own) {
+    Tile tile = tile_at(t, whole.samples, size);
+    for (std::size_t l = 0; l <= layers.size(); ++l) {
+      window.features[l][0] = sheet.features[l][0] + tile.first * widths[l];
+    }
+    T* const of_outputs = sheet.cotangents.back()[0] + tile.first * widths.back();
+    window.cotangents.back()[0] = of_outputs;
+    tile.first += whole.first;
+    bind_inputs(tile, curves, window.features.front());
+    wide_forward(tile, layers.size() - (reads_outputs ? 0 : 1), parameters, window, own);
+    partial_loss[static_cast<std::size_t>(tile.first / size)] = loss(tile, window);
+    if (window.cotangents.back()[0] != of_outputs) {  // the caller's, anywhere in memory
+      std::copy_n(window.cotangents.back()[0], tile.samples * widths.back(), of_outputs);
+    }
+  };
+  const auto back = [&](const Tile& whole, std::size_t l, index part, void* own) {
+    const T* in = l == 0 ? curves.x.data() + whole.first * widths[0] : sheet.features[l][0];
+    T* to = l > 0                    ? sheet.cotangents[l][0]
+            : input_gradient.empty() ? nullptr
+                                     : input_gradient.data() + whole.first * widths[0];
+    const auto refusal = layers[l]->backward_part(part, whole.samples, in, parameters + offsets[l],
+                                                  sheet.cotangents[l + 1][0],
+                                                  parameter_gradient.data() + offsets[l], to, own);
+    require_accepted(refusal, l, whole, in);
+  };
+  // The phases of a sheet: forwards, then the layers from the last to the first.
+  const auto phases = static_cast<index>(widths.size());
+  const auto layer_of = [&](index phase) {
+    return static_cast<std::size_t>(phases - 1 - phase % phases);
+  };
+  parallel_phases(
+      threads, phases * n_tiles(n, sheet_size),
+      [&](index phase) {
+        const int samples = samples_of(phase / phases).samples;
+        return phase % phases == 0 ? n_tiles(samples, size)
+                                   : layers[layer_of(phase)]->parts(samples);
+      },
+      [&](index phase, index task, int thread) {
+        const Tile whole = samples_of(phase / phases);
+        void* const own = memory[static_cast<std::size_t>(thread)].data();
+        if (phase % phases == 0) {
+          there(whole, task, windows[static_cast<std::size_t>(thread)], own);
+        } else {
+          back(whole, layer_of(phase), task, own);
+        }
+      });
+  double total = 0.0;
+  for (const double tile_loss : partial_loss) total += tile_loss;
+  return total;
+}
+
+}  // namespace kanml
