@@ -5,6 +5,7 @@
 #include <exception>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "kanml/instruction_set.hpp"
 #include "kanml/threads.hpp"
@@ -47,8 +48,14 @@ int run(int argc, char** argv) {
     std::printf("instruction set: %s\n", std::string(kanml::instruction_set()).c_str());
     return bench::compare_levels() ? 0 : 1;
   }
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  // A default that keeps the whole run to some minutes; arguments that follow override it.
+  std::string min_time = "--benchmark_min_time=0.1";
+  std::vector<char*> arguments(argv, argv + argc);
+  arguments.insert(arguments.begin() + 1, min_time.data());
+  int count = static_cast<int>(arguments.size());
+  arguments.push_back(nullptr);
+  benchmark::Initialize(&count, arguments.data());
+  if (benchmark::ReportUnrecognizedArguments(count, arguments.data())) return 1;
   describe_run();
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
