@@ -736,7 +736,12 @@ def test_refining_one_spline(pair, degree):
         refined = net.refine(spaces=[fine])
         error = abs(refined(x) - net(x))
         # Found: 1.1. Both weights are rounded, and each function is worth its own.
-        assert np.all(error <= 3 * EPS * (uncertainty(net, x) + uncertainty(refined, x)))
+        bound = 3 * EPS * (uncertainty(net, x) + uncertainty(refined, x))
+        if coarse.uniform != fine.uniform:
+            # Uniform knots stand for multiples of their spacing, which rounding moved.
+            slope = abs(net.vjp(x, np.ones_like(error))[1]).max()
+            bound += 4 * EPS * abs(fine.knots).max() * slope
+        assert np.all(error <= bound)
 
 
 @pytest.mark.parametrize(
