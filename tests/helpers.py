@@ -60,6 +60,12 @@ def reference_output(net, x, parameters=None):
     return networks.evaluate(reference_layers(net, parameters), np.asarray(x))
 
 
+def uniform(space):
+    """Say whether the knots are multiples of one spacing, up to rounding."""
+    spacings = np.diff(space.knots)
+    return bool(np.ptp(spacings) <= 1e-12 * spacings.mean())
+
+
 def random_breakpoints(rng, n, a=-1.0, b=1.0, ratio=5.0):
     """n intervals on [a, b] whose lengths differ by at most `ratio`."""
     lengths = rng.uniform(1.0, ratio, n)

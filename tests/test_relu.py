@@ -23,6 +23,7 @@ from helpers import (
     random_breakpoints,
     reference_output,
     same_bits,
+    uniform,
     with_random_parameters,
 )
 from reference import networks, relu, splines
@@ -737,7 +738,7 @@ def test_refining_one_spline(pair, degree):
         error = abs(refined(x) - net(x))
         # Found: 1.1. Both weights are rounded, and each function is worth its own.
         bound = 3 * EPS * (uncertainty(net, x) + uncertainty(refined, x))
-        if coarse.uniform != fine.uniform:
+        if uniform(coarse) != uniform(fine):
             # Uniform knots stand for multiples of their spacing, which rounding moved.
             slope = abs(net.vjp(x, np.ones_like(error))[1]).max()
             bound += 4 * EPS * abs(fine.knots).max() * slope
