@@ -60,7 +60,7 @@ def reference_output(net, x, parameters=None):
     return networks.evaluate(reference_layers(net, parameters), np.asarray(x))
 
 
-def uniform(space):
+def has_uniform_knots(space):
     """Say whether the knots are multiples of one spacing, up to rounding."""
     spacings = np.diff(space.knots)
     return bool(np.ptp(spacings) <= 1e-12 * spacings.mean())

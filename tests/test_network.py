@@ -504,3 +504,14 @@ def test_regression_is_the_mean_square_and_its_gradient(name, n):
     r = problem.residuals(net)
     assert r.ndim == 1
     np.testing.assert_allclose(r @ r, loss, rtol=1e-13)
+
+
+@pytest.mark.parametrize("n", [5, 64, 100, 320, 640])
+@pytest.mark.parametrize("degree", [1, 3, 5])
+def test_basis_functions_sum_up_to_one(degree, n):
+    space = kanml.SplineSpace.uniform(-1, 1, intervals=n, degree=degree)
+    for dtype in ("float32", "float64"):
+        net = kanml.Network([kanml.SplineLayer(1, 2, space)], dtype=dtype)
+        net = net.with_parameters(np.ones(net.n_parameters))
+        x = np.random.default_rng(n).uniform(-1, 1, (5000, 1))
+        assert abs(net(x) - 1).max() <= 6 * np.finfo(dtype).eps

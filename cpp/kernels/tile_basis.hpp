@@ -118,9 +118,12 @@ struct TileBasis {
       }
     }
     for (int s = 0; s < samples; s += full_lanes<T>) {
-      store_basis(s, point::UniformKnotsAround<Number, T>{
-                         load<full_lanes<T>>(u + s) * space.frequency,
-                         load<full_lanes<T>>(v + s) * space.frequency, space.frequency});
+      const Number left = load<full_lanes<T>>(u + s);
+      const Number right = load<full_lanes<T>>(v + s);
+      // By the width of the very interval, so that u + v = 1 and the basis sums up to one.
+      const Number scale = T(1) / (left + right);
+      store_basis(
+          s, point::UniformKnotsAround<Number, T>{left * scale, right * scale, space.frequency});
     }
   }
 

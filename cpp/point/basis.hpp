@@ -85,8 +85,8 @@ struct KnotsAround {
 // The same on uniform knots, in units of their spacing.
 template <class Number, class T>
 struct UniformKnotsAround {
-  Number u;     // x - t_m
-  Number v;     // t_{m+1} - x
+  Number u;     // (x - t_m) / (t_{m+1} - t_m)
+  Number v;     // 1 - u
   T frequency;  // 1 / spacing
 
   Number left(int r) const { return u + static_cast<T>(r); }
