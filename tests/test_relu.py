@@ -19,11 +19,11 @@ from scipy.interpolate import BSpline
 
 import kanml
 from helpers import (
+    has_uniform_knots,
     naming,
     random_breakpoints,
     reference_output,
     same_bits,
-    uniform,
     with_random_parameters,
 )
 from reference import networks, relu, splines
