@@ -74,30 +74,45 @@ struct TileBasis {
   // x is one column of a plane. Returns the first refused sample, or -1.
   int fill(const point::SpaceView<T>& space, Extrapolation rule, int samples, const T* x,
            index stride) {
-    T at[tile_size];  // where the basis is evaluated
+    T at[tile_size];      // where the basis is evaluated
+    T beyond[tile_size];  // how far the sample lies from there
     const T lower = space.lower;
     const T upper = space.upper;
     int outside = 0;
     for (int s = 0; s < samples; ++s) {
       const T xs = x[s * stride];
-      // The pieces of the end intervals serve outside too; comparisons are false for NaN.
+      // Comparisons are false for NaN.
       const T end = xs < lower ? lower : xs > upper ? upper : xs;
       outside += (xs < lower) | (xs > upper);
       at[s] = rule == Extrapolation::polynomial ? xs : end;
+      beyond[s] = xs - end;
     }
+    if (outside > 0 && rule == Extrapolation::error)
+      return first_outside(space, samples, x, stride);
     const int lanes = padded<T>(samples);
-    for (int s = samples; s < lanes; ++s) at[s] = lower;
-    if (space.uniform) {
-      evaluate_uniform(space, lanes, at);
-    } else {
-      evaluate_general(space, lanes, at);
+    for (int s = samples; s < lanes; ++s) {
+      at[s] = lower;
+      beyond[s] = T(0);
     }
-    if (outside == 0 || rule == Extrapolation::polynomial) return -1;
-    return extrapolate(space, rule, samples, x, stride);
+    evaluate(space, lanes, at);
+    if (outside > 0 && rule != Extrapolation::polynomial) {
+      go_on(space, rule, lanes, at, beyond);
+    }
+    return -1;
   }
 
  private:
   using Number = FullVector<T>;
+  template <class, int, int, int>
+  friend struct TileBasis;
+
+  void evaluate(const point::SpaceView<T>& space, int samples, const T* at) {
+    if (space.uniform) {
+      evaluate_uniform(space, samples, at);
+    } else {
+      evaluate_general(space, samples, at);
+    }
+  }
 
   // Knots are numbers of type double. In double their rounding counts, and they are looked up;
   // in float they are multiples of one spacing.
@@ -174,23 +189,47 @@ struct TileBasis {
     }
   }
 
-  int extrapolate(const point::SpaceView<T>& space, Extrapolation rule, int samples, const T* x,
-                  index stride) {
+  static int first_outside(const point::SpaceView<T>& space, int samples, const T* x,
+                           index stride) {
     for (int s = 0; s < samples; ++s) {
-      const T xs = x[s * stride];
-      if (!(xs < space.lower || xs > space.upper)) continue;
-      if (rule == Extrapolation::error) return s;
-      const T end = xs < space.lower ? space.lower : space.upper;
-      T found[2][Degree + 1];
-      point::basis<T, Degree, 1>(point::KnotsAround<T>{space, first[s] + Degree, end}, found);
-      for (int j = 0; j <= Degree; ++j) {
-        const T slope = rule == Extrapolation::linear ? found[1][j] : T(0);
-        const T change = point::rounded(slope * (xs - end));
-        values[j][s] = found[0][j] + (slope == T(0) ? T(0) : change);
-        for (int m = 1; m <= Top; ++m) derivatives[m - 1][j][s] = m == 1 ? slope : T(0);
-      }
+      if (x[s * stride] < space.lower || x[s * stride] > space.upper) return s;
     }
     return -1;
+  }
+
+  // From the ends of the domain, where the basis was evaluated, to the samples outside: along the
+  // tangent, or with the value.
+  void go_on(const point::SpaceView<T>& space, Extrapolation rule, int samples, const T* at,
+             const T* beyond) {
+    if (rule == Extrapolation::linear) {
+      if constexpr (Top > 0) {
+        add_tangents(samples, beyond, derivatives[0]);
+      } else {
+        TileBasis<T, Degree, 1> with_slopes;
+        with_slopes.evaluate(space, samples, at);
+        add_tangents(samples, beyond, with_slopes.derivatives[0]);
+      }
+    }
+    const int kept = rule == Extrapolation::linear ? 1 : 0;  // derivatives that do not vanish
+    for (int m = kept; m < Top; ++m) {
+      for (int j = 0; j <= Degree; ++j) {
+        for (int s = 0; s < samples; ++s) {
+          if (beyond[s] < T(0) || beyond[s] > T(0)) derivatives[m][j][s] = T(0);
+        }
+      }
+    }
+  }
+
+  void add_tangents(int samples, const T* beyond, const Weights<T, Degree>& slopes) {
+    const Number zero = {};
+    for (int j = 0; j <= Degree; ++j) {
+      for (int s = 0; s < samples; s += full_lanes<T>) {
+        const Number slope = load<full_lanes<T>>(slopes[j] + s);
+        const Number change = point::rounded(Number(slope * load<full_lanes<T>>(beyond + s)));
+        const Number value = load<full_lanes<T>>(values[j] + s);
+        store<full_lanes<T>>(values[j] + s, value + (slope == zero ? zero : change));
+      }
+    }
   }
 };
 
