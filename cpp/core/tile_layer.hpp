@@ -273,41 +273,48 @@ class AffineTileLayer final : public TileLayer<T> {
   explicit AffineTileLayer(const AffineLayer& layer)
       : TileLayer<T>(static_cast<index>(layer.scale.size()), static_cast<index>(layer.scale.size()),
                      false),
-        scale_(layer.scale.begin(), layer.scale.end()),
-        shift_(layer.shift.begin(), layer.shift.end()) {
-    if (scale_.size() != shift_.size()) {
+        width_(static_cast<int>(layer.scale.size())) {
+    if (layer.scale.size() != layer.shift.size()) {
       throw std::invalid_argument("scale and shift of an affine layer must have one length");
+    }
+    for (int s = 0; s < kernels::tile_size; ++s) {
+      scale_.insert(scale_.end(), layer.scale.begin(), layer.scale.end());
+      shift_.insert(shift_.end(), layer.shift.begin(), layer.shift.end());
     }
   }
 
   kernels::Refusal forward(int samples, const Directions& directions, const T* const* x, const T*,
                            const T*, T* const* y) const override {
-    for (int m = 0; m < directions.n_planes; ++m) scale_rows(samples, x[m], y[m]);
-    for (int s = 0; s < samples; ++s) {
-      for (std::size_t p = 0; p < shift_.size(); ++p) y[0][row(s) + p] += shift_[p];
-    }
+    const int entries = samples * width_;
+    for (int m = 1; m < directions.n_planes; ++m) scale(entries, x[m], y[m]);
+    const T* const factors = scale_.data();
+    const T* const terms = shift_.data();
+    const T* const from = x[0];
+    T* const to = y[0];
+#pragma omp simd
+    for (int i = 0; i < entries; ++i) to[i] = factors[i] * from[i] + terms[i];
     return {};
   }
   kernels::Refusal backward(int samples, const Directions& directions, InputRange, const T* const*,
                             const T*, const T* const* y_cotangent, T*,
                             T* const* x_cotangent) const override {
     for (int m = 0; m < directions.n_planes && x_cotangent != nullptr; ++m) {
-      scale_rows(samples, y_cotangent[m], x_cotangent[m]);
+      scale(samples * width_, y_cotangent[m], x_cotangent[m]);
     }
     return {};
   }
-  index work() const override { return static_cast<index>(scale_.size()); }
+  index work() const override { return width_; }
 
  private:
-  std::size_t row(int s) const { return static_cast<std::size_t>(s) * scale_.size(); }
-  void scale_rows(int samples, const T* x, T* y) const {
-    for (int s = 0; s < samples; ++s) {
-      for (std::size_t p = 0; p < scale_.size(); ++p) y[row(s) + p] = scale_[p] * x[row(s) + p];
-    }
+  void scale(int entries, const T* x, T* y) const {
+    const T* const factors = scale_.data();
+#pragma omp simd
+    for (int i = 0; i < entries; ++i) y[i] = factors[i] * x[i];
   }
 
-  std::vector<T> scale_;
-  std::vector<T> shift_;
+  int width_;
+  std::vector<T> scale_;  // (tile_size, width): one for each entry of a tile
+  std::vector<T> shift_;  // likewise
 };
 
 template <class T>
