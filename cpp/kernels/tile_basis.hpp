@@ -135,8 +135,10 @@ struct TileBasis {
     for (int s = 0; s < samples; s += full_lanes<T>) {
       const Number left = load<full_lanes<T>>(u + s);
       const Number right = load<full_lanes<T>>(v + s);
-      // By the width of the very interval, so that u + v = 1 and the basis sums up to one.
-      const Number scale = T(1) / (left + right);
+      // The width of the interval itself where knots are looked up, so that u + v = 1 and the basis
+      // sums up to one.
+      Number scale = Number{} + space.frequency;
+      if constexpr (std::is_same_v<T, double>) scale = T(1) / (left + right);
       store_basis(
           s, point::UniformKnotsAround<Number, T>{left * scale, right * scale, space.frequency});
     }
