@@ -368,7 +368,7 @@ struct Network<T>::Program {
   double wide_gradient(const Curves<T>& curves, const T* parameters, const Loss& loss,
                        std::span<T> parameter_gradient, std::span<T> input_gradient,
                        int requested) const;
-  std::vector<std::vector<std::max_align_t>> scratch(int threads, index samples) const;
+  std::vector<Buffer> scratch(int threads, index samples) const;
 };
 
 }  // namespace kanml

@@ -22,17 +22,16 @@ index Network<T>::Program::wide_tile_for(index n) const {
 }
 
 template <class T>
-std::vector<std::vector<std::max_align_t>> Network<T>::Program::scratch(int threads,
-                                                                        index samples) const {
+std::vector<Buffer> Network<T>::Program::scratch(int threads, index samples) const {
   index bytes = 0;
   for (const auto& layer : layers) {
     bytes = std::max(bytes, layer->scratch_bytes(static_cast<int>(samples)));
   }
-  const auto size = static_cast<std::size_t>(bytes) / sizeof(std::max_align_t) + 1;
-  return {static_cast<std::size_t>(threads), std::vector<std::max_align_t>(size)};
+  std::vector<Buffer> result;
+  for (int t = 0; t < threads; ++t) result.emplace_back(static_cast<std::size_t>(bytes));
+  return result;
 }
 
-// Runs one tile of values through the first `count` layers.
 template <class T>
 void Network<T>::Program::wide_forward(const Tile& tile, std::size_t count, const T* parameters,
                                        const Workspace<T>& planes, void* memory) const {

@@ -2,10 +2,11 @@
 #pragma once
 
 #include <algorithm>
-#include <cstdint>
+#include <cstddef>
 #include <utility>
 #include <vector>
 
+#include "core/buffer.hpp"
 #include "kernels/table.hpp"
 
 namespace kanml {
@@ -30,25 +31,19 @@ using Planes = std::vector<T*>;
 // Planes that the caller has are pointed to instead, tile by tile.
 template <class T>
 struct Workspace {
-  std::vector<T> storage;
+  Buffer storage;
   std::vector<Planes<T>> features;    // (layers + 1)
   std::vector<Planes<T>> cotangents;  // (layers + 1), for going backwards
 
   Workspace(const std::vector<index>& widths, int n_planes, bool backward,
-            index samples = kernels::tile_size) {
-    // Planes begin with a cache line.
-    constexpr index line = 64 / sizeof(T);
-    const auto size_of = [&](index width) { return (width * samples + line - 1) / line * line; };
-    index size = line;
-    for (const index width : widths) size += size_of(width) * n_planes * (backward ? 2 : 1);
-    storage.resize(static_cast<std::size_t>(size));
-    const auto place = reinterpret_cast<std::uintptr_t>(storage.data()) % 64;
-    T* next = storage.data() + (place == 0 ? 0 : (64 - place) / sizeof(T));
+            index samples = kernels::tile_size)
+      : storage(bytes(widths, n_planes, backward, samples)) {
+    T* next = static_cast<T*>(storage.data());
     const auto take = [&](std::vector<Planes<T>>& planes) {
       for (const index width : widths) {
         Planes<T>& one = planes.emplace_back();
         for (int m = 0; m < n_planes; ++m) {
-          one.push_back(std::exchange(next, next + size_of(width)));
+          one.push_back(std::exchange(next, next + plane_size(width, samples)));
         }
       }
     };
@@ -56,6 +51,19 @@ struct Workspace {
     if (backward) take(cotangents);
   }
   Workspace(Workspace&&) = default;  // the planes point into the storage, which moves along
+
+ private:
+  // Planes begin with a cache line.
+  static index plane_size(index width, index samples) {
+    constexpr index line = 64 / sizeof(T);
+    return (width * samples + line - 1) / line * line;
+  }
+  static std::size_t bytes(const std::vector<index>& widths, int n_planes, bool backward,
+                           index samples) {
+    index size = 0;
+    for (const index width : widths) size += plane_size(width, samples);
+    return static_cast<std::size_t>(size * n_planes * (backward ? 2 : 1)) * sizeof(T);
+  }
 };
 
 }  // namespace kanml

@@ -1,0 +1,26 @@
+// Memory for the time of an evaluation, which the next one finds again.
+#pragma once
+
+#include <cstddef>
+
+namespace kanml {
+
+// Uninitialised, beginning with a cache line. Freed memory is kept for the next buffers, up to
+// 64 MiB in the process: asking the system for fresh pages takes as long as computing on them.
+class Buffer {
+ public:
+  explicit Buffer(std::size_t bytes);
+  ~Buffer();
+  Buffer(Buffer&& other) noexcept;
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  Buffer& operator=(Buffer&&) = delete;
+
+  void* data() const { return data_; }
+
+ private:
+  std::size_t bytes_;
+  void* data_;
+};
+
+}  // namespace kanml
