@@ -10,7 +10,7 @@ namespace kanml {
 namespace {
 
 constexpr std::align_val_t line{64};
-constexpr std::size_t most_kept = std::size_t{64} << 20;
+constexpr std::size_t most_kept = std::size_t{32} << 20;
 
 struct Block {
   std::size_t bytes;

@@ -6,7 +6,7 @@
 namespace kanml {
 
 // Uninitialised, beginning with a cache line. Freed memory is kept for the next buffers, up to
-// 64 MiB in the process: asking the system for fresh pages takes as long as computing on them.
+// 32 MiB in the process: asking the system for fresh pages takes as long as computing on them.
 class Buffer {
  public:
   explicit Buffer(std::size_t bytes);

@@ -53,7 +53,9 @@ inline std::int32_t find_interval(const SpaceView<T>& space, int degree, T x) {
   for (std::int32_t step = 0; step < space.bisections; ++step) {
     const std::int32_t middle = (first + last + 1) / 2;
     const std::int32_t m = middle + degree;
-    const bool right = x - space.knots[m] >= space.remainders[m];
+    // Knots are numbers of type double.
+    const bool right =
+        std::is_same_v<T, double> ? x >= space.knots[m] : x - space.knots[m] >= space.remainders[m];
     first = right ? middle : first;
     last = right ? last : (middle > first ? middle - 1 : first);
   }
