@@ -45,8 +45,8 @@ SpaceTables<T>::SpaceTables(const SplineSpace& space)
   fill_buckets();
 }
 
-// Knots are numbers of type double; they stand for multiples of one spacing as long as rounding
-// them to double moved none by more than a trace of it.
+// Knots are numbers of type double; they are taken for multiples of one spacing if none is further
+// from that than a trace of it, which is small to T.
 template <class T>
 void SpaceTables<T>::find_uniform_knots(const SplineSpace& space) {
   const long double lower = space.lower();

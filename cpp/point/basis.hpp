@@ -2,7 +2,7 @@
 //
 // On the interval [t_m, t_{m+1}) exactly d + 1 functions of degree d are nonzero: those supported
 // on t_{m-d+r} .. t_{m+1+r}, r = 0..d. A *row* holds their d + 1 values. Raising a row from degree
-// d - 1 to d takes the distances of x from the knots and the reciprocals of 1 / (t_{l+d} - t_l).
+// d - 1 to d takes the distances of x from the knots and the reciprocals 1 / (t_{l+d} - t_l).
 // Raised with an argument x, the row gains one factor of the blossom (polar form); with the same x
 // at every degree the row ends as the basis at x, with k different arguments as a row of the
 // Oslo algorithm.
@@ -97,8 +97,8 @@ struct UniformKnotsAround {
   T rate(int, int) const { return frequency; }
 };
 
-// The interval of x between multiples of the spacing, and its local coordinates u and v.
-// Differences are exact or rounded once, so that these are accurate relative to themselves.
+// The interval of x between multiples of the spacing, and its distances from both ends. Differences
+// are exact or rounded once, so that these are accurate relative to themselves.
 template <class Number, class T>
 [[gnu::always_inline]] inline void locate(const UniformKnots<T>& knots, Number x, Number& interval,
                                           Number (&distances)[2]) {

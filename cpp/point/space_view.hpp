@@ -30,7 +30,7 @@ struct SpaceView {
   bool uniform;
   UniformKnots<T> uniform_knots;  // if `uniform`
 
-  // Finding the interval of a point on nonuniform knots: the domain is cut into equal buckets, as
+  // Finding the interval of a point between any knots: the domain is cut into equal buckets, as
   // many as there are intervals, and a bucket knows the first and last interval that a point in it
   // can lie in; bisection does the rest, in a number of steps that is fixed for the space.
   const std::int32_t* bucket_first;  // (intervals)
