@@ -99,51 +99,52 @@ class SortedBasis {
 };
 
 // Calls f(first output, integral constants of registers and lanes) for all outputs.
-template <class T, int Registers, int Lanes, class F>
+template <int Registers, int Lanes, class F>
 [[gnu::always_inline]] inline void for_wide_blocks(index q, index n_out, const F& f) {
   constexpr int width = Registers * Lanes;
   for (; q + width <= n_out; q += width) {
     f(q, std::integral_constant<int, Registers>{}, std::integral_constant<int, Lanes>{});
   }
   if constexpr (Registers > 1) {
-    for_wide_blocks<T, 1, Lanes>(q, n_out, f);
+    for_wide_blocks<1, Lanes>(q, n_out, f);
   } else if constexpr (Lanes > 1) {
-    for_wide_blocks<T, 1, (Lanes > 4 ? Lanes / 2 : 1)>(q, n_out, f);
+    for_wide_blocks<1, (Lanes > 4 ? Lanes / 2 : 1)>(q, n_out, f);
   }
 }
 
-template <class T, int Degree, int Registers, int Lanes>
-struct RowBlock {
-  using V = Vector<T, Lanes>;
-  V rows[Degree + 1][Registers];
-
-  void load_rows(const T* from, index n_out) {
-    for (int j = 0; j <= Degree; ++j) {
-      for (int r = 0; r < Registers; ++r) rows[j][r] = load<Lanes>(from + j * n_out + r * Lanes);
-    }
-  }
-};
-
-// y (samples, n_out) += the splines of one input; pointers are those of the block.
-template <class T, int Degree, int Registers, int Lanes>
-void add_splines(const SortedBasis<T, Degree, 0>& basis, const T* coefficients, index n_out, T* y) {
+// Calls f(sample, rows) for all samples, with the coefficient rows of its interval.
+template <class T, int Degree, int Registers, int Lanes, int Top, class F>
+[[gnu::always_inline]] inline void for_samples_with_rows(const SortedBasis<T, Degree, Top>& basis,
+                                                         const T* coefficients, index n_out,
+                                                         const F& f) {
   for (std::int32_t i = 0; i < basis.intervals(); ++i) {
     const auto end = basis.end(i);
     auto sample = basis.begin(i);
     if (sample == end) continue;
-    RowBlock<T, Degree, Registers, Lanes> block;
-    block.load_rows(coefficients + i * n_out, n_out);
-    for (; sample != end; ++sample) {
-      const T* weights = basis.values(*sample);
-      T* to = y + *sample * n_out;
-      Vector<T, Lanes> sums[Registers];
-      for (int r = 0; r < Registers; ++r) sums[r] = load<Lanes>(to + r * Lanes);
-      for (int j = 0; j <= Degree; ++j) {
-        for (int r = 0; r < Registers; ++r) sums[r] += weights[j * tile_size] * block.rows[j][r];
-      }
-      for (int r = 0; r < Registers; ++r) store<Lanes>(to + r * Lanes, sums[r]);
+    Vector<T, Lanes> rows[Degree + 1][Registers];
+    for (int j = 0; j <= Degree; ++j) {
+      const T* row = coefficients + (i + j) * n_out;
+      for (int r = 0; r < Registers; ++r) rows[j][r] = load<Lanes>(row + r * Lanes);
     }
+    for (; sample != end; ++sample) f(*sample, rows);
   }
+}
+
+// y (samples, n_out) += the splines of one input; pointers are those of the block.
+template <class T, int Degree, int Registers, int Lanes>
+void add_splines(const SortedBasis<T, Degree, 0>& basis, const T* coefficients, index n_out, T* y) {
+  for_samples_with_rows<T, Degree, Registers, Lanes>(
+      basis, coefficients,
+      n_out, [&](std::int32_t sample, const auto& rows) __attribute__((always_inline)) {
+        const T* weights = basis.values(sample);
+        T* to = y + sample * n_out;
+        Vector<T, Lanes> sums[Registers];
+        for (int r = 0; r < Registers; ++r) sums[r] = load<Lanes>(to + r * Lanes);
+        for (int j = 0; j <= Degree; ++j) {
+          for (int r = 0; r < Registers; ++r) sums[r] += weights[j * tile_size] * rows[j][r];
+        }
+        for (int r = 0; r < Registers; ++r) store<Lanes>(to + r * Lanes, sums[r]);
+      });
 }
 
 // gradient (dim, n_out) += what the samples contribute.
@@ -184,28 +185,22 @@ template <class T, int Degree, int Registers, int Lanes>
 void add_slopes(const SortedBasis<T, Degree, 1>& basis, const T* coefficients, const T* y_cotangent,
                 index n_out, T* x_cotangent) {
   using V = Vector<T, Lanes>;
-  for (std::int32_t i = 0; i < basis.intervals(); ++i) {
-    const auto end = basis.end(i);
-    auto sample = basis.begin(i);
-    if (sample == end) continue;
-    RowBlock<T, Degree, Registers, Lanes> block;
-    block.load_rows(coefficients + i * n_out, n_out);
-    for (; sample != end; ++sample) {
-      const T* slopes = basis.slopes(*sample);
-      const T* from = y_cotangent + *sample * n_out;
-      V products[Degree + 1];
-      for (int r = 0; r < Registers; ++r) {
-        const V cotangent = load<Lanes>(from + r * Lanes);
-        for (int j = 0; j <= Degree; ++j) {
-          products[j] =
-              r == 0 ? block.rows[j][r] * cotangent : products[j] + block.rows[j][r] * cotangent;
+  for_samples_with_rows<T, Degree, Registers, Lanes>(
+      basis, coefficients,
+      n_out, [&](std::int32_t sample, const auto& rows) __attribute__((always_inline)) {
+        const T* slopes = basis.slopes(sample);
+        const T* from = y_cotangent + sample * n_out;
+        V products[Degree + 1];
+        for (int r = 0; r < Registers; ++r) {
+          const V cotangent = load<Lanes>(from + r * Lanes);
+          for (int j = 0; j <= Degree; ++j) {
+            products[j] = r == 0 ? rows[j][r] * cotangent : products[j] + rows[j][r] * cotangent;
+          }
         }
-      }
-      V sum = slopes[0] * products[0];
-      for (int j = 1; j <= Degree; ++j) sum += slopes[j * tile_size] * products[j];
-      x_cotangent[*sample] += sum_of_lanes<T, Lanes>(sum);
-    }
-  }
+        V sum = slopes[0] * products[0];
+        for (int j = 1; j <= Degree; ++j) sum += slopes[j * tile_size] * products[j];
+        x_cotangent[sample] += sum_of_lanes<T, Lanes>(sum);
+      });
 }
 
 // Inputs whose columns are copied at once: what shares a cache line of x.
@@ -251,7 +246,7 @@ Refusal wide_forward(const SplineLayerView<T>& layer, int samples, const T* x, c
   return for_sorted_inputs<T, Degree, 0>(
       layer, {0, layer.n_in}, samples, x, scratch, [&](index p, index, index, const auto& basis) {
         const T* coefficients = parameters + layer.rows[p] * layer.n_out;
-        for_wide_blocks<T, block_registers, full_lanes<T>>(
+        for_wide_blocks<block_registers, full_lanes<T>>(
             0, layer.n_out, [&](index q, auto registers, auto lanes) {
               add_splines<T, Degree, registers, lanes>(basis, coefficients + q, layer.n_out, y + q);
             });
@@ -268,7 +263,7 @@ Refusal wide_backward(const SplineLayerView<T>& layer, InputRange inputs, int sa
         const index offset = layer.rows[p] * layer.n_out;
         T* const column = columns + place * samples;
         clear(samples, column);
-        for_wide_blocks<T, block_registers, full_lanes<T>>(
+        for_wide_blocks<block_registers, full_lanes<T>>(
             0, layer.n_out, [&](index q, auto registers, auto lanes) {
               add_gradient<T, Degree, registers, lanes>(basis, y_cotangent + q, layer.n_out,
                                                         parameter_gradient + offset + q);
