@@ -124,13 +124,17 @@ template <class Number, class T>
 
 // A product by itself, not part of a fused multiply-add: which of two products is fused would
 // depend on what else the compiler has to do, and values on which derivatives are wanted with them.
+// GCC's own barrier takes vectors apart.
 template <class Number>
 [[gnu::always_inline]] inline Number rounded(Number product) {
-#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12
-  return __builtin_assoc_barrier(product);
-#else
-  return product;
+#if defined(__x86_64__)
+#if defined(__FMA__)
+  asm("" : "+v"(product));
 #endif
+#elif defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12
+  product = __builtin_assoc_barrier(product);
+#endif
+  return product;
 }
 
 // row: d values in, d + 1 out.
