@@ -114,6 +114,7 @@ class SplineTileLayer final : public TileLayer<T> {
     if (layer.spaces.empty()) throw std::invalid_argument("a spline layer needs an input");
     degree_ = layer.spaces.front()->degree();
     index row = 0;
+    index most_intervals = 0;
     for (const auto& space : layer.spaces) {
       if (space->degree() != degree_) {
         throw std::invalid_argument("the spaces of a spline layer must have one degree");
@@ -124,11 +125,13 @@ class SplineTileLayer final : public TileLayer<T> {
       views_.push_back(tables->view());
       rows_.push_back(row);
       row += space->dim();
+      most_intervals = std::max(most_intervals, space->intervals());
     }
     view_ = {.n_in = static_cast<index>(views_.size()),
              .n_out = layer.n_out,
              .spaces = views_.data(),
              .rows = rows_.data(),
+             .most_intervals = most_intervals,
              .extrapolation = layer.extrapolation};
   }
 
@@ -156,7 +159,7 @@ class SplineTileLayer final : public TileLayer<T> {
   index scratch_bytes(int samples) const override {
     if (!wide()) return 0;
     const int most = std::max(samples, samples_for_backward());
-    return active_kernels<T>().wide_scratch_bytes[table_degree()](most, most_intervals());
+    return active_kernels<T>().wide_scratch_bytes[table_degree()](view_, most);
   }
   kernels::Refusal values(int samples, const T* x, const T* parameters, T* y,
                           void* scratch) const override {
@@ -184,15 +187,10 @@ class SplineTileLayer final : public TileLayer<T> {
   }
 
  private:
-  index most_intervals() const {
-    index most = 0;
-    for (const auto& view : views_) most = std::max<index>(most, view.intervals);
-    return most;
-  }
   int samples_for(index an_interval, index least, index most) const {
-    return static_cast<int>(std::clamp(an_interval * most_intervals(), least, most));
+    return static_cast<int>(std::clamp(an_interval * view_.most_intervals, least, most));
   }
-  int samples_for_backward() const { return samples_for(16, 512, 4096); }
+  int samples_for_backward() const { return samples_for(8, 256, 4096); }
   std::size_t table_degree() const { return static_cast<std::size_t>(degree_ - min_degree); }
 
   int degree_;

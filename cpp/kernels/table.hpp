@@ -32,6 +32,7 @@ struct SplineLayerView {
   index n_out;
   const point::SpaceView<T>* spaces;  // (n_in)
   const index* rows;                  // (n_in): first coefficient row of each input
+  index most_intervals;               // of all spaces
   Extrapolation extrapolation;
 };
 
@@ -80,8 +81,9 @@ using SplineBackward = Refusal (*)(const SplineLayerView<T>& layer, int samples,
                                    T* parameter_gradient,        // (rows, n_out), added to
                                    T* const* x_cotangent);  // planes (samples, n_in) out, or null
 
-// Scratch memory for a number of samples, the same for both kernels.
-using WideScratchBytes = index (*)(int samples, index intervals);
+// Scratch memory for a number of samples, the same for both kernels. It begins with a cache line.
+template <class T>
+using WideScratchBytes = index (*)(const SplineLayerView<T>& layer, int samples);
 template <class T>
 using WideForward = Refusal (*)(const SplineLayerView<T>& layer, int samples,
                                 const T* x,           // (samples, n_in)
@@ -133,7 +135,7 @@ template <class T>
 struct Table {
   std::array<std::array<SplineForward<T>, n_orders>, n_degrees> spline_forward;
   std::array<std::array<SplineBackward<T>, n_orders>, n_degrees> spline_backward;
-  std::array<WideScratchBytes, n_degrees> wide_scratch_bytes;
+  std::array<WideScratchBytes<T>, n_degrees> wide_scratch_bytes;
   std::array<WideForward<T>, n_degrees> wide_forward;
   std::array<WideBackward<T>, n_degrees> wide_backward;
   std::array<std::array<ActivationForward<T>, n_orders>, n_activations> activation_forward;

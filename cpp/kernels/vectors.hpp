@@ -1,8 +1,10 @@
 // Short vectors of neighbouring numbers, as GCC and Clang have them.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <type_traits>
+#include <utility>
 
 #include "kanml/types.hpp"
 #include "point/target.hpp"
@@ -46,6 +48,37 @@ template <int Lanes, class T>
   *reinterpret_cast<Vector<T, Lanes>*>(to) = vector;
 }
 
+// A register of numbers that are `stride` apart; `rest` from the place `count` on. They are put
+// together in registers: a load has to wait for stores of single numbers to the same place.
+template <class T, std::size_t... Lanes>
+[[gnu::always_inline]] inline FullVector<T> load_column(const T* from, index stride, int count,
+                                                        T rest, std::index_sequence<Lanes...>) {
+  constexpr int n = sizeof...(Lanes);
+  if (count >= n) {
+    if (stride == 1) return load<n>(from);
+    return FullVector<T>{from[static_cast<index>(Lanes) * stride]...};
+  }
+  return FullVector<T>{
+      (static_cast<int>(Lanes) < count ? from[static_cast<index>(Lanes) * stride] : rest)...};
+}
+template <class T>
+[[gnu::always_inline]] inline FullVector<T> load_column(const T* from, index stride, int count,
+                                                        T rest) {
+  return load_column(from, stride, count, rest, std::make_index_sequence<full_lanes<T>>{});
+}
+
+// Adds to the first `count` of such numbers.
+template <class T>
+[[gnu::always_inline]] inline void add_to_column(FullVector<T> terms, T* to, index stride,
+                                                 int count) {
+  constexpr int n = full_lanes<T>;
+  if (stride == 1 && count >= n) {
+    store<n>(to, load<n>(to) + terms);
+    return;
+  }
+  for (int i = 0; i < n && i < count; ++i) to[i * stride] += terms[i];
+}
+
 // Whole numbers, as such.
 template <class T>
 [[gnu::always_inline]] inline Vector<std::int32_t, full_lanes<T>> to_integers(FullVector<T> whole) {
@@ -62,6 +95,35 @@ template <class T, int Lanes>
     static_assert(sizeof halves == sizeof vector);
     __builtin_memcpy(halves, &vector, sizeof vector);
     return sum_of_lanes<T, Lanes / 2>(halves[0] + halves[1]);
+  }
+}
+
+// Adds the halves of blocks of 2 Step lanes: those of a end in the lower lanes of a block, those of
+// b in the upper ones.
+template <int Step, class V, std::size_t... Lanes>
+[[gnu::always_inline]] inline V add_halves(V a, V b, std::index_sequence<Lanes...>) {
+  constexpr std::size_t n = sizeof...(Lanes);
+#if defined(__clang__)
+  return __builtin_shufflevector(a, b, (Lanes & Step ? n + (Lanes ^ Step) : Lanes)...) +
+         __builtin_shufflevector(a, b, (Lanes & Step ? n + Lanes : Lanes ^ Step)...);
+#else
+  using Places = decltype(a < b);
+  return __builtin_shuffle(a, b, Places{(Lanes & Step ? n + (Lanes ^ Step) : Lanes)...}) +
+         __builtin_shuffle(a, b, Places{(Lanes & Step ? n + Lanes : Lanes ^ Step)...});
+#endif
+}
+
+// The sum over the lanes of each of 2 Step vectors, which are overwritten.
+template <int Step, class V>
+[[gnu::always_inline]] inline V sums_over_lanes(V* vectors) {
+  if constexpr (Step == 0) {
+    return vectors[0];
+  } else {
+    constexpr auto lanes = std::make_index_sequence<sizeof(V) / sizeof(vectors[0][0])>{};
+    for (int i = 0; i < Step; ++i) {
+      vectors[i] = add_halves<Step>(vectors[i], vectors[i + Step], lanes);
+    }
+    return sums_over_lanes<Step / 2>(vectors);
   }
 }
 

@@ -15,87 +15,93 @@ namespace kanml::kernels::inline KANML_TARGET {
 // Registers of outputs that are taken at once: Degree + 1 rows of them must fit beside one more.
 inline constexpr int block_registers = register_bytes == 64 ? 4 : 2;  // of 32 or of 16 registers
 
-// The basis of one input at many samples, sorted by interval. Lives in memory of the caller.
-template <class T, int Degree, int Top>
+// Columns of so many samples, in whole tiles, are this far apart. They begin with a cache line, and
+// not all of them in the same set of a cache.
+template <class T>
+index column_stride(int samples) {
+  return (index{samples} + tile_size - 1) / tile_size * tile_size + 64 / index{sizeof(T)};
+}
+
+// The basis of one input at many samples, and the samples of each interval. Lives in memory of the
+// caller.
+template <class T, int Degree, bool with_slopes>
 class SortedBasis {
  public:
   static index bytes(int samples, index intervals) {
-    return n_strips(samples) * index{sizeof(Strip)} +
-           (n_strips(samples) * tile_size + samples + chains * intervals) *
-               index{sizeof(std::int32_t)};
+    constexpr index line = 64;
+    const index size = n_rows * column_stride<T>(samples) * index{sizeof(T)} +
+                       (column_stride<T>(samples) + intervals) * index{sizeof(std::int32_t)};
+    return (size + line - 1) / line * line;
   }
 
+  // `memory` begins with a cache line.
   SortedBasis(int samples, index intervals, void* memory)
-      : intervals_(static_cast<std::int32_t>(intervals)),
-        strips_(static_cast<Strip*>(memory)),
-        interval_of_(reinterpret_cast<std::int32_t*>(strips_ + n_strips(samples))),
-        samples_(interval_of_ + n_strips(samples) * tile_size),
-        ends_(samples_ + samples) {}
+      : samples_(samples),
+        intervals_(static_cast<std::int32_t>(intervals)),
+        stride_(column_stride<T>(samples)),
+        weights_(static_cast<T*>(memory)),
+        next_(reinterpret_cast<std::int32_t*>(weights_ + n_rows * stride_)),
+        heads_(next_ + stride_) {}
 
   // Returns the first refused sample, or -1.
-  int fill(const point::SpaceView<T>& space, Extrapolation rule, int samples, const T* x) {
-    for (int s = 0; s < samples; s += tile_size) {
-      const int count = samples - s < tile_size ? samples - s : tile_size;
-      Strip& strip = strips_[s / tile_size];
-      const int refused = strip.fill(space, rule, count, x + s, 1);
+  int fill(const point::SpaceView<T>& space, Extrapolation rule, const T* x) {
+    for (int s = 0; s < samples_; s += tile_size) {
+      const int count = samples_ - s < tile_size ? samples_ - s : tile_size;
+      TileBasis<T, Degree, with_slopes ? 1 : 0> tile;
+      const int refused = tile.fill(space, rule, count, x + s, 1);
       if (refused >= 0) return s + refused;
-      for (int i = 0; i < tile_size; ++i) interval_of_[s + i] = strip.first[i];
+      keep(tile, padded<T>(count), s);
     }
-    sort(samples);
+    // Lists are linked from their ends, so that the samples of an interval are in order.
+    for (std::int32_t i = 0; i < intervals_; ++i) heads_[i] = -1;
+    for (std::int32_t s = samples_ - 1; s >= 0; --s) {
+      const std::int32_t i = next_[s];
+      next_[s] = heads_[i];
+      heads_[i] = s;
+    }
     return -1;
   }
 
   std::int32_t intervals() const { return intervals_; }
-  // The samples in interval i.
-  const std::int32_t* begin(std::int32_t i) const {
-    return samples_ + (i == 0 ? 0 : ends_[chains * i - 1]);
-  }
-  const std::int32_t* end(std::int32_t i) const {
-    return samples_ + ends_[chains * i + chains - 1];
-  }
-  // The weights of a sample are `tile_size` apart.
-  const T* values(std::int32_t sample) const {
-    return strips_[sample / tile_size].values[0] + sample % tile_size;
-  }
-  const T* slopes(std::int32_t sample) const {
-    return strips_[sample / tile_size].derivatives[0][0] + sample % tile_size;
+  // The first sample in interval i and the one that follows a sample in its interval; -1: none.
+  std::int32_t first(std::int32_t i) const { return heads_[i]; }
+  std::int32_t next(std::int32_t sample) const { return next_[sample]; }
+
+  // The value of function j of those that are nonzero at a sample.
+  T value(int j, std::int32_t sample) const { return weights_[j * stride_ + sample]; }
+  // The derivative of a spline is sum_j slope(j) (c_{j+1} - c_j).
+  T slope(int j, std::int32_t sample) const {
+    return weights_[(Degree + 1 + j) * stride_ + sample];
   }
 
  private:
-  using Strip = TileBasis<T, Degree, Top>;
+  static constexpr index n_rows = Degree + 1 + (with_slopes ? Degree : 0);
 
-  // Counters of one interval, each for a stretch of the samples: one counter would have to wait
-  // for itself at every sample.
-  static constexpr std::int32_t chains = 4;
-
-  static index n_strips(int samples) { return (samples + tile_size - 1) / tile_size; }
-
-  // Counting sort; samples of one interval stay in order.
-  void sort(int samples) {
-    for (std::int32_t i = 0; i < chains * intervals_; ++i) ends_[i] = 0;
-    const int stretch = samples / chains;
-    const auto for_samples = [&](const auto& f) {
-      for (int s = 0; s < stretch; ++s) {
-        for (int chain = 0; chain < chains; ++chain) f(s + chain * stretch, chain);
+  template <class Tile>
+  void keep(const Tile& tile, int count, int s) {
+    constexpr int lanes = full_lanes<T>;
+    for (int i = 0; i < count; i += lanes) {
+      T* to = weights_ + s + i;
+      for (int j = 0; j <= Degree; ++j, to += stride_) {
+        store<lanes>(to, load<lanes>(tile.values[j] + i));
       }
-      for (int s = chains * stretch; s < samples; ++s) f(s, chains - 1);
-    };
-    for_samples([&](int s, int chain) { ++ends_[counter(s, chain)]; });
-    std::int32_t begin = 0;
-    for (std::int32_t i = 0; i < chains * intervals_; ++i) {
-      const std::int32_t count = ends_[i];
-      ends_[i] = begin;  // until the samples are in place
-      begin += count;
+      if constexpr (with_slopes) {
+        FullVector<T> sum = {};
+        for (int j = 0; j < Degree; ++j, to += stride_) {
+          sum -= load<lanes>(tile.derivatives[0][j] + i);
+          store<lanes>(to, sum);
+        }
+      }
+      store<lanes>(next_ + s + i, load<lanes>(tile.first + i));  // until they are linked
     }
-    for_samples([&](int s, int chain) { samples_[ends_[counter(s, chain)]++] = s; });
   }
-  std::int32_t counter(int s, int chain) const { return chains * interval_of_[s] + chain; }
 
+  std::int32_t samples_;
   std::int32_t intervals_;
-  Strip* strips_;
-  std::int32_t* interval_of_;  // in whole strips
-  std::int32_t* samples_;      // sorted
-  std::int32_t* ends_;         // (intervals, chains)
+  index stride_;
+  T* weights_;           // (n_rows, stride_): values, then slopes
+  std::int32_t* next_;   // (stride_)
+  std::int32_t* heads_;  // (intervals_)
 };
 
 // Calls f(first output, integral constants of registers and lanes) for all outputs.
@@ -112,171 +118,260 @@ template <int Registers, int Lanes, class F>
   }
 }
 
-// Calls f(sample, rows) for all samples, with the coefficient rows of its interval.
-template <class T, int Degree, int Registers, int Lanes, int Top, class F>
-[[gnu::always_inline]] inline void for_samples_with_rows(const SortedBasis<T, Degree, Top>& basis,
-                                                         const T* coefficients, index n_out,
-                                                         const F& f) {
+// y += the splines of one input, in a block of outputs: y is (samples, Registers * Lanes), rows of
+// coefficients are n_out apart.
+template <class T, int Degree, int Registers, int Lanes>
+void add_splines(const SortedBasis<T, Degree, false> basis, const T* coefficients, index n_out,
+                 T* y) {
   for (std::int32_t i = 0; i < basis.intervals(); ++i) {
-    const auto end = basis.end(i);
-    auto sample = basis.begin(i);
-    if (sample == end) continue;
+    std::int32_t sample = basis.first(i);
+    if (sample < 0) continue;
     Vector<T, Lanes> rows[Degree + 1][Registers];
     for (int j = 0; j <= Degree; ++j) {
       const T* row = coefficients + (i + j) * n_out;
       for (int r = 0; r < Registers; ++r) rows[j][r] = load<Lanes>(row + r * Lanes);
     }
-    for (; sample != end; ++sample) f(*sample, rows);
+    for (; sample >= 0; sample = basis.next(sample)) {
+      T* to = y + index{sample} * (Registers * Lanes);
+      Vector<T, Lanes> sums[Registers];
+      for (int r = 0; r < Registers; ++r) sums[r] = load<Lanes>(to + r * Lanes);
+      for (int j = 0; j <= Degree; ++j) {
+        for (int r = 0; r < Registers; ++r) sums[r] += basis.value(j, sample) * rows[j][r];
+      }
+      for (int r = 0; r < Registers; ++r) store<Lanes>(to + r * Lanes, sums[r]);
+    }
   }
 }
 
-// y (samples, n_out) += the splines of one input; pointers are those of the block.
-template <class T, int Degree, int Registers, int Lanes>
-void add_splines(const SortedBasis<T, Degree, 0>& basis, const T* coefficients, index n_out, T* y) {
-  for_samples_with_rows<T, Degree, Registers, Lanes>(
-      basis, coefficients,
-      n_out, [&](std::int32_t sample, const auto& rows) __attribute__((always_inline)) {
-        const T* weights = basis.values(sample);
-        T* to = y + sample * n_out;
-        Vector<T, Lanes> sums[Registers];
-        for (int r = 0; r < Registers; ++r) sums[r] = load<Lanes>(to + r * Lanes);
-        for (int j = 0; j <= Degree; ++j) {
-          for (int r = 0; r < Registers; ++r) sums[r] += weights[j * tile_size] * rows[j][r];
-        }
-        for (int r = 0; r < Registers; ++r) store<Lanes>(to + r * Lanes, sums[r]);
-      });
-}
-
-// gradient (dim, n_out) += what the samples contribute.
-template <class T, int Degree, int Registers, int Lanes>
-void add_gradient(const SortedBasis<T, Degree, 1>& basis, const T* y_cotangent, index n_out,
-                  T* gradient) {
+// Both gradients from a block of outputs: gradient (dim, n_out) += what the samples contribute, and
+// with slopes sums (samples, Lanes) = the parts, one a lane, of
+// sum_q cy[q] sum_j slope(j) (c_{j+1}[q] - c_j[q]).
+template <class T, int Degree, int Registers, int Lanes, bool with_slopes>
+void add_gradients(const SortedBasis<T, Degree, with_slopes> basis, const T* coefficients,
+                   const T* y_cotangent, index n_out, T* gradient, T* sums) {
   using V = Vector<T, Lanes>;
-  V sums[Degree + 1][Registers] = {};
-  const auto add_row = [&](std::int32_t row, const V(&sum)[Registers]) {
-    T* to = gradient + row * n_out;
+  V rows[Degree + 1][Registers] = {};
+  const auto add_row = [&](std::int32_t i, const V(&row)[Registers]) {
+    T* to = gradient + i * n_out;
     for (int r = 0; r < Registers; ++r) {
-      store<Lanes>(to + r * Lanes, load<Lanes>(to + r * Lanes) + sum[r]);
+      store<Lanes>(to + r * Lanes, load<Lanes>(to + r * Lanes) + row[r]);
     }
   };
   const std::int32_t intervals = basis.intervals();
   for (std::int32_t i = 0; i < intervals; ++i) {
-    const auto end = basis.end(i);
-    for (auto sample = basis.begin(i); sample != end; ++sample) {
-      const T* weights = basis.values(*sample);
-      const T* from = y_cotangent + *sample * n_out;
+    std::int32_t sample = basis.first(i);
+    V differences[Degree][Registers];
+    if constexpr (with_slopes) {
+      if (sample >= 0) {
+        const T* row = coefficients + i * n_out;
+        for (int j = 0; j < Degree; ++j, row += n_out) {
+          for (int r = 0; r < Registers; ++r) {
+            differences[j][r] = load<Lanes>(row + n_out + r * Lanes) - load<Lanes>(row + r * Lanes);
+          }
+        }
+      }
+    }
+    for (; sample >= 0; sample = basis.next(sample)) {
+      const T* from = y_cotangent + sample * n_out;
       V cotangents[Registers];
       for (int r = 0; r < Registers; ++r) cotangents[r] = load<Lanes>(from + r * Lanes);
       for (int j = 0; j <= Degree; ++j) {
-        for (int r = 0; r < Registers; ++r) sums[j][r] += weights[j * tile_size] * cotangents[r];
+        for (int r = 0; r < Registers; ++r) rows[j][r] += basis.value(j, sample) * cotangents[r];
+      }
+      if constexpr (with_slopes) {
+        V sum = {};
+        for (int j = 0; j < Degree; ++j) {
+          V product = differences[j][0] * cotangents[0];
+          for (int r = 1; r < Registers; ++r) product += differences[j][r] * cotangents[r];
+          sum += basis.slope(j, sample) * product;
+        }
+        store<Lanes>(sums + index{sample} * Lanes, sum);
       }
     }
-    add_row(i, sums[0]);  // complete: later intervals do not reach it
+    add_row(i, rows[0]);  // complete: later intervals do not reach it
     for (int j = 0; j < Degree; ++j) {
-      for (int r = 0; r < Registers; ++r) sums[j][r] = sums[j + 1][r];
+      for (int r = 0; r < Registers; ++r) rows[j][r] = rows[j + 1][r];
     }
-    for (int r = 0; r < Registers; ++r) sums[Degree][r] = V{};
+    for (int r = 0; r < Registers; ++r) rows[Degree][r] = V{};
   }
-  for (int j = 0; j < Degree; ++j) add_row(intervals + j, sums[j]);
+  for (int j = 0; j < Degree; ++j) add_row(intervals + j, rows[j]);
 }
 
-// x_cotangent (samples) += sum_q cy[q] sum_j slopes[j] c_j[q]
-template <class T, int Degree, int Registers, int Lanes>
-void add_slopes(const SortedBasis<T, Degree, 1>& basis, const T* coefficients, const T* y_cotangent,
-                index n_out, T* x_cotangent) {
-  using V = Vector<T, Lanes>;
-  for_samples_with_rows<T, Degree, Registers, Lanes>(
-      basis, coefficients,
-      n_out, [&](std::int32_t sample, const auto& rows) __attribute__((always_inline)) {
-        const T* slopes = basis.slopes(sample);
-        const T* from = y_cotangent + sample * n_out;
-        V products[Degree + 1];
-        for (int r = 0; r < Registers; ++r) {
-          const V cotangent = load<Lanes>(from + r * Lanes);
-          for (int j = 0; j <= Degree; ++j) {
-            products[j] = r == 0 ? rows[j][r] * cotangent : products[j] + rows[j][r] * cotangent;
-          }
-        }
-        V sum = slopes[0] * products[0];
-        for (int j = 1; j <= Degree; ++j) sum += slopes[j * tile_size] * products[j];
-        x_cotangent[sample] += sum_of_lanes<T, Lanes>(sum);
-      });
+// to (samples) += sums over the lanes of vectors (samples, Lanes); the samples of full vectors.
+template <class T, int Lanes>
+void add_sums_over_lanes(int samples, const T* vectors, T* to) {
+  for (int s = 0; s < samples; s += Lanes) {
+    Vector<T, Lanes> parts[Lanes];
+    for (int i = 0; i < Lanes; ++i) parts[i] = load<Lanes>(vectors + (s + i) * Lanes);
+    store<Lanes>(to + s, load<Lanes>(to + s) + sums_over_lanes<Lanes / 2>(parts));
+  }
 }
 
 // Inputs whose columns are copied at once: what shares a cache line of x.
-inline constexpr int input_group = 8;
+inline constexpr index input_group = 16;
 
-// Memory of one thread: columns of a group of inputs, those of the cotangents, and the sorted
-// basis.
+// Memory of one thread. Columns of a group of inputs are `stride` apart.
 template <class T, int Degree>
-index wide_scratch_bytes(int samples, index intervals) {
-  return (2 * input_group * index{sizeof(T)}) * samples +
-         SortedBasis<T, Degree, 1>::bytes(samples, intervals);
+class WideScratch {
+ public:
+  static index bytes(const SplineLayerView<T>& layer, int samples) {
+    const index numbers =
+        (2 * input_group + full_lanes<T> + layer.n_out) * column_stride<T>(samples);
+    const index one_basis = SortedBasis<T, Degree, true>::bytes(samples, layer.most_intervals);
+    return numbers * index{sizeof(T)} + (one_basis > cached ? one_basis : cached);
+  }
+
+  WideScratch(const SplineLayerView<T>& layer, int samples, void* memory)
+      : stride(column_stride<T>(samples)),
+        x(static_cast<T*>(memory)),
+        x_cotangents(x + input_group * stride),
+        sums(x_cotangents + input_group * stride),
+        y(sums + full_lanes<T> * stride),
+        samples_(samples),
+        intervals_(layer.most_intervals),
+        bases_(reinterpret_cast<char*>(y + layer.n_out * stride)) {}
+
+  const index stride;
+  T* const x;             // (input_group, stride)
+  T* const x_cotangents;  // (input_group, stride)
+  T* const sums;          // (stride, full_lanes): x_cotangent of one input, spread over lanes
+  T* const y;             // (samples, n_out), block by block
+
+  // Inputs of which there is a basis at one time: as many as stay in cache.
+  template <bool with_slopes>
+  index batch() const {
+    const index affordable =
+        cached / SortedBasis<T, Degree, with_slopes>::bytes(samples_, intervals_);
+    return affordable < 1 ? 1 : affordable < input_group ? affordable : input_group;
+  }
+  template <bool with_slopes>
+  SortedBasis<T, Degree, with_slopes> basis(index place, index intervals) const {
+    using Basis = SortedBasis<T, Degree, with_slopes>;
+    return {samples_, intervals, bases_ + place * Basis::bytes(samples_, intervals_)};
+  }
+
+ private:
+  static constexpr index cached = index{64} << 10;
+
+  int samples_;
+  index intervals_;
+  char* bases_;
+};
+
+template <class T, int Degree>
+index wide_scratch_bytes(const SplineLayerView<T>& layer, int samples) {
+  return WideScratch<T, Degree>::bytes(layer, samples);
 }
 
-// Calls f(input, its place in the group, inputs left in the group, sorted basis). `scratch` begins
-// with room for two groups of columns: those of x and those that the caller fills.
-template <class T, int Degree, int Top, class F>
+// Calls f(first input, their number) for the inputs of a range, batch by batch, when their bases
+// are filled, and done(first input, their number) after each group of inputs.
+template <class T, int Degree, bool with_slopes, class F, class Done>
 [[gnu::always_inline]] inline Refusal for_sorted_inputs(const SplineLayerView<T>& layer,
                                                         InputRange inputs, int samples, const T* x,
-                                                        void* scratch, const F& f) {
-  T* const columns = static_cast<T*>(scratch);
-  T* const memory = columns + 2 * input_group * samples;
+                                                        const WideScratch<T, Degree>& scratch,
+                                                        const F& f, const Done& done) {
+  const auto least = [](index a, index b) { return a < b ? a : b; };
   for (index group = inputs.first; group < inputs.last; group += input_group) {
-    const index left = inputs.last - group;
-    const index count = left < input_group ? left : input_group;
+    const index end = least(inputs.last, group + input_group);
     for (int s = 0; s < samples; ++s) {
-      for (index p = 0; p < count; ++p) columns[p * samples + s] = x[s * layer.n_in + group + p];
+      for (index p = group; p < end; ++p) {
+        scratch.x[(p - group) * scratch.stride + s] = x[s * layer.n_in + p];
+      }
     }
-    for (index p = group; p < group + count; ++p) {
-      SortedBasis<T, Degree, Top> basis(samples, layer.spaces[p].intervals, memory);
-      const int refused = basis.fill(layer.spaces[p], layer.extrapolation, samples,
-                                     columns + (p - group) * samples);
-      if (refused >= 0) return {refused, p};
-      f(p, p - group, group + count - p, basis);
+    const index batch = scratch.template batch<with_slopes>();
+    for (index first = group; first < end; first += batch) {
+      const index count = least(batch, end - first);
+      for (index i = 0; i < count; ++i) {
+        const auto& space = layer.spaces[first + i];
+        auto basis = scratch.template basis<with_slopes>(i, space.intervals);
+        const int refused = basis.fill(space, layer.extrapolation,
+                                       scratch.x + (first + i - group) * scratch.stride);
+        if (refused >= 0) return {refused, first + i};
+      }
+      f(first, count);
     }
+    done(group, end - group);
   }
   return {};
 }
 
 template <class T, int Degree>
 Refusal wide_forward(const SplineLayerView<T>& layer, int samples, const T* x, const T* parameters,
-                     T* y, void* scratch) {
-  clear(samples * layer.n_out, y);
-  return for_sorted_inputs<T, Degree, 0>(
-      layer, {0, layer.n_in}, samples, x, scratch, [&](index p, index, index, const auto& basis) {
-        const T* coefficients = parameters + layer.rows[p] * layer.n_out;
-        for_wide_blocks<block_registers, full_lanes<T>>(
-            0, layer.n_out, [&](index q, auto registers, auto lanes) {
-              add_splines<T, Degree, registers, lanes>(basis, coefficients + q, layer.n_out, y + q);
-            });
+                     T* y, void* memory) {
+  const WideScratch<T, Degree> scratch(layer, samples, memory);
+  const index n_out = layer.n_out;
+  const auto for_blocks = [&](const auto& f) __attribute__((always_inline)) {
+    for_wide_blocks<block_registers, full_lanes<T>>(
+        0, n_out, [&](index q, auto registers, auto lanes) __attribute__((always_inline)) {
+          f(q, scratch.y + q * samples, registers, lanes);
+        });
+  };
+  clear(samples * n_out, scratch.y);
+  const auto refusal = for_sorted_inputs<T, Degree, false>(
+      layer, {0, layer.n_in}, samples, x, scratch,
+      [&](index first, index count) {
+        for_blocks([&](index q, T* block, auto registers, auto lanes) {
+          for (index i = 0; i < count; ++i) {
+            const index p = first + i;
+            add_splines<T, Degree, registers, lanes>(
+                scratch.template basis<false>(i, layer.spaces[p].intervals),
+                parameters + layer.rows[p] * n_out + q, n_out, block);
+          }
+        });
+      },
+      [](index, index) {});
+  if (refusal.sample >= 0) return refusal;
+  for_blocks([&](index q, const T* block, auto registers, auto lanes) {
+    for (int s = 0; s < samples; ++s) {
+      for (int r = 0; r < registers; ++r, block += lanes) {
+        store<lanes>(y + s * n_out + q + r * lanes, load<lanes>(block));
+      }
+    }
+  });
+  return {};
+}
+
+template <class T, int Degree, bool to_inputs>
+Refusal wide_gradients(const SplineLayerView<T>& layer, InputRange inputs, int samples, const T* x,
+                       const T* parameters, const T* y_cotangent, T* parameter_gradient,
+                       T* x_cotangent, const WideScratch<T, Degree>& scratch) {
+  const index n_out = layer.n_out;
+  const auto one_input = [&](index p, index place) {
+    const index offset = layer.rows[p] * n_out;
+    const auto basis = scratch.template basis<to_inputs>(place, layer.spaces[p].intervals);
+    T* const column = scratch.x_cotangents + (p - inputs.first) % input_group * scratch.stride;
+    if (to_inputs) clear(samples, column);
+    for_wide_blocks<block_registers, full_lanes<T>>(
+        0, n_out, [&](index q, auto registers, auto lanes) {
+          add_gradients<T, Degree, registers, lanes>(basis, parameters + offset + q,
+                                                     y_cotangent + q, n_out,
+                                                     parameter_gradient + offset + q, scratch.sums);
+          if (to_inputs) add_sums_over_lanes<T, lanes>(samples, scratch.sums, column);
+        });
+  };
+  return for_sorted_inputs<T, Degree, to_inputs>(
+      layer, inputs, samples, x, scratch,
+      [&](index first, index count) {
+        for (index i = 0; i < count; ++i) one_input(first + i, i);
+      },
+      [&](index first, index count) {
+        if (!to_inputs) return;
+        for (int s = 0; s < samples; ++s) {
+          for (index i = 0; i < count; ++i) {
+            x_cotangent[s * layer.n_in + first + i] = scratch.x_cotangents[i * scratch.stride + s];
+          }
+        }
       });
 }
 
 template <class T, int Degree>
 Refusal wide_backward(const SplineLayerView<T>& layer, InputRange inputs, int samples, const T* x,
                       const T* parameters, const T* y_cotangent, T* parameter_gradient,
-                      T* x_cotangent, void* scratch) {
-  T* const columns = static_cast<T*>(scratch) + input_group * samples;
-  return for_sorted_inputs<T, Degree, 1>(
-      layer, inputs, samples, x, scratch, [&](index p, index place, index left, const auto& basis) {
-        const index offset = layer.rows[p] * layer.n_out;
-        T* const column = columns + place * samples;
-        clear(samples, column);
-        for_wide_blocks<block_registers, full_lanes<T>>(
-            0, layer.n_out, [&](index q, auto registers, auto lanes) {
-              add_gradient<T, Degree, registers, lanes>(basis, y_cotangent + q, layer.n_out,
-                                                        parameter_gradient + offset + q);
-              if (x_cotangent == nullptr) return;
-              add_slopes<T, Degree, registers, lanes>(basis, parameters + offset + q,
-                                                      y_cotangent + q, layer.n_out, column);
-            });
-        if (x_cotangent == nullptr || left > 1) return;
-        for (int s = 0; s < samples; ++s) {  // the group is complete
-          T* to = x_cotangent + s * layer.n_in + p - place;
-          for (index i = 0; i <= place; ++i) to[i] = columns[i * samples + s];
-        }
-      });
+                      T* x_cotangent, void* memory) {
+  const auto run =
+      x_cotangent != nullptr ? wide_gradients<T, Degree, true> : wide_gradients<T, Degree, false>;
+  return run(layer, inputs, samples, x, parameters, y_cotangent, parameter_gradient, x_cotangent,
+             WideScratch<T, Degree>(layer, samples, memory));
 }
 
 }  // namespace kanml::kernels::inline KANML_TARGET
