@@ -42,7 +42,7 @@ void gather(int samples, const std::int32_t* first, const T* coefficients, index
 }
 
 template <class T, int Degree, int Planes, int Width>
-void contract_block(int samples, const std::int32_t* first, const PlaneGroup<T, Degree>& group,
+void contract_block(int samples, const std::int32_t* first, const PlaneGroup<T, Degree> group,
                     const T* coefficients, index n_out, index q) {
   for (int s = 0; s < samples; ++s) {
     const T* rows = coefficients + first[s] * n_out + q;
@@ -62,31 +62,29 @@ void contract_column(int samples, const std::int32_t* first, const PlaneGroup<T,
   Weights<T, Degree> rows;
   gather<T, Degree>(samples, first, coefficients + q, n_out, rows);
   for (int m = 0; m < Planes; ++m) {
-    T sums[tile_size];
     for (int s = 0; s < samples; s += full_lanes<T>) {
       FullVector<T> sum =
           load<full_lanes<T>>(group.weights[m][0] + s) * load<full_lanes<T>>(rows[0] + s);
       for (int j = 1; j <= Degree; ++j) {
         sum += load<full_lanes<T>>(group.weights[m][j] + s) * load<full_lanes<T>>(rows[j] + s);
       }
-      store<full_lanes<T>>(sums + s, sum);
+      add_to_column<T>(sum, group.y[m] + s * n_out + q, n_out, samples - s);
     }
-    T* y = group.y[m] + q;
-    for (int s = 0; s < samples; ++s) y[s * n_out] += sums[s];
   }
 }
 
 template <class T, int Degree, int Planes, int Width>
-void scatter_block(int samples, const std::int32_t* first, const PlaneGroup<T, Degree>& group,
+void scatter_block(int samples, const std::int32_t* first, const PlaneGroup<T, Degree> group,
                    T* gradient, index n_out, index q) {
   for (int s = 0; s < samples; ++s) {
     T* rows = gradient + first[s] * n_out + q;
     Vector<T, Width> cotangents[Planes];
     for (int m = 0; m < Planes; ++m) cotangents[m] = load<Width>(group.y[m] + s * n_out + q);
     for (int j = 0; j <= Degree; ++j) {
-      auto sum = load<Width>(rows + j * n_out);
-      for (int m = 0; m < Planes; ++m) sum += group.weights[m][j][s] * cotangents[m];
-      store<Width>(rows + j * n_out, sum);
+      // The row comes last: the sample before may have just written it.
+      Vector<T, Width> sum = group.weights[0][j][s] * cotangents[0];
+      for (int m = 1; m < Planes; ++m) sum += group.weights[m][j][s] * cotangents[m];
+      store<Width>(rows + j * n_out, load<Width>(rows + j * n_out) + sum);
     }
   }
 }
@@ -95,14 +93,17 @@ template <class T, int Degree, int Planes>
 void scatter_column(int samples, const std::int32_t* first, const PlaneGroup<T, Degree>& group,
                     T* gradient, index n_out, index q) {
   Weights<T, Degree> sums;
-  for (int j = 0; j <= Degree; ++j) {
-#pragma omp simd
-    for (int s = 0; s < samples; ++s) {
-      T sum = group.weights[0][j][s] * group.y[0][s * n_out + q];
+  for (int s = 0; s < samples; s += full_lanes<T>) {
+    FullVector<T> cotangents[Planes];
+    for (int m = 0; m < Planes; ++m) {
+      cotangents[m] = load_column(group.y[m] + s * n_out + q, n_out, samples - s, T(0));
+    }
+    for (int j = 0; j <= Degree; ++j) {
+      FullVector<T> sum = load<full_lanes<T>>(group.weights[0][j] + s) * cotangents[0];
       for (int m = 1; m < Planes; ++m) {
-        sum += group.weights[m][j][s] * group.y[m][s * n_out + q];
+        sum += load<full_lanes<T>>(group.weights[m][j] + s) * cotangents[m];
       }
-      sums[j][s] = sum;
+      store<full_lanes<T>>(sums[j] + s, sum);
     }
   }
   for (int s = 0; s < samples; ++s) {
@@ -206,19 +207,22 @@ void project_column(int samples, const std::int32_t* first, const Weights<T, Deg
                     index n_in) {
   Weights<T, Degree> rows;
   gather<T, Degree>(samples, first, coefficients + q, n_out, rows);
-#pragma omp simd
-  for (int s = 0; s < samples; ++s) {
-    T z[Order + 1];
+  for (int s = 0; s < samples; s += full_lanes<T>) {
+    FullVector<T> z[Order + 1];
     for (int r = 0; r <= Order; ++r) {
-      z[r] = (*slopes[r])[0][s] * rows[0][s];
-      for (int j = 1; j <= Degree; ++j) z[r] += (*slopes[r])[j][s] * rows[j][s];
+      const Weights<T, Degree>& slope = *slopes[r];
+      z[r] = load<full_lanes<T>>(slope[0] + s) * load<full_lanes<T>>(rows[0] + s);
+      for (int j = 1; j <= Degree; ++j) {
+        z[r] += load<full_lanes<T>>(slope[j] + s) * load<full_lanes<T>>(rows[j] + s);
+      }
+    }
+    FullVector<T> sums[Order + 1] = {};
+    for (int m = with_value ? 0 : 1; m <= Order; ++m) {
+      const auto cotangent = load_column(cy[m] + s * n_out + q, n_out, samples - s, T(0));
+      for (int l = 0; l <= m; ++l) sums[l] += cotangent * z[m - l];
     }
     for (int l = 0; l <= Order; ++l) {
-      T sum = cx[l][s * n_in];
-      for (int m = l > 0 ? l : with_value ? 0 : 1; m <= Order; ++m) {
-        sum += cy[m][s * n_out + q] * z[m - l];
-      }
-      cx[l][s * n_in] = sum;
+      add_to_column<T>(sums[l], cx[l] + s * n_in, n_in, samples - s);
     }
   }
 }

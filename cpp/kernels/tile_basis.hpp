@@ -3,6 +3,7 @@
 // are at the lower end of the domain.
 #pragma once
 
+#include <algorithm>
 #include <type_traits>
 
 #include "kernels/table.hpp"
@@ -12,8 +13,17 @@
 
 namespace kanml::kernels::inline KANML_TARGET {
 
+inline constexpr int cache_line = 64;
+
+// A number for each function that is nonzero at a sample, and each sample. Loads and stores of full
+// vectors stay within cache lines.
 template <class T, int Degree>
-using Weights = T[Degree + 1][tile_size];
+struct alignas(cache_line) Weights {
+  T rows[Degree + 1][tile_size];
+
+  T* operator[](int j) { return rows[j]; }
+  const T* operator[](int j) const { return rows[j]; }
+};
 
 // The samples of full vectors.
 template <class T>
@@ -25,7 +35,7 @@ inline int padded(int samples) {
 
 // Distances to the knots around the samples of a tile; see point/basis.hpp.
 template <class T, int Degree>
-struct TileKnots {
+struct alignas(cache_line) TileKnots {
   T left[Degree][tile_size];
   T right[Degree][tile_size];
   T reciprocals[Degree][Degree][tile_size];  // [d - 1][r], r < d
@@ -64,7 +74,7 @@ struct VectorKnots {
 // of planes which are used together lie together.
 template <class T, int Degree, int Top, int Planes = 1>
 struct TileBasis {
-  std::int32_t first[tile_size];  // index of the first nonzero function
+  alignas(cache_line) std::int32_t first[tile_size];  // index of the first nonzero function
   union {
     Weights<T, Degree> values;
     Weights<T, Degree> planes[Planes];  // values, then what the caller writes
@@ -74,30 +84,38 @@ struct TileBasis {
   // x is one column of a plane. Returns the first refused sample, or -1.
   int fill(const point::SpaceView<T>& space, Extrapolation rule, int samples, const T* x,
            index stride) {
-    T at[tile_size];      // where the basis is evaluated
-    T beyond[tile_size];  // how far the sample lies from there
-    const T lower = space.lower;
-    const T upper = space.upper;
-    int outside = 0;
-    for (int s = 0; s < samples; ++s) {
-      const T xs = x[s * stride];
-      // Comparisons are false for NaN.
-      const T end = xs < lower ? lower : xs > upper ? upper : xs;
-      outside += (xs < lower) | (xs > upper);
-      at[s] = rule == Extrapolation::polynomial ? xs : end;
-      beyond[s] = xs - end;
-    }
-    if (outside > 0 && rule == Extrapolation::error)
-      return first_outside(space, samples, x, stride);
+    alignas(cache_line) T at[tile_size];      // where the basis is evaluated
+    alignas(cache_line) T beyond[tile_size];  // how far the sample lies from there
+    const Number zero = {};
+    const Number lower = zero + space.lower;
+    const Number upper = zero + space.upper;
     const int lanes = padded<T>(samples);
-    for (int s = samples; s < lanes; ++s) {
-      at[s] = lower;
-      beyond[s] = T(0);
+    Number outside = zero;  // 1 in lanes that have a sample outside
+    for (int s = 0; s < lanes; s += full_lanes<T>) {
+      const Number xs = load_column(x + s * stride, stride, samples - s, space.lower);
+      // Comparisons are false for NaN.
+      const Number end = xs < lower ? lower : xs > upper ? upper : xs;
+      outside = (xs < lower) | (xs > upper) ? zero + T(1) : outside;
+      store<full_lanes<T>>(at + s, rule == Extrapolation::polynomial ? xs : end);
+      store<full_lanes<T>>(beyond + s, xs - end);
+    }
+    const bool any_outside = sum_of_lanes<T, full_lanes<T>>(outside) > T(0);
+    if (any_outside && rule == Extrapolation::error) {
+      return first_outside(space, samples, x, stride);
+    }
+    const bool goes_on = any_outside && rule != Extrapolation::polynomial;
+    if constexpr (Top == 0) {
+      if (goes_on && rule == Extrapolation::linear) {
+        TileBasis<T, Degree, 1> with_slopes;
+        with_slopes.evaluate(space, lanes, at);
+        with_slopes.go_on(rule, lanes, beyond);
+        std::copy_n(with_slopes.first, lanes, first);
+        for (int j = 0; j <= Degree; ++j) std::copy_n(with_slopes.values[j], lanes, values[j]);
+        return -1;
+      }
     }
     evaluate(space, lanes, at);
-    if (outside > 0 && rule != Extrapolation::polynomial) {
-      go_on(space, rule, lanes, at, beyond);
-    }
+    if (goes_on) go_on(rule, lanes, beyond);
     return -1;
   }
 
@@ -117,8 +135,9 @@ struct TileBasis {
   // Knots are numbers of type double. In double their rounding counts, and they are looked up;
   // in float they are multiples of one spacing.
   void evaluate_uniform(const point::SpaceView<T> space, int samples, const T* at) {
-    T u[tile_size];  // from the knot on the left; scaled below, since that may underflow to zero
-    T v[tile_size];  // to the knot on the right
+    alignas(cache_line) T
+        u[tile_size];  // from the knot on the left; scaled below, since that may underflow to zero
+    alignas(cache_line) T v[tile_size];  // to the knot on the right
     if constexpr (std::is_same_v<T, double>) {
       look_up(space, samples, at, u, v);
     } else {
@@ -132,13 +151,17 @@ struct TileBasis {
         store<full_lanes<T>>(v + s, distances[1]);
       }
     }
+    const Number zero = {};
     for (int s = 0; s < samples; s += full_lanes<T>) {
       const Number left = load<full_lanes<T>>(u + s);
       const Number right = load<full_lanes<T>>(v + s);
-      // The width of the interval itself where knots are looked up, so that u + v = 1 and the basis
-      // sums up to one.
-      Number scale = Number{} + space.frequency;
-      if constexpr (std::is_same_v<T, double>) scale = T(1) / (left + right);
+      // One over the width of the interval itself where knots are looked up, so that u + v = 1 and
+      // the basis sums up to one: a Newton step from one over the spacing, which is that close.
+      const Number frequency = zero + space.frequency;
+      Number scale = frequency;
+      if constexpr (std::is_same_v<T, double>) {
+        scale += frequency * (T(1) - (left + right) * frequency);
+      }
       store_basis(
           s, point::UniformKnotsAround<Number, T>{left * scale, right * scale, space.frequency});
     }
@@ -147,10 +170,12 @@ struct TileBasis {
   void look_up(const point::SpaceView<T>& space, int samples, const T* at, T* u, T* v) {
     const T* const knots = space.knots + Degree;
     const T last = static_cast<T>(space.intervals - 1);
+    alignas(cache_line) T cells[tile_size];
     for (int s = 0; s < samples; s += full_lanes<T>) {
       const Number cell = point::equal_cell(Number(load<full_lanes<T>>(at + s)), space.lower,
                                             space.frequency, last);
       store<full_lanes<T>>(first + s, to_integers<T>(cell));
+      store<full_lanes<T>>(cells + s, cell);
     }
     for (int s = 0; s < samples; ++s) {
       u[s] = at[s] - knots[first[s]];
@@ -161,7 +186,10 @@ struct TileBasis {
     for (int s = 0; s < samples; s += full_lanes<T>) {
       const Number left = load<full_lanes<T>>(u + s);
       const Number right = load<full_lanes<T>>(v + s);
-      beside = (left < zero) | (right <= zero) ? zero + T(1) : beside;
+      const Number cell = load<full_lanes<T>>(cells + s);
+      const auto below = (left < zero) & (cell > zero);
+      const auto above = (right <= zero) & (cell < zero + last);
+      beside = below | above ? zero + T(1) : beside;
     }
     if (sum_of_lanes<T, full_lanes<T>>(beside) == T(0)) return;
     for (int s = 0; s < samples; ++s) {
@@ -201,16 +229,9 @@ struct TileBasis {
 
   // From the ends of the domain, where the basis was evaluated, to the samples outside: along the
   // tangent, or with the value.
-  void go_on(const point::SpaceView<T>& space, Extrapolation rule, int samples, const T* at,
-             const T* beyond) {
-    if (rule == Extrapolation::linear) {
-      if constexpr (Top > 0) {
-        add_tangents(samples, beyond, derivatives[0]);
-      } else {
-        TileBasis<T, Degree, 1> with_slopes;
-        with_slopes.evaluate(space, samples, at);
-        add_tangents(samples, beyond, with_slopes.derivatives[0]);
-      }
+  void go_on(Extrapolation rule, int samples, const T* beyond) {
+    if constexpr (Top > 0) {
+      if (rule == Extrapolation::linear) add_tangents(samples, beyond, derivatives[0]);
     }
     const int kept = rule == Extrapolation::linear ? 1 : 0;  // derivatives that do not vanish
     for (int m = kept; m < Top; ++m) {
@@ -243,20 +264,16 @@ class TileCurves {
   // `x` are the direction's planes, from order 1 on; `column` an input of n_in.
   TileCurves(int samples, const T* const* x, index column, index n_in)
       : samples_(padded<T>(samples)) {
-    for (int m = 1; m <= Order; ++m) {
-      for (int s = 0; s < samples; ++s) composition_[1][m][s] = x[m - 1][s * n_in + column];
-      for (int s = samples; s < samples_; ++s) composition_[1][m][s] = T(0);
-    }
-    if constexpr (Order > 1) {
-      for (int s = 0; s < samples_; s += full_lanes<T>) {
-        Number curve[Order + 1];
-        for (int m = 1; m <= Order; ++m) curve[m] = load<full_lanes<T>>(composition_[1][m] + s);
-        Number composition[Order + 1][Order + 1];
-        point::composition_weights<T, Order>(curve, composition);
-        for (int r = 2; r <= Order; ++r) {
-          for (int m = r; m <= Order; ++m) {
-            store<full_lanes<T>>(composition_[r][m] + s, composition[r][m]);
-          }
+    for (int s = 0; s < samples_; s += full_lanes<T>) {
+      Number curve[Order + 1];
+      for (int m = 1; m <= Order; ++m) {
+        curve[m] = load_column(x[m - 1] + s * n_in + column, n_in, samples - s, T(0));
+      }
+      Number composition[Order + 1][Order + 1];
+      point::composition_weights<T, Order>(curve, composition);
+      for (int r = 1; r <= Order; ++r) {
+        for (int m = r; m <= Order; ++m) {
+          store<full_lanes<T>>(composition_[r][m] + s, composition[r][m]);
         }
       }
     }
@@ -287,7 +304,7 @@ class TileCurves {
   using Number = FullVector<T>;
 
   int samples_;
-  T composition_[Order + 1][Order + 1][tile_size];
+  alignas(cache_line) T composition_[Order + 1][Order + 1][tile_size];
 };
 
 }  // namespace kanml::kernels::inline KANML_TARGET
