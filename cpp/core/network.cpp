@@ -95,10 +95,10 @@ void Network<T>::jvp(index n, std::span<const T> x, std::span<const T> parameter
   const std::vector<T> zero(static_cast<std::size_t>(n_in()), T(0));
   const Curves<T> curves(n, x, n_in(), {{&order, 1}, zero});
   const int team = program.team(threads, n, 2, n_tiles(n));
-  auto spaces = program.workspaces(team, 2, false);
+  Workspaces<T> spaces(team, program.widths, 2, false);
   parallel_for(team, n_tiles(n), [&](index t, int thread) {
     const Tile tile = tile_at(t, n);
-    Workspace<T>& workspace = spaces[static_cast<std::size_t>(thread)];
+    Workspace<T>& workspace = spaces[thread];
     program.bind_inputs(tile, curves, workspace.features.front());
     workspace.features.back()[1] = y_tangent.data() + tile.first * n_out();
     program.forward(tile, curves.directions, program.layers.size(), theta, dtheta, workspace);

@@ -181,14 +181,6 @@ struct Network<T>::Program {
     return n * work * n_planes < serial_work ? 1 : team_size(requested, tasks);
   }
 
-  std::vector<Workspace<T>> workspaces(int threads, int n_planes, bool backward,
-                                       index samples = kernels::tile_size) const {
-    std::vector<Workspace<T>> result;
-    result.reserve(static_cast<std::size_t>(threads));
-    for (int t = 0; t < threads; ++t) result.emplace_back(widths, n_planes, backward, samples);
-    return result;
-  }
-
   // Points the planes of order 0 at the inputs of a tile, and fills those of the directions.
   void bind_inputs(const Tile& tile, const Curves<T>& curves, Planes<T>& planes) const {
     const index n_in = widths.front();
@@ -272,7 +264,7 @@ struct Network<T>::Program {
     if (goes_wide(curves)) return wide_values(curves, parameters, y, requested);
     const int n_planes = curves.directions.n_planes;
     const int threads = team(requested, curves.n, n_planes, n_tiles(curves.n));
-    auto spaces = workspaces(threads, n_planes, false);
+    Workspaces<T> spaces(threads, widths, n_planes, false);
     if (tape != nullptr) {
       constexpr index most = (index{16} << 20) / index{sizeof(T)};
       const index size = n_tiles(curves.n) * numbers_between(n_planes);
@@ -280,7 +272,7 @@ struct Network<T>::Program {
     }
     parallel_for(threads, n_tiles(curves.n), [&](index t, int thread) {
       const Tile tile = tile_at(t, curves.n);
-      Workspace<T>& workspace = spaces[static_cast<std::size_t>(thread)];
+      Workspace<T>& workspace = spaces[thread];
       if (tape != nullptr && !tape->empty()) bind_tape(t, n_planes, tape->data(), workspace);
       bind_inputs(tile, curves, workspace.features.front());
       bind_outputs(tile, curves.n, y.data(), workspace.features.back());
@@ -320,10 +312,10 @@ struct Network<T>::Program {
     T* const gradients = slots == 1 ? parameter_gradient.data() : partial.data();
     if (slots == 1) std::fill(parameter_gradient.begin(), parameter_gradient.end(), T(0));
     std::vector<double> partial_loss(static_cast<std::size_t>(slots), 0.0);
-    auto spaces = workspaces(threads, directions.n_planes, true);
+    Workspaces<T> spaces(threads, widths, directions.n_planes, true);
 
     parallel_for(threads, slots, [&](index slot, int thread) {
-      Workspace<T>& workspace = spaces[static_cast<std::size_t>(thread)];
+      Workspace<T>& workspace = spaces[thread];
       T* slot_gradient = gradients + slot * n_parameters;
       double slot_loss = 0.0;
       for (index t = slot * tiles / slots; t < (slot + 1) * tiles / slots; ++t) {
@@ -368,7 +360,7 @@ struct Network<T>::Program {
   double wide_gradient(const Curves<T>& curves, const T* parameters, const Loss& loss,
                        std::span<T> parameter_gradient, std::span<T> input_gradient,
                        int requested) const;
-  std::vector<Buffer> scratch(int threads, index samples) const;
+  std::size_t scratch_bytes(index samples) const;
 };
 
 }  // namespace kanml

@@ -21,15 +21,28 @@ index Network<T>::Program::wide_tile_for(index n) const {
   return std::min<index>(wide_tile, std::max<index>(128, half));
 }
 
+// Memory of threads for the kernels of wide layers.
+class Scratch {
+ public:
+  Scratch(int threads, std::size_t bytes)
+      : bytes_(bytes), storage_(static_cast<std::size_t>(threads) * bytes) {}
+  void* of(int thread) const {
+    return static_cast<char*>(storage_.data()) + static_cast<std::size_t>(thread) * bytes_;
+  }
+
+ private:
+  std::size_t bytes_;
+  Buffer storage_;
+};
+
+// Of one thread, in whole cache lines.
 template <class T>
-std::vector<Buffer> Network<T>::Program::scratch(int threads, index samples) const {
+std::size_t Network<T>::Program::scratch_bytes(index samples) const {
   index bytes = 0;
   for (const auto& layer : layers) {
     bytes = std::max(bytes, layer->scratch_bytes(static_cast<int>(samples)));
   }
-  std::vector<Buffer> result;
-  for (int t = 0; t < threads; ++t) result.emplace_back(static_cast<std::size_t>(bytes));
-  return result;
+  return static_cast<std::size_t>((bytes + 63) / 64 * 64);
 }
 
 template <class T>
@@ -49,16 +62,14 @@ void Network<T>::Program::wide_values(const Curves<T>& curves, const T* paramete
   const index size = wide_tile_for(curves.n);
   const index tiles = n_tiles(curves.n, size);
   const int threads = team(requested, curves.n, 1, tiles);
-  auto spaces = workspaces(threads, 1, false, size);
-  auto memory = scratch(threads, size);
+  Workspaces<T> spaces(threads, widths, 1, false, size);
+  const Scratch scratch(threads, scratch_bytes(size));
   parallel_for(threads, tiles, [&](index t, int thread) {
     const Tile tile = tile_at(t, curves.n, size);
-    Workspace<T>& workspace = spaces[static_cast<std::size_t>(thread)];
+    Workspace<T>& workspace = spaces[thread];
     bind_inputs(tile, curves, workspace.features.front());
-    wide_forward(tile, layers.size(), parameters, workspace,
-                 memory[static_cast<std::size_t>(thread)].data());
-    std::copy_n(workspace.features.back()[0], tile.samples * widths.back(),
-                y.data() + tile.first * widths.back());
+    bind_outputs(tile, curves.n, y.data(), workspace.features.back());
+    wide_forward(tile, layers.size(), parameters, workspace, scratch.of(thread));
   });
 }
 
@@ -81,9 +92,10 @@ double Network<T>::Program::wide_gradient(const Curves<T>& curves, const T* para
   const auto samples_of = [&](index sheet) { return tile_at(sheet, n, sheet_size); };
 
   const int threads = team(requested, n, 1, std::numeric_limits<index>::max());
-  Workspace<T> sheet(widths, 1, true, std::min(n, sheet_size));
-  auto windows = workspaces(threads, 1, true, 0);  // on the sheet
-  auto memory = scratch(threads, size);
+  Workspaces<T> sheets(1, widths, 1, true, std::min(n, sheet_size));
+  const Workspace<T>& sheet = sheets[0];
+  Workspaces<T> windows(threads, widths, 1, true, 0);  // on the sheet
+  const Scratch scratch(threads, scratch_bytes(size));
   std::vector<double> partial_loss(static_cast<std::size_t>(n_tiles(n, size)), 0.0);
   std::fill(parameter_gradient.begin(), parameter_gradient.end(), T(0));
 
@@ -126,9 +138,9 @@ double Network<T>::Program::wide_gradient(const Curves<T>& curves, const T* para
       },
       [&](index phase, index task, int thread) {
         const Tile whole = samples_of(phase / phases);
-        void* const own = memory[static_cast<std::size_t>(thread)].data();
+        void* const own = scratch.of(thread);
         if (phase % phases == 0) {
-          there(whole, task, windows[static_cast<std::size_t>(thread)], own);
+          there(whole, task, windows[thread], own);
         } else {
           back(whole, layer_of(phase), task, own);
         }

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <exception>
 #include <limits>
+#include <vector>
 
 #include "kanml/types.hpp"
 
@@ -32,25 +33,46 @@ void parallel_phases(int threads, index phases, const Tasks& tasks, const F& f) 
   // ends with a barrier; what comes after the failure is skipped.
   constexpr index phase_stride = index{1} << 40;
   std::atomic<index> failed{std::numeric_limits<index>::max()};
+  const auto run = [&](index phase, index task, int thread) {
+    const index place = phase * phase_stride + task;
+    if (place > failed.load(std::memory_order_relaxed)) return;
+    try {
+      f(phase, task, thread);
+    } catch (...) {
+#pragma omp critical(kanml_parallel_phases)
+      if (place < failed.load(std::memory_order_relaxed)) {
+        failed.store(place, std::memory_order_relaxed);
+        error = std::current_exception();
+      }
+    }
+  };
+  // Each thread has a range of tasks, the same in every evaluation, whose data it finds in its
+  // cache; when that is done it helps the others. A phase counts in one half, clears the other.
+  struct alignas(64) Counter {
+    std::atomic<index> taken{0};
+  };
+  std::vector<Counter> counters(2 * static_cast<std::size_t>(threads));
 #pragma omp parallel num_threads(threads)
   {
     const int thread = omp_get_thread_num();
     for (index phase = 0; phase < phases; ++phase) {
       const index count = tasks(phase);
-#pragma omp for schedule(dynamic, 1)
-      for (index task = 0; task < count; ++task) {
-        const index place = phase * phase_stride + task;
-        if (place > failed.load(std::memory_order_relaxed)) continue;
-        try {
-          f(phase, task, thread);
-        } catch (...) {
-#pragma omp critical(kanml_parallel_phases)
-          if (place < failed.load(std::memory_order_relaxed)) {
-            failed.store(place, std::memory_order_relaxed);
-            error = std::current_exception();
-          }
+      const auto counter = [&](index of_phase, int range) -> std::atomic<index>& {
+        return counters[static_cast<std::size_t>(of_phase % 2 * threads + range)].taken;
+      };
+      for (int range = 0; thread == 0 && range < threads; ++range) {
+        counter(phase + 1, range).store(0, std::memory_order_relaxed);
+      }
+      for (int r = 0; r < threads; ++r) {
+        const int range = (thread + r) % threads;
+        const index end = (range + 1) * count / threads;
+        index task;
+        while ((task = range * count / threads +
+                       counter(phase, range).fetch_add(1, std::memory_order_relaxed)) < end) {
+          run(phase, task, thread);
         }
       }
+#pragma omp barrier
     }
   }
   if (error) std::rethrow_exception(error);

@@ -31,14 +31,21 @@ using Planes = std::vector<T*>;
 // Planes that the caller has are pointed to instead, tile by tile.
 template <class T>
 struct Workspace {
-  Buffer storage;
   std::vector<Planes<T>> features;    // (layers + 1)
   std::vector<Planes<T>> cotangents;  // (layers + 1), for going backwards
+};
 
-  Workspace(const std::vector<index>& widths, int n_planes, bool backward,
-            index samples = kernels::tile_size)
-      : storage(bytes(widths, n_planes, backward, samples)) {
-    T* next = static_cast<T*>(storage.data());
+// Workspaces of some threads, in one piece of memory: so that a thread finds its own again, in its
+// cache, in the next evaluation.
+template <class T>
+class Workspaces {
+ public:
+  Workspaces(int threads, const std::vector<index>& widths, int n_planes, bool backward,
+             index samples = kernels::tile_size)
+      : storage_(static_cast<std::size_t>(threads) * size(widths, n_planes, backward, samples) *
+                 sizeof(T)),
+        of_threads_(static_cast<std::size_t>(threads)) {
+    T* next = static_cast<T*>(storage_.data());
     const auto take = [&](std::vector<Planes<T>>& planes) {
       for (const index width : widths) {
         Planes<T>& one = planes.emplace_back();
@@ -47,10 +54,13 @@ struct Workspace {
         }
       }
     };
-    take(features);
-    if (backward) take(cotangents);
+    for (Workspace<T>& workspace : of_threads_) {
+      take(workspace.features);
+      if (backward) take(workspace.cotangents);
+    }
   }
-  Workspace(Workspace&&) = default;  // the planes point into the storage, which moves along
+
+  Workspace<T>& operator[](int thread) { return of_threads_[static_cast<std::size_t>(thread)]; }
 
  private:
   // Planes begin with a cache line.
@@ -58,12 +68,15 @@ struct Workspace {
     constexpr index line = 64 / sizeof(T);
     return (width * samples + line - 1) / line * line;
   }
-  static std::size_t bytes(const std::vector<index>& widths, int n_planes, bool backward,
-                           index samples) {
+  static std::size_t size(const std::vector<index>& widths, int n_planes, bool backward,
+                          index samples) {
     index size = 0;
     for (const index width : widths) size += plane_size(width, samples);
-    return static_cast<std::size_t>(size * n_planes * (backward ? 2 : 1)) * sizeof(T);
+    return static_cast<std::size_t>(size * n_planes * (backward ? 2 : 1));
   }
+
+  Buffer storage_;
+  std::vector<Workspace<T>> of_threads_;
 };
 
 }  // namespace kanml
