@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <span>
@@ -308,15 +309,16 @@ struct Network<T>::Program {
     const index slots = slots_for(tiles, n_parameters * static_cast<index>(sizeof(T)));
     const int threads = team(requested, n, directions.n_planes, slots);
     // One slot sums in place.
-    std::vector<T> partial(static_cast<std::size_t>(slots == 1 ? 0 : slots * n_parameters), T(0));
-    T* const gradients = slots == 1 ? parameter_gradient.data() : partial.data();
-    if (slots == 1) std::fill(parameter_gradient.begin(), parameter_gradient.end(), T(0));
+    const Buffer partial(static_cast<std::size_t>(slots == 1 ? 0 : slots * n_parameters) *
+                         sizeof(T));
+    T* const gradients = slots == 1 ? parameter_gradient.data() : static_cast<T*>(partial.data());
     std::vector<double> partial_loss(static_cast<std::size_t>(slots), 0.0);
     Workspaces<T> spaces(threads, widths, directions.n_planes, true);
 
-    parallel_for(threads, slots, [&](index slot, int thread) {
+    const auto run_slot = [&](index slot, int thread) {
       Workspace<T>& workspace = spaces[thread];
       T* slot_gradient = gradients + slot * n_parameters;
+      std::fill_n(slot_gradient, n_parameters, T(0));
       double slot_loss = 0.0;
       for (index t = slot * tiles / slots; t < (slot + 1) * tiles / slots; ++t) {
         const Tile tile = tile_at(t, n);
@@ -334,15 +336,32 @@ struct Network<T>::Program {
         backward(tile, directions, parameters, workspace, slot_gradient, !input_gradient.empty());
       }
       partial_loss[static_cast<std::size_t>(slot)] = slot_loss;
-    });
-
-    for (index i = 0; i < n_parameters && slots > 1; ++i) {
-      double sum = 0.0;
+    };
+    constexpr index block = 512;  // parameters that one task sums over the slots
+    const auto sum_slots = [&](index first) {
+      const index count = std::min(block, n_parameters - first);
+      std::array<double, block> sums{};
       for (index slot = 0; slot < slots; ++slot) {
-        sum += static_cast<double>(partial[static_cast<std::size_t>(slot * n_parameters + i)]);
+        const T* const from = gradients + slot * n_parameters + first;
+        for (index i = 0; i < count; ++i) {
+          sums[static_cast<std::size_t>(i)] += static_cast<double>(from[i]);
+        }
       }
-      parameter_gradient[static_cast<std::size_t>(i)] = static_cast<T>(sum);
-    }
+      for (index i = 0; i < count; ++i) {
+        parameter_gradient[static_cast<std::size_t>(first + i)] =
+            static_cast<T>(sums[static_cast<std::size_t>(i)]);
+      }
+    };
+    const index blocks = slots == 1 ? 0 : (n_parameters + block - 1) / block;
+    parallel_phases(
+        threads, 2, [&](index phase) { return phase == 0 ? slots : blocks; },
+        [&](index phase, index task, int thread) {
+          if (phase == 0) {
+            run_slot(task, thread);
+          } else {
+            sum_slots(task * block);
+          }
+        });
     gradient_by_weights(parameter_gradient);
     double total = 0.0;
     for (const double slot_loss : partial_loss) total += slot_loss;
