@@ -120,12 +120,12 @@ template <class T, int Degree, int Order, int Top>
 using LayerBasis = TileBasis<T, Degree, Top, Order == 0 ? 1 : 1 + group_capacity>;
 
 // The planes of all directions, in groups: calls f(group) with the weights W_m of each plane and
-// its values or cotangents in `y`.
-template <class T, int Degree, int Order, int Top, class F>
+// its values or cotangents in `y`, and before that along(direction, its curves).
+template <class T, int Degree, int Order, int Top, class F, class Along>
 [[gnu::always_inline]] inline void for_plane_groups(LayerBasis<T, Degree, Order, Top>& basis,
                                                     int samples, const Directions& directions,
                                                     const T* const* x, index p, index n_in,
-                                                    T* const* y, const F& f) {
+                                                    T* const* y, const F& f, const Along& along) {
   PlaneGroup<T, Degree> group{1, basis.planes, {y[0]}};
   if constexpr (Order > 0) {
     for (int d = 0; d < directions.count; ++d) {
@@ -136,6 +136,7 @@ template <class T, int Degree, int Order, int Top, class F>
       }
       for_order<Order>(directions.orders[d], [&](auto order) {
         const TileCurves<T, Degree, order> curves(samples, x + plane, p, n_in);
+        along(d, curves);
         const auto first = group.weights - basis.planes + group.count;
         curves.taylor(basis.derivatives, basis.planes + first);
         for (int m = 0; m < order; ++m) group.y[group.count++] = y[plane + m];
@@ -243,36 +244,26 @@ void project_direction(int samples, const std::int32_t* first,
       });
 }
 
+// The same, from the derivatives of the basis and the curves of a direction whose planes, from
+// order 1 on, begin with `plane`.
 template <class T, int Degree, int Order>
-void project(const LayerBasis<T, Degree, Order, Order + 1>& basis, int samples,
-             const Directions& directions, const T* const* x, index p, index n_in,
-             const T* const* cy, const T* coefficients, index n_out, T* const* cx) {
-  const Weights<T, Degree>* slopes[Order + 1] = {basis.derivatives};
-  T* const value = cx[0] + p;
-  if (directions.count == 0) {
-    project_direction<T, Degree, 0, true>(samples, basis.first, slopes, cy, coefficients, n_out,
-                                          &value, n_in);
+void project_curves(int samples, const std::int32_t* first, const Weights<T, Degree>* derivatives,
+                    const TileCurves<T, Degree, Order>& curves, bool with_value, int plane,
+                    const T* const* cy, const T* coefficients, index n_out, T* const* cx, index p,
+                    index n_in) {
+  Weights<T, Degree> weights[Order];
+  curves.taylor(derivatives + 1, weights);
+  const Weights<T, Degree>* slopes[Order + 1] = {derivatives};
+  const T* y_planes[Order + 1] = {cy[0]};
+  T* x_planes[Order + 1] = {cx[0] + p};
+  for (int m = 1; m <= Order; ++m) {
+    slopes[m] = weights + m - 1;
+    y_planes[m] = cy[plane + m - 1];
+    x_planes[m] = cx[plane + m - 1] + p;
   }
-  if constexpr (Order > 0) {
-    Weights<T, Degree> weights[Order];
-    for (int r = 1; r <= Order; ++r) slopes[r] = weights + r - 1;
-    for (int d = 0; d < directions.count; ++d) {
-      const int plane = directions.planes[d];
-      for_order<Order>(directions.orders[d], [&](auto order) {
-        const TileCurves<T, Degree, order> curves(samples, x + plane, p, n_in);
-        curves.taylor(basis.derivatives + 1, weights);
-        const T* y_planes[order + 1] = {cy[0]};
-        T* x_planes[order + 1] = {value};
-        for (int m = 1; m <= order; ++m) {
-          y_planes[m] = cy[plane + m - 1];
-          x_planes[m] = cx[plane + m - 1] + p;
-        }
-        const auto run = d == 0 ? project_direction<T, Degree, order, true>
-                                : project_direction<T, Degree, order, false>;
-        run(samples, basis.first, slopes, y_planes, coefficients, n_out, x_planes, n_in);
-      });
-    }
-  }
+  const auto run = with_value ? project_direction<T, Degree, Order, true>
+                              : project_direction<T, Degree, Order, false>;
+  run(samples, first, slopes, y_planes, coefficients, n_out, x_planes, n_in);
 }
 
 template <class T, int Degree, int Order>
@@ -287,10 +278,12 @@ Refusal spline_forward(const SplineLayerView<T>& layer, int samples, const Direc
     if (refused >= 0) return {refused, p};
     const index offset = layer.rows[p] * layer.n_out;
     for_plane_groups<T, Degree, Order, Order>(
-        basis, samples, directions, x, p, layer.n_in, y, [&](const PlaneGroup<T, Degree>& group) {
+        basis, samples, directions, x, p, layer.n_in, y,
+        [&](const PlaneGroup<T, Degree>& group) {
           contract<T, Degree, highest_count<Order>>(samples, basis.first, group,
                                                     parameters + offset, layer.n_out);
-        });
+        },
+        [](int, const auto&) {});
     if (Order > 0 && parameter_tangent != nullptr) {
       const PlaneGroup<T, Degree> group{1, basis.planes, {y[1]}};
       contract<T, Degree, highest_count<Order>>(samples, basis.first, group,
@@ -322,16 +315,25 @@ Refusal spline_backward(const SplineLayerView<T>& layer, int samples, const Dire
         basis.fill(layer.spaces[p], layer.extrapolation, samples, x[0] + p, layer.n_in);
     if (refused >= 0) return {refused, p};
     const index offset = layer.rows[p] * layer.n_out;
+    const T* const rows = parameters + offset;
+    if (x_cotangent != nullptr && directions.count == 0) {
+      const Weights<T, Degree>* const slopes[] = {basis.derivatives};
+      T* const to = x_cotangent[0] + p;
+      project_direction<T, Degree, 0, true>(samples, basis.first, slopes, y_cotangent, rows,
+                                            layer.n_out, &to, layer.n_in);
+    }
     for_plane_groups<T, Degree, Order, Order + 1>(
         basis, samples, directions, x, p, layer.n_in, cotangents,
         [&](const PlaneGroup<T, Degree>& group) {
           scatter<T, Degree, highest_count<Order>>(samples, basis.first, group,
                                                    parameter_gradient + offset, layer.n_out);
+        },
+        [&](int d, const auto& curves) {
+          if (x_cotangent == nullptr) return;
+          project_curves(samples, basis.first, basis.derivatives, curves, d == 0,
+                         directions.planes[d], y_cotangent, rows, layer.n_out, x_cotangent, p,
+                         layer.n_in);
         });
-    if (x_cotangent != nullptr) {
-      project<T, Degree, Order>(basis, samples, directions, x, p, layer.n_in, y_cotangent,
-                                parameters + offset, layer.n_out, x_cotangent);
-    }
   }
   return {};
 }
