@@ -23,4 +23,19 @@ class Buffer {
   void* data_;
 };
 
+// A buffer for each thread, in one piece of memory.
+class ThreadBuffer {
+ public:
+  ThreadBuffer(int threads, std::size_t bytes)
+      : stride_((bytes + 63) / 64 * 64), storage_(static_cast<std::size_t>(threads) * stride_) {}
+
+  void* of(int thread) const {
+    return static_cast<char*>(storage_.data()) + static_cast<std::size_t>(thread) * stride_;
+  }
+
+ private:
+  std::size_t stride_;
+  Buffer storage_;
+};
+
 }  // namespace kanml

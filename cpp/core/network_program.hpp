@@ -210,10 +210,15 @@ struct Network<T>::Program {
     for (std::size_t l = 0; l < count; ++l) {
       const T* const* in = workspace.features[l].data();
       const T* tangent = parameter_tangent == nullptr ? nullptr : parameter_tangent + offsets[l];
-      const auto refusal = layers[l]->forward(tile.samples, directions, in, parameters + offsets[l],
-                                              tangent, workspace.features[l + 1].data());
+      const auto refusal =
+          layers[l]->forward(tile.samples, directions, in, parameters + offsets[l], tangent,
+                             workspace.features[l + 1].data(), kept_in(workspace, l));
       require_accepted(refusal, l, tile, in[0]);
     }
+  }
+
+  static void* kept_in(const Workspace<T>& workspace, std::size_t l) {
+    return workspace.kept.empty() ? nullptr : workspace.kept[l];
   }
 
   // Throws for an input that layer l refused.
@@ -232,11 +237,26 @@ struct Network<T>::Program {
                 const Workspace<T>& workspace, T* gradient, bool to_inputs) const {
     for (std::size_t l = layers.size(); l-- > 0;) {
       const T* const* in = workspace.features[l].data();
-      const auto refusal =
-          layers[l]->backward(tile.samples, directions, {0, widths[l]}, in, parameters + offsets[l],
-                              workspace.cotangents[l + 1].data(), gradient + offsets[l],
-                              l > 0 || to_inputs ? workspace.cotangents[l].data() : nullptr);
+      const auto refusal = layers[l]->backward(
+          tile.samples, directions, {0, widths[l]}, in, parameters + offsets[l],
+          workspace.cotangents[l + 1].data(), gradient + offsets[l],
+          l > 0 || to_inputs ? workspace.cotangents[l].data() : nullptr, kept_in(workspace, l));
       require_accepted(refusal, l, tile, in[0]);
+    }
+  }
+
+  // What the first `count` layers keep of one tile between the passes.
+  std::size_t kept_bytes(std::size_t count) const {
+    index bytes = 0;
+    for (std::size_t l = 0; l < count; ++l) bytes += layers[l]->kept_bytes();
+    return static_cast<std::size_t>(bytes);
+  }
+  void bind_kept(std::size_t count, void* memory, Workspace<T>& workspace) const {
+    auto* next = static_cast<char*>(memory);
+    workspace.kept.assign(layers.size(), nullptr);
+    for (std::size_t l = 0; l < count; ++l) {
+      const index bytes = layers[l]->kept_bytes();
+      if (bytes > 0) workspace.kept[l] = std::exchange(next, next + bytes);
     }
   }
 
@@ -314,6 +334,14 @@ struct Network<T>::Program {
     T* const gradients = slots == 1 ? parameter_gradient.data() : static_cast<T*>(partial.data());
     std::vector<double> partial_loss(static_cast<std::size_t>(slots), 0.0);
     Workspaces<T> spaces(threads, widths, directions.n_planes, true);
+    // The layers that run forwards here, and keep what the way back needs.
+    const bool taped = tape != nullptr && !tape->empty();
+    const std::size_t forwards = taped ? 0 : layers.size() - (reads_outputs ? 0 : 1);
+    const std::size_t keeping = directions.count == 0 ? forwards : 0;
+    const ThreadBuffer kept(threads, kept_bytes(keeping));
+    for (int thread = 0; thread < threads; ++thread) {
+      bind_kept(keeping, kept.of(thread), spaces[thread]);
+    }
 
     const auto run_slot = [&](index slot, int thread) {
       Workspace<T>& workspace = spaces[thread];
@@ -323,12 +351,8 @@ struct Network<T>::Program {
       for (index t = slot * tiles / slots; t < (slot + 1) * tiles / slots; ++t) {
         const Tile tile = tile_at(t, n);
         bind_inputs(tile, curves, workspace.features.front());
-        if (tape != nullptr && !tape->empty()) {
-          bind_tape(t, directions.n_planes, const_cast<T*>(tape->data()), workspace);
-        } else {
-          forward(tile, directions, layers.size() - (reads_outputs ? 0 : 1), parameters, nullptr,
-                  workspace);
-        }
+        if (taped) bind_tape(t, directions.n_planes, const_cast<T*>(tape->data()), workspace);
+        forward(tile, directions, forwards, parameters, nullptr, workspace);
         slot_loss += loss(tile, workspace);
         if (!input_gradient.empty()) {
           workspace.cotangents.front()[0] = input_gradient.data() + tile.first * widths.front();

@@ -21,28 +21,14 @@ index Network<T>::Program::wide_tile_for(index n) const {
   return std::min<index>(wide_tile, std::max<index>(128, half));
 }
 
-// Memory of threads for the kernels of wide layers.
-class Scratch {
- public:
-  Scratch(int threads, std::size_t bytes)
-      : bytes_(bytes), storage_(static_cast<std::size_t>(threads) * bytes) {}
-  void* of(int thread) const {
-    return static_cast<char*>(storage_.data()) + static_cast<std::size_t>(thread) * bytes_;
-  }
-
- private:
-  std::size_t bytes_;
-  Buffer storage_;
-};
-
-// Of one thread, in whole cache lines.
+// Of one thread.
 template <class T>
 std::size_t Network<T>::Program::scratch_bytes(index samples) const {
   index bytes = 0;
   for (const auto& layer : layers) {
     bytes = std::max(bytes, layer->scratch_bytes(static_cast<int>(samples)));
   }
-  return static_cast<std::size_t>((bytes + 63) / 64 * 64);
+  return static_cast<std::size_t>(bytes);
 }
 
 template <class T>
@@ -63,7 +49,7 @@ void Network<T>::Program::wide_values(const Curves<T>& curves, const T* paramete
   const index tiles = n_tiles(curves.n, size);
   const int threads = team(requested, curves.n, 1, tiles);
   Workspaces<T> spaces(threads, widths, 1, false, size);
-  const Scratch scratch(threads, scratch_bytes(size));
+  const ThreadBuffer scratch(threads, scratch_bytes(size));
   parallel_for(threads, tiles, [&](index t, int thread) {
     const Tile tile = tile_at(t, curves.n, size);
     Workspace<T>& workspace = spaces[thread];
@@ -95,7 +81,7 @@ double Network<T>::Program::wide_gradient(const Curves<T>& curves, const T* para
   Workspaces<T> sheets(1, widths, 1, true, std::min(n, sheet_size));
   const Workspace<T>& sheet = sheets[0];
   Workspaces<T> windows(threads, widths, 1, true, 0);  // on the sheet
-  const Scratch scratch(threads, scratch_bytes(size));
+  const ThreadBuffer scratch(threads, scratch_bytes(size));
   std::vector<double> partial_loss(static_cast<std::size_t>(n_tiles(n, size)), 0.0);
   std::fill(parameter_gradient.begin(), parameter_gradient.end(), T(0));
 

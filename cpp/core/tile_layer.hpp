@@ -27,14 +27,17 @@ class TileLayer {
 
   virtual ~TileLayer() = default;
 
+  // `kept` is null or has kept_bytes, where a forward pass without directions leaves what the
+  // backward pass of the same tile would compute again.
   virtual kernels::Refusal forward(int samples, const Directions& directions, const T* const* x,
-                                   const T* parameters, const T* parameter_tangent,
-                                   T* const* y) const = 0;
+                                   const T* parameters, const T* parameter_tangent, T* const* y,
+                                   void* kept) const = 0;
   // Layers without parameters are given all inputs.
   virtual kernels::Refusal backward(int samples, const Directions& directions, InputRange inputs,
                                     const T* const* x, const T* parameters,
                                     const T* const* y_cotangent, T* parameter_gradient,
-                                    T* const* x_cotangent) const = 0;
+                                    T* const* x_cotangent, void* kept) const = 0;
+  virtual index kept_bytes() const { return 0; }
 
   // `scratch` has scratch_bytes(the greatest number of samples in a call of `values`).
   virtual index scratch_bytes(int) const { return 0; }
@@ -42,7 +45,7 @@ class TileLayer {
     return in_tiles(0, samples, [&](int first, int count) {
       const T* const from = x + first * n_in_;
       T* const to = y + first * n_out_;
-      return forward(count, {}, &from, parameters, nullptr, &to);
+      return forward(count, {}, &from, parameters, nullptr, &to, nullptr);
     });
   }
   // Parts own the parameters of some inputs, or some samples where there are no parameters.
@@ -61,7 +64,7 @@ class TileLayer {
       const T* const cotangent = y_cotangent + first * n_out_;
       T* const to = x_cotangent == nullptr ? nullptr : x_cotangent + first * n_in_;
       return backward(count, {}, inputs, &from, parameters, &cotangent, parameter_gradient,
-                      x_cotangent == nullptr ? nullptr : &to);
+                      x_cotangent == nullptr ? nullptr : &to, nullptr);
     });
   }
 
@@ -136,19 +139,26 @@ class SplineTileLayer final : public TileLayer<T> {
   }
 
   kernels::Refusal forward(int samples, const Directions& directions, const T* const* x,
-                           const T* parameters, const T* parameter_tangent,
-                           T* const* y) const override {
+                           const T* parameters, const T* parameter_tangent, T* const* y,
+                           void* kept) const override {
     const auto kernel =
         active_kernels<T>().spline_forward[table_degree()][highest_order(directions)];
-    return kernel(view_, samples, directions, x, parameters, parameter_tangent, y);
+    return kernel(view_, samples, directions, x, parameters, parameter_tangent, y, kept);
   }
   kernels::Refusal backward(int samples, const Directions& directions, InputRange inputs,
                             const T* const* x, const T* parameters, const T* const* y_cotangent,
-                            T* parameter_gradient, T* const* x_cotangent) const override {
+                            T* parameter_gradient, T* const* x_cotangent,
+                            void* kept) const override {
     const auto kernel =
         active_kernels<T>().spline_backward[table_degree()][highest_order(directions)];
     return kernel(view_, samples, directions, inputs, x, parameters, y_cotangent,
-                  parameter_gradient, x_cotangent);
+                  parameter_gradient, x_cotangent, kept);
+  }
+  // Worthwhile as long as they stay in cache.
+  index kept_bytes() const override {
+    constexpr index cached = index{128} << 10;
+    const index bytes = active_kernels<T>().kept_bytes[table_degree()](view_.n_in);
+    return bytes <= cached ? bytes : 0;
   }
   index work() const override { return (degree_ + 1) * view_.n_in * (view_.n_out + degree_); }
 
@@ -211,15 +221,15 @@ class LinearTileLayer final : public TileLayer<T> {
         view_{.n_in = layer.n_in, .n_out = layer.n_out, .bias = layer.bias} {}
 
   kernels::Refusal forward(int samples, const Directions& directions, const T* const* x,
-                           const T* parameters, const T* parameter_tangent,
-                           T* const* y) const override {
+                           const T* parameters, const T* parameter_tangent, T* const* y,
+                           void*) const override {
     active_kernels<T>().linear_forward(view_, samples, directions, x, parameters, parameter_tangent,
                                        y);
     return {};
   }
   kernels::Refusal backward(int samples, const Directions& directions, InputRange inputs,
                             const T* const* x, const T* parameters, const T* const* y_cotangent,
-                            T* parameter_gradient, T* const* x_cotangent) const override {
+                            T* parameter_gradient, T* const* x_cotangent, void*) const override {
     active_kernels<T>().linear_backward(view_, samples, directions, inputs, x, parameters,
                                         y_cotangent, parameter_gradient, x_cotangent);
     return {};
@@ -242,14 +252,14 @@ class ActivationTileLayer final : public TileLayer<T> {
         kind_(static_cast<std::size_t>(layer.kind)) {}
 
   kernels::Refusal forward(int samples, const Directions& directions, const T* const* x, const T*,
-                           const T*, T* const* y) const override {
+                           const T*, T* const* y, void*) const override {
     active_kernels<T>().activation_forward[kind_][highest_order(directions)](samples * width_,
                                                                              directions, x, y);
     return {};
   }
   kernels::Refusal backward(int samples, const Directions& directions, InputRange,
                             const T* const* x, const T*, const T* const* y_cotangent, T*,
-                            T* const* x_cotangent) const override {
+                            T* const* x_cotangent, void*) const override {
     if (x_cotangent == nullptr) return {};
     active_kernels<T>().activation_backward[kind_][highest_order(directions)](
         samples * width_, directions, x, y_cotangent, x_cotangent);
@@ -282,7 +292,7 @@ class AffineTileLayer final : public TileLayer<T> {
   }
 
   kernels::Refusal forward(int samples, const Directions& directions, const T* const* x, const T*,
-                           const T*, T* const* y) const override {
+                           const T*, T* const* y, void*) const override {
     const int entries = samples * width_;
     for (int m = 1; m < directions.n_planes; ++m) scale(entries, x[m], y[m]);
     const T* const factors = scale_.data();
@@ -294,8 +304,8 @@ class AffineTileLayer final : public TileLayer<T> {
     return {};
   }
   kernels::Refusal backward(int samples, const Directions& directions, InputRange, const T* const*,
-                            const T*, const T* const* y_cotangent, T*,
-                            T* const* x_cotangent) const override {
+                            const T*, const T* const* y_cotangent, T*, T* const* x_cotangent,
+                            void*) const override {
     for (int m = 0; m < directions.n_planes && x_cotangent != nullptr; ++m) {
       scale(samples * width_, y_cotangent[m], x_cotangent[m]);
     }
@@ -342,14 +352,14 @@ class EmbeddingTileLayer final : public TileLayer<T> {
   }
 
   kernels::Refusal forward(int samples, const Directions& directions, const T* const* x, const T*,
-                           const T*, T* const* y) const override {
+                           const T*, T* const* y, void*) const override {
     active_kernels<T>().embedding_forward[highest_order(directions)](view_, samples, directions, x,
                                                                      y);
     return {};
   }
   kernels::Refusal backward(int samples, const Directions& directions, InputRange,
                             const T* const* x, const T*, const T* const* y_cotangent, T*,
-                            T* const* x_cotangent) const override {
+                            T* const* x_cotangent, void*) const override {
     if (x_cotangent == nullptr) return {};
     active_kernels<T>().embedding_backward[highest_order(directions)](view_, samples, directions, x,
                                                                       y_cotangent, x_cotangent);

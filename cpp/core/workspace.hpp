@@ -33,6 +33,7 @@ template <class T>
 struct Workspace {
   std::vector<Planes<T>> features;    // (layers + 1)
   std::vector<Planes<T>> cotangents;  // (layers + 1), for going backwards
+  std::vector<void*> kept;            // (layers), or empty: see TileLayer
 };
 
 // Workspaces of some threads, in one piece of memory: so that a thread finds its own again, in its

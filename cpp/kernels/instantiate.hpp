@@ -53,6 +53,7 @@ constexpr Table<T> make_table(List<Degrees...>, List<Kinds...>, List<Orders...> 
   return {
       .spline_forward = {spline_forwards<T, min_degree + Degrees>(orders)...},
       .spline_backward = {spline_backwards<T, min_degree + Degrees>(orders)...},
+      .kept_bytes = {kept_bytes<T, min_degree + Degrees>...},
       .wide_scratch_bytes = {wide_scratch_bytes<T, min_degree + Degrees>...},
       .wide_forward = {wide_forward<T, min_degree + Degrees>...},
       .wide_backward = {wide_backward<T, min_degree + Degrees>...},

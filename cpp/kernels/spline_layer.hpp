@@ -266,18 +266,29 @@ void project_curves(int samples, const std::int32_t* first, const Weights<T, Deg
   run(samples, first, slopes, y_planes, coefficients, n_out, x_planes, n_in);
 }
 
-template <class T, int Degree, int Order>
-Refusal spline_forward(const SplineLayerView<T>& layer, int samples, const Directions& directions,
-                       const T* const* x, const T* parameters, const T* parameter_tangent,
-                       T* const* y) {
+// What a forward pass of values keeps of an input for the backward pass.
+template <class T, int Degree>
+using KeptBasis = LayerBasis<T, Degree, 0, 1>;
+
+template <class T, int Degree>
+index kept_bytes(index n_in) {
+  return n_in * index{sizeof(KeptBasis<T, Degree>)};
+}
+
+// The forward pass, with the basis of input p in basis_of(p).
+template <class T, int Degree, int Order, int Top, class BasisOf>
+[[gnu::always_inline]] inline Refusal forward_with(const SplineLayerView<T>& layer, int samples,
+                                                   const Directions& directions, const T* const* x,
+                                                   const T* parameters, const T* parameter_tangent,
+                                                   T* const* y, const BasisOf& basis_of) {
   for (int m = 0; m < directions.n_planes; ++m) clear(samples * layer.n_out, y[m]);
-  LayerBasis<T, Degree, Order, Order> basis;
   for (index p = 0; p < layer.n_in; ++p) {
+    LayerBasis<T, Degree, Order, Top>& basis = basis_of(p);
     const int refused =
         basis.fill(layer.spaces[p], layer.extrapolation, samples, x[0] + p, layer.n_in);
     if (refused >= 0) return {refused, p};
     const index offset = layer.rows[p] * layer.n_out;
-    for_plane_groups<T, Degree, Order, Order>(
+    for_plane_groups<T, Degree, Order, Top>(
         basis, samples, directions, x, p, layer.n_in, y,
         [&](const PlaneGroup<T, Degree>& group) {
           contract<T, Degree, highest_count<Order>>(samples, basis.first, group,
@@ -294,9 +305,28 @@ Refusal spline_forward(const SplineLayerView<T>& layer, int samples, const Direc
 }
 
 template <class T, int Degree, int Order>
+Refusal spline_forward(const SplineLayerView<T>& layer, int samples, const Directions& directions,
+                       const T* const* x, const T* parameters, const T* parameter_tangent,
+                       T* const* y, void* kept) {
+  if constexpr (Order == 0) {
+    if (kept != nullptr) {
+      auto* const bases = static_cast<KeptBasis<T, Degree>*>(kept);
+      return forward_with<T, Degree, Order, 1>(
+          layer, samples, directions, x, parameters, parameter_tangent,
+          y, [&](index p) -> auto& { return bases[p]; });
+    }
+  }
+  LayerBasis<T, Degree, Order, Order> basis;
+  return forward_with<T, Degree, Order, Order>(
+      layer, samples, directions, x, parameters, parameter_tangent,
+      y, [&](index) -> auto& { return basis; });
+}
+
+template <class T, int Degree, int Order>
 Refusal spline_backward(const SplineLayerView<T>& layer, int samples, const Directions& directions,
                         InputRange inputs, const T* const* x, const T* parameters,
-                        const T* const* y_cotangent, T* parameter_gradient, T* const* x_cotangent) {
+                        const T* const* y_cotangent, T* parameter_gradient, T* const* x_cotangent,
+                        void* kept) {
   const index count = inputs.last - inputs.first;
   for (int m = 0; m < directions.n_planes && x_cotangent != nullptr; ++m) {
     if (count == layer.n_in) {
@@ -309,11 +339,7 @@ Refusal spline_backward(const SplineLayerView<T>& layer, int samples, const Dire
   }
   // Groups hold the planes of either pass as pointers to T; scatter only reads them.
   T* const* cotangents = const_cast<T* const*>(y_cotangent);
-  LayerBasis<T, Degree, Order, Order + 1> basis;
-  for (index p = inputs.first; p < inputs.last; ++p) {
-    const int refused =
-        basis.fill(layer.spaces[p], layer.extrapolation, samples, x[0] + p, layer.n_in);
-    if (refused >= 0) return {refused, p};
+  const auto go_back = [&](index p, LayerBasis<T, Degree, Order, Order + 1>& basis) {
     const index offset = layer.rows[p] * layer.n_out;
     const T* const rows = parameters + offset;
     if (x_cotangent != nullptr && directions.count == 0) {
@@ -334,6 +360,20 @@ Refusal spline_backward(const SplineLayerView<T>& layer, int samples, const Dire
                          directions.planes[d], y_cotangent, rows, layer.n_out, x_cotangent, p,
                          layer.n_in);
         });
+  };
+  if constexpr (Order == 0) {
+    if (kept != nullptr) {
+      auto* const bases = static_cast<KeptBasis<T, Degree>*>(kept);
+      for (index p = inputs.first; p < inputs.last; ++p) go_back(p, bases[p]);
+      return {};
+    }
+  }
+  LayerBasis<T, Degree, Order, Order + 1> basis;
+  for (index p = inputs.first; p < inputs.last; ++p) {
+    const int refused =
+        basis.fill(layer.spaces[p], layer.extrapolation, samples, x[0] + p, layer.n_in);
+    if (refused >= 0) return {refused, p};
+    go_back(p, basis);
   }
   return {};
 }

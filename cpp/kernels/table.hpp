@@ -66,20 +66,25 @@ struct Refusal {
 };
 
 // parameter_tangent is null, or a direction in parameter space whose derivative joins plane 1.
+// `kept` is null, or memory of kept_bytes where a forward pass without directions leaves its bases
+// for the backward pass of the same tile.
+using KeptBytes = index (*)(index n_in);
 template <class T>
 using SplineForward = Refusal (*)(const SplineLayerView<T>& layer, int samples,
                                   const Directions& directions,
                                   const T* const* x,           // planes (samples, n_in)
                                   const T* parameters,         // (rows, n_out)
                                   const T* parameter_tangent,  // (rows, n_out) or null
-                                  T* const* y);                // planes (samples, n_out) out
+                                  T* const* y,                 // planes (samples, n_out) out
+                                  void* kept);
 template <class T>
 using SplineBackward = Refusal (*)(const SplineLayerView<T>& layer, int samples,
                                    const Directions& directions, InputRange inputs,
                                    const T* const* x, const T* parameters,
                                    const T* const* y_cotangent,  // planes (samples, n_out)
                                    T* parameter_gradient,        // (rows, n_out), added to
-                                   T* const* x_cotangent);  // planes (samples, n_in) out, or null
+                                   T* const* x_cotangent,  // planes (samples, n_in) out, or null
+                                   void* kept);
 
 // Scratch memory for a number of samples, the same for both kernels. It begins with a cache line.
 template <class T>
@@ -135,6 +140,7 @@ template <class T>
 struct Table {
   std::array<std::array<SplineForward<T>, n_orders>, n_degrees> spline_forward;
   std::array<std::array<SplineBackward<T>, n_orders>, n_degrees> spline_backward;
+  std::array<KeptBytes, n_degrees> kept_bytes;
   std::array<WideScratchBytes<T>, n_degrees> wide_scratch_bytes;
   std::array<WideForward<T>, n_degrees> wide_forward;
   std::array<WideBackward<T>, n_degrees> wide_backward;
