@@ -87,6 +87,7 @@ struct Network<T>::Program {
   std::vector<index> widths;   // (layers + 1): inputs, between the layers, outputs
   std::vector<ReluBlock> relu_blocks;
   index n_parameters = 0;
+  std::size_t first_trained = 0;  // the first layer with parameters; gradients stop there
   index work = 0;
   int max_order = max_taylor_order;  // derivatives of splines above their degree are zero
   int wide_tile = 0;                 // samples, if a layer is wide; else 0
@@ -103,6 +104,7 @@ struct Network<T>::Program {
       }
       offsets.push_back(n_parameters);
       if (const auto* splines = std::get_if<SplineLayer>(&layer)) add_relu_blocks(*splines);
+      if (n_parameters == 0 && kanml::n_parameters(layer) > 0) first_trained = layers.size();
       n_parameters += kanml::n_parameters(layer);
       widths.push_back(kanml::n_out(layer));
       layers.push_back(
@@ -235,12 +237,14 @@ struct Network<T>::Program {
   // Carries the cotangent of the outputs back through the layers; adds to the gradient.
   void backward(const Tile& tile, const kernels::Directions& directions, const T* parameters,
                 const Workspace<T>& workspace, T* gradient, bool to_inputs) const {
-    for (std::size_t l = layers.size(); l-- > 0;) {
+    const std::size_t lowest = to_inputs ? 0 : first_trained;
+    for (std::size_t l = layers.size(); l-- > lowest;) {
       const T* const* in = workspace.features[l].data();
-      const auto refusal = layers[l]->backward(
-          tile.samples, directions, {0, widths[l]}, in, parameters + offsets[l],
-          workspace.cotangents[l + 1].data(), gradient + offsets[l],
-          l > 0 || to_inputs ? workspace.cotangents[l].data() : nullptr, kept_in(workspace, l));
+      const auto refusal =
+          layers[l]->backward(tile.samples, directions, {0, widths[l]}, in, parameters + offsets[l],
+                              workspace.cotangents[l + 1].data(), gradient + offsets[l],
+                              l > lowest || to_inputs ? workspace.cotangents[l].data() : nullptr,
+                              kept_in(workspace, l));
       require_accepted(refusal, l, tile, in[0]);
     }
   }

@@ -100,9 +100,10 @@ double Network<T>::Program::wide_gradient(const Curves<T>& curves, const T* para
       std::copy_n(window.cotangents.back()[0], tile.samples * widths.back(), of_outputs);
     }
   };
+  const std::size_t lowest = input_gradient.empty() ? first_trained : 0;
   const auto back = [&](const Tile& whole, std::size_t l, index part, void* own) {
     const T* in = l == 0 ? curves.x.data() + whole.first * widths[0] : sheet.features[l][0];
-    T* to = l > 0                    ? sheet.cotangents[l][0]
+    T* to = l > lowest               ? sheet.cotangents[l][0]
             : input_gradient.empty() ? nullptr
                                      : input_gradient.data() + whole.first * widths[0];
     const auto refusal = layers[l]->backward_part(part, whole.samples, in, parameters + offsets[l],
@@ -110,10 +111,10 @@ double Network<T>::Program::wide_gradient(const Curves<T>& curves, const T* para
                                                   parameter_gradient.data() + offsets[l], to, own);
     require_accepted(refusal, l, whole, in);
   };
-  // The phases of a sheet: forwards, then the layers from the last to the first.
-  const auto phases = static_cast<index>(widths.size());
+  // The phases of a sheet: forwards, then the layers from the last to the lowest.
+  const auto phases = static_cast<index>(widths.size() - lowest);
   const auto layer_of = [&](index phase) {
-    return static_cast<std::size_t>(phases - 1 - phase % phases);
+    return lowest + static_cast<std::size_t>(phases - 1 - phase % phases);
   };
   parallel_phases(
       threads, phases * n_tiles(n, sheet_size),
