@@ -85,20 +85,18 @@ double Network<T>::Program::wide_gradient(const Curves<T>& curves, const T* para
   std::vector<double> partial_loss(static_cast<std::size_t>(n_tiles(n, size)), 0.0);
   std::fill(parameter_gradient.begin(), parameter_gradient.end(), T(0));
 
+  const T* of_outputs = nullptr;  // the cotangents of the sheet
   const auto there = [&](const Tile& whole, index t, Workspace<T>& window, void* own) {
     Tile tile = tile_at(t, whole.samples, size);
     for (std::size_t l = 0; l <= layers.size(); ++l) {
       window.features[l][0] = sheet.features[l][0] + tile.first * widths[l];
     }
-    T* const of_outputs = sheet.cotangents.back()[0] + tile.first * widths.back();
-    window.cotangents.back()[0] = of_outputs;
+    window.cotangents.back()[0] = sheet.cotangents.back()[0] + tile.first * widths.back();
     tile.first += whole.first;
     bind_inputs(tile, curves, window.features.front());
     wide_forward(tile, layers.size() - (reads_outputs ? 0 : 1), parameters, window, own);
     partial_loss[static_cast<std::size_t>(tile.first / size)] = loss(tile, window);
-    if (window.cotangents.back()[0] != of_outputs) {  // the caller's, anywhere in memory
-      std::copy_n(window.cotangents.back()[0], tile.samples * widths.back(), of_outputs);
-    }
+    if (t == 0) of_outputs = window.cotangents.back()[0];  // or where the caller has them
   };
   const std::size_t lowest = input_gradient.empty() ? first_trained : 0;
   const auto back = [&](const Tile& whole, std::size_t l, index part, void* own) {
@@ -106,9 +104,10 @@ double Network<T>::Program::wide_gradient(const Curves<T>& curves, const T* para
     T* to = l > lowest               ? sheet.cotangents[l][0]
             : input_gradient.empty() ? nullptr
                                      : input_gradient.data() + whole.first * widths[0];
-    const auto refusal = layers[l]->backward_part(part, whole.samples, in, parameters + offsets[l],
-                                                  sheet.cotangents[l + 1][0],
-                                                  parameter_gradient.data() + offsets[l], to, own);
+    const auto refusal =
+        layers[l]->backward_part(part, whole.samples, in, parameters + offsets[l],
+                                 l + 1 < layers.size() ? sheet.cotangents[l + 1][0] : of_outputs,
+                                 parameter_gradient.data() + offsets[l], to, own);
     require_accepted(refusal, l, whole, in);
   };
   // The phases of a sheet: forwards, then the layers from the last to the lowest.

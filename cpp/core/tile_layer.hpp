@@ -200,7 +200,7 @@ class SplineTileLayer final : public TileLayer<T> {
   int samples_for(index an_interval, index least, index most) const {
     return static_cast<int>(std::clamp(an_interval * view_.most_intervals, least, most));
   }
-  int samples_for_backward() const { return samples_for(8, 256, 4096); }
+  int samples_for_backward() const { return samples_for(8, 512, 4096); }
   std::size_t table_degree() const { return static_cast<std::size_t>(degree_ - min_degree); }
 
   int degree_;

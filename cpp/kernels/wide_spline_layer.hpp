@@ -143,8 +143,8 @@ void add_splines(const SortedBasis<T, Degree, false> basis, const T* coefficient
   }
 }
 
-// Both gradients from a block of outputs: gradient (dim, n_out) += what the samples contribute, and
-// with slopes sums (samples, Lanes) = the parts, one a lane, of
+// Both gradients from a block of outputs, (samples, Registers * Lanes): gradient (dim, n_out) +=
+// what the samples contribute, and with slopes sums (samples, Lanes) = the parts, one a lane, of
 // sum_q cy[q] sum_j slope(j) (c_{j+1}[q] - c_j[q]).
 template <class T, int Degree, int Registers, int Lanes, bool with_slopes>
 void add_gradients(const SortedBasis<T, Degree, with_slopes> basis, const T* coefficients,
@@ -172,7 +172,7 @@ void add_gradients(const SortedBasis<T, Degree, with_slopes> basis, const T* coe
       }
     }
     for (; sample >= 0; sample = basis.next(sample)) {
-      const T* from = y_cotangent + sample * n_out;
+      const T* from = y_cotangent + index{sample} * (Registers * Lanes);
       V cotangents[Registers];
       for (int r = 0; r < Registers; ++r) cotangents[r] = load<Lanes>(from + r * Lanes);
       for (int j = 0; j <= Degree; ++j) {
@@ -235,7 +235,7 @@ class WideScratch {
   T* const x;             // (input_group, stride)
   T* const x_cotangents;  // (input_group, stride)
   T* const sums;          // (stride, full_lanes): x_cotangent of one input, spread over lanes
-  T* const y;             // (samples, n_out), block by block
+  T* const y;             // or its cotangents, (samples, n_out), block by block
 
   // Inputs of which there is a basis at one time: as many as stay in cache.
   template <bool with_slopes>
@@ -295,39 +295,45 @@ template <class T, int Degree, bool with_slopes, class F, class Done>
   return {};
 }
 
+// Calls f(first output, its block of scratch.y, registers, lanes) for all outputs.
+template <class T, int Degree, class F>
+[[gnu::always_inline]] inline void for_output_blocks(const WideScratch<T, Degree>& scratch,
+                                                     int samples, index n_out, const F& f) {
+  for_wide_blocks<block_registers, full_lanes<T>>(
+      0, n_out, [&](index q, auto registers, auto lanes) __attribute__((always_inline)) {
+        f(q, scratch.y + q * samples, registers, lanes);
+      });
+}
+
 template <class T, int Degree>
 Refusal wide_forward(const SplineLayerView<T>& layer, int samples, const T* x, const T* parameters,
                      T* y, void* memory) {
   const WideScratch<T, Degree> scratch(layer, samples, memory);
   const index n_out = layer.n_out;
-  const auto for_blocks = [&](const auto& f) __attribute__((always_inline)) {
-    for_wide_blocks<block_registers, full_lanes<T>>(
-        0, n_out, [&](index q, auto registers, auto lanes) __attribute__((always_inline)) {
-          f(q, scratch.y + q * samples, registers, lanes);
-        });
-  };
   clear(samples * n_out, scratch.y);
   const auto refusal = for_sorted_inputs<T, Degree, false>(
       layer, {0, layer.n_in}, samples, x, scratch,
       [&](index first, index count) {
-        for_blocks([&](index q, T* block, auto registers, auto lanes) {
-          for (index i = 0; i < count; ++i) {
-            const index p = first + i;
-            add_splines<T, Degree, registers, lanes>(
-                scratch.template basis<false>(i, layer.spaces[p].intervals),
-                parameters + layer.rows[p] * n_out + q, n_out, block);
-          }
-        });
+        for_output_blocks(scratch, samples, n_out,
+                          [&](index q, T* block, auto registers, auto lanes) {
+                            for (index i = 0; i < count; ++i) {
+                              const index p = first + i;
+                              add_splines<T, Degree, registers, lanes>(
+                                  scratch.template basis<false>(i, layer.spaces[p].intervals),
+                                  parameters + layer.rows[p] * n_out + q, n_out, block);
+                            }
+                          });
       },
       [](index, index) {});
   if (refusal.sample >= 0) return refusal;
-  for_blocks([&](index q, const T* block, auto registers, auto lanes) {
-    for (int s = 0; s < samples; ++s) {
-      for (int r = 0; r < registers; ++r, block += lanes) {
-        store<lanes>(y + s * n_out + q + r * lanes, load<lanes>(block));
-      }
-    }
-  });
+  for_output_blocks(scratch, samples, n_out,
+                    [&](index q, const T* block, auto registers, auto lanes) {
+                      for (int s = 0; s < samples; ++s) {
+                        for (int r = 0; r < registers; ++r, block += lanes) {
+                          store<lanes>(y + s * n_out + q + r * lanes, load<lanes>(block));
+                        }
+                      }
+                    });
   return {};
 }
 
@@ -336,15 +342,21 @@ Refusal wide_gradients(const SplineLayerView<T>& layer, InputRange inputs, int s
                        const T* parameters, const T* y_cotangent, T* parameter_gradient,
                        T* x_cotangent, const WideScratch<T, Degree>& scratch) {
   const index n_out = layer.n_out;
+  for_output_blocks(scratch, samples, n_out, [&](index q, T* block, auto registers, auto lanes) {
+    for (int s = 0; s < samples; ++s) {
+      for (int r = 0; r < registers; ++r, block += lanes) {
+        store<lanes>(block, load<lanes>(y_cotangent + s * n_out + q + r * lanes));
+      }
+    }
+  });
   const auto one_input = [&](index p, index place) {
     const index offset = layer.rows[p] * n_out;
     const auto basis = scratch.template basis<to_inputs>(place, layer.spaces[p].intervals);
     T* const column = scratch.x_cotangents + (p - inputs.first) % input_group * scratch.stride;
     if (to_inputs) clear(samples, column);
-    for_wide_blocks<block_registers, full_lanes<T>>(
-        0, n_out, [&](index q, auto registers, auto lanes) {
-          add_gradients<T, Degree, registers, lanes>(basis, parameters + offset + q,
-                                                     y_cotangent + q, n_out,
+    for_output_blocks(
+        scratch, samples, n_out, [&](index q, const T* block, auto registers, auto lanes) {
+          add_gradients<T, Degree, registers, lanes>(basis, parameters + offset + q, block, n_out,
                                                      parameter_gradient + offset + q, scratch.sums);
           if (to_inputs) add_sums_over_lanes<T, lanes>(samples, scratch.sums, column);
         });
