@@ -128,7 +128,7 @@ class DerivativePlan:
     def add_cotangent(self, word: Word, cotangent: FloatArray, planes: FloatArray) -> None:
         """Add what a cotangent of a derivative is in the planes: the adjoint of `derivative`."""
         for plane, factor in self.terms[tuple(sorted(word))]:
-            planes[plane] += planes.dtype.type(factor) * cotangent
+            planes[plane] += cotangent if factor == 1 else planes.dtype.type(factor) * cotangent
 
 
 def _combination_of(word: Word, others: Sequence[Word]) -> list[tuple[Combination, int, float]]:

@@ -309,15 +309,17 @@ class _Traced:
         self.fields = [leaf for leaf in leaves(self.components) if leaf.kind == "derivative"]
         varying = [leaf for leaf in leaves(self.components) if leaf.kind != "coordinate"]
         slopes = [partials(component, varying) for component in self.components]
-        self.slopes = [  # component, leaf, and where its partial derivative is in the program
-            (c, leaf)
+        # Partial derivatives that do not vanish: numbers, and those that the program computes.
+        self.slopes = [
+            (c, leaf, as_number(slope))
             for c, row in enumerate(slopes)
             for leaf, slope in zip(varying, row, strict=True)
             if as_number(slope) != 0
         ]
-        nonzero = [slope for row in slopes for slope in row if as_number(slope) != 0]
+        computed = [slope for row in slopes for slope in row if as_number(slope) is None]
         self.value_program = Program(self.components)
-        self.program = Program([*self.components, *nonzero])
+        self.program = Program([*self.components, *computed])
+        self.coordinates = [leaf for leaf in self.program.leaves if leaf.kind == "coordinate"]
         d = len(problem.inputs)
         self.letters: dict[str, FloatArray] = dict(zip(problem.inputs, np.eye(d), strict=True))
         for letter, vector in self.term.directions.items():
@@ -386,8 +388,8 @@ class _Traced:
         values: dict[Leaf, FloatArray | float] = {}
         for expansion in expansions:
             values.update(expansion.fields())
-        for i, name in enumerate(self.inputs):
-            values[Leaf("coordinate", name)] = np.ascontiguousarray(x[:, i])
+        for leaf in self.coordinates:
+            values[leaf] = np.ascontiguousarray(x[:, self.inputs.index(leaf.name)])
         for name, value in zip(self.unknowns, unknowns, strict=True):
             values[Leaf("unknown", name)] = float(value)
         return values
@@ -452,19 +454,20 @@ class _Traced:
         gradient = np.zeros(net.n_parameters + len(unknowns))
         n, count = net.n_parameters, len(self.components)
         for rows in self.chunks():
-            x = self.points.all[rows].astype(net.dtype)
+            x = self.points.all[rows].astype(net.dtype, copy=False)
             expansions = self.expansions(net, x, rows, num_threads, taped=True)
             values = self.values(x, expansions, unknowns)
             results = self.program.evaluate(values, rows, net.dtype)
-            residuals, slopes = results[:count], results[count:]
+            residuals, computed = results[:count], iter(results[count:])
             self._try(residuals, expansions, x)
             if self.attention is not None:
                 found.append(np.stack(residuals, axis=1))
             weighted = self.weighted(residuals, rows)
             total += _sum_of_squares(weighted)
             cotangents = [2 * e for e in self.weighted(weighted, rows)]
-            for (c, leaf), slope in zip(self.slopes, slopes, strict=True):
-                by_leaf = cotangents[c] * slope
+            for c, leaf, slope in self.slopes:
+                factor = next(computed) if slope is None else net.dtype.type(slope)
+                by_leaf = cotangents[c] * factor
                 if leaf.kind == "unknown":
                     by_unknown = np.sum(by_leaf, dtype=np.float64)
                     gradient[n + self.unknowns.index(leaf.name)] += by_unknown
