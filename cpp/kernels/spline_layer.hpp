@@ -29,18 +29,6 @@ struct PlaneGroup {
   T* y[group_capacity];
 };
 
-// Coefficients of output q, (Degree + 1) a sample.
-template <class T, int Degree>
-void gather(int samples, const std::int32_t* first, const T* coefficients, index n_out,
-            Weights<T, Degree>& gathered) {
-  const int lanes = padded<T>(samples);
-  for (int j = 0; j <= Degree; ++j) {
-    const T* from = coefficients + j * n_out;
-#pragma omp simd
-    for (int s = 0; s < lanes; ++s) gathered[j][s] = from[first[s] * n_out];
-  }
-}
-
 template <class T, int Degree, int Planes, int Width>
 void contract_block(int samples, const std::int32_t* first, const PlaneGroup<T, Degree> group,
                     const T* coefficients, index n_out, index q) {
@@ -59,14 +47,15 @@ void contract_block(int samples, const std::int32_t* first, const PlaneGroup<T, 
 template <class T, int Degree, int Planes>
 void contract_column(int samples, const std::int32_t* first, const PlaneGroup<T, Degree>& group,
                      const T* coefficients, index n_out, index q) {
-  Weights<T, Degree> rows;
-  gather<T, Degree>(samples, first, coefficients + q, n_out, rows);
-  for (int m = 0; m < Planes; ++m) {
-    for (int s = 0; s < samples; s += full_lanes<T>) {
-      FullVector<T> sum =
-          load<full_lanes<T>>(group.weights[m][0] + s) * load<full_lanes<T>>(rows[0] + s);
+  for (int s = 0; s < samples; s += full_lanes<T>) {
+    FullVector<T> rows[Degree + 1];
+    for (int j = 0; j <= Degree; ++j) {
+      rows[j] = gather(coefficients + j * n_out + q, first + s, n_out);
+    }
+    for (int m = 0; m < Planes; ++m) {
+      FullVector<T> sum = load<full_lanes<T>>(group.weights[m][0] + s) * rows[0];
       for (int j = 1; j <= Degree; ++j) {
-        sum += load<full_lanes<T>>(group.weights[m][j] + s) * load<full_lanes<T>>(rows[j] + s);
+        sum += load<full_lanes<T>>(group.weights[m][j] + s) * rows[j];
       }
       add_to_column<T>(sum, group.y[m] + s * n_out + q, n_out, samples - s);
     }
@@ -206,16 +195,11 @@ template <class T, int Degree, int Order, bool with_value>
 void project_column(int samples, const std::int32_t* first, const Weights<T, Degree>* const* slopes,
                     const T* const* cy, const T* coefficients, index n_out, index q, T* const* cx,
                     index n_in) {
-  Weights<T, Degree> rows;
-  gather<T, Degree>(samples, first, coefficients + q, n_out, rows);
   for (int s = 0; s < samples; s += full_lanes<T>) {
-    FullVector<T> z[Order + 1];
-    for (int r = 0; r <= Order; ++r) {
-      const Weights<T, Degree>& slope = *slopes[r];
-      z[r] = load<full_lanes<T>>(slope[0] + s) * load<full_lanes<T>>(rows[0] + s);
-      for (int j = 1; j <= Degree; ++j) {
-        z[r] += load<full_lanes<T>>(slope[j] + s) * load<full_lanes<T>>(rows[j] + s);
-      }
+    FullVector<T> z[Order + 1] = {};
+    for (int j = 0; j <= Degree; ++j) {
+      const FullVector<T> row = gather(coefficients + j * n_out + q, first + s, n_out);
+      for (int r = 0; r <= Order; ++r) z[r] += load<full_lanes<T>>((*slopes[r])[j] + s) * row;
     }
     FullVector<T> sums[Order + 1] = {};
     for (int m = with_value ? 0 : 1; m <= Order; ++m) {

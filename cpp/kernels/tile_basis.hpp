@@ -33,40 +33,39 @@ inline int padded(int samples) {
   return (samples + lanes - 1) / lanes * lanes;
 }
 
-// Distances to the knots around the samples of a tile; see point/basis.hpp.
+// Distances from a vector of samples to the knots around them; see point/basis.hpp.
 template <class T, int Degree>
-struct alignas(cache_line) TileKnots {
-  T left[Degree][tile_size];
-  T right[Degree][tile_size];
-  T reciprocals[Degree][Degree][tile_size];  // [d - 1][r], r < d
+class VectorKnots {
+ public:
+  using Number = FullVector<T>;
 
-  void fill(const point::SpaceView<T>& space, int samples, const std::int32_t* first, const T* x) {
-    const auto around = [&](int s) {
-      return point::KnotsAround<T>{space, first[s] + Degree, x[s]};
-    };
+  // `first` are the samples' intervals.
+  VectorKnots(const point::SpaceView<T>& space, const std::int32_t* first, Number x) {
     for (int r = 0; r < Degree; ++r) {
-      for (int s = 0; s < samples; ++s) left[r][s] = around(s).left(r);
-      for (int s = 0; s < samples; ++s) right[r][s] = around(s).right(r);
+      const int below = Degree - r;
+      const int above = Degree + 1 + r;
+      left_[r] = x - gather(space.knots + below, first);
+      right_[r] = gather(space.knots + above, first) - x;
+      if constexpr (!std::is_same_v<T, double>) {  // knots are numbers of type double
+        left_[r] -= gather(space.remainders + below, first);
+        right_[r] += gather(space.remainders + above, first);
+      }
       for (int d = r + 1; d <= Degree; ++d) {
-        for (int s = 0; s < samples; ++s) reciprocals[d - 1][r][s] = around(s).reciprocal(d, r);
+        const T* const row = space.reciprocals + (d - 1) * space.n_knots;
+        reciprocals_[d - 1][r] = gather(row + Degree + 1 - d + r, first);
       }
     }
   }
-};
 
-// The part of it that belongs to the vector of samples from s on.
-template <class T, int Degree>
-struct VectorKnots {
-  using Number = FullVector<T>;
-  const TileKnots<T, Degree>& tile;
-  int s;
+  Number left(int r) const { return left_[r]; }
+  Number right(int r) const { return right_[r]; }
+  Number reciprocal(int d, int r) const { return reciprocals_[d - 1][r]; }
+  Number rate(int d, int r) const { return static_cast<T>(d) * reciprocals_[d - 1][r]; }
 
-  Number left(int r) const { return load<full_lanes<T>>(tile.left[r] + s); }
-  Number right(int r) const { return load<full_lanes<T>>(tile.right[r] + s); }
-  Number reciprocal(int d, int r) const {
-    return load<full_lanes<T>>(tile.reciprocals[d - 1][r] + s);
-  }
-  Number rate(int d, int r) const { return static_cast<T>(d) * reciprocal(d, r); }
+ private:
+  Number left_[Degree];
+  Number right_[Degree];
+  Number reciprocals_[Degree][Degree];  // [d - 1][r], r < d
 };
 
 // The Degree + 1 functions that are nonzero at each sample and their derivatives, the layer's rule
@@ -170,26 +169,19 @@ struct TileBasis {
   void look_up(const point::SpaceView<T>& space, int samples, const T* at, T* u, T* v) {
     const T* const knots = space.knots + Degree;
     const T last = static_cast<T>(space.intervals - 1);
-    alignas(cache_line) T cells[tile_size];
-    for (int s = 0; s < samples; s += full_lanes<T>) {
-      const Number cell = point::equal_cell(Number(load<full_lanes<T>>(at + s)), space.lower,
-                                            space.frequency, last);
-      store<full_lanes<T>>(first + s, to_integers<T>(cell));
-      store<full_lanes<T>>(cells + s, cell);
-    }
-    for (int s = 0; s < samples; ++s) {
-      u[s] = at[s] - knots[first[s]];
-      v[s] = knots[first[s] + 1] - at[s];
-    }
     const Number zero = {};
     Number beside = zero;  // where rounding may have led into a neighbour
     for (int s = 0; s < samples; s += full_lanes<T>) {
-      const Number left = load<full_lanes<T>>(u + s);
-      const Number right = load<full_lanes<T>>(v + s);
-      const Number cell = load<full_lanes<T>>(cells + s);
+      const Number x = load<full_lanes<T>>(at + s);
+      const Number cell = point::equal_cell(x, space.lower, space.frequency, last);
+      store<full_lanes<T>>(first + s, to_integers<T>(cell));
+      const Number left = x - gather(knots, first + s);
+      const Number right = gather(knots + 1, first + s) - x;
       const auto below = (left < zero) & (cell > zero);
       const auto above = (right <= zero) & (cell < zero + last);
       beside = below | above ? zero + T(1) : beside;
+      store<full_lanes<T>>(u + s, left);
+      store<full_lanes<T>>(v + s, right);
     }
     if (sum_of_lanes<T, full_lanes<T>>(beside) == T(0)) return;
     for (int s = 0; s < samples; ++s) {
@@ -200,12 +192,10 @@ struct TileBasis {
     }
   }
 
-  void evaluate_general(const point::SpaceView<T> space, int samples, const T* at) {
+  void evaluate_general(const point::SpaceView<T>& space, int samples, const T* at) {
     for (int s = 0; s < samples; ++s) first[s] = find_interval(space, Degree, at[s]);
-    TileKnots<T, Degree> knots;
-    knots.fill(space, samples, first, at);
     for (int s = 0; s < samples; s += full_lanes<T>) {
-      store_basis(s, VectorKnots<T, Degree>{knots, s});
+      store_basis(s, VectorKnots<T, Degree>(space, first + s, load<full_lanes<T>>(at + s)));
     }
   }
 

@@ -67,6 +67,18 @@ template <class T>
   return load_column(from, stride, count, rest, std::make_index_sequence<full_lanes<T>>{});
 }
 
+// A register of numbers at places of a table, `stride` apart; likewise put together.
+template <class T, std::size_t... Lanes>
+[[gnu::always_inline]] inline FullVector<T> gather(const T* table, const std::int32_t* places,
+                                                   index stride, std::index_sequence<Lanes...>) {
+  return FullVector<T>{table[places[Lanes] * stride]...};
+}
+template <class T>
+[[gnu::always_inline]] inline FullVector<T> gather(const T* table, const std::int32_t* places,
+                                                   index stride = 1) {
+  return gather(table, places, stride, std::make_index_sequence<full_lanes<T>>{});
+}
+
 // Adds to the first `count` of such numbers.
 template <class T>
 [[gnu::always_inline]] inline void add_to_column(FullVector<T> terms, T* to, index stride,
