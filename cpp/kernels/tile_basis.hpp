@@ -184,17 +184,42 @@ struct TileBasis {
       store<full_lanes<T>>(v + s, right);
     }
     if (sum_of_lanes<T, full_lanes<T>>(beside) == T(0)) return;
-    for (int s = 0; s < samples; ++s) {
-      if (!(u[s] < T(0) || v[s] <= T(0))) continue;
-      first[s] = find_interval(space, Degree, at[s]);
-      u[s] = at[s] - knots[first[s]];
-      v[s] = knots[first[s] + 1] - at[s];
+    for (int s = 0; s < samples; s += full_lanes<T>) {
+      const Number x = load<full_lanes<T>>(at + s);
+      find_intervals(space, x, first + s);
+      store<full_lanes<T>>(u + s, x - gather(knots, first + s));
+      store<full_lanes<T>>(v + s, gather(knots + 1, first + s) - x);
     }
   }
 
+  // As point::find_interval, for a vector of samples.
+  static void find_intervals(const point::SpaceView<T>& space, Number x, std::int32_t* found) {
+    constexpr int lanes = full_lanes<T>;
+    const T last_bucket = static_cast<T>(space.intervals - 1);
+    const Number bucket = point::equal_cell(x, space.lower, space.frequency, last_bucket);
+    store<lanes>(found, to_integers<T>(bucket));
+    auto low = gather_integers<T>(space.bucket_first, found);
+    auto high = gather_integers<T>(space.bucket_last, found);
+    for (std::int32_t step = 0; step < space.bisections; ++step) {
+      const Integers<T> middle = (low + high + 1) / 2;
+      store<lanes>(found, middle);
+      const Number knot = gather(space.knots + Degree, found);
+      Integers<T> right;
+      if constexpr (std::is_same_v<T, double>) {  // knots are numbers of type double
+        right = to_integers<T>(x >= knot);
+      } else {
+        right = to_integers<T>(x - knot >= gather(space.remainders + Degree, found));
+      }
+      const Integers<T> before = middle > low ? middle - 1 : low;
+      low = right ? middle : low;
+      high = right ? high : before;
+    }
+    store<lanes>(found, low);
+  }
+
   void evaluate_general(const point::SpaceView<T>& space, int samples, const T* at) {
-    for (int s = 0; s < samples; ++s) first[s] = find_interval(space, Degree, at[s]);
     for (int s = 0; s < samples; s += full_lanes<T>) {
+      find_intervals(space, load<full_lanes<T>>(at + s), first + s);
       store_basis(s, VectorKnots<T, Degree>(space, first + s, load<full_lanes<T>>(at + s)));
     }
   }

@@ -48,6 +48,16 @@ template <int Lanes, class T>
   *reinterpret_cast<Vector<T, Lanes>*>(to) = vector;
 }
 
+// As many integers as a register has numbers.
+template <class T>
+using Integers = Vector<std::int32_t, full_lanes<T>>;
+
+// Whole numbers, or the results of comparisons, as such.
+template <class T, class Numbers>
+[[gnu::always_inline]] inline Integers<T> to_integers(Numbers whole) {
+  return __builtin_convertvector(whole, Integers<T>);
+}
+
 // A register of numbers that are `stride` apart; `rest` from the place `count` on. They are put
 // together in registers: a load has to wait for stores of single numbers to the same place.
 template <class T, std::size_t... Lanes>
@@ -79,6 +89,18 @@ template <class T>
   return gather(table, places, stride, std::make_index_sequence<full_lanes<T>>{});
 }
 
+template <class T, std::size_t... Lanes>
+[[gnu::always_inline]] inline Integers<T> gather_integers(const std::int32_t* table,
+                                                          const std::int32_t* places,
+                                                          std::index_sequence<Lanes...>) {
+  return Integers<T>{table[places[Lanes]]...};
+}
+template <class T>
+[[gnu::always_inline]] inline Integers<T> gather_integers(const std::int32_t* table,
+                                                          const std::int32_t* places) {
+  return gather_integers<T>(table, places, std::make_index_sequence<full_lanes<T>>{});
+}
+
 // Adds to the first `count` of such numbers.
 template <class T>
 [[gnu::always_inline]] inline void add_to_column(FullVector<T> terms, T* to, index stride,
@@ -89,12 +111,6 @@ template <class T>
     return;
   }
   for (int i = 0; i < n && i < count; ++i) to[i * stride] += terms[i];
-}
-
-// Whole numbers, as such.
-template <class T>
-[[gnu::always_inline]] inline Vector<std::int32_t, full_lanes<T>> to_integers(FullVector<T> whole) {
-  return __builtin_convertvector(whole, Vector<std::int32_t, full_lanes<T>>);
 }
 
 // The sum of all lanes: halves are added until one lane is left.
