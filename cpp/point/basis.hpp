@@ -23,12 +23,16 @@
 
 namespace kanml::point::inline KANML_TARGET {
 
-// Rounds numbers >= 0 down.
+// Rounds numbers >= 0 that an int32 can hold down.
 template <class T, class Number>
 [[gnu::always_inline]] inline Number whole_part(Number x) {
-  const T magic = T(1) / std::numeric_limits<T>::epsilon();  // from there on numbers are whole
-  const Number nearest = (x + magic) - magic;
-  return nearest > x ? nearest - T(1) : nearest;
+  if constexpr (std::is_same_v<Number, T>) {
+    return static_cast<T>(static_cast<std::int32_t>(x));
+  } else {
+    const T magic = T(1) / std::numeric_limits<T>::epsilon();  // from there on numbers are whole
+    const Number nearest = (x + magic) - magic;
+    return nearest > x ? nearest - T(1) : nearest;
+  }
 }
 
 // The cell of a division of the domain into equal ones, 0 .. last. NaN is sent to cell 0: its
