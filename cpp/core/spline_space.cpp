@@ -40,8 +40,7 @@ template <class F>
 void with_degree(int degree, const F& f) {
   [&]<int... i>(std::integer_sequence<int, i...>) {
     ((degree == min_degree + i && (f(std::integral_constant<int, min_degree + i>{}), true)) || ...);
-  }
-  (std::make_integer_sequence<int, max_degree - min_degree + 1>{});
+  }(std::make_integer_sequence<int, max_degree - min_degree + 1>{});
 }
 
 // The row of basis functions on interval i, differentiated `derivative` times.
@@ -54,8 +53,7 @@ void basis_row(const point::SpaceView<double>& space, std::int32_t i, double x, 
     ((d < Degree - derivative ? point::raise_value(knots, d + 1, values)
                               : point::raise_derivative(knots, d + 1, values)),
      ...);
-  }
-  (std::make_integer_sequence<int, Degree>{});
+  }(std::make_integer_sequence<int, Degree>{});
   std::copy_n(values, Degree + 1, row);
 }
 

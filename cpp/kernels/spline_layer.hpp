@@ -295,15 +295,15 @@ Refusal spline_forward(const SplineLayerView<T>& layer, int samples, const Direc
   if constexpr (Order == 0) {
     if (kept != nullptr) {
       auto* const bases = static_cast<KeptBasis<T, Degree>*>(kept);
-      return forward_with<T, Degree, Order, 1>(
-          layer, samples, directions, x, parameters, parameter_tangent,
-          y, [&](index p) -> auto& { return bases[p]; });
+      return forward_with<T, Degree, Order, 1>(layer, samples, directions, x, parameters,
+                                               parameter_tangent, y,
+                                               [&](index p) -> auto& { return bases[p]; });
     }
   }
   LayerBasis<T, Degree, Order, Order> basis;
-  return forward_with<T, Degree, Order, Order>(
-      layer, samples, directions, x, parameters, parameter_tangent,
-      y, [&](index) -> auto& { return basis; });
+  return forward_with<T, Degree, Order, Order>(layer, samples, directions, x, parameters,
+                                               parameter_tangent, y,
+                                               [&](index) -> auto& { return basis; });
 }
 
 template <class T, int Degree, int Order>
