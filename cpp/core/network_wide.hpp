@@ -83,7 +83,11 @@ double Network<T>::Program::wide_gradient(const Curves<T>& curves, const T* para
   Workspaces<T> windows(threads, widths, 1, true, 0);  // on the sheet
   const ThreadBuffer scratch(threads, scratch_bytes(size));
   std::vector<double> partial_loss(static_cast<std::size_t>(n_tiles(n, size)), 0.0);
-  std::fill(parameter_gradient.begin(), parameter_gradient.end(), T(0));
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    if (layers[l]->writes_fresh()) continue;
+    const index end = l + 1 < layers.size() ? offsets[l + 1] : n_parameters;
+    std::fill(parameter_gradient.begin() + offsets[l], parameter_gradient.begin() + end, T(0));
+  }
 
   const T* of_outputs = nullptr;  // the cotangents of the sheet
   const auto there = [&](const Tile& whole, index t, Workspace<T>& window, void* own) {
@@ -100,6 +104,7 @@ double Network<T>::Program::wide_gradient(const Curves<T>& curves, const T* para
   };
   const std::size_t lowest = input_gradient.empty() ? first_trained : 0;
   const auto back = [&](const Tile& whole, std::size_t l, index part, void* own) {
+    const bool fresh = whole.first == 0;
     const T* in = l == 0 ? curves.x.data() + whole.first * widths[0] : sheet.features[l][0];
     T* to = l > lowest               ? sheet.cotangents[l][0]
             : input_gradient.empty() ? nullptr
@@ -107,7 +112,7 @@ double Network<T>::Program::wide_gradient(const Curves<T>& curves, const T* para
     const auto refusal =
         layers[l]->backward_part(part, whole.samples, in, parameters + offsets[l],
                                  l + 1 < layers.size() ? sheet.cotangents[l + 1][0] : of_outputs,
-                                 parameter_gradient.data() + offsets[l], to, own);
+                                 parameter_gradient.data() + offsets[l], fresh, to, own);
     require_accepted(refusal, l, whole, in);
   };
   // The phases of a sheet: forwards, then the layers from the last to the lowest.

@@ -53,8 +53,10 @@ class TileLayer {
     return has_parameters_ ? (n_in_ + inputs_of_part - 1) / inputs_of_part
                            : (samples + samples_of_part - 1) / samples_of_part;
   }
+  // Where the gradient is fresh, and the layer writes_fresh, the part is written, else added to.
+  virtual bool writes_fresh() const { return false; }
   virtual kernels::Refusal backward_part(index part, int samples, const T* x, const T* parameters,
-                                         const T* y_cotangent, T* parameter_gradient,
+                                         const T* y_cotangent, T* parameter_gradient, bool,
                                          T* x_cotangent, void*) const {
     const auto begin = static_cast<int>(has_parameters_ ? 0 : part * samples_of_part);
     const int end = has_parameters_ ? samples : std::min(samples, begin + samples_of_part);
@@ -177,20 +179,21 @@ class SplineTileLayer final : public TileLayer<T> {
     const auto kernel = active_kernels<T>().wide_forward[table_degree()];
     return kernel(view_, samples, x, parameters, y, scratch);
   }
+  bool writes_fresh() const override { return wide(); }
   kernels::Refusal backward_part(index part, int samples, const T* x, const T* parameters,
-                                 const T* y_cotangent, T* parameter_gradient, T* x_cotangent,
-                                 void* scratch) const override {
+                                 const T* y_cotangent, T* parameter_gradient, bool fresh,
+                                 T* x_cotangent, void* scratch) const override {
     if (!wide()) {
       return TileLayer<T>::backward_part(part, samples, x, parameters, y_cotangent,
-                                         parameter_gradient, x_cotangent, scratch);
+                                         parameter_gradient, fresh, x_cotangent, scratch);
     }
     const auto kernel = active_kernels<T>().wide_backward[table_degree()];
     const int step = samples_for_backward();
     for (int s = 0; s < samples; s += step) {
       T* const to = x_cotangent == nullptr ? nullptr : x_cotangent + s * view_.n_in;
-      const auto refusal =
-          kernel(view_, this->inputs_of(part), std::min(step, samples - s), x + s * view_.n_in,
-                 parameters, y_cotangent + s * view_.n_out, parameter_gradient, to, scratch);
+      const auto refusal = kernel(view_, this->inputs_of(part), std::min(step, samples - s),
+                                  x + s * view_.n_in, parameters, y_cotangent + s * view_.n_out,
+                                  parameter_gradient, fresh && s == 0, to, scratch);
       if (refusal.sample >= 0) return {s + refusal.sample, refusal.input};
     }
     return {};
@@ -200,7 +203,7 @@ class SplineTileLayer final : public TileLayer<T> {
   int samples_for(index an_interval, index least, index most) const {
     return static_cast<int>(std::clamp(an_interval * view_.most_intervals, least, most));
   }
-  int samples_for_backward() const { return samples_for(8, 512, 4096); }
+  int samples_for_backward() const { return samples_for(16, 512, 4096); }
   std::size_t table_degree() const { return static_cast<std::size_t>(degree_ - min_degree); }
 
   int degree_;

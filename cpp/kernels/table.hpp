@@ -99,7 +99,8 @@ template <class T>
 using WideBackward = Refusal (*)(const SplineLayerView<T>& layer, InputRange inputs, int samples,
                                  const T* x, const T* parameters,
                                  const T* y_cotangent,   // (samples, n_out)
-                                 T* parameter_gradient,  // (rows, n_out), added to
+                                 T* parameter_gradient,  // (rows, n_out)
+                                 bool fresh,             // written, not added to
                                  T* x_cotangent,         // (samples, n_in) out, or null
                                  void* scratch);
 

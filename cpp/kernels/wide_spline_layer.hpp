@@ -144,17 +144,17 @@ void add_splines(const SortedBasis<T, Degree, false> basis, const T* coefficient
 }
 
 // Both gradients from a block of outputs, (samples, Registers * Lanes): gradient (dim, n_out) +=
-// what the samples contribute, and with slopes sums (samples, Lanes) = the parts, one a lane, of
-// sum_q cy[q] sum_j slope(j) (c_{j+1}[q] - c_j[q]).
+// (or, if it is fresh, =) what the samples contribute, and with slopes sums (samples, Lanes) = the
+// parts, one a lane, of sum_q cy[q] sum_j slope(j) (c_{j+1}[q] - c_j[q]).
 template <class T, int Degree, int Registers, int Lanes, bool with_slopes>
 void add_gradients(const SortedBasis<T, Degree, with_slopes> basis, const T* coefficients,
-                   const T* y_cotangent, index n_out, T* gradient, T* sums) {
+                   const T* y_cotangent, index n_out, T* gradient, bool fresh, T* sums) {
   using V = Vector<T, Lanes>;
   V rows[Degree + 1][Registers] = {};
   const auto add_row = [&](std::int32_t i, const V(&row)[Registers]) {
     T* to = gradient + i * n_out;
     for (int r = 0; r < Registers; ++r) {
-      store<Lanes>(to + r * Lanes, load<Lanes>(to + r * Lanes) + row[r]);
+      store<Lanes>(to + r * Lanes, fresh ? row[r] : load<Lanes>(to + r * Lanes) + row[r]);
     }
   };
   const std::int32_t intervals = basis.intervals();
@@ -339,7 +339,7 @@ Refusal wide_forward(const SplineLayerView<T>& layer, int samples, const T* x, c
 
 template <class T, int Degree, bool to_inputs>
 Refusal wide_gradients(const SplineLayerView<T>& layer, InputRange inputs, int samples, const T* x,
-                       const T* parameters, const T* y_cotangent, T* parameter_gradient,
+                       const T* parameters, const T* y_cotangent, T* parameter_gradient, bool fresh,
                        T* x_cotangent, const WideScratch<T, Degree>& scratch) {
   const index n_out = layer.n_out;
   for_output_blocks(scratch, samples, n_out, [&](index q, T* block, auto registers, auto lanes) {
@@ -357,7 +357,8 @@ Refusal wide_gradients(const SplineLayerView<T>& layer, InputRange inputs, int s
     for_output_blocks(
         scratch, samples, n_out, [&](index q, const T* block, auto registers, auto lanes) {
           add_gradients<T, Degree, registers, lanes>(basis, parameters + offset + q, block, n_out,
-                                                     parameter_gradient + offset + q, scratch.sums);
+                                                     parameter_gradient + offset + q, fresh,
+                                                     scratch.sums);
           if (to_inputs) add_sums_over_lanes<T, lanes>(samples, scratch.sums, column);
         });
   };
@@ -378,12 +379,12 @@ Refusal wide_gradients(const SplineLayerView<T>& layer, InputRange inputs, int s
 
 template <class T, int Degree>
 Refusal wide_backward(const SplineLayerView<T>& layer, InputRange inputs, int samples, const T* x,
-                      const T* parameters, const T* y_cotangent, T* parameter_gradient,
+                      const T* parameters, const T* y_cotangent, T* parameter_gradient, bool fresh,
                       T* x_cotangent, void* memory) {
   const auto run =
       x_cotangent != nullptr ? wide_gradients<T, Degree, true> : wide_gradients<T, Degree, false>;
-  return run(layer, inputs, samples, x, parameters, y_cotangent, parameter_gradient, x_cotangent,
-             WideScratch<T, Degree>(layer, samples, memory));
+  return run(layer, inputs, samples, x, parameters, y_cotangent, parameter_gradient, fresh,
+             x_cotangent, WideScratch<T, Degree>(layer, samples, memory));
 }
 
 }  // namespace kanml::kernels::inline KANML_TARGET
