@@ -200,8 +200,10 @@ class SplineTileLayer final : public TileLayer<T> {
   }
 
  private:
+  // `most` is for 256 outputs; of more there are fewer samples, in the same memory.
   int samples_for(index an_interval, index least, index most) const {
-    return static_cast<int>(std::clamp(an_interval * view_.most_intervals, least, most));
+    const index affordable = std::max(least, most * 256 / std::max<index>(256, view_.n_out));
+    return static_cast<int>(std::clamp(an_interval * view_.most_intervals, least, affordable));
   }
   int samples_for_backward() const { return samples_for(16, 512, 4096); }
   std::size_t table_degree() const { return static_cast<std::size_t>(degree_ - min_degree); }

@@ -12,7 +12,8 @@
 
 namespace kanml::kernels::inline KANML_TARGET {
 
-// Registers of outputs that are taken at once: Degree + 1 rows of them must fit beside one more.
+// Registers of outputs that are taken at once: Degree + 1 rows of them should fit beside one more.
+// Backwards some of the differences of rows do not, and are operands in memory.
 inline constexpr int block_registers = register_bytes == 64 ? 4 : 2;  // of 32 or of 16 registers
 
 // Columns of so many samples, in whole tiles, are this far apart. They begin with a cache line, and
