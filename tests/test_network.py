@@ -515,3 +515,43 @@ def test_basis_functions_sum_up_to_one(degree, n):
         net = net.with_parameters(np.ones(net.n_parameters))
         x = np.random.default_rng(n).uniform(-1, 1, (5000, 1))
         assert abs(net(x) - 1).max() <= 6 * np.finfo(dtype).eps
+
+
+# What a gradient in one call leaves out or keeps
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("n_out", [3, 40])  # narrow, wide
+def test_gradients_stop_at_the_first_layer_with_parameters(n_out, dtype):
+    rng = np.random.default_rng(n_out)
+    spaces = [nonuniform(5, 3, seed) for seed in range(2)]
+    layers = [kanml.Affine([2.0, 0.5], [0.25, -0.5]), kanml.SplineLayer(2, n_out, spaces)]
+    net = with_random_parameters(kanml.Network(layers, dtype=dtype), 0)
+    plain = kanml.Network(layers[1:], dtype=dtype).with_parameters(net.parameters)
+    x = rng.integers(-16, 16, (300, 2)) / 32  # so that the affine layer does not round
+    inner = 2.0 ** np.array([1, -1]) * x + [0.25, -0.5]
+    target = rng.normal(size=(300, n_out))
+    value, gradient = net.mean_squared_error(x, target)
+    expected_value, expected = plain.mean_squared_error(inner, target)
+    assert value == expected_value
+    assert same_bits(gradient, expected)
+    by_parameters, by_x = net.vjp(x, target)
+    expected, by_inner = plain.vjp(inner, target)
+    assert same_bits(by_parameters, expected)
+    assert same_bits(by_x, by_inner * np.array([2.0, 0.5], dtype))
+
+
+@pytest.mark.parametrize("rule", ["linear", "polynomial", "clamp"])
+@pytest.mark.parametrize("n_in", [5, 40])  # few enough for their bases to be kept, and too many
+def test_loss_gradients_are_those_of_the_residual(n_in, rule):
+    """The loss is one call, which keeps the bases of the last layer; vjp of that layer does not."""
+    rng = np.random.default_rng(n_in)
+    spaces = [kanml.SplineSpace.uniform(-1, 1, 3 + p % 4, 3) for p in range(n_in)]
+    layer = kanml.SplineLayer(n_in, 2, spaces, extrapolation=rule)
+    net = with_random_parameters(kanml.Network([layer]), 1)
+    x, target = rng.uniform(-1.5, 1.5, (1000, n_in)), rng.normal(size=(1000, 2))
+    value, gradient = net.mean_squared_error(x, target)
+    residual = net(x) - target
+    assert value == pytest.approx(np.mean(residual**2), rel=1e-14)
+    expected, _ = net.vjp(x, 2 / residual.size * residual)
+    assert relative_error(gradient, expected) < 1e-14

@@ -3,7 +3,6 @@
 // are at the lower end of the domain.
 #pragma once
 
-#include <algorithm>
 #include <type_traits>
 
 #include "kernels/table.hpp"
@@ -108,8 +107,10 @@ struct TileBasis {
         TileBasis<T, Degree, 1> with_slopes;
         with_slopes.evaluate(space, lanes, at);
         with_slopes.go_on(rule, lanes, beyond);
-        std::copy_n(with_slopes.first, lanes, first);
-        for (int j = 0; j <= Degree; ++j) std::copy_n(with_slopes.values[j], lanes, values[j]);
+        for (int s = 0; s < lanes; ++s) first[s] = with_slopes.first[s];
+        for (int j = 0; j <= Degree; ++j) {
+          for (int s = 0; s < lanes; ++s) values[j][s] = with_slopes.values[j][s];
+        }
         return -1;
       }
     }
@@ -134,9 +135,10 @@ struct TileBasis {
   // Knots are numbers of type double. In double their rounding counts, and they are looked up;
   // in float they are multiples of one spacing.
   void evaluate_uniform(const point::SpaceView<T> space, int samples, const T* at) {
-    alignas(cache_line) T
-        u[tile_size];  // from the knot on the left; scaled below, since that may underflow to zero
-    alignas(cache_line) T v[tile_size];  // to the knot on the right
+    // Distances from the knot on the left and to that on the right. They are scaled below, since
+    // that may underflow to zero.
+    alignas(cache_line) T u[tile_size];
+    alignas(cache_line) T v[tile_size];
     if constexpr (std::is_same_v<T, double>) {
       look_up(space, samples, at, u, v);
     } else {
