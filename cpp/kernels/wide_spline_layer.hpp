@@ -16,6 +16,10 @@ namespace kanml::kernels::inline KANML_TARGET {
 // Backwards some of the differences of rows do not, and are operands in memory.
 inline constexpr int block_registers = register_bytes == 64 ? 4 : 2;  // of 32 or of 16 registers
 
+// Lanes of one register: a vector of two (see full_lanes) would live in memory.
+template <class T>
+inline constexpr int block_lanes = register_bytes / static_cast<int>(sizeof(T));
+
 // Columns of so many samples, in whole tiles, are this far apart. They begin with a cache line, and
 // not all of them in the same set of a cache.
 template <class T>
@@ -300,7 +304,7 @@ template <class T, int Degree, bool with_slopes, class F, class Done>
 template <class T, int Degree, class F>
 [[gnu::always_inline]] inline void for_output_blocks(const WideScratch<T, Degree>& scratch,
                                                      int samples, index n_out, const F& f) {
-  for_wide_blocks<block_registers, full_lanes<T>>(
+  for_wide_blocks<block_registers, block_lanes<T>>(
       0, n_out, [&](index q, auto registers, auto lanes) __attribute__((always_inline)) {
         f(q, scratch.y + q * samples, registers, lanes);
       });
