@@ -214,13 +214,9 @@ struct Network<T>::Program {
       const T* tangent = parameter_tangent == nullptr ? nullptr : parameter_tangent + offsets[l];
       const auto refusal =
           layers[l]->forward(tile.samples, directions, in, parameters + offsets[l], tangent,
-                             workspace.features[l + 1].data(), kept_in(workspace, l));
+                             workspace.features[l + 1].data(), workspace.kept[l]);
       require_accepted(refusal, l, tile, in[0]);
     }
-  }
-
-  static void* kept_in(const Workspace<T>& workspace, std::size_t l) {
-    return workspace.kept.empty() ? nullptr : workspace.kept[l];
   }
 
   // Throws for an input that layer l refused.
@@ -240,11 +236,10 @@ struct Network<T>::Program {
     const std::size_t lowest = to_inputs ? 0 : first_trained;
     for (std::size_t l = layers.size(); l-- > lowest;) {
       const T* const* in = workspace.features[l].data();
-      const auto refusal =
-          layers[l]->backward(tile.samples, directions, {0, widths[l]}, in, parameters + offsets[l],
-                              workspace.cotangents[l + 1].data(), gradient + offsets[l],
-                              l > lowest || to_inputs ? workspace.cotangents[l].data() : nullptr,
-                              kept_in(workspace, l));
+      const auto refusal = layers[l]->backward(
+          tile.samples, directions, {0, widths[l]}, in, parameters + offsets[l],
+          workspace.cotangents[l + 1].data(), gradient + offsets[l],
+          l > lowest || to_inputs ? workspace.cotangents[l].data() : nullptr, workspace.kept[l]);
       require_accepted(refusal, l, tile, in[0]);
     }
   }
@@ -257,7 +252,6 @@ struct Network<T>::Program {
   }
   void bind_kept(std::size_t count, void* memory, Workspace<T>& workspace) const {
     auto* next = static_cast<char*>(memory);
-    workspace.kept.assign(layers.size(), nullptr);
     for (std::size_t l = 0; l < count; ++l) {
       const index bytes = layers[l]->kept_bytes();
       if (bytes > 0) workspace.kept[l] = std::exchange(next, next + bytes);

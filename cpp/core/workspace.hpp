@@ -33,7 +33,7 @@ template <class T>
 struct Workspace {
   std::vector<Planes<T>> features;    // (layers + 1)
   std::vector<Planes<T>> cotangents;  // (layers + 1), for going backwards
-  std::vector<void*> kept;            // (layers), or empty: see TileLayer
+  std::vector<void*> kept;            // (layers): see TileLayer; null until memory is given
 };
 
 // Workspaces of some threads, in one piece of memory: so that a thread finds its own again, in its
@@ -58,6 +58,7 @@ class Workspaces {
     for (Workspace<T>& workspace : of_threads_) {
       take(workspace.features);
       if (backward) take(workspace.cotangents);
+      workspace.kept.assign(widths.size() - 1, nullptr);
     }
   }
 
