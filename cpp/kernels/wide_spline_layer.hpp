@@ -24,7 +24,7 @@ inline constexpr int block_lanes = register_bytes / static_cast<int>(sizeof(T));
 // not all of them in the same set of a cache.
 template <class T>
 index column_stride(int samples) {
-  return (index{samples} + tile_size - 1) / tile_size * tile_size + 64 / index{sizeof(T)};
+  return (index{samples} + tile_size - 1) / tile_size * tile_size + cache_line / index{sizeof(T)};
 }
 
 // The basis of one input at many samples, and the samples of each interval. Lives in memory of the
@@ -33,10 +33,9 @@ template <class T, int Degree, bool with_slopes>
 class SortedBasis {
  public:
   static index bytes(int samples, index intervals) {
-    constexpr index line = 64;
     const index size = n_rows * column_stride<T>(samples) * index{sizeof(T)} +
                        (column_stride<T>(samples) + intervals) * index{sizeof(std::int32_t)};
-    return (size + line - 1) / line * line;
+    return (size + cache_line - 1) / cache_line * cache_line;
   }
 
   // `memory` begins with a cache line.
