@@ -126,20 +126,24 @@ template <class T, int Lanes>
   }
 }
 
-// Adds the halves of blocks of 2 Step lanes: those of a end in the lower lanes of a block, those of
-// b in the upper ones.
+// Exchanges parts of blocks of 2 Step lanes: the upper half of a block of a, and the lower of b.
 template <int Step, class V, std::size_t... Lanes>
-[[gnu::always_inline]] inline V add_halves(V a, V b, std::index_sequence<Lanes...>) {
+[[gnu::always_inline]] inline void exchange_halves(V& a, V& b, std::index_sequence<Lanes...>) {
   constexpr std::size_t n = sizeof...(Lanes);
+  const V lower = a;
 #if defined(__clang__)
-  return __builtin_shufflevector(a, b, (Lanes & Step ? n + (Lanes ^ Step) : Lanes)...) +
-         __builtin_shufflevector(a, b, (Lanes & Step ? n + Lanes : Lanes ^ Step)...);
+  a = __builtin_shufflevector(lower, b, (Lanes & Step ? n + (Lanes ^ Step) : Lanes)...);
+  b = __builtin_shufflevector(lower, b, (Lanes & Step ? n + Lanes : Lanes ^ Step)...);
 #else
   using Places = decltype(a < b);
-  return __builtin_shuffle(a, b, Places{(Lanes & Step ? n + (Lanes ^ Step) : Lanes)...}) +
-         __builtin_shuffle(a, b, Places{(Lanes & Step ? n + Lanes : Lanes ^ Step)...});
+  a = __builtin_shuffle(lower, b, Places{(Lanes & Step ? n + (Lanes ^ Step) : Lanes)...});
+  b = __builtin_shuffle(lower, b, Places{(Lanes & Step ? n + Lanes : Lanes ^ Step)...});
 #endif
 }
+
+template <class V>
+inline constexpr auto lanes_of =
+    std::make_index_sequence<sizeof(V) / sizeof(std::declval<V&>()[0])>{};
 
 // The sum over the lanes of each of 2 Step vectors, which are overwritten.
 template <int Step, class V>
@@ -147,11 +151,23 @@ template <int Step, class V>
   if constexpr (Step == 0) {
     return vectors[0];
   } else {
-    constexpr auto lanes = std::make_index_sequence<sizeof(V) / sizeof(vectors[0][0])>{};
     for (int i = 0; i < Step; ++i) {
-      vectors[i] = add_halves<Step>(vectors[i], vectors[i + Step], lanes);
+      exchange_halves<Step>(vectors[i], vectors[i + Step], lanes_of<V>);
+      vectors[i] += vectors[i + Step];
     }
     return sums_over_lanes<Step / 2>(vectors);
+  }
+}
+
+// Transposes blocks of 2 Step of as many vectors as there are lanes.
+template <int Step, class V>
+[[gnu::always_inline]] inline void transpose(V* rows) {
+  if constexpr (Step > 0) {
+    constexpr int n = sizeof(V) / sizeof(rows[0][0]);
+    for (int i = 0; i < n; ++i) {
+      if ((i & Step) == 0) exchange_halves<Step>(rows[i], rows[i + Step], lanes_of<V>);
+    }
+    transpose<Step / 2>(rows);
   }
 }
 

@@ -211,6 +211,28 @@ void add_sums_over_lanes(int samples, const T* vectors, T* to) {
   }
 }
 
+// to (columns, rows) = the transpose of from (rows, columns); rows are a stride apart.
+template <class T>
+void transpose_matrix(index rows, index columns, const T* from, index from_stride, T* to,
+                      index to_stride) {
+  constexpr int lanes = block_lanes<T>;
+  const index block_rows = rows / lanes * lanes;
+  const index block_columns = columns / lanes * lanes;
+  for (index r = 0; r < block_rows; r += lanes) {
+    for (index c = 0; c < block_columns; c += lanes) {
+      Vector<T, lanes> block[lanes];
+      for (int i = 0; i < lanes; ++i) block[i] = load<lanes>(from + (r + i) * from_stride + c);
+      transpose<lanes / 2>(block);
+      for (int i = 0; i < lanes; ++i) store<lanes>(to + (c + i) * to_stride + r, block[i]);
+    }
+  }
+  for (index r = 0; r < rows; ++r) {
+    for (index c = r < block_rows ? block_columns : 0; c < columns; ++c) {
+      to[c * to_stride + r] = from[r * from_stride + c];
+    }
+  }
+}
+
 // Inputs whose columns are copied at once: what shares a cache line of x.
 inline constexpr index input_group = 16;
 
@@ -277,11 +299,7 @@ template <class T, int Degree, bool with_slopes, class F, class Done>
   const auto least = [](index a, index b) { return a < b ? a : b; };
   for (index group = inputs.first; group < inputs.last; group += input_group) {
     const index end = least(inputs.last, group + input_group);
-    for (int s = 0; s < samples; ++s) {
-      for (index p = group; p < end; ++p) {
-        scratch.x[(p - group) * scratch.stride + s] = x[s * layer.n_in + p];
-      }
-    }
+    transpose_matrix(samples, end - group, x + group, layer.n_in, scratch.x, scratch.stride);
     const index batch = scratch.template batch<with_slopes>();
     for (index first = group; first < end; first += batch) {
       const index count = least(batch, end - first);
@@ -373,11 +391,8 @@ Refusal wide_gradients(const SplineLayerView<T>& layer, InputRange inputs, int s
       },
       [&](index first, index count) {
         if (!to_inputs) return;
-        for (int s = 0; s < samples; ++s) {
-          for (index i = 0; i < count; ++i) {
-            x_cotangent[s * layer.n_in + first + i] = scratch.x_cotangents[i * scratch.stride + s];
-          }
-        }
+        transpose_matrix(count, samples, scratch.x_cotangents, scratch.stride, x_cotangent + first,
+                         layer.n_in);
       });
 }
 
