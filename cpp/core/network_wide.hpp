@@ -103,7 +103,7 @@ double Network<T>::Program::wide_gradient(const Curves<T>& curves, const T* para
     if (t == 0) of_outputs = window.cotangents.back()[0];  // or where the caller has them
   };
   const std::size_t lowest = input_gradient.empty() ? first_trained : 0;
-  const auto back = [&](const Tile& whole, std::size_t l, index part, void* own) {
+  const auto back = [&](const Tile& whole, std::size_t l, Part part, void* own) {
     const bool fresh = whole.first == 0;
     const T* in = l == 0 ? curves.x.data() + whole.first * widths[0] : sheet.features[l][0];
     T* to = l > lowest               ? sheet.cotangents[l][0]
@@ -125,7 +125,7 @@ double Network<T>::Program::wide_gradient(const Curves<T>& curves, const T* para
       [&](index phase) {
         const int samples = samples_of(phase / phases).samples;
         return phase % phases == 0 ? n_tiles(samples, size)
-                                   : layers[layer_of(phase)]->parts(samples);
+                                   : layers[layer_of(phase)]->parts(samples, threads);
       },
       [&](index phase, index task, int thread) {
         const Tile whole = samples_of(phase / phases);
@@ -133,7 +133,8 @@ double Network<T>::Program::wide_gradient(const Curves<T>& curves, const T* para
         if (phase % phases == 0) {
           there(whole, task, windows[thread], own);
         } else {
-          back(whole, layer_of(phase), task, own);
+          const std::size_t l = layer_of(phase);
+          back(whole, l, {task, layers[l]->parts(whole.samples, threads)}, own);
         }
       });
   double total = 0.0;

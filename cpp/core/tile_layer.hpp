@@ -15,6 +15,12 @@
 
 namespace kanml {
 
+// One of so many parts of a layer.
+struct Part {
+  index number;
+  index of;
+};
+
 // A layer goes over samples in one of two ways. Taylor planes of at most kernels::tile_size samples
 // (see kernels/table.hpp) go forwards, and backwards to both gradients at once. Values alone may be
 // of any number of samples, and go backwards in parts which write to different places. Parameter
@@ -48,17 +54,19 @@ class TileLayer {
       return forward(count, {}, &from, parameters, nullptr, &to, nullptr);
     });
   }
-  // Parts own the parameters of some inputs, or some samples where there are no parameters.
-  index parts(int samples) const {
-    return has_parameters_ ? (n_in_ + inputs_of_part - 1) / inputs_of_part
-                           : (samples + samples_of_part - 1) / samples_of_part;
+  // Parts own the parameters of some inputs, or some samples where there are no parameters. Each
+  // reads the cotangents of all outputs: parts are few, and as many for every thread.
+  index parts(int samples, int threads) const {
+    if (!has_parameters_) return (samples + samples_of_part - 1) / samples_of_part;
+    const index share = threads * inputs_of_part;
+    return std::min(input_groups(), threads * ((n_in_ + share - 1) / share));
   }
   // Where the gradient is fresh, and the layer writes_fresh, the part is written, else added to.
   virtual bool writes_fresh() const { return false; }
-  virtual kernels::Refusal backward_part(index part, int samples, const T* x, const T* parameters,
+  virtual kernels::Refusal backward_part(Part part, int samples, const T* x, const T* parameters,
                                          const T* y_cotangent, T* parameter_gradient, bool,
                                          T* x_cotangent, void*) const {
-    const auto begin = static_cast<int>(has_parameters_ ? 0 : part * samples_of_part);
+    const auto begin = static_cast<int>(has_parameters_ ? 0 : part.number * samples_of_part);
     const int end = has_parameters_ ? samples : std::min(samples, begin + samples_of_part);
     const InputRange inputs = has_parameters_ ? inputs_of(part) : InputRange{0, n_in_};
     return in_tiles(begin, end, [&](int first, int count) {
@@ -78,13 +86,19 @@ class TileLayer {
   TileLayer(index n_in, index n_out, bool has_parameters)
       : n_in_(n_in), n_out_(n_out), has_parameters_(has_parameters) {}
 
-  InputRange inputs_of(index part) const {
-    return {part * inputs_of_part, std::min(n_in_, (part + 1) * inputs_of_part)};
+  InputRange inputs_of(Part part) const {
+    const auto begin = [&](index number) {
+      return std::min(n_in_, number * input_groups() / part.of * input_group);
+    };
+    return {begin(part.number), begin(part.number + 1)};
   }
 
  private:
-  static constexpr index inputs_of_part = 16;  // a cache line of float
+  static constexpr index input_group = 16;     // what shares a cache line of float stays together
+  static constexpr index inputs_of_part = 64;  // or fewer
   static constexpr int samples_of_part = 4 * kernels::tile_size;
+
+  index input_groups() const { return (n_in_ + input_group - 1) / input_group; }
 
   template <class F>
   static kernels::Refusal in_tiles(int begin, int end, const F& f) {
@@ -180,7 +194,7 @@ class SplineTileLayer final : public TileLayer<T> {
     return kernel(view_, samples, x, parameters, y, scratch);
   }
   bool writes_fresh() const override { return wide(); }
-  kernels::Refusal backward_part(index part, int samples, const T* x, const T* parameters,
+  kernels::Refusal backward_part(Part part, int samples, const T* x, const T* parameters,
                                  const T* y_cotangent, T* parameter_gradient, bool fresh,
                                  T* x_cotangent, void* scratch) const override {
     if (!wide()) {
