@@ -1,4 +1,4 @@
-#include "core/buffer.hpp"
+#include "kanml/buffer.hpp"
 
 #include <mutex>
 #include <new>

@@ -76,9 +76,8 @@ void Network<T>::taylor(index n, std::span<const T> x, std::span<const T> parame
                         const Directions<T>& directions, std::span<T> coefficients, int threads,
                         Tape<T>* tape) const {
   program_->require_orders(directions.orders);
-  if (tape != nullptr) tape->features_.clear();
-  program_->evaluate(Curves<T>(n, x, n_in(), directions), parameters, coefficients, threads,
-                     tape == nullptr ? nullptr : &tape->features_);
+  if (tape != nullptr) tape->resize(0);
+  program_->evaluate(Curves<T>(n, x, n_in(), directions), parameters, coefficients, threads, tape);
 }
 
 template <class T>
@@ -123,13 +122,12 @@ void Network<T>::taylor_vjp(index n, std::span<const T> x, std::span<const T> pa
     return 0.0;
   };
   const Curves<T> curves(n, x, n_in(), directions);
-  if (tape != nullptr && !tape->features_.empty() &&
-      static_cast<index>(tape->features_.size()) !=
-          n_tiles(n) * program_->numbers_between(curves.directions.n_planes)) {
+  if (tape != nullptr && tape->size_ > 0 &&
+      tape->size_ != n_tiles(n) * program_->numbers_between(curves.directions.n_planes)) {
     throw std::invalid_argument("the tape is of other samples or directions");
   }
   program_->template gradient<false>(curves, parameters, given, parameter_gradient, input_gradient,
-                                     threads, tape == nullptr ? nullptr : &tape->features_);
+                                     threads, tape);
 }
 
 template <class T>

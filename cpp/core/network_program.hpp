@@ -277,7 +277,7 @@ struct Network<T>::Program {
 
   // The outputs, or their Taylor coefficients: (n_planes, n, n_out).
   void evaluate(const Curves<T>& curves, std::span<const T> given, std::span<T> y, int requested,
-                std::vector<T>* tape = nullptr) const {
+                Tape<T>* tape = nullptr) const {
     std::vector<T> storage;
     const T* const parameters = in_splines(given, storage);
     if (goes_wide(curves)) return wide_values(curves, parameters, y, requested);
@@ -287,12 +287,12 @@ struct Network<T>::Program {
     if (tape != nullptr) {
       constexpr index most = (index{16} << 20) / index{sizeof(T)};
       const index size = n_tiles(curves.n) * numbers_between(n_planes);
-      tape->resize(static_cast<std::size_t>(size <= most ? size : 0));
+      tape->resize(size <= most ? size : 0);
     }
     parallel_for(threads, n_tiles(curves.n), [&](index t, int thread) {
       const Tile tile = tile_at(t, curves.n);
       Workspace<T>& workspace = spaces[thread];
-      if (tape != nullptr && !tape->empty()) bind_tape(t, n_planes, tape->data(), workspace);
+      if (tape != nullptr && tape->size_ > 0) bind_tape(t, n_planes, tape->features(), workspace);
       bind_inputs(tile, curves, workspace.features.front());
       bind_outputs(tile, curves.n, y.data(), workspace.features.back());
       forward(tile, curves.directions, layers.size(), parameters, nullptr, workspace);
@@ -312,7 +312,7 @@ struct Network<T>::Program {
   template <bool reads_outputs, class Loss>
   double gradient(const Curves<T>& curves, std::span<const T> given, const Loss& loss,
                   std::span<T> parameter_gradient, std::span<T> input_gradient, int requested,
-                  const std::vector<T>* tape = nullptr) const {
+                  const Tape<T>* tape = nullptr) const {
     const kernels::Directions& directions = curves.directions;
     const index n = curves.n;
     std::vector<T> storage;
@@ -333,7 +333,7 @@ struct Network<T>::Program {
     std::vector<double> partial_loss(static_cast<std::size_t>(slots), 0.0);
     Workspaces<T> spaces(threads, widths, directions.n_planes, true);
     // The layers that run forwards here, and keep what the way back needs.
-    const bool taped = tape != nullptr && !tape->empty();
+    const bool taped = tape != nullptr && tape->size_ > 0;
     const std::size_t forwards = taped ? 0 : layers.size() - (reads_outputs ? 0 : 1);
     const std::size_t keeping = directions.count == 0 ? forwards : 0;
     const ThreadBuffer kept(threads, kept_bytes(keeping));
@@ -349,7 +349,7 @@ struct Network<T>::Program {
       for (index t = slot * tiles / slots; t < (slot + 1) * tiles / slots; ++t) {
         const Tile tile = tile_at(t, n);
         bind_inputs(tile, curves, workspace.features.front());
-        if (taped) bind_tape(t, directions.n_planes, const_cast<T*>(tape->data()), workspace);
+        if (taped) bind_tape(t, directions.n_planes, tape->features(), workspace);
         forward(tile, directions, forwards, parameters, nullptr, workspace);
         slot_loss += loss(tile, workspace);
         if (!input_gradient.empty()) {

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/buffer.hpp"
+#include "kanml/buffer.hpp"
 #include "kernels/table.hpp"
 
 namespace kanml {

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <variant>
 #include <vector>
 
+#include "kanml/buffer.hpp"
 #include "kanml/spline_space.hpp"
 
 namespace kanml {
@@ -82,7 +84,20 @@ template <class T>
 class Tape {
   template <class>
   friend class Network;
-  std::vector<T> features_;  // tile by tile
+
+  // Room for so many numbers, which are not set.
+  void resize(index size) {
+    if (size > capacity_) {
+      storage_.emplace(static_cast<std::size_t>(size) * sizeof(T));
+      capacity_ = size;
+    }
+    size_ = size;
+  }
+  T* features() const { return static_cast<T*>(storage_->data()); }  // tile by tile; size_ > 0
+
+  index size_ = 0;
+  index capacity_ = 0;
+  std::optional<Buffer> storage_;
 };
 
 // An immutable architecture; parameters are an argument of every evaluation. One object may be
