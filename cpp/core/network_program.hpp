@@ -20,15 +20,17 @@ namespace kanml {
 
 // A gradient is summed over slots of consecutive tiles, in order, whatever the number of threads.
 // Each slot has a copy of the gradient, to be cleared and added up: many slots as long as all
-// copies stay in cache, a few as long as they stay in the memory budget, else one.
+// copies stay in cache and a slot has some tiles, a few as long as they stay in the memory budget,
+// else one.
 inline index slots_for(index tiles, index gradient_bytes) {
   constexpr index cached_bytes = index{4} << 20;
   constexpr index budget_bytes = index{32} << 20;
   constexpr index many = 32;
   constexpr index few = 4;
-  const index affordable =
-      std::max(std::min(many, cached_bytes / std::max<index>(1, gradient_bytes)),
-               std::min(few, budget_bytes / std::max<index>(1, gradient_bytes)));
+  constexpr index tiles_of_slot = 4;
+  const index bytes = std::max<index>(1, gradient_bytes);
+  const index affordable = std::max(std::min({many, cached_bytes / bytes, tiles / tiles_of_slot}),
+                                    std::min(few, budget_bytes / bytes));
   return std::clamp<index>(affordable, 1, std::max<index>(1, tiles));
 }
 
