@@ -165,90 +165,176 @@ void scatter(int samples, const std::int32_t* first, const PlaneGroup<T, Degree>
   });
 }
 
-// One direction of an order: slopes[r] are V_r, and cy and cx its planes from order 0 on. Plane 0,
-// which all directions share, is left to the one that has `with_value`.
-template <class T, int Degree, int Order, bool with_value, int Width>
-void project_block(int samples, const std::int32_t* first, const Weights<T, Degree>* const* slopes,
-                   const T* const* cy, const T* coefficients, index n_out, index q, T* const* cx,
-                   index n_in) {
+// Directions whose planes are projected together, since they share rows and V_0: one, or two with
+// few planes. Plane 0 comes first, then the orders 1, 2, ... of each direction.
+template <class T, int Degree>
+struct Projection {
+  const Weights<T, Degree>* value_slopes;  // V_0
+  const Weights<T, Degree>* slopes;        // (planes - 1): V_1, V_2, ... of each direction
+  const T* cy[1 + group_capacity];
+  T* cx[1 + group_capacity];  // of one input
+};
+
+// Calls f(l, m, r) for every term cy_m z_r of cx_l, where planes count as in a Projection of two
+// directions of these orders. Plane 0, which all directions share, is left to the Projection that
+// has `with_value`.
+template <int Order1, int Order2, bool with_value, class F>
+[[gnu::always_inline]] inline void for_terms(const F& f) {
+  if (with_value) f(0, 0, 0);
+  const auto of_direction = [&](int before, int order) __attribute__((always_inline)) {
+    for (int m = 1; m <= order; ++m) {
+      f(0, before + m, before + m);
+      for (int l = 1; l <= m; ++l) f(before + l, before + m, l < m ? before + m - l : 0);
+    }
+  };
+  of_direction(0, Order1);
+  of_direction(Order1, Order2);
+}
+
+template <class T, int Degree, int Order1, int Order2, bool with_value, int Width>
+void project_block(int samples, const std::int32_t* first, const Projection<T, Degree> projection,
+                   const T* coefficients, index n_out, index q, index n_in) {
+  constexpr int planes = 1 + Order1 + Order2;
   for (int s = 0; s < samples; ++s) {
     const T* rows = coefficients + first[s] * n_out + q;
-    Vector<T, Width> z[Order + 1];
-    auto row = load<Width>(rows);
-    for (int r = 0; r <= Order; ++r) z[r] = (*slopes[r])[0][s] * row;
-    for (int j = 1; j <= Degree; ++j) {
-      row = load<Width>(rows + j * n_out);
-      for (int r = 0; r <= Order; ++r) z[r] += (*slopes[r])[j][s] * row;
+    Vector<T, Width> z[planes] = {};
+    for (int j = 0; j <= Degree; ++j) {
+      const auto row = load<Width>(rows + j * n_out);
+      z[0] += (*projection.value_slopes)[j][s] * row;
+      for (int r = 1; r < planes; ++r) z[r] += projection.slopes[r - 1][j][s] * row;
     }
-    Vector<T, Width> sums[Order + 1] = {};
-    for (int m = with_value ? 0 : 1; m <= Order; ++m) {
-      const auto cotangent = load<Width>(cy[m] + s * n_out + q);
-      for (int l = 0; l <= m; ++l) {
-        if (m > 0 || l == 0) sums[l] += cotangent * z[m - l];
-      }
-    }
-    for (int l = 0; l <= Order; ++l) cx[l][s * n_in] += sum_of_lanes<T, Width>(sums[l]);
+    Vector<T, Width> cotangents[planes];
+    for (int m = 0; m < planes; ++m) cotangents[m] = load<Width>(projection.cy[m] + s * n_out + q);
+    Vector<T, Width> sums[planes] = {};
+    for_terms<Order1, Order2, with_value>([&](int l, int m, int r) __attribute__((always_inline)) {
+      sums[l] += cotangents[m] * z[r];
+    });
+    T totals[summed_together<planes>];
+    sum_lanes<T, Width, planes>(sums, totals);
+    for (int l = 0; l < planes; ++l) projection.cx[l][s * n_in] += totals[l];
   }
 }
 
-template <class T, int Degree, int Order, bool with_value>
-void project_column(int samples, const std::int32_t* first, const Weights<T, Degree>* const* slopes,
-                    const T* const* cy, const T* coefficients, index n_out, index q, T* const* cx,
-                    index n_in) {
+template <class T, int Degree, int Order1, int Order2, bool with_value>
+void project_column(int samples, const std::int32_t* first, const Projection<T, Degree>& projection,
+                    const T* coefficients, index n_out, index q, index n_in) {
+  constexpr int planes = 1 + Order1 + Order2;
   for (int s = 0; s < samples; s += full_lanes<T>) {
-    FullVector<T> z[Order + 1] = {};
+    FullVector<T> z[planes] = {};
     for (int j = 0; j <= Degree; ++j) {
       const FullVector<T> row = gather(coefficients + j * n_out + q, first + s, n_out);
-      for (int r = 0; r <= Order; ++r) z[r] += load<full_lanes<T>>((*slopes[r])[j] + s) * row;
+      z[0] += load<full_lanes<T>>((*projection.value_slopes)[j] + s) * row;
+      for (int r = 1; r < planes; ++r) {
+        z[r] += load<full_lanes<T>>(projection.slopes[r - 1][j] + s) * row;
+      }
     }
-    FullVector<T> sums[Order + 1] = {};
-    for (int m = with_value ? 0 : 1; m <= Order; ++m) {
-      const auto cotangent = load_column(cy[m] + s * n_out + q, n_out, samples - s, T(0));
-      for (int l = 0; l <= m; ++l) sums[l] += cotangent * z[m - l];
+    FullVector<T> cotangents[planes];
+    for (int m = 0; m < planes; ++m) {
+      cotangents[m] = load_column(projection.cy[m] + s * n_out + q, n_out, samples - s, T(0));
     }
-    for (int l = 0; l <= Order; ++l) {
-      add_to_column<T>(sums[l], cx[l] + s * n_in, n_in, samples - s);
+    FullVector<T> sums[planes] = {};
+    for_terms<Order1, Order2, with_value>([&](int l, int m, int r) __attribute__((always_inline)) {
+      sums[l] += cotangents[m] * z[r];
+    });
+    for (int l = 0; l < planes; ++l) {
+      add_to_column<T>(sums[l], projection.cx[l] + s * n_in, n_in, samples - s);
     }
   }
 }
 
-template <class T, int Degree, int Order, bool with_value>
-void project_direction(int samples, const std::int32_t* first,
-                       const Weights<T, Degree>* const* slopes, const T* const* cy,
-                       const T* coefficients, index n_out, T* const* cx, index n_in) {
+template <class T, int Degree, int Order1, int Order2, bool with_value>
+void project(int samples, const std::int32_t* first, const Projection<T, Degree>& projection,
+             const T* coefficients, index n_out, index n_in) {
   for_outputs<full_lanes<T>>(
       0, n_out,
       [&](index q, auto width) {
-        project_block<T, Degree, Order, with_value, width>(samples, first, slopes, cy, coefficients,
-                                                           n_out, q, cx, n_in);
+        project_block<T, Degree, Order1, Order2, with_value, width>(samples, first, projection,
+                                                                    coefficients, n_out, q, n_in);
       },
       [&](index q) {
-        project_column<T, Degree, Order, with_value>(samples, first, slopes, cy, coefficients,
-                                                     n_out, q, cx, n_in);
+        project_column<T, Degree, Order1, Order2, with_value>(samples, first, projection,
+                                                              coefficients, n_out, q, n_in);
       });
 }
 
-// The same, from the derivatives of the basis and the curves of a direction whose planes, from
-// order 1 on, begin with `plane`.
-template <class T, int Degree, int Order>
-void project_curves(int samples, const std::int32_t* first, const Weights<T, Degree>* derivatives,
-                    const TileCurves<T, Degree, Order>& curves, bool with_value, int plane,
-                    const T* const* cy, const T* coefficients, index n_out, T* const* cx, index p,
-                    index n_in) {
-  Weights<T, Degree> weights[Order];
-  curves.taylor(derivatives + 1, weights);
-  const Weights<T, Degree>* slopes[Order + 1] = {derivatives};
-  const T* y_planes[Order + 1] = {cy[0]};
-  T* x_planes[Order + 1] = {cx[0] + p};
-  for (int m = 1; m <= Order; ++m) {
-    slopes[m] = weights + m - 1;
-    y_planes[m] = cy[plane + m - 1];
-    x_planes[m] = cx[plane + m - 1] + p;
+// Takes the directions of one input in turn, and projects them in ones or twos. All orders are at
+// most Highest.
+template <class T, int Degree, int Highest>
+class Projector {
+ public:
+  // `cx` are the planes of all inputs, of which this is input p; if null, there is nothing to do.
+  Projector(const SplineLayerView<T>& layer, int samples, const std::int32_t* first,
+            const Weights<T, Degree>* derivatives, const T* coefficients, const T* const* cy,
+            T* const* cx, index p)
+      : layer_(layer),
+        samples_(samples),
+        first_(first),
+        derivatives_(derivatives),
+        coefficients_(coefficients),
+        cy_(cy),
+        cx_(cx),
+        p_(p),
+        group_{derivatives, slopes_, {cy[0]}, {cx == nullptr ? nullptr : cx[0] + p}} {}
+
+  // The curves of the direction whose planes, from order 1 on, begin with `plane`.
+  template <int Order>
+  void add(const TileCurves<T, Degree, Order>& curves, int plane) {
+    if (cx_ == nullptr) return;
+    if (order1_ > 0 && (order2_ > 0 || order1_ + Order > most_of_two)) finish();
+    const int before = order1_;
+    curves.taylor(derivatives_ + 1, slopes_ + before);
+    for (int m = 1; m <= Order; ++m) {
+      group_.cy[before + m] = cy_[plane + m - 1];
+      group_.cx[before + m] = cx_[plane + m - 1] + p_;
+    }
+    (before == 0 ? order1_ : order2_) = Order;
   }
-  const auto run = with_value ? project_direction<T, Degree, Order, true>
-                              : project_direction<T, Degree, Order, false>;
-  run(samples, first, slopes, y_planes, coefficients, n_out, x_planes, n_in);
-}
+
+  // Where there was no direction, the value alone.
+  void finish() {
+    if (cx_ == nullptr) return;
+    if (with_value_) {
+      run<true>();
+    } else {
+      run<false>();
+    }
+    with_value_ = false;
+    order1_ = order2_ = 0;
+  }
+
+ private:
+  static constexpr int most_of_two = group_capacity - 1;
+
+  template <bool with_value>
+  void run() const {
+    if (order1_ == 0) return project_orders<0, 0, true>();
+    for_order<Highest>(order1_, [&](auto order1) {
+      if (order2_ == 0) return project_orders<order1, 0, with_value>();
+      constexpr int rest = most_of_two - order1;
+      for_order<(rest < Highest ? rest : Highest)>(
+          order2_, [&](auto order2) { project_orders<order1, order2, with_value>(); });
+    });
+  }
+  template <int Order1, int Order2, bool with_value>
+  void project_orders() const {
+    project<T, Degree, Order1, Order2, with_value>(samples_, first_, group_, coefficients_,
+                                                   layer_.n_out, layer_.n_in);
+  }
+
+  const SplineLayerView<T>& layer_;
+  int samples_;
+  const std::int32_t* first_;
+  const Weights<T, Degree>* derivatives_;
+  const T* coefficients_;
+  const T* const* cy_;
+  T* const* cx_;
+  index p_;
+  int order1_ = 0;
+  int order2_ = 0;
+  bool with_value_ = true;
+  Weights<T, Degree> slopes_[group_capacity];
+  Projection<T, Degree> group_;
+};
 
 // What a forward pass of values keeps of an input for the backward pass.
 template <class T, int Degree>
@@ -326,24 +412,16 @@ Refusal spline_backward(const SplineLayerView<T>& layer, int samples, const Dire
   const auto go_back = [&](index p, LayerBasis<T, Degree, Order, Order + 1>& basis) {
     const index offset = layer.rows[p] * layer.n_out;
     const T* const rows = parameters + offset;
-    if (x_cotangent != nullptr && directions.count == 0) {
-      const Weights<T, Degree>* const slopes[] = {basis.derivatives};
-      T* const to = x_cotangent[0] + p;
-      project_direction<T, Degree, 0, true>(samples, basis.first, slopes, y_cotangent, rows,
-                                            layer.n_out, &to, layer.n_in);
-    }
+    Projector<T, Degree, Order> projector(layer, samples, basis.first, basis.derivatives, rows,
+                                          y_cotangent, x_cotangent, p);
     for_plane_groups<T, Degree, Order, Order + 1>(
         basis, samples, directions, x, p, layer.n_in, cotangents,
         [&](const PlaneGroup<T, Degree>& group) {
           scatter<T, Degree, highest_count<Order>>(samples, basis.first, group,
                                                    parameter_gradient + offset, layer.n_out);
         },
-        [&](int d, const auto& curves) {
-          if (x_cotangent == nullptr) return;
-          project_curves(samples, basis.first, basis.derivatives, curves, d == 0,
-                         directions.planes[d], y_cotangent, rows, layer.n_out, x_cotangent, p,
-                         layer.n_in);
-        });
+        [&](int d, const auto& curves) { projector.add(curves, directions.planes[d]); });
+    projector.finish();
   };
   if constexpr (Order == 0) {
     if (kept != nullptr) {

@@ -113,17 +113,21 @@ template <class T>
   for (int i = 0; i < n && i < count; ++i) to[i * stride] += terms[i];
 }
 
-// The sum of all lanes: halves are added until one lane is left.
-template <class T, int Lanes>
-[[gnu::always_inline]] inline T sum_of_lanes(Vector<T, Lanes> vector) {
-  if constexpr (Lanes == 1) {
-    return vector[0];
+// Adds halves until so many lanes are left.
+template <class T, int Lanes, int Left>
+[[gnu::always_inline]] inline Vector<T, Left> fold(Vector<T, Lanes> vector) {
+  if constexpr (Lanes == Left) {
+    return vector;
   } else {
     Vector<T, Lanes / 2> halves[2];
     static_assert(sizeof halves == sizeof vector);
     __builtin_memcpy(halves, &vector, sizeof vector);
-    return sum_of_lanes<T, Lanes / 2>(halves[0] + halves[1]);
+    return fold<T, Lanes / 2, Left>(halves[0] + halves[1]);
   }
+}
+template <class T, int Lanes>
+[[gnu::always_inline]] inline T sum_of_lanes(Vector<T, Lanes> vector) {
+  return fold<T, Lanes, 1>(vector)[0];
 }
 
 // Exchanges parts of blocks of 2 Step lanes: the upper half of a block of a, and the lower of b.
@@ -156,6 +160,27 @@ template <int Step, class V>
       vectors[i] += vectors[i + Step];
     }
     return sums_over_lanes<Step / 2>(vectors);
+  }
+}
+
+// So many vectors are summed together, which fill up a block of lanes.
+template <int Count>
+inline constexpr int summed_together = Count <= 2   ? Count
+                                       : Count <= 4 ? 4
+                                                    : 8;
+
+// The sum over the lanes of each vector; sums behind Count mean nothing.
+template <class T, int Lanes, int Count>
+[[gnu::always_inline]] inline void sum_lanes(const Vector<T, Lanes> (&vectors)[Count],
+                                             T (&sums)[summed_together<Count>]) {
+  constexpr int together = summed_together<Count>;
+  if constexpr (together == 1 || together > Lanes) {
+    for (int i = 0; i < Count; ++i) sums[i] = sum_of_lanes<T, Lanes>(vectors[i]);
+  } else {
+    Vector<T, Lanes> all[together] = {};
+    for (int i = 0; i < Count; ++i) all[i] = vectors[i];
+    const Vector<T, Lanes> sum = sums_over_lanes<together / 2>(all);  // in each block of lanes
+    store<together>(sums, fold<T, Lanes, together>(sum));
   }
 }
 
