@@ -94,7 +94,7 @@ void Network<T>::jvp(index n, std::span<const T> x, std::span<const T> parameter
   const std::vector<T> zero(static_cast<std::size_t>(n_in()), T(0));
   const Curves<T> curves(n, x, n_in(), {{&order, 1}, zero});
   const int team = program.team(threads, n, 2, n_tiles(n));
-  Workspaces<T> spaces(team, program.widths, 2, false);
+  Workspaces<T> spaces(team, program.widths, 2, false, program.scratch_bytes(2));
   parallel_for(team, n_tiles(n), [&](index t, int thread) {
     const Tile tile = tile_at(t, n);
     Workspace<T>& workspace = spaces[thread];

@@ -214,9 +214,9 @@ struct Network<T>::Program {
     for (std::size_t l = 0; l < count; ++l) {
       const T* const* in = workspace.features[l].data();
       const T* tangent = parameter_tangent == nullptr ? nullptr : parameter_tangent + offsets[l];
-      const auto refusal =
-          layers[l]->forward(tile.samples, directions, in, parameters + offsets[l], tangent,
-                             workspace.features[l + 1].data(), workspace.kept[l]);
+      const auto refusal = layers[l]->forward(tile.samples, directions, in, parameters + offsets[l],
+                                              tangent, workspace.features[l + 1].data(),
+                                              {workspace.kept[l], workspace.scratch});
       require_accepted(refusal, l, tile, in[0]);
     }
   }
@@ -238,12 +238,22 @@ struct Network<T>::Program {
     const std::size_t lowest = to_inputs ? 0 : first_trained;
     for (std::size_t l = layers.size(); l-- > lowest;) {
       const T* const* in = workspace.features[l].data();
-      const auto refusal = layers[l]->backward(
-          tile.samples, directions, {0, widths[l]}, in, parameters + offsets[l],
-          workspace.cotangents[l + 1].data(), gradient + offsets[l],
-          l > lowest || to_inputs ? workspace.cotangents[l].data() : nullptr, workspace.kept[l]);
+      const auto refusal =
+          layers[l]->backward(tile.samples, directions, {0, widths[l]}, in, parameters + offsets[l],
+                              workspace.cotangents[l + 1].data(), gradient + offsets[l],
+                              l > lowest || to_inputs ? workspace.cotangents[l].data() : nullptr,
+                              {workspace.kept[l], workspace.scratch});
       require_accepted(refusal, l, tile, in[0]);
     }
+  }
+
+  // Of one thread, for tiles of so many samples.
+  std::size_t scratch_bytes(int n_planes, index samples = kernels::tile_size) const {
+    index bytes = 0;
+    for (const auto& layer : layers) {
+      bytes = std::max(bytes, layer->scratch_bytes(static_cast<int>(samples), n_planes));
+    }
+    return static_cast<std::size_t>(bytes);
   }
 
   // What the first `count` layers keep of one tile between the passes.
@@ -285,7 +295,7 @@ struct Network<T>::Program {
     if (goes_wide(curves)) return wide_values(curves, parameters, y, requested);
     const int n_planes = curves.directions.n_planes;
     const int threads = team(requested, curves.n, n_planes, n_tiles(curves.n));
-    Workspaces<T> spaces(threads, widths, n_planes, false);
+    Workspaces<T> spaces(threads, widths, n_planes, false, scratch_bytes(n_planes));
     if (tape != nullptr) {
       constexpr index most = (index{16} << 20) / index{sizeof(T)};
       const index size = n_tiles(curves.n) * numbers_between(n_planes);
@@ -333,7 +343,8 @@ struct Network<T>::Program {
                          sizeof(T));
     T* const gradients = slots == 1 ? parameter_gradient.data() : static_cast<T*>(partial.data());
     std::vector<double> partial_loss(static_cast<std::size_t>(slots), 0.0);
-    Workspaces<T> spaces(threads, widths, directions.n_planes, true);
+    Workspaces<T> spaces(threads, widths, directions.n_planes, true,
+                         scratch_bytes(directions.n_planes));
     // The layers that run forwards here, and keep what the way back needs.
     const bool taped = tape != nullptr && tape->size_ > 0;
     const std::size_t forwards = taped ? 0 : layers.size() - (reads_outputs ? 0 : 1);
@@ -396,14 +407,13 @@ struct Network<T>::Program {
   bool goes_wide(const Curves<T>& curves) const;
   index wide_tile_for(index n) const;
   void wide_forward(const Tile& tile, std::size_t count, const T* parameters,
-                    const Workspace<T>& planes, void* memory) const;
+                    const Workspace<T>& workspace) const;
   void wide_values(const Curves<T>& curves, const T* parameters, std::span<T> y,
                    int requested) const;
   template <bool reads_outputs, class Loss>
   double wide_gradient(const Curves<T>& curves, const T* parameters, const Loss& loss,
                        std::span<T> parameter_gradient, std::span<T> input_gradient,
                        int requested) const;
-  std::size_t scratch_bytes(index samples) const;
 };
 
 }  // namespace kanml

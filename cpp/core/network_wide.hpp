@@ -21,23 +21,13 @@ index Network<T>::Program::wide_tile_for(index n) const {
   return std::min<index>(wide_tile, std::max<index>(128, half));
 }
 
-// Of one thread.
-template <class T>
-std::size_t Network<T>::Program::scratch_bytes(index samples) const {
-  index bytes = 0;
-  for (const auto& layer : layers) {
-    bytes = std::max(bytes, layer->scratch_bytes(static_cast<int>(samples)));
-  }
-  return static_cast<std::size_t>(bytes);
-}
-
 template <class T>
 void Network<T>::Program::wide_forward(const Tile& tile, std::size_t count, const T* parameters,
-                                       const Workspace<T>& planes, void* memory) const {
+                                       const Workspace<T>& workspace) const {
   for (std::size_t l = 0; l < count; ++l) {
-    const T* in = planes.features[l][0];
+    const T* in = workspace.features[l][0];
     const auto refusal = layers[l]->values(tile.samples, in, parameters + offsets[l],
-                                           planes.features[l + 1][0], memory);
+                                           workspace.features[l + 1][0], workspace.scratch);
     require_accepted(refusal, l, tile, in);
   }
 }
@@ -48,14 +38,13 @@ void Network<T>::Program::wide_values(const Curves<T>& curves, const T* paramete
   const index size = wide_tile_for(curves.n);
   const index tiles = n_tiles(curves.n, size);
   const int threads = team(requested, curves.n, 1, tiles);
-  Workspaces<T> spaces(threads, widths, 1, false, size);
-  const ThreadBuffer scratch(threads, scratch_bytes(size));
+  Workspaces<T> spaces(threads, widths, 1, false, scratch_bytes(1, size), size);
   parallel_for(threads, tiles, [&](index t, int thread) {
     const Tile tile = tile_at(t, curves.n, size);
     Workspace<T>& workspace = spaces[thread];
     bind_inputs(tile, curves, workspace.features.front());
     bind_outputs(tile, curves.n, y.data(), workspace.features.back());
-    wide_forward(tile, layers.size(), parameters, workspace, scratch.of(thread));
+    wide_forward(tile, layers.size(), parameters, workspace);
   });
 }
 
@@ -78,10 +67,9 @@ double Network<T>::Program::wide_gradient(const Curves<T>& curves, const T* para
   const auto samples_of = [&](index sheet) { return tile_at(sheet, n, sheet_size); };
 
   const int threads = team(requested, n, 1, std::numeric_limits<index>::max());
-  Workspaces<T> sheets(1, widths, 1, true, std::min(n, sheet_size));
+  Workspaces<T> sheets(1, widths, 1, true, 0, std::min(n, sheet_size));
   const Workspace<T>& sheet = sheets[0];
-  Workspaces<T> windows(threads, widths, 1, true, 0);  // on the sheet
-  const ThreadBuffer scratch(threads, scratch_bytes(size));
+  Workspaces<T> windows(threads, widths, 1, true, scratch_bytes(1, size), 0);  // on the sheet
   std::vector<double> partial_loss(static_cast<std::size_t>(n_tiles(n, size)), 0.0);
   for (std::size_t l = 0; l < layers.size(); ++l) {
     if (layers[l]->writes_fresh()) continue;
@@ -90,7 +78,7 @@ double Network<T>::Program::wide_gradient(const Curves<T>& curves, const T* para
   }
 
   const T* of_outputs = nullptr;  // the cotangents of the sheet
-  const auto there = [&](const Tile& whole, index t, Workspace<T>& window, void* own) {
+  const auto there = [&](const Tile& whole, index t, Workspace<T>& window) {
     Tile tile = tile_at(t, whole.samples, size);
     for (std::size_t l = 0; l <= layers.size(); ++l) {
       window.features[l][0] = sheet.features[l][0] + tile.first * widths[l];
@@ -98,12 +86,12 @@ double Network<T>::Program::wide_gradient(const Curves<T>& curves, const T* para
     window.cotangents.back()[0] = sheet.cotangents.back()[0] + tile.first * widths.back();
     tile.first += whole.first;
     bind_inputs(tile, curves, window.features.front());
-    wide_forward(tile, layers.size() - (reads_outputs ? 0 : 1), parameters, window, own);
+    wide_forward(tile, layers.size() - (reads_outputs ? 0 : 1), parameters, window);
     partial_loss[static_cast<std::size_t>(tile.first / size)] = loss(tile, window);
     if (t == 0) of_outputs = window.cotangents.back()[0];  // or where the caller has them
   };
   const std::size_t lowest = input_gradient.empty() ? first_trained : 0;
-  const auto back = [&](const Tile& whole, std::size_t l, Part part, void* own) {
+  const auto back = [&](const Tile& whole, std::size_t l, Part part, void* scratch) {
     const bool fresh = whole.first == 0;
     const T* in = l == 0 ? curves.x.data() + whole.first * widths[0] : sheet.features[l][0];
     T* to = l > lowest               ? sheet.cotangents[l][0]
@@ -112,7 +100,7 @@ double Network<T>::Program::wide_gradient(const Curves<T>& curves, const T* para
     const auto refusal =
         layers[l]->backward_part(part, whole.samples, in, parameters + offsets[l],
                                  l + 1 < layers.size() ? sheet.cotangents[l + 1][0] : of_outputs,
-                                 parameter_gradient.data() + offsets[l], fresh, to, own);
+                                 parameter_gradient.data() + offsets[l], fresh, to, scratch);
     require_accepted(refusal, l, whole, in);
   };
   // The phases of a sheet: forwards, then the layers from the last to the lowest.
@@ -129,12 +117,11 @@ double Network<T>::Program::wide_gradient(const Curves<T>& curves, const T* para
       },
       [&](index phase, index task, int thread) {
         const Tile whole = samples_of(phase / phases);
-        void* const own = scratch.of(thread);
         if (phase % phases == 0) {
-          there(whole, task, windows[thread], own);
+          there(whole, task, windows[thread]);
         } else {
           const std::size_t l = layer_of(phase);
-          back(whole, l, {task, layers[l]->parts(whole.samples, threads)}, own);
+          back(whole, l, {task, layers[l]->parts(whole.samples, threads)}, windows[thread].scratch);
         }
       });
   double total = 0.0;

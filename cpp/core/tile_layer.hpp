@@ -21,6 +21,14 @@ struct Part {
   index of;
 };
 
+// Memory for the passes of a tile. `kept` is null or has kept_bytes: there a forward pass without
+// directions leaves what the backward pass of the same tile would compute again. `scratch` has
+// scratch_bytes.
+struct TileMemory {
+  void* kept = nullptr;
+  void* scratch = nullptr;
+};
+
 // A layer goes over samples in one of two ways. Taylor planes of at most kernels::tile_size samples
 // (see kernels/table.hpp) go forwards, and backwards to both gradients at once. Values alone may be
 // of any number of samples, and go backwards in parts which write to different places. Parameter
@@ -33,25 +41,24 @@ class TileLayer {
 
   virtual ~TileLayer() = default;
 
-  // `kept` is null or has kept_bytes, where a forward pass without directions leaves what the
-  // backward pass of the same tile would compute again.
   virtual kernels::Refusal forward(int samples, const Directions& directions, const T* const* x,
                                    const T* parameters, const T* parameter_tangent, T* const* y,
-                                   void* kept) const = 0;
+                                   const TileMemory& memory) const = 0;
   // Layers without parameters are given all inputs.
   virtual kernels::Refusal backward(int samples, const Directions& directions, InputRange inputs,
                                     const T* const* x, const T* parameters,
                                     const T* const* y_cotangent, T* parameter_gradient,
-                                    T* const* x_cotangent, void* kept) const = 0;
+                                    T* const* x_cotangent, const TileMemory& memory) const = 0;
   virtual index kept_bytes() const { return 0; }
+  // For tiles of at most so many samples: more than kernels::tile_size in calls of `values`.
+  virtual index scratch_bytes(int /*samples*/, int /*n_planes*/) const { return 0; }
 
-  // `scratch` has scratch_bytes(the greatest number of samples in a call of `values`).
-  virtual index scratch_bytes(int) const { return 0; }
-  virtual kernels::Refusal values(int samples, const T* x, const T* parameters, T* y, void*) const {
+  virtual kernels::Refusal values(int samples, const T* x, const T* parameters, T* y,
+                                  void* scratch) const {
     return in_tiles(0, samples, [&](int first, int count) {
       const T* const from = x + first * n_in_;
       T* const to = y + first * n_out_;
-      return forward(count, {}, &from, parameters, nullptr, &to, nullptr);
+      return forward(count, {}, &from, parameters, nullptr, &to, {.scratch = scratch});
     });
   }
   // Parts own the parameters of some inputs, or some samples where there are no parameters. Each
@@ -65,7 +72,7 @@ class TileLayer {
   virtual bool writes_fresh() const { return false; }
   virtual kernels::Refusal backward_part(Part part, int samples, const T* x, const T* parameters,
                                          const T* y_cotangent, T* parameter_gradient, bool,
-                                         T* x_cotangent, void*) const {
+                                         T* x_cotangent, void* scratch) const {
     const auto begin = static_cast<int>(has_parameters_ ? 0 : part.number * samples_of_part);
     const int end = has_parameters_ ? samples : std::min(samples, begin + samples_of_part);
     const InputRange inputs = has_parameters_ ? inputs_of(part) : InputRange{0, n_in_};
@@ -74,7 +81,7 @@ class TileLayer {
       const T* const cotangent = y_cotangent + first * n_out_;
       T* const to = x_cotangent == nullptr ? nullptr : x_cotangent + first * n_in_;
       return backward(count, {}, inputs, &from, parameters, &cotangent, parameter_gradient,
-                      x_cotangent == nullptr ? nullptr : &to, nullptr);
+                      x_cotangent == nullptr ? nullptr : &to, {.scratch = scratch});
     });
   }
 
@@ -156,19 +163,20 @@ class SplineTileLayer final : public TileLayer<T> {
 
   kernels::Refusal forward(int samples, const Directions& directions, const T* const* x,
                            const T* parameters, const T* parameter_tangent, T* const* y,
-                           void* kept) const override {
+                           const TileMemory& memory) const override {
     const auto kernel =
         active_kernels<T>().spline_forward[table_degree()][highest_order(directions)];
-    return kernel(view_, samples, directions, x, parameters, parameter_tangent, y, kept);
+    return kernel(view_, samples, directions, x, parameters, parameter_tangent, y, memory.kept,
+                  static_cast<T*>(memory.scratch));
   }
   kernels::Refusal backward(int samples, const Directions& directions, InputRange inputs,
                             const T* const* x, const T* parameters, const T* const* y_cotangent,
                             T* parameter_gradient, T* const* x_cotangent,
-                            void* kept) const override {
+                            const TileMemory& memory) const override {
     const auto kernel =
         active_kernels<T>().spline_backward[table_degree()][highest_order(directions)];
     return kernel(view_, samples, directions, inputs, x, parameters, y_cotangent,
-                  parameter_gradient, x_cotangent, kept);
+                  parameter_gradient, x_cotangent, memory.kept, static_cast<T*>(memory.scratch));
   }
   // Worthwhile as long as they stay in cache.
   index kept_bytes() const override {
@@ -182,8 +190,10 @@ class SplineTileLayer final : public TileLayer<T> {
   bool wide() const { return view_.n_out >= 32; }
   // Samples of one interval should be several, and those of a tile stay in cache.
   int wide_tile() const override { return wide() ? samples_for(8, 128, 2048) : 0; }
-  index scratch_bytes(int samples) const override {
-    if (!wide()) return 0;
+  index scratch_bytes(int samples, int n_planes) const override {
+    if (!wide() || samples <= kernels::tile_size) {
+      return n_planes * view_.n_in * kernels::tile_size * index{sizeof(T)};
+    }
     const int most = std::max(samples, samples_for_backward());
     return active_kernels<T>().wide_scratch_bytes[table_degree()](view_, most);
   }
@@ -241,14 +251,15 @@ class LinearTileLayer final : public TileLayer<T> {
 
   kernels::Refusal forward(int samples, const Directions& directions, const T* const* x,
                            const T* parameters, const T* parameter_tangent, T* const* y,
-                           void*) const override {
+                           const TileMemory&) const override {
     active_kernels<T>().linear_forward(view_, samples, directions, x, parameters, parameter_tangent,
                                        y);
     return {};
   }
   kernels::Refusal backward(int samples, const Directions& directions, InputRange inputs,
                             const T* const* x, const T* parameters, const T* const* y_cotangent,
-                            T* parameter_gradient, T* const* x_cotangent, void*) const override {
+                            T* parameter_gradient, T* const* x_cotangent,
+                            const TileMemory&) const override {
     active_kernels<T>().linear_backward(view_, samples, directions, inputs, x, parameters,
                                         y_cotangent, parameter_gradient, x_cotangent);
     return {};
@@ -271,14 +282,14 @@ class ActivationTileLayer final : public TileLayer<T> {
         kind_(static_cast<std::size_t>(layer.kind)) {}
 
   kernels::Refusal forward(int samples, const Directions& directions, const T* const* x, const T*,
-                           const T*, T* const* y, void*) const override {
+                           const T*, T* const* y, const TileMemory&) const override {
     active_kernels<T>().activation_forward[kind_][highest_order(directions)](samples * width_,
                                                                              directions, x, y);
     return {};
   }
   kernels::Refusal backward(int samples, const Directions& directions, InputRange,
                             const T* const* x, const T*, const T* const* y_cotangent, T*,
-                            T* const* x_cotangent, void*) const override {
+                            T* const* x_cotangent, const TileMemory&) const override {
     if (x_cotangent == nullptr) return {};
     active_kernels<T>().activation_backward[kind_][highest_order(directions)](
         samples * width_, directions, x, y_cotangent, x_cotangent);
@@ -311,7 +322,7 @@ class AffineTileLayer final : public TileLayer<T> {
   }
 
   kernels::Refusal forward(int samples, const Directions& directions, const T* const* x, const T*,
-                           const T*, T* const* y, void*) const override {
+                           const T*, T* const* y, const TileMemory&) const override {
     const int entries = samples * width_;
     for (int m = 1; m < directions.n_planes; ++m) scale(entries, x[m], y[m]);
     const T* const factors = scale_.data();
@@ -324,7 +335,7 @@ class AffineTileLayer final : public TileLayer<T> {
   }
   kernels::Refusal backward(int samples, const Directions& directions, InputRange, const T* const*,
                             const T*, const T* const* y_cotangent, T*, T* const* x_cotangent,
-                            void*) const override {
+                            const TileMemory&) const override {
     for (int m = 0; m < directions.n_planes && x_cotangent != nullptr; ++m) {
       scale(samples * width_, y_cotangent[m], x_cotangent[m]);
     }
@@ -371,14 +382,14 @@ class EmbeddingTileLayer final : public TileLayer<T> {
   }
 
   kernels::Refusal forward(int samples, const Directions& directions, const T* const* x, const T*,
-                           const T*, T* const* y, void*) const override {
+                           const T*, T* const* y, const TileMemory&) const override {
     active_kernels<T>().embedding_forward[highest_order(directions)](view_, samples, directions, x,
                                                                      y);
     return {};
   }
   kernels::Refusal backward(int samples, const Directions& directions, InputRange,
                             const T* const* x, const T*, const T* const* y_cotangent, T*,
-                            T* const* x_cotangent, void*) const override {
+                            T* const* x_cotangent, const TileMemory&) const override {
     if (x_cotangent == nullptr) return {};
     active_kernels<T>().embedding_backward[highest_order(directions)](view_, samples, directions, x,
                                                                       y_cotangent, x_cotangent);

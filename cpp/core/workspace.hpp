@@ -33,7 +33,8 @@ template <class T>
 struct Workspace {
   std::vector<Planes<T>> features;    // (layers + 1)
   std::vector<Planes<T>> cotangents;  // (layers + 1), for going backwards
-  std::vector<void*> kept;            // (layers): see TileLayer; null until memory is given
+  std::vector<void*> kept;            // (layers): see TileMemory; null until memory is given
+  void* scratch = nullptr;            // for one layer at a time; likewise
 };
 
 // Workspaces of some threads, in one piece of memory: so that a thread finds its own again, in its
@@ -42,9 +43,10 @@ template <class T>
 class Workspaces {
  public:
   Workspaces(int threads, const std::vector<index>& widths, int n_planes, bool backward,
-             index samples = kernels::tile_size)
-      : storage_(static_cast<std::size_t>(threads) * size(widths, n_planes, backward, samples) *
-                 sizeof(T)),
+             std::size_t scratch_bytes, index samples = kernels::tile_size)
+      : storage_(
+            static_cast<std::size_t>(threads) *
+            (size(widths, n_planes, backward, samples) * sizeof(T) + whole_lines(scratch_bytes))),
         of_threads_(static_cast<std::size_t>(threads)) {
     T* next = static_cast<T*>(storage_.data());
     const auto take = [&](std::vector<Planes<T>>& planes) {
@@ -59,12 +61,15 @@ class Workspaces {
       take(workspace.features);
       if (backward) take(workspace.cotangents);
       workspace.kept.assign(widths.size() - 1, nullptr);
+      workspace.scratch = next;
+      next += whole_lines(scratch_bytes) / sizeof(T);
     }
   }
 
   Workspace<T>& operator[](int thread) { return of_threads_[static_cast<std::size_t>(thread)]; }
 
  private:
+  static std::size_t whole_lines(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
   // Planes begin with a cache line.
   static index plane_size(index width, index samples) {
     constexpr index line = 64 / sizeof(T);

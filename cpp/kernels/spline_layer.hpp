@@ -108,13 +108,36 @@ inline constexpr int highest_count = Order == 0 ? 1 : group_capacity;
 template <class T, int Degree, int Order, int Top>
 using LayerBasis = TileBasis<T, Degree, Top, Order == 0 ? 1 : 1 + group_capacity>;
 
+// The planes of a layer's inputs, one input after the other, in memory of the caller.
+template <class T>
+class Columns {
+ public:
+  // Of some inputs. `memory` has room for all: (n_planes, n_in, tile_size).
+  Columns(int samples, int n_planes, InputRange inputs, index n_in, const T* const* x, T* memory)
+      : n_in_(n_in), memory_(memory) {
+    for (int m = 0; m < n_planes; ++m) {
+      transpose_matrix(samples, inputs.last - inputs.first, x[m] + inputs.first, n_in,
+                       memory + (m * n_in + inputs.first) * tile_size, tile_size);
+    }
+  }
+
+  const T* operator()(int plane, index input) const {
+    return memory_ + (plane * n_in_ + input) * tile_size;
+  }
+  index plane_stride() const { return n_in_ * tile_size; }
+
+ private:
+  index n_in_;
+  const T* memory_;
+};
+
 // The planes of all directions, in groups: calls f(group) with the weights W_m of each plane and
 // its values or cotangents in `y`, and before that along(direction, its curves).
 template <class T, int Degree, int Order, int Top, class F, class Along>
 [[gnu::always_inline]] inline void for_plane_groups(LayerBasis<T, Degree, Order, Top>& basis,
                                                     int samples, const Directions& directions,
-                                                    const T* const* x, index p, index n_in,
-                                                    T* const* y, const F& f, const Along& along) {
+                                                    const Columns<T>& x, index p, T* const* y,
+                                                    const F& f, const Along& along) {
   PlaneGroup<T, Degree> group{1, basis.planes, {y[0]}};
   if constexpr (Order > 0) {
     for (int d = 0; d < directions.count; ++d) {
@@ -124,7 +147,7 @@ template <class T, int Degree, int Order, int Top, class F, class Along>
         group = {0, basis.planes + 1, {}};
       }
       for_order<Order>(directions.orders[d], [&](auto order) {
-        const TileCurves<T, Degree, order> curves(samples, x + plane, p, n_in);
+        const TileCurves<T, Degree, order> curves(samples, x(plane, p), x.plane_stride());
         along(d, curves);
         const auto first = group.weights - basis.planes + group.count;
         curves.taylor(basis.derivatives, basis.planes + first);
@@ -350,16 +373,17 @@ template <class T, int Degree, int Order, int Top, class BasisOf>
 [[gnu::always_inline]] inline Refusal forward_with(const SplineLayerView<T>& layer, int samples,
                                                    const Directions& directions, const T* const* x,
                                                    const T* parameters, const T* parameter_tangent,
-                                                   T* const* y, const BasisOf& basis_of) {
+                                                   T* const* y, T* scratch,
+                                                   const BasisOf& basis_of) {
+  const Columns<T> columns(samples, directions.n_planes, {0, layer.n_in}, layer.n_in, x, scratch);
   for (int m = 0; m < directions.n_planes; ++m) clear(samples * layer.n_out, y[m]);
   for (index p = 0; p < layer.n_in; ++p) {
     LayerBasis<T, Degree, Order, Top>& basis = basis_of(p);
-    const int refused =
-        basis.fill(layer.spaces[p], layer.extrapolation, samples, x[0] + p, layer.n_in);
+    const int refused = basis.fill(layer.spaces[p], layer.extrapolation, samples, columns(0, p));
     if (refused >= 0) return {refused, p};
     const index offset = layer.rows[p] * layer.n_out;
     for_plane_groups<T, Degree, Order, Top>(
-        basis, samples, directions, x, p, layer.n_in, y,
+        basis, samples, directions, columns, p, y,
         [&](const PlaneGroup<T, Degree>& group) {
           contract<T, Degree, highest_count<Order>>(samples, basis.first, group,
                                                     parameters + offset, layer.n_out);
@@ -377,18 +401,18 @@ template <class T, int Degree, int Order, int Top, class BasisOf>
 template <class T, int Degree, int Order>
 Refusal spline_forward(const SplineLayerView<T>& layer, int samples, const Directions& directions,
                        const T* const* x, const T* parameters, const T* parameter_tangent,
-                       T* const* y, void* kept) {
+                       T* const* y, void* kept, T* scratch) {
   if constexpr (Order == 0) {
     if (kept != nullptr) {
       auto* const bases = static_cast<KeptBasis<T, Degree>*>(kept);
       return forward_with<T, Degree, Order, 1>(layer, samples, directions, x, parameters,
-                                               parameter_tangent, y,
+                                               parameter_tangent, y, scratch,
                                                [&](index p) -> auto& { return bases[p]; });
     }
   }
   LayerBasis<T, Degree, Order, Order> basis;
   return forward_with<T, Degree, Order, Order>(layer, samples, directions, x, parameters,
-                                               parameter_tangent, y,
+                                               parameter_tangent, y, scratch,
                                                [&](index) -> auto& { return basis; });
 }
 
@@ -396,7 +420,7 @@ template <class T, int Degree, int Order>
 Refusal spline_backward(const SplineLayerView<T>& layer, int samples, const Directions& directions,
                         InputRange inputs, const T* const* x, const T* parameters,
                         const T* const* y_cotangent, T* parameter_gradient, T* const* x_cotangent,
-                        void* kept) {
+                        void* kept, T* scratch) {
   const index count = inputs.last - inputs.first;
   for (int m = 0; m < directions.n_planes && x_cotangent != nullptr; ++m) {
     if (count == layer.n_in) {
@@ -407,6 +431,8 @@ Refusal spline_backward(const SplineLayerView<T>& layer, int samples, const Dire
       }
     }
   }
+  const Columns<T> columns(samples, directions.n_planes, kept != nullptr ? InputRange{} : inputs,
+                           layer.n_in, x, scratch);
   // Groups hold the planes of either pass as pointers to T; scatter only reads them.
   T* const* cotangents = const_cast<T* const*>(y_cotangent);
   const auto go_back = [&](index p, LayerBasis<T, Degree, Order, Order + 1>& basis) {
@@ -415,7 +441,7 @@ Refusal spline_backward(const SplineLayerView<T>& layer, int samples, const Dire
     Projector<T, Degree, Order> projector(layer, samples, basis.first, basis.derivatives, rows,
                                           y_cotangent, x_cotangent, p);
     for_plane_groups<T, Degree, Order, Order + 1>(
-        basis, samples, directions, x, p, layer.n_in, cotangents,
+        basis, samples, directions, columns, p, cotangents,
         [&](const PlaneGroup<T, Degree>& group) {
           scatter<T, Degree, highest_count<Order>>(samples, basis.first, group,
                                                    parameter_gradient + offset, layer.n_out);
@@ -432,8 +458,7 @@ Refusal spline_backward(const SplineLayerView<T>& layer, int samples, const Dire
   }
   LayerBasis<T, Degree, Order, Order + 1> basis;
   for (index p = inputs.first; p < inputs.last; ++p) {
-    const int refused =
-        basis.fill(layer.spaces[p], layer.extrapolation, samples, x[0] + p, layer.n_in);
+    const int refused = basis.fill(layer.spaces[p], layer.extrapolation, samples, columns(0, p));
     if (refused >= 0) return {refused, p};
     go_back(p, basis);
   }

@@ -67,7 +67,8 @@ struct Refusal {
 
 // parameter_tangent is null, or a direction in parameter space whose derivative joins plane 1.
 // `kept` is null, or memory of kept_bytes where a forward pass without directions leaves its bases
-// for the backward pass of the same tile.
+// for the backward pass of the same tile. `scratch` has room for (n_planes, n_in, tile_size) and
+// begins with a cache line.
 using KeptBytes = index (*)(index n_in);
 template <class T>
 using SplineForward = Refusal (*)(const SplineLayerView<T>& layer, int samples,
@@ -76,7 +77,7 @@ using SplineForward = Refusal (*)(const SplineLayerView<T>& layer, int samples,
                                   const T* parameters,         // (rows, n_out)
                                   const T* parameter_tangent,  // (rows, n_out) or null
                                   T* const* y,                 // planes (samples, n_out) out
-                                  void* kept);
+                                  void* kept, T* scratch);
 template <class T>
 using SplineBackward = Refusal (*)(const SplineLayerView<T>& layer, int samples,
                                    const Directions& directions, InputRange inputs,
@@ -84,7 +85,7 @@ using SplineBackward = Refusal (*)(const SplineLayerView<T>& layer, int samples,
                                    const T* const* y_cotangent,  // planes (samples, n_out)
                                    T* parameter_gradient,        // (rows, n_out), added to
                                    T* const* x_cotangent,  // planes (samples, n_in) out, or null
-                                   void* kept);
+                                   void* kept, T* scratch);
 
 // Scratch memory for a number of samples, the same for both kernels. It begins with a cache line.
 template <class T>

@@ -79,9 +79,9 @@ struct TileBasis {
   };
   Weights<T, Degree> derivatives[Top == 0 ? 1 : Top];  // 1..Top
 
-  // x is one column of a plane. Returns the first refused sample, or -1.
-  int fill(const point::SpaceView<T>& space, Extrapolation rule, int samples, const T* x,
-           index stride) {
+  // Returns the first refused sample, or -1. Inlined: what it finds need not go through memory.
+  [[gnu::always_inline]] int fill(const point::SpaceView<T>& space, Extrapolation rule, int samples,
+                                  const T* x) {
     alignas(cache_line) T at[tile_size];      // where the basis is evaluated
     alignas(cache_line) T beyond[tile_size];  // how far the sample lies from there
     const Number zero = {};
@@ -90,7 +90,7 @@ struct TileBasis {
     const int lanes = padded<T>(samples);
     Number outside = zero;  // 1 in lanes that have a sample outside
     for (int s = 0; s < lanes; s += full_lanes<T>) {
-      const Number xs = load_column(x + s * stride, stride, samples - s, space.lower);
+      const Number xs = load_column(x + s, 1, samples - s, space.lower);
       // Comparisons are false for NaN.
       const Number end = xs < lower ? lower : xs > upper ? upper : xs;
       outside = (xs < lower) | (xs > upper) ? zero + T(1) : outside;
@@ -99,7 +99,7 @@ struct TileBasis {
     }
     const bool any_outside = sum_of_lanes<T, full_lanes<T>>(outside) > T(0);
     if (any_outside && rule == Extrapolation::error) {
-      return first_outside(space, samples, x, stride);
+      return first_outside(space, samples, x);
     }
     const bool goes_on = any_outside && rule != Extrapolation::polynomial;
     if constexpr (Top == 0) {
@@ -236,10 +236,9 @@ struct TileBasis {
     }
   }
 
-  static int first_outside(const point::SpaceView<T>& space, int samples, const T* x,
-                           index stride) {
+  static int first_outside(const point::SpaceView<T>& space, int samples, const T* x) {
     for (int s = 0; s < samples; ++s) {
-      if (x[s * stride] < space.lower || x[s * stride] > space.upper) return s;
+      if (x[s] < space.lower || x[s] > space.upper) return s;
     }
     return -1;
   }
@@ -278,13 +277,12 @@ struct TileBasis {
 template <class T, int Degree, int Order>
 class TileCurves {
  public:
-  // `x` are the direction's planes, from order 1 on; `column` an input of n_in.
-  TileCurves(int samples, const T* const* x, index column, index n_in)
-      : samples_(padded<T>(samples)) {
+  // x is an input's column in plane 1 of the direction; planes are that far apart.
+  TileCurves(int samples, const T* x, index plane_stride) : samples_(padded<T>(samples)) {
     for (int s = 0; s < samples_; s += full_lanes<T>) {
       Number curve[Order + 1];
       for (int m = 1; m <= Order; ++m) {
-        curve[m] = load_column(x[m - 1] + s * n_in + column, n_in, samples - s, T(0));
+        curve[m] = load_column(x + (m - 1) * plane_stride + s, 1, samples - s, T(0));
       }
       Number composition[Order + 1][Order + 1];
       point::composition_weights<T, Order>(curve, composition);

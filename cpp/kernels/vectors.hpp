@@ -48,6 +48,10 @@ template <int Lanes, class T>
   *reinterpret_cast<Vector<T, Lanes>*>(to) = vector;
 }
 
+// Lanes of one register: where vectors are many, one of two registers would live in memory.
+template <class T>
+inline constexpr int register_lanes = register_bytes / static_cast<int>(sizeof(T));
+
 // As many integers as a register has numbers.
 template <class T>
 using Integers = Vector<std::int32_t, full_lanes<T>>;
@@ -193,6 +197,31 @@ template <int Step, class V>
       if ((i & Step) == 0) exchange_halves<Step>(rows[i], rows[i + Step], lanes_of<V>);
     }
     transpose<Step / 2>(rows);
+  }
+}
+
+// to (columns, rows) = the transpose of from (rows, columns); rows are a stride apart. Blocks of
+// Lanes go through registers, what is left in smaller ones.
+template <class T, int Lanes = register_lanes<T>>
+void transpose_matrix(index rows, index columns, const T* from, index from_stride, T* to,
+                      index to_stride) {
+  index c = 0;
+  for (; c + Lanes <= columns; c += Lanes) {
+    index r = 0;
+    for (; r + Lanes <= rows; r += Lanes) {
+      Vector<T, Lanes> block[Lanes];
+      for (int i = 0; i < Lanes; ++i) block[i] = load<Lanes>(from + (r + i) * from_stride + c);
+      transpose<Lanes / 2>(block);
+      for (int i = 0; i < Lanes; ++i) store<Lanes>(to + (c + i) * to_stride + r, block[i]);
+    }
+    if constexpr (Lanes > 1) {
+      transpose_matrix<T, Lanes / 2>(rows - r, Lanes, from + r * from_stride + c, from_stride,
+                                     to + c * to_stride + r, to_stride);
+    }
+  }
+  if constexpr (Lanes > 1) {
+    transpose_matrix<T, Lanes / 2>(rows, columns - c, from + c, from_stride, to + c * to_stride,
+                                   to_stride);
   }
 }
 

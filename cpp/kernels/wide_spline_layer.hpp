@@ -16,10 +16,6 @@ namespace kanml::kernels::inline KANML_TARGET {
 // Backwards some of the differences of rows do not, and are operands in memory.
 inline constexpr int block_registers = register_bytes == 64 ? 4 : 2;  // of 32 or of 16 registers
 
-// Lanes of one register: a vector of two (see full_lanes) would live in memory.
-template <class T>
-inline constexpr int block_lanes = register_bytes / static_cast<int>(sizeof(T));
-
 // Columns of so many samples, in whole tiles, are this far apart. They begin with a cache line, and
 // not all of them in the same set of a cache.
 template <class T>
@@ -52,7 +48,7 @@ class SortedBasis {
     for (int s = 0; s < samples_; s += tile_size) {
       const int count = samples_ - s < tile_size ? samples_ - s : tile_size;
       TileBasis<T, Degree, with_slopes ? 1 : 0> tile;
-      const int refused = tile.fill(space, rule, count, x + s, 1);
+      const int refused = tile.fill(space, rule, count, x + s);
       if (refused >= 0) return s + refused;
       keep(tile, padded<T>(count), s);
     }
@@ -211,28 +207,6 @@ void add_sums_over_lanes(int samples, const T* vectors, T* to) {
   }
 }
 
-// to (columns, rows) = the transpose of from (rows, columns); rows are a stride apart.
-template <class T>
-void transpose_matrix(index rows, index columns, const T* from, index from_stride, T* to,
-                      index to_stride) {
-  constexpr int lanes = block_lanes<T>;
-  const index block_rows = rows / lanes * lanes;
-  const index block_columns = columns / lanes * lanes;
-  for (index r = 0; r < block_rows; r += lanes) {
-    for (index c = 0; c < block_columns; c += lanes) {
-      Vector<T, lanes> block[lanes];
-      for (int i = 0; i < lanes; ++i) block[i] = load<lanes>(from + (r + i) * from_stride + c);
-      transpose<lanes / 2>(block);
-      for (int i = 0; i < lanes; ++i) store<lanes>(to + (c + i) * to_stride + r, block[i]);
-    }
-  }
-  for (index r = 0; r < rows; ++r) {
-    for (index c = r < block_rows ? block_columns : 0; c < columns; ++c) {
-      to[c * to_stride + r] = from[r * from_stride + c];
-    }
-  }
-}
-
 // Inputs whose columns are copied at once: what shares a cache line of x.
 inline constexpr index input_group = 16;
 
@@ -321,7 +295,7 @@ template <class T, int Degree, bool with_slopes, class F, class Done>
 template <class T, int Degree, class F>
 [[gnu::always_inline]] inline void for_output_blocks(const WideScratch<T, Degree>& scratch,
                                                      int samples, index n_out, const F& f) {
-  for_wide_blocks<block_registers, block_lanes<T>>(
+  for_wide_blocks<block_registers, register_lanes<T>>(
       0, n_out, [&](index q, auto registers, auto lanes) __attribute__((always_inline)) {
         f(q, scratch.y + q * samples, registers, lanes);
       });
