@@ -206,22 +206,24 @@ template <class T, int Lanes = register_lanes<T>>
 void transpose_matrix(index rows, index columns, const T* from, index from_stride, T* to,
                       index to_stride) {
   index c = 0;
+  index r = 0;
   for (; c + Lanes <= columns; c += Lanes) {
-    index r = 0;
-    for (; r + Lanes <= rows; r += Lanes) {
+    for (r = 0; r + Lanes <= rows; r += Lanes) {
       Vector<T, Lanes> block[Lanes];
       for (int i = 0; i < Lanes; ++i) block[i] = load<Lanes>(from + (r + i) * from_stride + c);
       transpose<Lanes / 2>(block);
       for (int i = 0; i < Lanes; ++i) store<Lanes>(to + (c + i) * to_stride + r, block[i]);
     }
-    if constexpr (Lanes > 1) {
-      transpose_matrix<T, Lanes / 2>(rows - r, Lanes, from + r * from_stride + c, from_stride,
-                                     to + c * to_stride + r, to_stride);
-    }
   }
   if constexpr (Lanes > 1) {
-    transpose_matrix<T, Lanes / 2>(rows, columns - c, from + c, from_stride, to + c * to_stride,
-                                   to_stride);
+    const auto rest = [&](index first_row, index n_rows, index first_column, index n_columns) {
+      if (n_rows == 0 || n_columns == 0) return;
+      transpose_matrix<T, Lanes / 2>(n_rows, n_columns,
+                                     from + first_row * from_stride + first_column, from_stride,
+                                     to + first_column * to_stride + first_row, to_stride);
+    };
+    rest(r, rows - r, 0, c);
+    rest(0, rows, c, columns - c);
   }
 }
 
