@@ -52,13 +52,7 @@ class SortedBasis {
       if (refused >= 0) return s + refused;
       keep(tile, padded<T>(count), s);
     }
-    // Lists are linked from their ends, so that the samples of an interval are in order.
-    for (std::int32_t i = 0; i < intervals_; ++i) heads_[i] = -1;
-    for (std::int32_t s = samples_ - 1; s >= 0; --s) {
-      const std::int32_t i = next_[s];
-      next_[s] = heads_[i];
-      heads_[i] = s;
-    }
+    link();
     return -1;
   }
 
@@ -93,6 +87,29 @@ class SortedBasis {
         }
       }
       store<lanes>(next_ + s + i, load<lanes>(tile.first + i));  // until they are linked
+    }
+  }
+
+  // Makes a sample the first of an interval; returns which one was.
+  std::int32_t lead(std::int32_t interval, std::int32_t sample) {
+    const std::int32_t before = heads_[interval];
+    heads_[interval] = sample;
+    return before;
+  }
+
+  // Links the samples, whose intervals are in next_, from the last to the first, so that they are
+  // in order. Some at once: a load of an interval would wait for the head stored before it.
+  void link() {
+    constexpr int some = 4;
+    for (std::int32_t i = 0; i < intervals_; ++i) heads_[i] = -1;
+    std::int32_t s = samples_;
+    for (; s % some != 0; --s) next_[s - 1] = lead(next_[s - 1], s - 1);
+    for (; s > 0; s -= some) {
+      std::int32_t* const of_interval = next_ + s - some;
+      std::int32_t found[some];
+      for (int i = 0; i < some; ++i) found[i] = of_interval[i];
+      for (int i = some; i-- > 0;) found[i] = lead(found[i], s - some + i);
+      for (int i = 0; i < some; ++i) of_interval[i] = found[i];
     }
   }
 
