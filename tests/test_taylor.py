@@ -167,6 +167,31 @@ def test_the_gradient_is_the_adjoint(case, order):
         assert worst_adjoint(case, order, seed=order) <= 1e-11
 
 
+@pytest.mark.parametrize(
+    "orders", [(1, 2), (2, 1), (1, 1, 1), (2, 2), (1, 2, 1), (3, 1, 2), (1, 4, 1), (4, 3)]
+)
+@pytest.mark.parametrize("widths", [(2, 21, 9, 1), (3, 5, 2), (17, 8, 7)], ids=str)
+def test_directions_of_different_orders_add_up(widths, orders):
+    """Kernels take some directions together; alone each is compared with the oracle above."""
+    net = with_random_parameters(kanml.KAN(widths, degree=4, intervals=5))
+    rng = np.random.default_rng(0)
+    x, v = rng.uniform(-1.2, 1.2, (75, widths[0])), rng.normal(size=(len(orders), widths[0]))
+    planes = net._planes(x, orders, v, None)
+    cotangents = rng.normal(size=planes.shape) / abs(planes).max(axis=(1, 2), keepdims=True)
+    together = net._planes_vjp(x, orders, v, cotangents, True, None)
+    total = [0.0, 0.0]
+    first = 1
+    for i, order in enumerate(orders):
+        own = slice(first, first + order)
+        first += order
+        alone = np.concatenate([cotangents[:1] if i == 0 else 0 * cotangents[:1], cotangents[own]])
+        np.testing.assert_array_equal(net._planes(x, [order], v[i : i + 1], None)[1:], planes[own])
+        gradients = net._planes_vjp(x, [order], v[i : i + 1], alone, True, None)
+        total = [sum(pair) for pair in zip(total, gradients, strict=True)]
+    for found, expected in zip(together, total, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-11 * abs(expected).max())
+
+
 def test_the_gradient_of_coefficients_is_linear_in_the_cotangents():
     net = every_layer()
     rng = np.random.default_rng(0)
