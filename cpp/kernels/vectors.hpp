@@ -48,6 +48,20 @@ template <int Lanes, class T>
   *reinterpret_cast<Vector<T, Lanes>*>(to) = vector;
 }
 
+// The same for the first `count` numbers; other lanes are zero.
+template <int Lanes, class T>
+[[gnu::always_inline]] inline Vector<T, Lanes> load_first(const T* from, int count) {
+  T numbers[Lanes] = {};
+  for (int i = 0; i < count; ++i) numbers[i] = from[i];
+  return load<Lanes>(numbers);
+}
+template <int Lanes, class T>
+[[gnu::always_inline]] inline void store_first(T* to, Vector<T, Lanes> vector, int count) {
+  T numbers[Lanes];
+  store<Lanes>(numbers, vector);
+  for (int i = 0; i < count; ++i) to[i] = numbers[i];
+}
+
 // Lanes of one register: where vectors are many, one of two registers would live in memory.
 template <class T>
 inline constexpr int register_lanes = register_bytes / static_cast<int>(sizeof(T));

@@ -6,14 +6,15 @@
 // rows on by one. Outputs are taken in blocks of as many registers as leave room for that.
 #pragma once
 
+#include "kernels/orders.hpp"
 #include "kernels/table.hpp"
 #include "kernels/tile_basis.hpp"
 #include "kernels/vectors.hpp"
 
 namespace kanml::kernels::inline KANML_TARGET {
 
-// Registers of outputs that are taken at once: Degree + 1 rows of them should fit beside one more.
-// Backwards some of the differences of rows do not, and are operands in memory.
+// Registers of outputs that are taken at once, at most: Degree + 1 rows of them should fit beside
+// one more. Backwards some of the differences of rows do not, and are operands in memory.
 inline constexpr int block_registers = register_bytes == 64 ? 4 : 2;  // of 32 or of 16 registers
 
 // Columns of so many samples, in whole tiles, are this far apart. They begin with a cache line, and
@@ -121,58 +122,82 @@ class SortedBasis {
   std::int32_t* heads_;  // (intervals_)
 };
 
-// Calls f(first output, integral constants of registers and lanes) for all outputs.
-template <int Registers, int Lanes, class F>
-[[gnu::always_inline]] inline void for_wide_blocks(index q, index n_out, const F& f) {
-  constexpr int width = Registers * Lanes;
-  for (; q + width <= n_out; q += width) {
-    f(q, std::integral_constant<int, Registers>{}, std::integral_constant<int, Lanes>{});
-  }
-  if constexpr (Registers > 1) {
-    for_wide_blocks<1, Lanes>(q, n_out, f);
-  } else if constexpr (Lanes > 1) {
-    for_wide_blocks<1, (Lanes > 4 ? Lanes / 2 : 1)>(q, n_out, f);
-  }
-}
+template <class T>
+using OutputVector = Vector<T, register_lanes<T>>;
 
-// y += the splines of one input, in a block of outputs: y is (samples, Registers * Lanes), rows of
+// A block of outputs, in so many registers. Where it is not whole the last register holds `last`
+// outputs, and zeros.
+template <int Registers, bool whole>
+struct OutputBlock {
+  static constexpr int registers = Registers;
+  int last;
+
+  template <class T>
+  [[gnu::always_inline]] void load_row(const T* from, OutputVector<T> (&row)[Registers]) const {
+    constexpr int lanes = register_lanes<T>;
+    for (int r = 0; r < Registers; ++r, from += lanes) {
+      row[r] = whole || r < Registers - 1 ? load<lanes>(from) : load_first<lanes>(from, last);
+    }
+  }
+  template <class T>
+  [[gnu::always_inline]] void store_row(const OutputVector<T> (&row)[Registers], T* to) const {
+    constexpr int lanes = register_lanes<T>;
+    for (int r = 0; r < Registers; ++r, to += lanes) {
+      if (whole || r < Registers - 1) {
+        store<lanes>(to, row[r]);
+      } else {
+        store_first<lanes>(to, row[r], last);
+      }
+    }
+  }
+};
+
+// y += the splines of one input, in a block of outputs: y is (samples, Registers * lanes), rows of
 // coefficients are n_out apart.
-template <class T, int Degree, int Registers, int Lanes>
+template <class T, int Degree, class Block>
 void add_splines(const SortedBasis<T, Degree, false> basis, const T* coefficients, index n_out,
-                 T* y) {
+                 const Block outputs, T* y) {
+  constexpr int Registers = Block::registers;
+  using V = OutputVector<T>;
+  constexpr int lanes = register_lanes<T>;
   for (std::int32_t i = 0; i < basis.intervals(); ++i) {
     std::int32_t sample = basis.first(i);
     if (sample < 0) continue;
-    Vector<T, Lanes> rows[Degree + 1][Registers];
+    V rows[Degree + 1][Registers];
     for (int j = 0; j <= Degree; ++j) {
-      const T* row = coefficients + (i + j) * n_out;
-      for (int r = 0; r < Registers; ++r) rows[j][r] = load<Lanes>(row + r * Lanes);
+      outputs.load_row(coefficients + (i + j) * n_out, rows[j]);
     }
     for (; sample >= 0; sample = basis.next(sample)) {
-      T* to = y + index{sample} * (Registers * Lanes);
-      Vector<T, Lanes> sums[Registers];
-      for (int r = 0; r < Registers; ++r) sums[r] = load<Lanes>(to + r * Lanes);
+      T* to = y + index{sample} * (Registers * lanes);
+      V sums[Registers];
+      for (int r = 0; r < Registers; ++r) sums[r] = load<lanes>(to + r * lanes);
       for (int j = 0; j <= Degree; ++j) {
         for (int r = 0; r < Registers; ++r) sums[r] += basis.value(j, sample) * rows[j][r];
       }
-      for (int r = 0; r < Registers; ++r) store<Lanes>(to + r * Lanes, sums[r]);
+      for (int r = 0; r < Registers; ++r) store<lanes>(to + r * lanes, sums[r]);
     }
   }
 }
 
-// Both gradients from a block of outputs, (samples, Registers * Lanes): gradient (dim, n_out) +=
-// (or, if it is fresh, =) what the samples contribute, and with slopes sums (samples, Lanes) = the
+// Both gradients from a block of outputs, (samples, Registers * lanes): gradient (dim, n_out) +=
+// (or, if it is fresh, =) what the samples contribute, and with slopes sums (samples, lanes) = the
 // parts, one a lane, of sum_q cy[q] sum_j slope(j) (c_{j+1}[q] - c_j[q]).
-template <class T, int Degree, int Registers, int Lanes, bool with_slopes>
+template <class T, int Degree, bool with_slopes, class Block>
 void add_gradients(const SortedBasis<T, Degree, with_slopes> basis, const T* coefficients,
-                   const T* y_cotangent, index n_out, T* gradient, bool fresh, T* sums) {
-  using V = Vector<T, Lanes>;
+                   const T* y_cotangent, index n_out, const Block outputs, T* gradient, bool fresh,
+                   T* sums) {
+  constexpr int Registers = Block::registers;
+  using V = OutputVector<T>;
+  constexpr int lanes = register_lanes<T>;
   V rows[Degree + 1][Registers] = {};
-  const auto add_row = [&](std::int32_t i, const V(&row)[Registers]) {
+  const auto add_row = [&](std::int32_t i, V(&row)[Registers]) {
     T* to = gradient + i * n_out;
-    for (int r = 0; r < Registers; ++r) {
-      store<Lanes>(to + r * Lanes, fresh ? row[r] : load<Lanes>(to + r * Lanes) + row[r]);
+    if (!fresh) {
+      V before[Registers];
+      outputs.load_row(to, before);
+      for (int r = 0; r < Registers; ++r) row[r] += before[r];
     }
+    outputs.store_row(row, to);
   };
   const std::int32_t intervals = basis.intervals();
   for (std::int32_t i = 0; i < intervals; ++i) {
@@ -180,18 +205,22 @@ void add_gradients(const SortedBasis<T, Degree, with_slopes> basis, const T* coe
     V differences[Degree][Registers];
     if constexpr (with_slopes) {
       if (sample >= 0) {
-        const T* row = coefficients + i * n_out;
-        for (int j = 0; j < Degree; ++j, row += n_out) {
+        V below[Registers];
+        outputs.load_row(coefficients + i * n_out, below);
+        for (int j = 0; j < Degree; ++j) {
+          V above[Registers];
+          outputs.load_row(coefficients + (i + j + 1) * n_out, above);
           for (int r = 0; r < Registers; ++r) {
-            differences[j][r] = load<Lanes>(row + n_out + r * Lanes) - load<Lanes>(row + r * Lanes);
+            differences[j][r] = above[r] - below[r];
+            below[r] = above[r];
           }
         }
       }
     }
     for (; sample >= 0; sample = basis.next(sample)) {
-      const T* from = y_cotangent + index{sample} * (Registers * Lanes);
+      const T* from = y_cotangent + index{sample} * (Registers * lanes);
       V cotangents[Registers];
-      for (int r = 0; r < Registers; ++r) cotangents[r] = load<Lanes>(from + r * Lanes);
+      for (int r = 0; r < Registers; ++r) cotangents[r] = load<lanes>(from + r * lanes);
       for (int j = 0; j <= Degree; ++j) {
         for (int r = 0; r < Registers; ++r) rows[j][r] += basis.value(j, sample) * cotangents[r];
       }
@@ -202,7 +231,7 @@ void add_gradients(const SortedBasis<T, Degree, with_slopes> basis, const T* coe
           for (int r = 1; r < Registers; ++r) product += differences[j][r] * cotangents[r];
           sum += basis.slope(j, sample) * product;
         }
-        store<Lanes>(sums + index{sample} * Lanes, sum);
+        store<lanes>(sums + index{sample} * lanes, sum);
       }
     }
     add_row(i, rows[0]);  // complete: later intervals do not reach it
@@ -214,13 +243,14 @@ void add_gradients(const SortedBasis<T, Degree, with_slopes> basis, const T* coe
   for (int j = 0; j < Degree; ++j) add_row(intervals + j, rows[j]);
 }
 
-// to (samples) += sums over the lanes of vectors (samples, Lanes); the samples of full vectors.
-template <class T, int Lanes>
+// to (samples) += sums over the lanes of vectors (samples, lanes); the samples of full vectors.
+template <class T>
 void add_sums_over_lanes(int samples, const T* vectors, T* to) {
-  for (int s = 0; s < samples; s += Lanes) {
-    Vector<T, Lanes> parts[Lanes];
-    for (int i = 0; i < Lanes; ++i) parts[i] = load<Lanes>(vectors + (s + i) * Lanes);
-    store<Lanes>(to + s, load<Lanes>(to + s) + sums_over_lanes<Lanes / 2>(parts));
+  constexpr int lanes = register_lanes<T>;
+  for (int s = 0; s < samples; s += lanes) {
+    OutputVector<T> parts[lanes];
+    for (int i = 0; i < lanes; ++i) parts[i] = load<lanes>(vectors + (s + i) * lanes);
+    store<lanes>(to + s, load<lanes>(to + s) + sums_over_lanes<lanes / 2>(parts));
   }
 }
 
@@ -233,26 +263,28 @@ class WideScratch {
  public:
   static index bytes(const SplineLayerView<T>& layer, int samples) {
     const index numbers =
-        (2 * input_group + full_lanes<T> + layer.n_out) * column_stride<T>(samples);
+        (2 * input_group + register_lanes<T> + padded(layer.n_out)) * column_stride<T>(samples);
     const index one_basis = SortedBasis<T, Degree, true>::bytes(samples, layer.most_intervals);
     return numbers * index{sizeof(T)} + (one_basis > cached ? one_basis : cached);
   }
 
   WideScratch(const SplineLayerView<T>& layer, int samples, void* memory)
       : stride(column_stride<T>(samples)),
+        padded_outputs(padded(layer.n_out)),
         x(static_cast<T*>(memory)),
         x_cotangents(x + input_group * stride),
         sums(x_cotangents + input_group * stride),
-        y(sums + full_lanes<T> * stride),
+        y(sums + register_lanes<T> * stride),
         samples_(samples),
         intervals_(layer.most_intervals),
-        bases_(reinterpret_cast<char*>(y + layer.n_out * stride)) {}
+        bases_(reinterpret_cast<char*>(y + padded_outputs * stride)) {}
 
   const index stride;
-  T* const x;             // (input_group, stride)
-  T* const x_cotangents;  // (input_group, stride)
-  T* const sums;          // (stride, full_lanes): x_cotangent of one input, spread over lanes
-  T* const y;             // or its cotangents, (samples, n_out), block by block
+  const index padded_outputs;  // to full registers
+  T* const x;                  // (input_group, stride)
+  T* const x_cotangents;       // (input_group, stride)
+  T* const sums;  // (stride, register_lanes): x_cotangent of one input, spread over lanes
+  T* const y;     // or its cotangents, (samples, padded_outputs), block by block
 
   // Inputs of which there is a basis at one time: as many as stay in cache.
   template <bool with_slopes>
@@ -269,6 +301,9 @@ class WideScratch {
 
  private:
   static constexpr index cached = index{64} << 10;
+  static index padded(index outputs) {
+    return (outputs + register_lanes<T> - 1) / register_lanes<T> * register_lanes<T>;
+  }
 
   int samples_;
   index intervals_;
@@ -308,14 +343,25 @@ template <class T, int Degree, bool with_slopes, class F, class Done>
   return {};
 }
 
-// Calls f(first output, its block of scratch.y, registers, lanes) for all outputs.
+// Calls f(first output, its block of scratch.y, OutputBlock) for all outputs.
 template <class T, int Degree, class F>
 [[gnu::always_inline]] inline void for_output_blocks(const WideScratch<T, Degree>& scratch,
                                                      int samples, index n_out, const F& f) {
-  for_wide_blocks<block_registers, register_lanes<T>>(
-      0, n_out, [&](index q, auto registers, auto lanes) __attribute__((always_inline)) {
-        f(q, scratch.y + q * samples, registers, lanes);
-      });
+  constexpr int lanes = register_lanes<T>;
+  constexpr index width = block_registers * lanes;
+  for (index q = 0; q < n_out; q += width) {
+    const index left = n_out - q < width ? n_out - q : width;
+    const auto registers = static_cast<int>((left + lanes - 1) / lanes);
+    const auto last = static_cast<int>(left) - (registers - 1) * lanes;
+    for_order<block_registers>(
+        registers, [&](auto count) __attribute__((always_inline)) {
+          if (last == lanes) {
+            f(q, scratch.y + q * samples, OutputBlock<count, true>{last});
+          } else {
+            f(q, scratch.y + q * samples, OutputBlock<count, false>{last});
+          }
+        });
+  }
 }
 
 template <class T, int Degree>
@@ -323,30 +369,28 @@ Refusal wide_forward(const SplineLayerView<T>& layer, int samples, const T* x, c
                      T* y, void* memory) {
   const WideScratch<T, Degree> scratch(layer, samples, memory);
   const index n_out = layer.n_out;
-  clear(samples * n_out, scratch.y);
+  clear(samples * scratch.padded_outputs, scratch.y);
   const auto refusal = for_sorted_inputs<T, Degree, false>(
       layer, {0, layer.n_in}, samples, x, scratch,
       [&](index first, index count) {
-        for_output_blocks(scratch, samples, n_out,
-                          [&](index q, T* block, auto registers, auto lanes) {
-                            for (index i = 0; i < count; ++i) {
-                              const index p = first + i;
-                              add_splines<T, Degree, registers, lanes>(
-                                  scratch.template basis<false>(i, layer.spaces[p].intervals),
-                                  parameters + layer.rows[p] * n_out + q, n_out, block);
-                            }
-                          });
+        for_output_blocks(scratch, samples, n_out, [&](index q, T* block, auto outputs) {
+          for (index i = 0; i < count; ++i) {
+            const index p = first + i;
+            add_splines<T, Degree>(scratch.template basis<false>(i, layer.spaces[p].intervals),
+                                   parameters + layer.rows[p] * n_out + q, n_out, outputs, block);
+          }
+        });
       },
       [](index, index) {});
   if (refusal.sample >= 0) return refusal;
-  for_output_blocks(scratch, samples, n_out,
-                    [&](index q, const T* block, auto registers, auto lanes) {
-                      for (int s = 0; s < samples; ++s) {
-                        for (int r = 0; r < registers; ++r, block += lanes) {
-                          store<lanes>(y + s * n_out + q + r * lanes, load<lanes>(block));
-                        }
-                      }
-                    });
+  for_output_blocks(scratch, samples, n_out, [&](index q, const T* block, auto outputs) {
+    const OutputBlock<outputs.registers, true> padded{};
+    for (int s = 0; s < samples; ++s, block += outputs.registers * register_lanes<T>) {
+      OutputVector<T> row[outputs.registers];
+      padded.load_row(block, row);
+      outputs.store_row(row, y + s * n_out + q);
+    }
+  });
   return {};
 }
 
@@ -355,11 +399,12 @@ Refusal wide_gradients(const SplineLayerView<T>& layer, InputRange inputs, int s
                        const T* parameters, const T* y_cotangent, T* parameter_gradient, bool fresh,
                        T* x_cotangent, const WideScratch<T, Degree>& scratch) {
   const index n_out = layer.n_out;
-  for_output_blocks(scratch, samples, n_out, [&](index q, T* block, auto registers, auto lanes) {
-    for (int s = 0; s < samples; ++s) {
-      for (int r = 0; r < registers; ++r, block += lanes) {
-        store<lanes>(block, load<lanes>(y_cotangent + s * n_out + q + r * lanes));
-      }
+  for_output_blocks(scratch, samples, n_out, [&](index q, T* block, auto outputs) {
+    const OutputBlock<outputs.registers, true> padded{};
+    for (int s = 0; s < samples; ++s, block += outputs.registers * register_lanes<T>) {
+      OutputVector<T> row[outputs.registers];
+      outputs.load_row(y_cotangent + s * n_out + q, row);
+      padded.store_row(row, block);
     }
   });
   const auto one_input = [&](index p, index place) {
@@ -367,13 +412,11 @@ Refusal wide_gradients(const SplineLayerView<T>& layer, InputRange inputs, int s
     const auto basis = scratch.template basis<to_inputs>(place, layer.spaces[p].intervals);
     T* const column = scratch.x_cotangents + (p - inputs.first) % input_group * scratch.stride;
     if (to_inputs) clear(samples, column);
-    for_output_blocks(
-        scratch, samples, n_out, [&](index q, const T* block, auto registers, auto lanes) {
-          add_gradients<T, Degree, registers, lanes>(basis, parameters + offset + q, block, n_out,
-                                                     parameter_gradient + offset + q, fresh,
-                                                     scratch.sums);
-          if (to_inputs) add_sums_over_lanes<T, lanes>(samples, scratch.sums, column);
-        });
+    for_output_blocks(scratch, samples, n_out, [&](index q, const T* block, auto outputs) {
+      add_gradients<T, Degree, to_inputs>(basis, parameters + offset + q, block, n_out, outputs,
+                                          parameter_gradient + offset + q, fresh, scratch.sums);
+      if (to_inputs) add_sums_over_lanes<T>(samples, scratch.sums, column);
+    });
   };
   return for_sorted_inputs<T, Degree, to_inputs>(
       layer, inputs, samples, x, scratch,
