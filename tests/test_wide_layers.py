@@ -49,7 +49,7 @@ def expected(net, space, x, u, rule="linear"):
     return (y, gc, gx), sizes
 
 
-@pytest.mark.parametrize("n_out", [32, 40, 64, 71])
+@pytest.mark.parametrize("n_out", [24, 29, 32, 40, 54, 64, 71])
 @pytest.mark.parametrize("degree", range(1, 6))
 @pytest.mark.parametrize("make", [even, uneven])
 def test_outputs_and_gradients_agree_with_the_dense_basis(make, degree, n_out):

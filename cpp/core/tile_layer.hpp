@@ -186,8 +186,8 @@ class SplineTileLayer final : public TileLayer<T> {
   }
   index work() const override { return (degree_ + 1) * view_.n_in * (view_.n_out + degree_); }
 
-  // Worthwhile as soon as outputs fill several registers.
-  bool wide() const { return view_.n_out >= 32; }
+  // Worthwhile as soon as outputs fill some registers.
+  bool wide() const { return view_.n_out >= 24; }
   // Samples of one interval should be several, and those of a tile stay in cache.
   int wide_tile() const override { return wide() ? samples_for(8, 128, 2048) : 0; }
   index scratch_bytes(int samples, int n_planes) const override {
