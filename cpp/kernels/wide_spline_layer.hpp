@@ -152,65 +152,63 @@ struct OutputBlock {
   }
 };
 
-// y += the splines of one input, in a block of outputs: y is (samples, Registers * lanes), rows of
+// y += the splines of one input, in a block of outputs: y is (samples, registers * lanes), rows of
 // coefficients are n_out apart.
 template <class T, int Degree, class Block>
 void add_splines(const SortedBasis<T, Degree, false> basis, const T* coefficients, index n_out,
                  const Block outputs, T* y) {
-  constexpr int Registers = Block::registers;
+  constexpr int registers = Block::registers;
   using V = OutputVector<T>;
   constexpr int lanes = register_lanes<T>;
   for (std::int32_t i = 0; i < basis.intervals(); ++i) {
     std::int32_t sample = basis.first(i);
     if (sample < 0) continue;
-    V rows[Degree + 1][Registers];
-    for (int j = 0; j <= Degree; ++j) {
-      outputs.load_row(coefficients + (i + j) * n_out, rows[j]);
-    }
+    V rows[Degree + 1][registers];
+    for (int j = 0; j <= Degree; ++j) outputs.load_row(coefficients + (i + j) * n_out, rows[j]);
     for (; sample >= 0; sample = basis.next(sample)) {
-      T* to = y + index{sample} * (Registers * lanes);
-      V sums[Registers];
-      for (int r = 0; r < Registers; ++r) sums[r] = load<lanes>(to + r * lanes);
+      T* to = y + index{sample} * (registers * lanes);
+      V sums[registers];
+      for (int r = 0; r < registers; ++r) sums[r] = load<lanes>(to + r * lanes);
       for (int j = 0; j <= Degree; ++j) {
-        for (int r = 0; r < Registers; ++r) sums[r] += basis.value(j, sample) * rows[j][r];
+        for (int r = 0; r < registers; ++r) sums[r] += basis.value(j, sample) * rows[j][r];
       }
-      for (int r = 0; r < Registers; ++r) store<lanes>(to + r * lanes, sums[r]);
+      for (int r = 0; r < registers; ++r) store<lanes>(to + r * lanes, sums[r]);
     }
   }
 }
 
-// Both gradients from a block of outputs, (samples, Registers * lanes): gradient (dim, n_out) +=
+// Both gradients from a block of outputs, (samples, registers * lanes): gradient (dim, n_out) +=
 // (or, if it is fresh, =) what the samples contribute, and with slopes sums (samples, lanes) = the
 // parts, one a lane, of sum_q cy[q] sum_j slope(j) (c_{j+1}[q] - c_j[q]).
 template <class T, int Degree, bool with_slopes, class Block>
 void add_gradients(const SortedBasis<T, Degree, with_slopes> basis, const T* coefficients,
                    const T* y_cotangent, index n_out, const Block outputs, T* gradient, bool fresh,
                    T* sums) {
-  constexpr int Registers = Block::registers;
+  constexpr int registers = Block::registers;
   using V = OutputVector<T>;
   constexpr int lanes = register_lanes<T>;
-  V rows[Degree + 1][Registers] = {};
-  const auto add_row = [&](std::int32_t i, V(&row)[Registers]) {
+  V rows[Degree + 1][registers] = {};
+  const auto add_row = [&](std::int32_t i, V(&row)[registers]) {
     T* to = gradient + i * n_out;
     if (!fresh) {
-      V before[Registers];
+      V before[registers];
       outputs.load_row(to, before);
-      for (int r = 0; r < Registers; ++r) row[r] += before[r];
+      for (int r = 0; r < registers; ++r) row[r] += before[r];
     }
     outputs.store_row(row, to);
   };
   const std::int32_t intervals = basis.intervals();
   for (std::int32_t i = 0; i < intervals; ++i) {
     std::int32_t sample = basis.first(i);
-    V differences[Degree][Registers];
+    V differences[Degree][registers];
     if constexpr (with_slopes) {
       if (sample >= 0) {
-        V below[Registers];
+        V below[registers];
         outputs.load_row(coefficients + i * n_out, below);
         for (int j = 0; j < Degree; ++j) {
-          V above[Registers];
+          V above[registers];
           outputs.load_row(coefficients + (i + j + 1) * n_out, above);
-          for (int r = 0; r < Registers; ++r) {
+          for (int r = 0; r < registers; ++r) {
             differences[j][r] = above[r] - below[r];
             below[r] = above[r];
           }
@@ -218,17 +216,17 @@ void add_gradients(const SortedBasis<T, Degree, with_slopes> basis, const T* coe
       }
     }
     for (; sample >= 0; sample = basis.next(sample)) {
-      const T* from = y_cotangent + index{sample} * (Registers * lanes);
-      V cotangents[Registers];
-      for (int r = 0; r < Registers; ++r) cotangents[r] = load<lanes>(from + r * lanes);
+      const T* from = y_cotangent + index{sample} * (registers * lanes);
+      V cotangents[registers];
+      for (int r = 0; r < registers; ++r) cotangents[r] = load<lanes>(from + r * lanes);
       for (int j = 0; j <= Degree; ++j) {
-        for (int r = 0; r < Registers; ++r) rows[j][r] += basis.value(j, sample) * cotangents[r];
+        for (int r = 0; r < registers; ++r) rows[j][r] += basis.value(j, sample) * cotangents[r];
       }
       if constexpr (with_slopes) {
         V sum = {};
         for (int j = 0; j < Degree; ++j) {
           V product = differences[j][0] * cotangents[0];
-          for (int r = 1; r < Registers; ++r) product += differences[j][r] * cotangents[r];
+          for (int r = 1; r < registers; ++r) product += differences[j][r] * cotangents[r];
           sum += basis.slope(j, sample) * product;
         }
         store<lanes>(sums + index{sample} * lanes, sum);
@@ -236,9 +234,9 @@ void add_gradients(const SortedBasis<T, Degree, with_slopes> basis, const T* coe
     }
     add_row(i, rows[0]);  // complete: later intervals do not reach it
     for (int j = 0; j < Degree; ++j) {
-      for (int r = 0; r < Registers; ++r) rows[j][r] = rows[j + 1][r];
+      for (int r = 0; r < registers; ++r) rows[j][r] = rows[j + 1][r];
     }
-    for (int r = 0; r < Registers; ++r) rows[Degree][r] = V{};
+    for (int r = 0; r < registers; ++r) rows[Degree][r] = V{};
   }
   for (int j = 0; j < Degree; ++j) add_row(intervals + j, rows[j]);
 }
