@@ -96,6 +96,22 @@ def test_float32_to_eight_eps(make, n, degree, n_out):
     assert np.all(abs(net(x) - y) <= 8 * EPS32 * size)
 
 
+@pytest.mark.parametrize("n_out", [1, 8, 40])
+@pytest.mark.parametrize("degree", [1, 3, 5])
+@pytest.mark.parametrize("n", [5, 7, 10, 40, 100, 512])
+@pytest.mark.parametrize("make", [even, uneven])
+def test_float32_beside_knots(make, n, degree, n_out):
+    """Rounding may lead into the neighbour of the right interval, and functions are near zero."""
+    space = make(n, degree)
+    net = wide(space, n_in=1, n_out=n_out, dtype="float32")
+    knots = space.breakpoints.astype(np.float32)
+    below, above = (np.nextafter(knots, np.float32(side)) for side in (-2, 2))
+    x = np.concatenate([knots, below, above]).clip(-1, 1)[:, None]
+    B = dense(space, x.astype(np.float64), 0)[:, 0]
+    c = net.parameters.astype(np.float64).reshape(space.dim, n_out)
+    assert np.all(abs(net(x) - B @ c) <= 8 * EPS32 * ((B != 0) @ abs(c)))
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("n", [5, 300])
 def test_same_bits_for_any_number_of_threads(dtype, n):

@@ -102,7 +102,8 @@ struct UniformKnotsAround {
 };
 
 // The interval of x between multiples of the spacing, and its distances from both ends. Differences
-// are exact or rounded once, so that these are accurate relative to themselves.
+// are exact or rounded once, so that these are accurate relative to themselves, but for points
+// within rounding of a knot: there to some 1e-9 of the spacing.
 template <class Number, class T>
 [[gnu::always_inline]] inline void locate(const UniformKnots<T>& knots, Number x, Number& interval,
                                           Number (&distances)[2]) {
@@ -118,12 +119,14 @@ template <class Number, class T>
   const Number i = equal_cell(x, knots.lower, knots.frequency, knots.last);
   const Number u = from_knot(i);
   const Number v = -from_knot(i + T(1));
-  // Rounding may have led into a neighbour.
-  const Number left = (u < zero) & (i > zero) ? zero + T(1) : zero;
-  const Number right = (v <= zero) & (i < last) ? zero + T(1) : zero;
-  interval = i + right - left;
-  distances[0] = u + (left - right) * knots.spacing;
-  distances[1] = v - (left - right) * knots.spacing;
+  // Rounding may have led into a neighbour: x is in the lower or the upper interval beside it, and
+  // the distance from the knot in common is known.
+  const auto in_lower = (u < zero) & (i > zero);
+  const auto in_upper = (v <= zero) & (i < last);
+  const Number spacing = zero + (knots.spacing + knots.spacing_rest);
+  interval = in_lower ? i - T(1) : in_upper ? i + T(1) : i;
+  distances[0] = in_lower ? u + spacing : in_upper ? -v : u;
+  distances[1] = in_upper ? v + spacing : in_lower ? -u : v;
 }
 
 // A product by itself, not part of a fused multiply-add: which of two products is fused would
