@@ -7,7 +7,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['ActivationKind', 'ActivationLayer', 'AffineLayer', 'Basis', 'EmbeddingLayer', 'Extrapolation', 'Feature', 'LinearLayer', 'NetworkFloat32', 'NetworkFloat64', 'Prolongation', 'ReluTransform', 'SplineLayer', 'SplineSpace', 'TapeFloat32', 'TapeFloat64', 'adam_direction', 'axpy', 'build_information', 'dot', 'get_num_threads', 'instruction_set', 'instruction_sets', 'max_abs', 'max_degree', 'max_taylor_order', 'min_degree', 'set_num_threads', 'two_loop', 'update_diagonal']
+__all__: list[str] = ['ActivationKind', 'ActivationLayer', 'AffineLayer', 'Basis', 'EmbeddingLayer', 'Extrapolation', 'Feature', 'LinearLayer', 'NetworkFloat32', 'NetworkFloat64', 'OutsideDomain', 'Prolongation', 'ReluTransform', 'SplineLayer', 'SplineSpace', 'TapeFloat32', 'TapeFloat64', 'adam_direction', 'axpy', 'build_information', 'dot', 'get_num_threads', 'instruction_set', 'instruction_sets', 'max_abs', 'max_degree', 'max_taylor_order', 'min_degree', 'set_num_threads', 'two_loop', 'update_diagonal']
 class SplineSpace:
     def __init__(self, breakpoints: numpy.typing.NDArray[numpy.float64], degree: typing.SupportsInt | typing.SupportsIndex) -> None:
         ...
@@ -99,6 +99,8 @@ class ReluTransform:
     @property
     def dim(self) -> int:
         ...
+class OutsideDomain(ValueError):
+    pass
 class Basis:
     """
     Members:
