@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from math import comb
 
 import numpy as np
@@ -182,6 +183,36 @@ def test_vectors_of_other_types_and_layouts():
         np.testing.assert_array_equal(P @ same, expected)
     single = P @ v.astype(np.float32)
     np.testing.assert_allclose(single, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("basis", ["spline", "relu"])
+def test_operators_are_pickled(basis):
+    coarse = kanml.SplineSpace([0.0, 1.0, 3.0], 2)
+    P = kanml.prolongation(coarse, coarse.refine(), basis=basis)
+    copy = pickle.loads(pickle.dumps(P))
+    c, g = np.cos(np.arange(4.0)), np.sin(np.arange(6.0))
+    np.testing.assert_array_equal(copy @ c, P @ c)
+    np.testing.assert_array_equal(copy.T @ g, P.T @ g)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(P.T)) @ g, P.T @ g)
+    for method in ("dual", "second_moment", "curvature"):
+        np.testing.assert_array_equal(getattr(copy, method)(abs(c)), getattr(P, method)(abs(c)))
+
+
+def test_operators_of_networks_are_pickled():
+    net = kanml.Network([kanml.Linear(2, 2), *kanml.KAN([2, 3, 1], degree=2).layers])
+    P, change = net.prolongation(net.refine()), net.change_of_basis("relu")
+    rng = np.random.default_rng(0)
+    c, g = rng.normal(size=P.shape[1]), rng.normal(size=P.shape[0])
+    copy = pickle.loads(pickle.dumps(P))
+    np.testing.assert_array_equal(copy @ c, P @ c)
+    np.testing.assert_array_equal(copy.dual(c), P.dual(c))
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(P.T)) @ g, P.T @ g)
+    for operator in (change, change.T, change.inverse, change.inverse.T):
+        copy = pickle.loads(pickle.dumps(operator))
+        np.testing.assert_array_equal(copy @ c, operator @ c)
+        np.testing.assert_array_equal(copy.solve(c), operator.solve(c))
+    A = kanml.relu_transform(kanml.SplineSpace([0.0, 1.0, 3.0], 2))
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(A)).toarray(), A.toarray())
 
 
 # Misuse

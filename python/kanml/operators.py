@@ -15,6 +15,18 @@ Map: TypeAlias = Callable[[FloatArray], FloatArray]
 """Acts on the middle axis of a C-contiguous array (copies, rows, m); keeps the dtype."""
 
 
+Recipe: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...]]
+"""A function and its arguments."""
+
+Operator = TypeVar("Operator", bound="LinearOperator")
+
+
+def made_by(operator: Operator, function: Callable[..., Any], *arguments: Any) -> Operator:
+    """Return an operator that is pickled as the call that makes it, since its maps cannot be."""
+    operator._recipe = function, arguments
+    return operator
+
+
 class LinearOperator:
     """A matrix that is applied, never formed.
 
@@ -38,6 +50,7 @@ class LinearOperator:
         self.shape = shape
         self._apply = apply
         self._apply_transpose = apply_transpose
+        self._recipe: Recipe | None = None
 
     def __matmul__(self, x: object) -> FloatArray:
         """Apply to an array of shape (columns, ...)."""
@@ -47,11 +60,15 @@ class LinearOperator:
     def T(self) -> LinearOperator:
         """The transpose."""
         rows, columns = self.shape
-        return LinearOperator((columns, rows), self._apply_transpose, self._apply)
+        transpose = LinearOperator((columns, rows), self._apply_transpose, self._apply)
+        return made_by(transpose, getattr, self, "T")
 
     def toarray(self) -> Float64Array:
         """Return the dense matrix, for small use and for tests."""
         return np.asarray(self @ np.eye(self.shape[1]), dtype=np.float64)
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        return super().__reduce__() if self._recipe is None else self._recipe
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of shape {self.shape}>"
@@ -115,7 +132,7 @@ class InvertibleOperator(LinearOperator):
     @property
     def T(self) -> InvertibleOperator:
         """The transpose."""
-        return InvertibleOperator(
+        transpose = InvertibleOperator(
             self.shape[0],
             self._apply_transpose,
             self._apply,
@@ -124,11 +141,12 @@ class InvertibleOperator(LinearOperator):
             self._check_apply,
             self._check_solve,
         )
+        return made_by(transpose, getattr, self, "T")
 
     @property
     def inverse(self) -> InvertibleOperator:
         """The inverse."""
-        return InvertibleOperator(
+        inverse = InvertibleOperator(
             self.shape[0],
             self._solve,
             self._solve_transpose,
@@ -137,6 +155,7 @@ class InvertibleOperator(LinearOperator):
             self._check_solve,
             self._check_apply,
         )
+        return made_by(inverse, getattr, self, "inverse")
 
 
 def apply_along_axis_0(
@@ -153,9 +172,6 @@ def apply_along_axis_0(
     columns = array.reshape(1, expected, -1) if array.size else array.reshape(1, expected, 0)
     result = function(columns)
     return result.reshape(result.shape[1], *array.shape[1:])
-
-
-Operator = TypeVar("Operator", bound=LinearOperator)
 
 
 def blockwise(
@@ -208,3 +224,4 @@ class BlockOperator(InvertibleOperator):
             blockwise(parts, lambda op: op._solve, of_rows=True),
             blockwise(parts, lambda op: op._solve_transpose, of_rows=False),
         )
+        made_by(self, BlockOperator, parts)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from kanml import _core
 from kanml._validation import Float64Array, real_array
-from kanml.operators import InvertibleOperator
+from kanml.operators import InvertibleOperator, made_by
 from kanml.splines import SplineSpace
 
 __all__ = ["ReluTransform", "relu_basis", "relu_transform"]
@@ -42,6 +42,7 @@ class ReluTransform(InvertibleOperator):
             core.solve_transpose,
             check_solve=self._warn_of_rounding,
         )
+        made_by(self, ReluTransform, space)
 
     def lost(self, dtype: npt.DTypeLike) -> float:
         """Return what rounding weights to a dtype costs: the relative error of coefficients."""

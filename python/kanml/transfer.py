@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from kanml import _core
 from kanml._validation import Float64Array, FloatArray, choice
-from kanml.operators import LinearOperator, Map, apply_along_axis_0, blockwise
+from kanml.operators import LinearOperator, Map, apply_along_axis_0, blockwise, made_by
 from kanml.splines import SplineSpace
 
 __all__ = ["BlockProlongation", "Prolongation", "prolongation"]
@@ -138,8 +139,11 @@ def prolongation(coarse: SplineSpace, fine: SplineSpace, *, basis: str = "spline
         raise ValueError(
             f"fine = {fine!r} is no refinement of coarse = {coarse!r}: {error}"
         ) from None
-    if basis == "relu":
-        return _relu_prolongation(coarse, fine)
+    made = _relu_prolongation(coarse, fine) if basis == "relu" else _spline_prolongation(core)
+    return made_by(made, partial(prolongation, basis=basis), coarse, fine)
+
+
+def _spline_prolongation(core: _core.Prolongation) -> Prolongation:
     ratio = core.columns / core.rows
     return Prolongation(
         (core.rows, core.columns),
@@ -245,3 +249,4 @@ class BlockProlongation(Prolongation):
             blockwise(parts, lambda p: p._second_moment, of_rows=False),
             blockwise(parts, lambda p: p._curvature, of_rows=False),
         )
+        made_by(self, BlockProlongation, parts)
