@@ -7,10 +7,12 @@ call, and what its message must contain.
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import kanml
 from helpers import naming
+from kanml._validation import real_array
 
 SPACE = kanml.SplineSpace([0.0, 0.25, 1.0], 3)
 NET = kanml.Network([kanml.SplineLayer(2, 3, SPACE), kanml.Linear(3, 1)], seed=0)
@@ -76,6 +78,68 @@ def test_arguments_are_left_as_they_were():
     np.testing.assert_array_equal(x, X)
 
 
+def test_every_core_call_gets_aligned_arrays():
+    """Loads of vectors from unaligned memory are undefined behaviour."""
+
+    def unaligned(array):
+        shifted = np.empty(array.nbytes + 1, np.uint8)[1:].view(array.dtype).reshape(array.shape)
+        shifted[...] = array
+        assert not shifted.flags.aligned
+        return shifted
+
+    assert real_array(unaligned(X), "x").flags.aligned
+    assert real_array(X, "x") is X
+    net = NET.with_parameters(unaligned(NET.parameters))
+    assert net.parameters.flags.aligned
+    np.testing.assert_array_equal(net(X), NET(X))
+    np.testing.assert_array_equal(NET.vjp(X, unaligned(Y))[1], NET.vjp(X, Y)[1])
+
+
+FRAMES = {
+    "columns of several types": {"a": [0.0, 0.5, 2.0], "b": [1, 0, -1]},
+    "truth values": {"a": [True, False, True], "b": [1.0, 0.25, -1.0]},
+    "nullable": {
+        "a": pd.array([0.5, 1.5, 2.5], dtype="Float64"),
+        "b": pd.array([1, 2, 3], dtype="Int64"),
+    },
+    "nullable truth values": {
+        "a": pd.array([True, False, True], dtype="boolean"),
+        "b": [1.0, 0.25, -1.0],
+    },
+    "objects that are numbers": {"a": np.array([1, 2.5, True], dtype=object), "b": [1, 2, 3]},
+}
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_data_frames(name):
+    frame = pd.DataFrame(FRAMES[name])
+    x = np.array([[float(value) for value in row] for row in frame.itertuples(index=False)])
+    np.testing.assert_array_equal(NET(frame), NET(x))
+    np.testing.assert_array_equal(kanml.Regression(frame, Y).x, x)
+    np.testing.assert_array_equal(NET(frame[["a", "b"]].to_numpy()[:0].astype(float)), NET(x[:0]))
+
+
+def test_missing_values_of_data_frames_are_nan():
+    frame = pd.DataFrame({"a": pd.array([1, None, 3], dtype="Int64"), "b": [1.0, 2.0, 3.0]})
+    assert np.isnan(NET(frame))[:, 0].tolist() == [False, True, False]
+    with pytest.raises(ValueError, match=r"x must be finite, got x\[1, 0\] = nan"):
+        kanml.Regression(frame, Y)
+
+
+def test_truth_values_are_numbers():
+    labels = np.array([[True], [False], [True]])
+    np.testing.assert_array_equal(kanml.Regression(X, labels).y, labels.astype(float))
+
+
+def test_masked_arrays():
+    whole = np.ma.masked_array(X, mask=False)
+    np.testing.assert_array_equal(NET(whole), NET(X))
+    holes = np.ma.masked_array(X, mask=with_value(np.zeros_like(X, dtype=bool), (2, 1), True))
+    for call in (NET, lambda x: kanml.Regression(x, Y), lambda x: kanml.KAN([2, 1], data=x)):
+        with pytest.raises(ValueError, match=r"no masked entries, got one at \w+\[2, 1\]"):
+            call(holes)
+
+
 def test_zero_samples():
     none = np.zeros((0, 2))
     assert NET(none).shape == (0, 1)
@@ -131,6 +195,12 @@ def test_more_threads_than_samples(threads):
     ("uniform, half an interval", lambda: kanml.SplineSpace.uniform(0, 1, 1.5, 3), "intervals"),
     ("uniform, a = b", lambda: kanml.SplineSpace.uniform(1.5, 1.5, 4, 3), "1.5"),
     ("uniform, NaN", lambda: kanml.SplineSpace.uniform(0.0, np.nan, 4, 3), "nan"),
+    ("denormal", lambda: kanml.SplineSpace.uniform(0.0, 1e-310, 4, 3), "length", "2.5e-311"),
+    ("denormal interval", lambda: kanml.SplineSpace([0.0, 1e-309, 1.0], 3), "length", "1e-309"),
+    ("a billion intervals", lambda: kanml.SplineSpace.uniform(0, 1, 10**9, 3),
+     "intervals", "1000000000", 2**20),
+    ("2**63 intervals", lambda: kanml.SplineSpace.uniform(0, 1, 2**63, 3), "intervals", 2**63),
+    ("refined too often", lambda: SPACE.refine(2**20), "factor", 2**20, "intervals"),
     ("points, complex", lambda: SPACE.basis([0.5j]), "x", "complex128"),
     ("points, strings", lambda: SPACE.evaluate(np.zeros(5), ["a"]), "x", "<U1"),
 )  # fmt: skip
@@ -171,6 +241,18 @@ def test_spaces(call, parts):
     ("dtype int", lambda: kanml.Network([kanml.Linear(2, 1)], dtype=int), "dtype", "int"),
     ("dtype complex", lambda: kanml.KAN([2, 1], degree=3, intervals=5, dtype="complex128"),
      "dtype", "complex128"),
+    ("a width of 2**63", lambda: kanml.Linear(2**63, 1), "n_in", 2**63, 2**20),
+    ("many outputs", lambda: kanml.SplineLayer(1, 10**8, SPACE), "n_out", 10**8),
+    ("many inputs", lambda: kanml.PeriodicEmbedding(10**9, {0: 1.0}), "n_in", 10**9),
+    ("many features", lambda: kanml.PeriodicEmbedding(2**20, {0: 1.0}, [1, 2]), "features",
+     2**20 + 3),
+    ("KAN width", lambda: kanml.KAN([2, 10**8, 1]), "widths[1]", 10**8),
+    ("KAN intervals", lambda: kanml.KAN([1, 1], intervals=10**8), "intervals", 10**8),
+    ("more than memory", lambda: kanml.KAN([2**20, 2**20]), "parameters", 8 * 2**40, "GB"),
+    ("box backwards", lambda: kanml.Affine.normalising([1.0], [0.5]), "lower < upper"),
+    ("box without length", lambda: kanml.Affine.normalising([0.0], [5e-324]), "too short"),
+    ("domain of a box", lambda: kanml.Affine.normalising([0.0], [1.0], (1, 2, 3)),
+     "domain", "(1, 2, 3)"),
     ("one width", lambda: kanml.KAN([2], degree=3, intervals=5), "widths", "[2]"),
     ("zero width", lambda: kanml.KAN([2, 0, 1], degree=3, intervals=5), "0"),
     ("degree", lambda: kanml.KAN([2, 1], degree=7, intervals=5), "degree", "7"),

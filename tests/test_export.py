@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import kanml
+from kanml.layers import describe
+from kanml.network import Architecture
 
 FUNCTIONS = {
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
@@ -14,6 +16,9 @@ FUNCTIONS = {
     "silu": lambda x: x / (1 + np.exp(-x)),
     "sin": np.sin,
 }
+
+
+EMBEDDED = {"identity": np.positive, "cosine": np.cos, "sine": np.sin}
 
 
 def power_relu(layer, x):
@@ -33,6 +38,10 @@ def evaluate(layers, x):
             x = x @ layer["weights"] + layer["bias"]
         elif layer["layer"] == "affine":
             x = x * layer["scale"] + layer["shift"]
+        elif layer["layer"] == "embedding":
+            z = layer["frequencies"] * x[:, layer["inputs"]]
+            columns = [EMBEDDED[name](z[:, q]) for q, name in enumerate(layer["functions"])]
+            x = np.stack(columns, axis=1)
         else:
             x = FUNCTIONS[layer["kind"]](x)
     return x
@@ -72,6 +81,7 @@ def test_every_kind_of_layer(dtype):
     rng = np.random.default_rng(0)
     uniform = kanml.SplineSpace.uniform(-1, 1, 4, 2)
     layers = [
+        kanml.PeriodicEmbedding(1, {0: 3.0}),
         splines("linear", 2),
         kanml.Affine([2.0, 1.0, 0.5], 0.1),
         kanml.Activation("tanh"),
@@ -83,7 +93,8 @@ def test_every_kind_of_layer(dtype):
     net = kanml.Network(layers, dtype=dtype)
     net = net.with_parameters(rng.standard_normal(net.n_parameters))
     exported = kanml.export_mlp(net)
-    x = rng.uniform(-1.5, 1.5, (200, 2)).astype(dtype)
+    assert len(exported) == len(layers)
+    x = rng.uniform(-1.5, 1.5, (200, 1)).astype(dtype)
     y = evaluate(exported, x)
     assert y.dtype == dtype
     np.testing.assert_allclose(y, net(x), atol=1e3 * np.finfo(dtype).eps * np.abs(y).max())
@@ -98,6 +109,37 @@ def test_the_rule_error_continues_constantly():
     net = net.with_parameters(np.arange(8.0))
     y = evaluate(kanml.export_mlp(net), np.array([[-3.0], [-1.0], [1.0], [3.0]]))
     np.testing.assert_array_equal(y[::3], y[1:3])
+
+
+class Doubling(kanml.Linear):
+    """A layer that kanml has never seen, though its base class it has."""
+
+
+class Strange:
+    """A layer that somebody forgot to add everywhere."""
+
+    n_in = n_out = 1
+    parameters = ()
+
+    def __repr__(self):
+        return "Strange()"
+
+
+def test_no_layer_is_left_out_silently(monkeypatch):
+    for layer in (Doubling(1, 1), Strange()):
+        with pytest.raises(TypeError, match=r"layers\[1\] must be a layer of kanml, got"):
+            kanml.Network([*kanml.KAN([1, 1]).layers, layer])
+    monkeypatch.setattr("kanml.network.LAYER_TYPES", (kanml.SplineLayer, Strange))
+    layers = [Strange(), *kanml.KAN([1, 1]).layers]
+    net = kanml.Network._of(Architecture(layers), np.zeros(8))
+    for call in (
+        lambda: kanml.export_mlp(net),
+        lambda: describe(layers[0]),
+        lambda: net.prolongation(net),
+        lambda: kanml.Network([*layers, *kanml.KAN([1, 1]).layers]),
+    ):
+        with pytest.raises(TypeError, match=r"no rule for a layer of this kind: Strange"):
+            call()
 
 
 def test_misuse():

@@ -485,6 +485,84 @@ def test_a_seed_repeats_and_another_differs():
     assert not same_bits(nets[0].parameters, nets[2].parameters)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_astype_rounds_the_parameters(dtype):
+    net = kanml.KAN([2, 3, 1], seed=4, data=[[0.0, 1.0], [1.0, -1.0]])
+    other = net.astype(dtype)
+    assert same_bits(other.parameters, net.parameters.astype(dtype))
+    assert other.layers == net.layers
+    with pytest.raises(ValueError, match="dtype must be 'float32' or 'float64', got 'int8'"):
+        net.astype("int8")
+
+
+def test_astype_refuses_knots_that_coincide():
+    with pytest.raises(ValueError, match="coincide in float32"):
+        kanml.KAN([1, 1], domain=(1e6, 1e6 + 1), intervals=100).astype("float32")
+
+
+# Layers of another network
+
+
+@pytest.mark.parametrize("model", [kanml.KAN, kanml.MLP])
+def test_options_that_layers_do_not_carry(model):
+    """They are lost with a warning that names them, unless the new network gets its own."""
+    data = np.zeros((4, 2))
+    options = {"seed": 3, "dtype": "float32", "data": data}
+    for given in ([], ["seed"], ["dtype", "data"], ["seed", "dtype", "data"]):
+        net = model([2, 3, 1], **{name: options[name] for name in given})
+        front = kanml.Affine.normalising([0, 0], [1, 2])
+        repeated = {name: options[name] for name in given}
+        assert kanml.Network([front, *net.layers], **repeated).n_in == 2
+        if given:
+            lost = given[-1:]
+            kept = {name: options[name] for name in given[:-1]}
+            pattern = rf"layers\[1\] comes from a {model.__name__} .* given {lost[0]}=;"
+            with pytest.warns(UserWarning, match=pattern):
+                kanml.Network([front, *net.layers], **kept)
+
+
+def test_layers_of_ones_own_are_used_again_without_a_word():
+    layers = [kanml.Linear(2, 3), kanml.SplineLayer(3, 1, nonuniform(3, 2, seed=0))]
+    first, second = kanml.Network(layers, seed=1), kanml.Network(layers)
+    assert not same_bits(first.parameters, second.parameters)
+    kanml.KAN([1, 1], seed=1).refine().to_basis("relu")
+
+
+# Transfers between networks that do not nest
+
+
+def stack(n_hidden, spaces, *, rule="linear", activation="tanh", shift=0.0):
+    return kanml.Network([
+        kanml.SplineLayer(2, n_hidden, spaces, extrapolation=rule),
+        kanml.Activation(activation),
+        kanml.Affine(1.0, shift),
+        kanml.Linear(n_hidden, 1),
+    ])  # fmt: skip
+
+
+COARSE, FINE = (kanml.SplineSpace.uniform(-1, 1, n, 2) for n in (3, 6))
+
+
+@pytest.mark.parametrize(
+    ("fine", "parts"),
+    [
+        (stack(4, FINE), ["layers[0]", "SplineLayer(2, 4", "SplineLayer(2, 3"]),
+        (stack(3, FINE, rule="clamp"), ["layers[0]", "extrapolation='clamp'"]),
+        (stack(3, FINE, activation="sin"), ["layers[1]", "'sin'", "'tanh'"]),
+        (stack(3, FINE, shift=0.5), ["layers[2]", "0.5"]),
+        (stack(3, kanml.SplineSpace.uniform(-1, 1, 4, 2)), ["no refinement"]),
+        (stack(3, kanml.SplineSpace.uniform(-1, 1, 6, 3)), ["degree", "2", "3"]),
+        (kanml.Network([kanml.Linear(2, 1)]), ["4 layers", "1"]),
+        (stack(3, FINE).to_basis("relu"), ["basis", "'spline'", "'relu'"]),
+        (stack(3, FINE).layers, ["Network"]),
+    ],
+)
+def test_prolongation_to_a_network_that_is_no_refinement(fine, parts):
+    with pytest.raises((ValueError, TypeError), match=naming(*parts)):
+        stack(3, COARSE).prolongation(fine)
+    assert stack(3, COARSE).prolongation(stack(3, FINE)).shape[1] == 2 * 3 * 5 + 4
+
+
 # Regression
 
 

@@ -238,6 +238,14 @@ def test_a_space_does_not_follow_its_callers_array():
     np.testing.assert_array_equal(space.breakpoints, np.linspace(0.0, 1.0, 5))
 
 
+def test_negative_zero_is_zero():
+    space, other = kanml.SplineSpace([-0.0, 1.0], 3), kanml.SplineSpace([0.0, 1.0], 3)
+    assert space == other
+    assert hash(space) == hash(other)
+    assert len({space, other}) == 1
+    assert space.breakpoints.tobytes() == other.breakpoints.tobytes()
+
+
 def test_breakpoints_may_be_a_list_of_integers():
     np.testing.assert_array_equal(kanml.SplineSpace([0, 1, 3], 2).breakpoints, [0.0, 1.0, 3.0])
 

@@ -265,6 +265,14 @@ def test_every_derivative_of_a_polynomial():
         np.testing.assert_allclose(found[name][:, 0], expected, rtol=0, atol=2e-9)
 
 
+def test_names_may_come_from_a_generator():
+    net, x = kanml.KAN([2, 1], seed=1), [[0.1, 0.2]]
+    found = net.derivatives(x, (name for name in ("", "x", "xy")), inputs="xy")
+    expected = net.derivatives(x, ["", "x", "xy"], inputs="xy")
+    assert found.keys() == expected.keys() == {"", "x", "xy"}
+    assert all(same_bits(found[name], expected[name]) for name in expected)
+
+
 @pytest.mark.parametrize("letters", ["xy", "xyz"])
 @pytest.mark.parametrize("order", range(1, 5))
 def test_plans_are_exact_on_monomials(letters, order):

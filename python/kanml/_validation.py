@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import operator
+import os
+import resource
 from collections.abc import Callable, Iterable
 from numbers import Real
 from typing import Any, TypeVar, overload
@@ -15,9 +17,11 @@ FloatArray = npt.NDArray[np.floating[Any]]
 Float64Array = npt.NDArray[np.float64]
 Array = TypeVar("Array", FloatArray, Float64Array)
 
+MAX_SIZE = 2**20  # of widths and of intervals: far above any use, far below what memory ends at
 MAX_THREADS = 2**31 - 1  # what an int of the core holds
 
 __all__ = [
+    "MAX_SIZE",
     "MAX_THREADS",
     "Float64Array",
     "FloatArray",
@@ -27,6 +31,7 @@ __all__ = [
     "integer",
     "number",
     "real_array",
+    "require_memory",
     "samples",
     "threads",
 ]
@@ -37,23 +42,48 @@ def real_array(value: object, name: str) -> Float64Array: ...
 @overload
 def real_array(value: object, name: str, dtype: npt.DTypeLike) -> FloatArray: ...
 def real_array(value: object, name: str, dtype: npt.DTypeLike = np.float64) -> FloatArray:
-    """Return `value` as a C-contiguous array of `dtype`; other real types are converted.
+    """Return `value` as an aligned C-contiguous array of `dtype`; other real types are converted.
+
+    Truth values become 0 and 1. Missing values of data frames become NaN.
 
     Raises
     ------
     TypeError
         If `value` holds anything but real numbers.
+    ValueError
+        If it is not rectangular, or entries of it are masked.
     """
-    if type(value) is np.ndarray and value.dtype == dtype and value.flags.c_contiguous:
+    if type(value) is np.ndarray and value.dtype == dtype and _ready(value):
         return value  # what training passes, thousands of times
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        first = ", ".join(map(str, np.argwhere(np.ma.getmaskarray(value))[0]))
+        raise ValueError(f"{name} must have no masked entries, got one at {name}[{first}]")
     try:
         array = np.asarray(value)
     except ValueError as error:
         raise ValueError(f"{name} is not a rectangular array: {error}") from None
-    if array.dtype.kind not in "iuf" and array.size > 0:
+    if array.dtype.kind == "O" and hasattr(value, "to_numpy"):
+        array = _numbers_of_frame(value, array)
+    if array.dtype.kind not in "biuf" and array.size > 0:
         raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
     with np.errstate(over="ignore"):  # what overflows becomes infinity, which `finite` reports
-        return np.ascontiguousarray(array, dtype=dtype).reshape(array.shape)
+        return np.require(array, dtype, ["C", "ALIGNED"]).reshape(array.shape)
+
+
+def _ready(array: npt.NDArray[Any]) -> bool:
+    return array.flags.c_contiguous and array.flags.aligned
+
+
+def _numbers_of_frame(frame: Any, objects: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the numbers of a pandas object with nullable columns, or the objects if it has others.
+
+    NumPy makes objects of columns of several types, and of those that can hold pandas.NA.
+    """
+    try:
+        numbers: npt.NDArray[Any] = frame.to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError):
+        return objects
+    return numbers
 
 
 def finite(array: Array, name: str) -> Array:
@@ -114,6 +144,19 @@ def float_dtype(value: npt.DTypeLike) -> np.dtype[np.floating[Any]]:
     if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise ValueError(f"dtype must be 'float32' or 'float64', got {value!r}")
     return dtype  # type: ignore[return-value]
+
+
+def require_memory(n_bytes: int, what: str) -> None:
+    """Raise ValueError if `what` needs more memory than this process can have."""
+    limit = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if soft != resource.RLIM_INFINITY:
+        limit = min(limit, soft)
+    if n_bytes > limit:
+        raise ValueError(
+            f"{what} {n_bytes / 1e9:.3g} GB of memory, but this process can have "
+            f"{limit / 1e9:.3g} GB"
+        )
 
 
 def threads(num_threads: int | None) -> int:

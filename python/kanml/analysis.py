@@ -282,7 +282,7 @@ def jacobian(net: Network, x: npt.ArrayLike, basis: str | None = None) -> Float6
         raise TypeError(f"net must be a Network, got {net!r}")
     inputs = np.asarray(samples(x, "x", net.n_in, np.float64), dtype=np.float64)
     if net.dtype != np.float64:
-        net = Network(net.layers).with_parameters(net.parameters)
+        net = net.astype("float64")
     if basis is None:
         return _rows(net, inputs)
     choice(basis, "basis", BASES)

@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 
 from kanml._validation import FloatArray
-from kanml.layers import Activation, Affine, Linear, SplineLayer
+from kanml.layers import (
+    Activation,
+    Affine,
+    Linear,
+    PeriodicEmbedding,
+    SplineLayer,
+    unknown_layer,
+)
 from kanml.network import Network
 
 __all__ = ["export_mlp"]
@@ -45,6 +52,8 @@ def export_mlp(net: Network) -> list[dict[str, Any]]:
         - "linear": "weights" (n_in, n_out), "bias" (n_out,).
         - "activation": "kind", one of those of `Activation`.
         - "affine": "scale", "shift", numbers or arrays (width,).
+        - "embedding": "inputs", "functions", "frequencies" (n_out,). Output q is the function
+          "identity", "cosine" or "sine" of ``frequencies[q] * x[:, inputs[q]]``.
 
         Inputs must be finite: at infinity these formulas give NaN where the network need not.
 
@@ -52,6 +61,8 @@ def export_mlp(net: Network) -> list[dict[str, Any]]:
     ------
     ValueError
         If the dtype cannot hold the ReLU weights.
+    TypeError
+        If a layer is of a kind that has no such form.
 
     Notes
     -----
@@ -91,7 +102,21 @@ def export_mlp(net: Network) -> list[dict[str, Any]]:
         elif isinstance(layer, Affine):
             scale, shift = layer.scale.astype(net.dtype), layer.shift.astype(net.dtype)
             layers.append({"layer": "affine", "scale": scale, "shift": shift})
+        elif isinstance(layer, PeriodicEmbedding):
+            layers.append(_embedding(layer, net.dtype))
+        else:
+            raise unknown_layer(layer)
     return layers
+
+
+def _embedding(layer: PeriodicEmbedding, dtype: np.dtype[Any]) -> dict[str, Any]:
+    inputs, kinds, frequencies = zip(*layer.features, strict=True)
+    return {
+        "layer": "embedding",
+        "inputs": np.array(inputs),
+        "functions": list(kinds),
+        "frequencies": np.array(frequencies, dtype=dtype),
+    }
 
 
 def _power_relu(layer: SplineLayer, in_splines: FloatArray, in_relus: FloatArray) -> dict[str, Any]:

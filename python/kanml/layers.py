@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from kanml import _core
-from kanml._validation import choice, finite, integer, number, real_array
+from kanml._validation import MAX_SIZE, Float64Array, choice, finite, integer, number, real_array
 from kanml.splines import SplineSpace
 
 __all__ = [
@@ -75,8 +76,8 @@ class SplineLayer:
         basis: str = "spline",
         extrapolation: str = "linear",
     ) -> None:
-        self.n_in = integer(n_in, "n_in", 1)
-        self.n_out = integer(n_out, "n_out", 1)
+        self.n_in = integer(n_in, "n_in", 1, MAX_SIZE)
+        self.n_out = integer(n_out, "n_out", 1, MAX_SIZE)
         self.basis = choice(basis, "basis", BASES)
         self.extrapolation = choice(extrapolation, "extrapolation", EXTRAPOLATIONS)
         spaces = (space,) * self.n_in if isinstance(space, SplineSpace) else tuple(space)
@@ -156,8 +157,8 @@ class Linear:
     """
 
     def __init__(self, n_in: int, n_out: int, bias: bool = True) -> None:
-        self.n_in = integer(n_in, "n_in", 1)
-        self.n_out = integer(n_out, "n_out", 1)
+        self.n_in = integer(n_in, "n_in", 1, MAX_SIZE)
+        self.n_out = integer(n_out, "n_out", 1, MAX_SIZE)
         if not isinstance(bias, (bool, np.bool_)):
             raise TypeError(f"bias must be True or False, got {bias!r}")
         self.bias = bool(bias)
@@ -240,19 +241,25 @@ class Affine:
         self.scale.setflags(write=False)
         self.shift.setflags(write=False)
         self.n_in = self.n_out = self.scale.size if self.scale.ndim else None
-        if self.n_in == 0:
-            raise ValueError("scale and shift must not be empty")
+        if self.n_in is not None:
+            integer(self.n_in, "the width of scale and shift", 1, MAX_SIZE)
 
     @classmethod
     def standardising(cls, x: npt.ArrayLike) -> Affine:
         """Return the map that gives every column of `x` mean 0 and variance 1.
 
         Put in front of a network, it puts all inputs on one scale, and takes apart what the
-        weights and the bias of the next layer do. A column of one value is only shifted.
+        weights and the bias of the next layer do. A column of one value, up to rounding, is only
+        shifted.
 
         Parameters
         ----------
         x : array_like, shape (N, width), N >= 1
+
+        Raises
+        ------
+        ValueError
+            If a column varies so little that its scale is beyond the range of float64.
 
         Examples
         --------
@@ -263,9 +270,21 @@ class Affine:
         samples = finite(real_array(x, "x"), "x")
         if samples.ndim != 2 or samples.size == 0:
             raise ValueError(f"x must have shape (N, width), not empty, got {samples.shape}")
-        deviation = samples.std(axis=0)
-        scale = 1 / np.where(deviation > 0, deviation, 1.0)
-        return cls(scale, -samples.mean(axis=0) * scale)
+        # In units of the largest entry, to a power of two, squares neither overflow nor underflow.
+        _, exponent = np.frexp(np.abs(samples).max(axis=0))
+        unit = np.ldexp(1.0, exponent - 1)
+        relative = samples / unit
+        constant = np.ptp(relative, axis=0) <= 4 * np.finfo(np.float64).eps
+        deviation = np.where(constant, 1.0, relative.std(axis=0))
+        with np.errstate(over="ignore"):
+            scale = np.where(constant, 1.0, 1 / deviation / unit)
+        for j in np.flatnonzero(np.isinf(scale)):
+            raise ValueError(
+                f"x must vary by more than {1 / np.finfo(np.float64).max:.3g} in every column, got "
+                f"x[:, {j}] from {samples[:, j].min()} to {samples[:, j].max()}"
+            )
+        shift = np.where(constant, -samples[0], -relative.mean(axis=0) / deviation)
+        return cls(scale, shift)
 
     @classmethod
     def normalising(
@@ -276,12 +295,19 @@ class Affine:
     ) -> Affine:
         """Return the map of a box onto the domain of the splines behind it.
 
+        No point of the box leaves the domain in float64, the rounding of the map included.
+
         Parameters
         ----------
         lower, upper : array_like, shape (width,)
             The ends of the range of each input, lower < upper.
         domain : (float, float)
-            What each range becomes.
+            What each range becomes, the lower end first.
+
+        Raises
+        ------
+        ValueError
+            If an argument is not as described, or a range is too short for float64.
 
         Examples
         --------
@@ -298,21 +324,56 @@ class Affine:
                 f"lower and upper must have one shape (width,), and lower < upper: got {low} "
                 f"and {high}"
             )
-        a, b = finite(real_array(domain, "domain"), "domain")
-        scale = (b - a) / (high - low)
-        return cls(scale, a - scale * low)
+        ends = finite(real_array(domain, "domain"), "domain")
+        if ends.shape != (2,) or not ends[0] < ends[1]:
+            raise ValueError(f"domain must be two numbers a < b, got {domain!r}")
+        maps = [
+            _onto(*box, *ends.tolist()) for box in zip(low.tolist(), high.tolist(), strict=True)
+        ]
+        return cls(*np.array(maps).T)
 
     def core(self, width: int) -> _core.AffineLayer:
         """Return the core's description, for `width` inputs."""
         scale, shift = (np.broadcast_to(v, width).tolist() for v in (self.scale, self.shift))
         return _core.AffineLayer(scale, shift)
 
+    def __reduce__(self) -> tuple[type[Affine], tuple[Float64Array, Float64Array]]:
+        return Affine, (self.scale, self.shift)
+
     def __repr__(self) -> str:
         return f"Affine({self.scale.tolist()}, {self.shift.tolist()})"
 
 
+def _onto(low: float, high: float, a: float, b: float) -> tuple[float, float]:
+    """Return scale and shift that map [low, high] onto [a, b], rounded such that none leaves it.
+
+    The kernels may round the product before the sum, or not (fused multiply-add). The exact map is
+    tried first; then the image shrinks, from one rounding error of the map on, until its ends are
+    inside in either way.
+    """
+    exact_low, exact_high = Fraction(low), Fraction(high)
+    slope = (Fraction(b) - Fraction(a)) / (exact_high - exact_low)
+    if not slope <= Fraction(np.finfo(np.float64).max):
+        raise ValueError(
+            f"the range from {low} to {high} is too short to be mapped onto ({a}, {b})"
+        )
+    rounding = Fraction(np.finfo(np.float64).eps) * (
+        slope * max(abs(exact_low), abs(exact_high)) + max(abs(Fraction(a)), abs(Fraction(b)))
+    )
+    shrunk = Fraction(0)
+    while True:
+        scale = float(slope * (1 - 2 * shrunk / (Fraction(b) - Fraction(a))))
+        middle = (Fraction(a) + Fraction(b)) / 2 - Fraction(scale) * (exact_low + exact_high) / 2
+        shift = float(middle)
+        images = [scale * end + shift for end in (low, high)]
+        images += [float(Fraction(scale) * Fraction(end) + Fraction(shift)) for end in (low, high)]
+        if all(a <= image <= b for image in images):
+            return scale, shift
+        shrunk = 2 * shrunk or rounding / 4
+
+
 class PeriodicEmbedding:
-    """Cosines and sines in the place of inputs in which the network shall be periodic.
+    """Cosines and sines that replace inputs, so that the network is periodic in these.
 
     Parameters
     ----------
@@ -338,7 +399,7 @@ class PeriodicEmbedding:
     def __init__(
         self, n_in: int, periods: Mapping[int, float], multiples: Sequence[int] = (1,)
     ) -> None:
-        self.n_in = integer(n_in, "n_in", 1)
+        self.n_in = integer(n_in, "n_in", 1, MAX_SIZE)
         if not isinstance(periods, Mapping) or not periods:
             raise TypeError(f"periods must map inputs to their periods, got {periods!r}")
         self.periods = {
@@ -350,6 +411,8 @@ class PeriodicEmbedding:
         self.multiples = tuple(integer(m, f"multiples[{i}]", 1) for i, m in enumerate(multiples))
         if not self.multiples:
             raise ValueError("multiples must not be empty")
+        n_out = self.n_in + len(self.periods) * (2 * len(self.multiples) - 1)
+        integer(n_out, "the number of features (two for each multiple of a period)", 1, MAX_SIZE)
         self.features: list[tuple[int, str, float]] = []  # input, kind, frequency
         for i in range(self.n_in):
             if i not in self.periods:
@@ -398,7 +461,14 @@ def describe(layer: Layer) -> dict[str, Any]:
             "periods": [[i, period] for i, period in layer.periods.items()],
             "multiples": list(layer.multiples),
         }
-    return {"layer": "affine", "scale": layer.scale.tolist(), "shift": layer.shift.tolist()}
+    if isinstance(layer, Affine):
+        return {"layer": "affine", "scale": layer.scale.tolist(), "shift": layer.shift.tolist()}
+    raise unknown_layer(layer)
+
+
+def unknown_layer(layer: object) -> TypeError:
+    """Return the error for a layer that an operation does not know, instead of leaving it out."""
+    return TypeError(f"no rule for a layer of this kind: {layer!r}")
 
 
 def from_description(description: dict[str, Any]) -> Layer:

@@ -10,18 +10,21 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby, pairwise
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
 
 from kanml import _core, io
 from kanml._validation import (
+    MAX_SIZE,
     FloatArray,
     choice,
     finite,
     float_dtype,
     integer,
     real_array,
+    require_memory,
     samples,
     threads,
 )
@@ -69,7 +72,7 @@ class Architecture:
         if not self.layers:
             raise ValueError("layers must hold at least one layer, got none")
         for i, layer in enumerate(self.layers):
-            if not isinstance(layer, LAYER_TYPES):
+            if type(layer) not in LAYER_TYPES:  # a subclass might be another function
                 raise TypeError(f"layers[{i}] must be a layer of kanml, got {layer!r}")
         self.widths = _chain(self.layers)
         blocks = []
@@ -81,6 +84,8 @@ class Architecture:
                 start = stop
         self.blocks = tuple(blocks)
         self.n_parameters = start
+        # Also for float32: initial parameters are computed in float64.
+        require_memory(8 * start, f"layers with {start} parameters need")
 
     @cached_property
     def core_layers(self) -> list[Any]:
@@ -130,7 +135,14 @@ class Architecture:
         """Return the operator that carries the parameters to a refined architecture."""
         known: dict[tuple[SplineSpace, SplineSpace, str], Prolongation] = {}
         parts: list[tuple[int, int, Prolongation | None]] = []
-        for layer, finer in zip(self.layers, fine.layers, strict=True):
+        if len(fine.layers) != len(self.layers):
+            raise ValueError(f"fine must have {len(self.layers)} layers, got {len(fine.layers)}")
+        for i, (layer, finer) in enumerate(zip(self.layers, fine.layers, strict=True)):
+            if not _may_refine(layer, finer):
+                raise ValueError(
+                    f"fine must have the same layers on finer spaces, but its layers[{i}] is "
+                    f"{finer!r}, and here it is {layer!r}"
+                )
             if isinstance(layer, SplineLayer) and isinstance(finer, SplineLayer):
                 if layer.basis != finer.basis:
                     raise ValueError(
@@ -198,6 +210,44 @@ def require_weights_that_fit(transform: ReluTransform, dtype: npt.DTypeLike, whe
     warnings.warn(message.replace("cannot", "can hardly"), RuntimeWarning, stacklevel=2)
 
 
+def _may_refine(layer: Layer, finer: Layer) -> bool:
+    """Say whether two layers are alike but for the spaces, and the basis, of splines."""
+    if isinstance(layer, SplineLayer) and isinstance(finer, SplineLayer):
+        widths = (layer.n_in, layer.n_out) == (finer.n_in, finer.n_out)
+        return widths and layer.extrapolation == finer.extrapolation
+    return describe(layer) == describe(finer)
+
+
+_OPTIONS: WeakKeyDictionary[Layer, tuple[str, tuple[str, ...]]] = WeakKeyDictionary()
+"""Of the layers that a `KAN` or an `MLP` made: its name, and the options that it was given."""
+
+
+def _not_default(
+    seed: int | Generator, dtype: npt.DTypeLike, data: npt.ArrayLike | None
+) -> tuple[str, ...]:
+    given = {
+        "seed": isinstance(seed, Generator) or seed != 0,
+        "dtype": float_dtype(dtype) != np.float64,
+        "data": data is not None,
+    }
+    return tuple(name for name, is_given in given.items() if is_given)
+
+
+def _warn_of_lost_options(layers: Sequence[Layer], given: tuple[str, ...]) -> None:
+    """Warn where layers of another network are used without the options that it was given."""
+    for i, layer in enumerate(layers):
+        name, options = _OPTIONS.get(layer, ("", ())) if isinstance(layer, Layer) else ("", ())
+        if lost := [option for option in options if option not in given]:
+            options_lost = ", ".join(f"{option}=" for option in lost)
+            warnings.warn(
+                f"layers[{i}] comes from a {name} that was given {options_lost}; layers hold no "
+                f"parameters, so give {options_lost} to this network",
+                UserWarning,
+                stacklevel=3,
+            )
+            return
+
+
 Item = TypeVar("Item")
 
 
@@ -234,8 +284,10 @@ class Network:
     dtype : {"float64", "float32"}
         Type of the parameters and of all arithmetic.
     data : array_like, shape (N, n_in), optional
-        Training inputs, from which the initialisation takes the ranges that the layers see;
-        without them the first spline layer's domain, or [-1, 1] in every input, is assumed.
+        Training inputs, from which the initialisation takes the ranges that the layers see.
+        Without them it assumes that the domain of the first layer is filled, if that is a spline
+        layer, else [-1, 1] in every input; fixed layers in front, such as `Affine.normalising`,
+        are taken into account.
 
     Examples
     --------
@@ -262,6 +314,11 @@ class Network:
         dtype: npt.DTypeLike = "float64",
         data: npt.ArrayLike | None = None,
     ) -> None:
+        layers = tuple(layers)
+        given = _not_default(seed, dtype, data)
+        _warn_of_lost_options(layers, given)
+        if type(self) is not Network:  # then the layers are new, and made for this network
+            _OPTIONS.update((layer, (type(self).__name__, given)) for layer in layers)
         self._architecture = Architecture(layers)
         inputs = None
         if data is not None:
@@ -272,8 +329,9 @@ class Network:
                 )
         # They come as B-spline coefficients: the basis does not change the initial function.
         to_splines = self._architecture.change_of_basis("spline")
+        kind = float_dtype(dtype)
         theta = to_splines.solve(initial_parameters(self._architecture, seed, inputs))
-        self._parameters = _frozen(theta.astype(float_dtype(dtype)))
+        self._parameters = _frozen(theta.astype(kind))
         self._core_network()  # so that knots which coincide in the dtype are refused here
 
     @classmethod
@@ -288,7 +346,7 @@ class Network:
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """The layers, in the order of evaluation."""
+        """The layers, in the order of evaluation: descriptions, without parameters or a seed."""
         return self._architecture.layers
 
     @property
@@ -331,6 +389,28 @@ class Network:
         """
         theta = self._vector(parameters, "parameters")
         return Network._of(self._architecture, theta.copy())
+
+    def astype(self, dtype: npt.DTypeLike) -> Network:
+        """Return the network in another dtype, with its parameters rounded to that.
+
+        Parameters
+        ----------
+        dtype : {"float64", "float32"}
+
+        Raises
+        ------
+        ValueError
+            If knots coincide in the dtype, or it cannot hold the ReLU weights.
+
+        Examples
+        --------
+        >>> import kanml
+        >>> kanml.KAN([1, 1], seed=3).astype("float32").dtype
+        dtype('float32')
+        """
+        net = Network._of(self._architecture, self._parameters.astype(float_dtype(dtype)))
+        net._core_network()  # so that knots which coincide in the dtype are refused here
+        return net
 
     def _same_as(self, other: Network) -> bool:
         """Say whether this is the same network: one architecture object, equal parameters.
@@ -490,7 +570,7 @@ class Network:
     def derivatives(
         self,
         x: npt.ArrayLike,
-        names: Sequence[str],
+        names: Iterable[str],
         inputs: str,
         *,
         num_threads: int | None = None,
@@ -500,7 +580,7 @@ class Network:
         Parameters
         ----------
         x : array_like, shape (N, n_in)
-        names : sequence of str
+        names : iterable of str
             The derivatives: letters of `inputs`, up to four, each for one differentiation; the
             empty string is the value. Mixed ones come by polarisation, at the cost of one or more
             further directions.
@@ -531,6 +611,7 @@ class Network:
             )
         if isinstance(names, str):
             raise TypeError(f"names must be a sequence of names, got the one string {names!r}")
+        names = tuple(names)
         for name in names:
             for letter in name:
                 if letter not in inputs:
@@ -685,8 +766,6 @@ class Network:
         """
         if not isinstance(fine, Network):
             raise TypeError(f"fine must be a Network, got {fine!r}")
-        if len(fine.layers) != len(self.layers):
-            raise ValueError(f"fine must have {len(self.layers)} layers, got {len(fine.layers)}")
         return self._architecture.prolongation(fine._architecture)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -902,7 +981,7 @@ class MLP(Network):
 
 def _pairs(widths: Sequence[int]) -> list[tuple[int, int]]:
     try:
-        numbers = [integer(w, f"widths[{i}]", 1) for i, w in enumerate(widths)]
+        numbers = [integer(w, f"widths[{i}]", 1, MAX_SIZE) for i, w in enumerate(widths)]
     except TypeError as error:
         raise TypeError(f"widths must be a sequence of integers: {error}") from None
     if len(numbers) < 2:

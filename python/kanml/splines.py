@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanml import _core
-from kanml._validation import Float64Array, finite, integer, real_array
+from kanml._validation import MAX_SIZE, Float64Array, finite, integer, real_array
 
 __all__ = ["SplineSpace"]
 
@@ -56,7 +56,9 @@ class SplineSpace:
             raise ValueError(
                 f"breakpoints must have shape (n + 1,) with n >= 1, got shape {points.shape}"
             )
+        integer(points.size - 1, "the number of intervals", 1, MAX_SIZE)
         finite(points, "breakpoints")
+        points = points + 0.0  # -0.0 becomes 0.0: equal spaces have equal bytes, and equal hashes
         degree = integer(degree, "degree", _core.min_degree, _core.max_degree)
         (stuck,) = np.nonzero(points[1:] <= points[:-1])
         if stuck.size:
@@ -64,6 +66,13 @@ class SplineSpace:
             raise ValueError(
                 "breakpoints must be strictly increasing, got "
                 f"breakpoints[{i}] = {points[i]} and breakpoints[{i + 1}] = {points[i + 1]}"
+            )
+        with np.errstate(over="ignore"):
+            shortest = float(np.diff(points).min())
+        if shortest < np.finfo(np.float64).tiny:
+            raise ValueError(
+                f"intervals must have a length of at least {np.finfo(np.float64).tiny:.3g}, whose "
+                f"reciprocal is a float64, got {shortest:.3g}"
             )
         try:
             self._core = _core.SplineSpace(points, degree)
@@ -88,7 +97,8 @@ class SplineSpace:
         ends = finite(real_array([a, b], "domain"), "domain")
         if not ends[0] < ends[1]:
             raise ValueError(f"the domain must have a < b, got a = {a} and b = {b}")
-        return cls(np.linspace(ends[0], ends[1], integer(intervals, "intervals", 1) + 1), degree)
+        count = integer(intervals, "intervals", 1, MAX_SIZE)
+        return cls(np.linspace(ends[0], ends[1], count + 1), degree)
 
     @property
     def degree(self) -> int:
@@ -184,6 +194,11 @@ class SplineSpace:
     def refine(self, factor: int = 2) -> SplineSpace:
         """Return the space with every interval cut into `factor` equal parts."""
         factor = integer(factor, "factor", 2)
+        if factor * self.intervals > MAX_SIZE:
+            raise ValueError(
+                f"factor must leave at most {MAX_SIZE} intervals, got {factor} for "
+                f"{self.intervals} intervals"
+            )
         left, width = self.breakpoints[:-1, None], np.diff(self.breakpoints)[:, None]
         inner = left + width * (np.arange(factor) / factor)
         return SplineSpace(np.append(inner.ravel(), self.breakpoints[-1]), self.degree)
@@ -215,7 +230,9 @@ class SplineSpace:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, SplineSpace):
             return NotImplemented
-        return self.degree == other.degree and np.array_equal(self.breakpoints, other.breakpoints)
+        return self is other or (
+            self.degree == other.degree and np.array_equal(self.breakpoints, other.breakpoints)
+        )
 
     def __hash__(self) -> int:
         return hash((self.degree, self.breakpoints.tobytes()))
