@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import tracemalloc
+from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
@@ -29,8 +32,9 @@ def space(a=-1.0, b=1.0, n=5, degree=3, seed=0):
 def outputs(net, x):
     """What each layer of a network hands on, layer by layer."""
     stages = []
-    for i, layer in enumerate(net.layers):
-        part = kanml.Network([*net.layers[: i + 1]])
+    layers = [copy.copy(layer) for layer in net.layers]  # with a life apart from this network's
+    for i, layer in enumerate(layers):
+        part = kanml.Network(layers[: i + 1])
         stop = max((block.slice.stop for block in net.blocks if block.layer <= i), default=0)
         stages.append(part.with_parameters(net.parameters[:stop])(x))
         assert layer is part.layers[-1]
@@ -393,10 +397,146 @@ def test_standardising_gives_mean_zero_and_variance_one(width):
     np.testing.assert_allclose(y.std(axis=0), 1.0, rtol=1e-12)
 
 
-def test_standardising_only_shifts_a_column_of_one_value():
-    layer = kanml.Affine.standardising([[3.0, 1.0], [3.0, 2.0]])
+@pytest.mark.parametrize("n", [1, 3, 7, 48, 1000])
+@pytest.mark.parametrize("value", [0.0, 0.1, -1.3, 12345.6, 1e-320, 1e200, -1.7e308])
+def test_standardising_only_shifts_a_column_of_one_value(value, n):
+    x = np.column_stack([np.full(n, value), np.arange(n)])
+    layer = kanml.Affine.standardising(x)
     assert layer.scale[0] == 1.0
-    assert layer.shift[0] == -3.0
+    assert layer.shift[0] == -value
+
+
+def test_a_column_that_varies_by_its_rounding_is_one_of_one_value():
+    tenths = np.cumsum(np.full((3, 10), 0.1), axis=1)[:, -1:]  # sums of ten tenths, 1 - 1e-16
+    x = np.concatenate([tenths, np.ones((3, 1))])
+    assert np.ptp(x) > 0
+    layer = kanml.Affine.standardising(x)
+    assert layer.scale == 1.0
+    np.testing.assert_allclose(kanml.Network([layer])(x), 0.0, atol=2e-16)
+
+
+@pytest.mark.parametrize("size", [1e-290, 1e-200, 1e200, 1.7e308])
+def test_standardising_columns_of_any_size(size):
+    x = size * np.array([[0.25, -1.0], [0.5, 1.0], [1.0, 0.5]])
+    y = kanml.Network([kanml.Affine.standardising(x)])(x)
+    np.testing.assert_allclose(y.mean(axis=0), 0.0, atol=1e-15)
+    np.testing.assert_allclose(y.std(axis=0), 1.0, rtol=1e-14)
+
+
+def test_standardising_refuses_a_scale_that_float64_cannot_hold():
+    with pytest.raises(ValueError, match=r"every column, got x\[:, 1\] from 0\.0 to 1e-310"):
+        kanml.Affine.standardising([[0.0, 0.0], [1.0, 1e-310]])
+
+
+# Boxes
+
+
+def fused(scale, x, shift):
+    """scale * x + shift, rounded once."""
+    return float(Fraction(scale) * Fraction(x) + Fraction(shift))
+
+
+@given(
+    st.tuples(*[st.floats(-1e6, 1e6)] * 2).filter(lambda box: box[1] - box[0] > 1e-6),
+    st.sampled_from([(-1.0, 1.0), (0.0, 1.0), (-3.0, 0.1), (0.3, 0.7)]),
+)
+def test_a_box_is_mapped_into_the_domain_with_its_ends(box, domain):
+    """Whether a kernel rounds the product or not; and it fills the domain, up to rounding."""
+    layer = kanml.Affine.normalising([box[0]], [box[1]], domain)
+    (scale,), (shift,) = layer.scale.tolist(), layer.shift.tolist()
+    images = [image for x in box for image in (scale * x + shift, fused(scale, x, shift))]
+    assert domain[0] <= min(images)
+    assert max(images) <= domain[1]
+    length = domain[1] - domain[0]
+    rounding = 8 * np.finfo(float).eps * (1 + length * max(map(abs, box)) / (box[1] - box[0]))
+    np.testing.assert_allclose(images, np.repeat(domain, 2), rtol=0, atol=rounding)
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper"), [(-3.0, -2.4), (0.1, 0.3), (-1.1, 4.9), (1000.1, 1000.7)]
+)
+def test_the_corner_of_a_box_is_inside(lower, upper):
+    """There is no jump of derivatives, and no refusal."""
+    for rule in ("linear", "error"):
+        kan = kanml.KAN([1, 1], intervals=4, extrapolation=rule)
+        net = kanml.Network([kanml.Affine.normalising([lower], [upper]), *kan.layers])
+        net = net.with_parameters(np.arange(7.0) ** 2)
+        step = (upper - lower) * 1e-9
+        x = [[lower], [lower + step], [upper - step], [upper]]
+        second = net.derivatives(x, ["xx"], "x")["xx"][:, 0]
+        np.testing.assert_allclose(second[[0, 3]], second[[1, 2]], rtol=1e-6)
+
+
+# Fixed layers in front
+
+
+FRONTS = {
+    "normalising": [kanml.Affine.normalising([0.0], [10.0])],
+    "far away": [kanml.Affine.normalising([1e5], [1e5 + 20.0])],
+    "reversed": [kanml.Affine([-0.002], [0.3])],
+    "standardising": [kanml.Affine.standardising(np.linspace(3.0, 900.0, 50)[:, None])],
+    "two maps": [kanml.Affine([2.0], -3.0), kanml.Affine(0.125, 1.0)],
+}
+
+
+@pytest.mark.parametrize("behind", ["splines", "linear"])
+@pytest.mark.parametrize("front", FRONTS)
+def test_fixed_maps_in_front_are_inverted(front, behind):
+    """The start without data is that on data which the maps take to the domain, or to [-1, 1]."""
+    first = kanml.SplineLayer(1, 4, space(-2.0, 5.0)) if behind == "splines" else kanml.Linear(1, 4)
+    box = (-2.0, 5.0) if behind == "splines" else (-1.0, 1.0)
+    layers = [first, kanml.SplineLayer(4, 1, space())]
+    fixed = kanml.Network(FRONTS[front])
+    a, b = fixed([[0.0], [1.0]])[:, 0]
+    x = (np.array([box]).T - a) / (b - a)
+    np.testing.assert_allclose(fixed(x), np.array([box]).T, atol=1e-9)
+    net = kanml.Network([*FRONTS[front], *layers], seed=3)
+    hidden = outputs(net, x)[len(FRONTS[front])]
+    np.testing.assert_allclose(np.sort(hidden, axis=0), [[-1.0] * 4, [1.0] * 4], atol=1e-9)
+
+
+def test_a_periodic_input_runs_through_its_period():
+    """Its cosine and sine are all of the circle; the other input has the range it needs."""
+    front = [kanml.Affine([0.5, 1.0], [0.0, 0.0]), kanml.PeriodicEmbedding(2, {1: 6.0}, (1, 3))]
+    layers = [*front, kanml.SplineLayer(5, 6, space()), kanml.SplineLayer(6, 1, space())]
+    rng = np.random.default_rng(0)
+    x = rng.uniform([-2.0, -3.0], [2.0, 3.0], (20_000, 2))
+    for seed in range(3):
+        hidden = outputs(kanml.Network(layers, seed=seed), x)[2]
+        assert (hidden.min(axis=0) < -0.95).all()
+        assert (hidden.max(axis=0) > 0.95).all()
+        assert (abs(hidden) < 1.3).all()
+
+
+def test_an_activation_in_front():
+    net = kanml.Network([kanml.Activation("tanh"), *kanml.KAN([2, 3, 1]).layers])
+    assert np.isfinite(net(np.array([[0.1, 0.2]]))).all()
+
+
+# A layer that refuses
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("n", [200, 30_000])  # all samples count, not a part of them
+def test_a_start_from_data_accepts_the_data(n, dtype):
+    x = np.random.default_rng(1).uniform(-1, 1, (n, 3))
+    x[0], x[1] = -1.0, 1.0
+    for seed in range(10):
+        net = kanml.KAN([3, 5, 4, 1], data=x, seed=seed, extrapolation="error", dtype=dtype)
+        assert np.isfinite(net(x)).all()
+
+
+# Memory
+
+
+@pytest.mark.parametrize("widths", [[50_000, 1], [20_000, 3, 1], [300, 300, 1]])
+def test_a_start_takes_memory_in_proportion_to_the_parameters(widths):
+    kanml.KAN([2, 2, 1])  # imports and caches
+    tracemalloc.start()
+    net = kanml.KAN(widths)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 6 * net.parameters.nbytes + 3 * 8 * 4_000_000
 
 
 @pytest.mark.parametrize(

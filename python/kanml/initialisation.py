@@ -5,10 +5,13 @@ of every spline layer should cover its domain, no more and no less. And which lo
 found depends on the directions along which the first layer looks at the data: so they should be
 spread, not drawn. Walking through the layers with sample inputs:
 
+* Without samples the raw inputs are drawn from a box: the domain of the first layer, if that is a
+  spline layer, else [-1, 1] in every input; fixed layers in front of it are inverted.
 * A layer whose outputs enter a spline layer starts as a linear map. Its columns are directions
   spread evenly in the space of its inputs, each input measured in units of the range it takes;
   every output is scaled and shifted so that its range over the samples is the domain of the spline
-  it enters, or, where an activation comes first, the range in which that activation bends. A
+  it enters, or, where an activation comes first, the range in which that activation bends. A layer
+  that refuses what lies outside its domain gets a little less, which leaves room for rounding. A
   `Linear` layer holds this map in its weights; a spline layer holds it exactly too, since the
   function x is the spline whose coefficients are the Greville abscissae.
 * A spline layer at the end starts as small random splines: the network starts near zero.
@@ -21,13 +24,22 @@ spread, not drawn. Walking through the layers with sample inputs:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.random import Generator
 
 from kanml._validation import Float64Array, integer
-from kanml.layers import Activation, Affine, Layer, Linear, PeriodicEmbedding, SplineLayer
+from kanml.layers import (
+    Activation,
+    Affine,
+    Layer,
+    Linear,
+    PeriodicEmbedding,
+    SplineLayer,
+    unknown_layer,
+)
 
 if TYPE_CHECKING:
     from kanml.network import Architecture
@@ -36,6 +48,9 @@ __all__ = ["Generator", "initial_parameters"]
 
 LAST_LAYER_SCALE = 1e-3  # standard deviation of the coefficients of an output, over all its inputs
 MAX_PROBES = 20_000  # samples pushed through the layers to see which ranges they take
+ROUNDING = 2.0**-14  # greater than that of a layer in float32, relative to its outputs
+MAX_ORTHONORMAL = 256  # directions in a set
+MAX_NUMBERS = 4_000_000  # in all samples that are drawn where none are given
 BENDING_RANGE = {  # where each activation is neither linear nor flat
     "sigmoid": (-3.0, 3.0),
     "tanh": (-1.5, 1.5),
@@ -58,20 +73,28 @@ def initial_parameters(
         The layers.
     seed : int or numpy.random.Generator
     data : ndarray, shape (N, n_in), or None
-        Training inputs. Without them: the domain of the first layer where that is a spline
-        layer, else [-1, 1] in every input.
+        Training inputs.
     """
     rng = seed if isinstance(seed, Generator) else np.random.default_rng(integer(seed, "seed", 0))
-    layers = architecture.layers
-    x = _probes(layers[0], architecture.widths[0], data, rng)
+    layers, widths = architecture.layers, architecture.widths
+    targets = [_range_wanted(layers[i:], widths[i + 1]) for i in range(len(layers))]
+    last = max((i for i, target in enumerate(targets) if target is not None), default=-1)
+    # Samples go no further than to the last layer that wants to know their range.
+    x = _probes(layers, widths, data, rng) if last >= 0 else np.zeros((0, widths[0]))
     parts = [np.zeros(0)]
-    for i, layer in enumerate(layers):
+    for i, (layer, target) in enumerate(zip(layers, targets, strict=True)):
         if isinstance(layer, (Linear, SplineLayer)):
-            target = _range_wanted(layers[i:], architecture.widths[i + 1])
-            arrays = _parametrised(layer, x, target, rng)
+            if target is not None:
+                bias = isinstance(layer, SplineLayer) or layer.bias
+                linear = filling_map(x, target, rng, bias=bias)
+                arrays = _linear_parameters(layer, *linear)
+                y = _clipped(layer, x) @ linear[0] + linear[1] if i < last else x
+            else:
+                arrays = _random_parameters(layer, rng)
+                y = _evaluate(layer, arrays, x) if i < last else x
             parts += [array.ravel() for array in arrays]
-            x = _evaluate(layer, arrays, x)
-        else:
+            x = y
+        elif i < last:
             x = _fixed(layer, x)
     return np.concatenate(parts)
 
@@ -80,16 +103,18 @@ def spread_directions(dimension: int, count: int, rng: Generator) -> Float64Arra
     """Return unit vectors spread evenly over all directions v ~ -v, shape (dimension, count).
 
     In the plane they divide the half circle evenly, from a random start. In more dimensions they
-    come in random orthonormal sets (QR of a Gaussian matrix, which is uniform over rotations).
+    come in random orthonormal sets (QR of a Gaussian matrix, which is uniform over rotations), of a
+    size that keeps the cost in proportion to the numbers returned.
     """
     if dimension == 1:
         return np.ones((1, count))
     if dimension == 2:
         angles = np.pi * (np.arange(count) + rng.uniform()) / count
         return np.stack([np.cos(angles), np.sin(angles)])
-    sets = -(-count // dimension)
-    bases = [np.linalg.qr(rng.standard_normal((dimension, dimension)))[0] for _ in range(sets)]
-    return np.concatenate(bases, axis=1)[:, :count]
+    largest = min(dimension, MAX_ORTHONORMAL)
+    sizes = [min(largest, count - start) for start in range(0, count, largest)]
+    bases = [np.linalg.qr(rng.standard_normal((dimension, size)))[0] for size in sizes]
+    return np.concatenate(bases, axis=1)
 
 
 def filling_map(
@@ -118,14 +143,64 @@ def filling_map(
     return directions / np.where(share > 0, share, 1.0), np.zeros(lower.size)
 
 
-def _probes(first: Layer, n_in: int, data: Float64Array | None, rng: Generator) -> Float64Array:
+def _probes(
+    layers: Sequence[Layer], widths: Sequence[int], data: Float64Array | None, rng: Generator
+) -> Float64Array:
     if data is not None:
+        # A layer that refuses what lies outside its domain must have seen every sample.
+        if any(isinstance(x, SplineLayer) and x.extrapolation == "error" for x in layers):
+            return data
         return data[:: -(-len(data) // MAX_PROBES)]
-    lower, upper = -np.ones(n_in), np.ones(n_in)
-    if isinstance(first, SplineLayer):
-        lower, upper = _domains(first)
-    inside = rng.uniform(lower, upper, (1000, n_in))
+    lower, upper = _box_of_inputs(layers, widths)
+    count = min(1000, max(10, MAX_NUMBERS // lower.size))
+    inside = rng.uniform(lower, upper, (count, lower.size))
     return np.concatenate([lower[None], upper[None], inside])
+
+
+def _box_of_inputs(layers: Sequence[Layer], widths: Sequence[int]) -> Range:
+    """Return the box of raw inputs that fixed layers map to what the first other layer expects."""
+    first = next(i for i, layer in enumerate(layers) if isinstance(layer, (Linear, SplineLayer)))
+    box = -np.ones(widths[first]), np.ones(widths[first])
+    behind = layers[first]
+    if isinstance(behind, SplineLayer):
+        box = _domains(behind)
+    for i in reversed(range(first)):
+        box = _box_before(layers[i], box, widths[i])
+    return box
+
+
+def _box_before(layer: Layer, box: Range, width: int) -> Range:
+    """Return a box of `width` inputs that a fixed layer maps to a box of its outputs."""
+    if isinstance(layer, Affine):
+        return _range_before(layer, box)
+    if isinstance(layer, PeriodicEmbedding):
+        half = np.array([layer.periods.get(i, 0.0) / 2 for i in range(width)])
+        lower, upper = -half, half
+        for feature, (i, kind, _) in enumerate(layer.features):
+            if kind == "identity":
+                lower[i], upper[i] = box[0][feature], box[1][feature]
+        return lower, upper
+    if isinstance(layer, Activation):
+        low, high = BENDING_RANGE[layer.kind]
+        return np.full(width, low), np.full(width, high)
+    raise unknown_layer(layer)
+
+
+def _range_before(affine: Affine, after: Range) -> Range:
+    """Return the range of inputs that an affine map takes to a range."""
+    scale = np.where(affine.scale == 0, 1.0, affine.scale)
+    ends = tuple((end - affine.shift) / scale for end in after)
+    return np.minimum(*ends), np.maximum(*ends)
+
+
+def _range_accepted(layer: SplineLayer) -> Range:
+    """Return the domains, smaller where the layer refuses what a rounding error puts outside."""
+    lower, upper = _domains(layer)
+    if layer.extrapolation != "error":
+        return lower, upper
+    room = ROUNDING * np.maximum(upper - lower, np.maximum(np.abs(lower), np.abs(upper)))
+    room = np.minimum(room, (upper - lower) / 4)
+    return lower + room, upper - room
 
 
 def _domains(layer: SplineLayer) -> Range:
@@ -136,13 +211,15 @@ def _domains(layer: SplineLayer) -> Range:
 def _range_wanted(layers: Sequence[Layer], width: int) -> Range | None:
     """Return the range that the layers behind the first want of its outputs, or None."""
     first, *behind = layers
+    if not isinstance(first, (Linear, SplineLayer)):
+        return None
     maps: list[Affine] = []
     for layer in behind:
         if isinstance(layer, Affine):
             maps.append(layer)
             continue
         if isinstance(layer, SplineLayer):
-            lower, upper = _domains(layer)
+            lower, upper = _range_accepted(layer)
         elif isinstance(layer, Activation) and _enters_splines(first, behind):
             ends = BENDING_RANGE[layer.kind]
             lower, upper = (np.full(width, end) for end in ends)
@@ -151,9 +228,7 @@ def _range_wanted(layers: Sequence[Layer], width: int) -> Range | None:
         else:
             return None
         for affine in reversed(maps):
-            scale = np.where(affine.scale == 0, 1.0, affine.scale)
-            ends = (lower - affine.shift) / scale, (upper - affine.shift) / scale
-            lower, upper = np.minimum(*ends), np.maximum(*ends)
+            lower, upper = _range_before(affine, (lower, upper))
         return lower, upper
     return None
 
@@ -163,32 +238,37 @@ def _enters_splines(first: Layer, behind: Sequence[Layer]) -> bool:
     return isinstance(first, SplineLayer) or isinstance(following, SplineLayer)
 
 
-def _parametrised(
-    layer: Linear | SplineLayer, x: Float64Array, target: Range | None, rng: Generator
-) -> tuple[Float64Array, ...]:
-    """Return the parameter arrays of one layer."""
+def _random_parameters(layer: Linear | SplineLayer, rng: Generator) -> tuple[Float64Array, ...]:
     if isinstance(layer, Linear):
-        if target is not None:
-            weights, bias = filling_map(x, target, rng, bias=layer.bias)
-        else:
-            bound = 1 / np.sqrt(layer.n_in)
-            weights = rng.uniform(-bound, bound, (layer.n_in, layer.n_out))
-            bias = rng.uniform(-bound, bound, layer.n_out)
+        bound = 1 / np.sqrt(layer.n_in)
+        weights = rng.uniform(-bound, bound, (layer.n_in, layer.n_out))
+        bias = rng.uniform(-bound, bound, layer.n_out)
         return (weights, bias) if layer.bias else (weights,)
-    if target is not None:
-        return (_linear_splines(layer, *filling_map(x, target, rng, bias=True)),)
     (parameter,) = layer.parameters
     return (rng.normal(0.0, LAST_LAYER_SCALE / np.sqrt(layer.n_in), parameter.shape),)
 
 
-def _linear_splines(layer: SplineLayer, weights: Float64Array, bias: Float64Array) -> Float64Array:
-    """Return the coefficients of the linear map ``x @ weights + bias``."""
-    rows = []
-    for space, row in zip(layer.spaces, weights, strict=True):
+def _linear_parameters(
+    layer: Linear | SplineLayer, weights: Float64Array, bias: Float64Array
+) -> tuple[Float64Array, ...]:
+    """Return the parameters of the linear map ``x @ weights + bias``."""
+    if isinstance(layer, Linear):
+        return (weights, bias) if layer.bias else (weights,)
+    parts = []
+    start = 0
+    for space, run in groupby(layer.spaces):
+        stop = start + len(list(run))
         inner = np.lib.stride_tricks.sliding_window_view(space.knots[1:-1], space.degree)
         greville = inner.mean(axis=1)  # the coefficients of the function x
-        rows.append(greville[:, None] * row + bias / layer.n_in)
-    return np.concatenate(rows)
+        coefficients = greville[:, None] * weights[start:stop, None] + bias / layer.n_in
+        parts.append(coefficients.reshape(-1, layer.n_out))
+        start = stop
+    return (np.concatenate(parts),)
+
+
+def _clipped(layer: Linear | SplineLayer, x: Float64Array) -> Float64Array:
+    """Return inputs, brought into the domain of splines."""
+    return np.clip(x, *_domains(layer)) if isinstance(layer, SplineLayer) else x
 
 
 def _evaluate(
@@ -198,9 +278,9 @@ def _evaluate(
         return x @ arrays[0] + (arrays[1] if layer.bias else 0.0)
     y = np.zeros((len(x), layer.n_out))
     start = 0
-    for space, column in zip(layer.spaces, x.T, strict=True):
+    for space, column in zip(layer.spaces, _clipped(layer, x).T, strict=True):
         coefficients = arrays[0][start : start + space.dim]
-        y += space.evaluate(coefficients.T, np.clip(column, *space.domain)).T
+        y += space.evaluate(coefficients.T, column).T
         start += space.dim
     return y
 
