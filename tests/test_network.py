@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -498,6 +500,15 @@ def test_astype_rounds_the_parameters(dtype):
 def test_astype_refuses_knots_that_coincide():
     with pytest.raises(ValueError, match="coincide in float32"):
         kanml.KAN([1, 1], domain=(1e6, 1e6 + 1), intervals=100).astype("float32")
+
+
+@pytest.mark.parametrize("how", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_copies_of_layers_are_as_read_only_as_they_are(how):
+    layer = how(kanml.Affine([2.0, 1.0], 0.5))
+    assert repr(layer) == "Affine([2.0, 1.0], [0.5, 0.5])"
+    for array in (layer.scale, layer.shift):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 1.0
 
 
 # Layers of another network
