@@ -181,6 +181,62 @@ def test_points_by_number(problem):
     assert [term.name for term in terms] == list(problem.conditions)
 
 
+WHERE = {
+    "Poisson": {"boundary": "x = -1 or x = 1 or y = -1 or y = 1"},
+    "Helmholtz": {"boundary": "x = -1 or x = 1 or y = -1 or y = 1"},
+    "PoissonInterface": {
+        "interface": "x = 0",
+        "boundary": "x = -1 or x = 1 or y = -1 or y = 1",
+    },
+    "Biharmonic": {"boundary": "x = 0 or x = 1 or y = 0 or y = 1"},
+    "Heat": {"initial": "t = 0", "boundary": "x = 0 or x = 1"},
+    "Burgers": {"initial": "t = 0", "boundary": "x = -1 or x = 1"},
+    "Advection": {"initial": "t = 0", "boundary": "x = 0 (their partners, where x = 6.28319"},
+    **{
+        name: {"initial": "t = 0", "boundary": "x = -1 (their partners, where x = 1,"}
+        for name in ("AllenCahn", "KortewegDeVries", "KuramotoSivashinsky")
+    },
+}
+
+
+@every_problem
+def test_points_must_lie_where_their_condition_holds(problem):
+    where = WHERE[type(problem).__name__]
+    assert ["volume", *where] == list(problem.conditions)
+    low, high = np.array(problem.domain).T
+    inside = (low + 0.25 * (high - low)).tolist()
+    for name, place in where.items():
+        points = problem.equispaced(name, 4)
+        points[[1, 3]] = inside
+        message = naming(f"points['{name}'] must lie where {place}", f"[1] = {inside}")
+        with pytest.raises(ValueError, match=message):
+            problem.pinn({name: points})
+
+
+@pytest.mark.parametrize("problem", PERIODIC, ids=repr)
+def test_points_of_a_periodic_condition_lie_on_one_side(problem):
+    """On the other side each point would be its own partner, and any network periodic."""
+    points = problem.equispaced("boundary", 5)
+    points[:, 1] = problem.domain[1][1]
+    with pytest.raises(ValueError, match=naming("points['boundary'] must lie where")):
+        problem.terms({"boundary": points})
+
+
+@every_problem
+def test_points_on_a_part_up_to_rounding_are_taken_as_they_are(problem):
+    low, high = np.array(problem.domain).T
+    for name in problem.conditions[1:]:
+        exact = problem.equispaced(name, 5)
+        rounded = np.nextafter(exact, (low + high + 1e-3) / 2)
+        (term,), (expected,) = (problem.terms({name: points}) for points in (rounded, exact))
+        np.testing.assert_array_equal(term.points[:, :2], rounded)
+        for which, direction in (expected.directions or {}).items():
+            np.testing.assert_array_equal(term.directions[which], direction)
+        near = exact + 1e-9 * np.sign((low + high + 1e-3) / 2 - exact)
+        with pytest.raises(ValueError, match=naming(f"points['{name}'] must lie where")):
+            problem.terms({name: near})
+
+
 def test_equispaced_points():
     problem = Burgers()
     np.testing.assert_array_equal(problem.equispaced("volume", 5), problem.grid(5))
@@ -219,12 +275,20 @@ def test_bad_terms():
     ):
         with pytest.raises(ValueError, match=naming("volume, initial, boundary", "'interface'")):
             problem.terms(**options)
+    for options in ({"points": 10}, {"points": {"volume": 3}, "weights": 2.0}):
+        with pytest.raises(
+            TypeError, match=naming("must be a mapping by condition", [*options.values()][-1])
+        ):
+            problem.terms(**options)
     with pytest.raises(ValueError, match=naming("points['volume']", 0)):
         problem.terms({"volume": 0})
-    with pytest.raises(ValueError, match=naming("points must have t in [0, 1]")):
+    with pytest.raises(ValueError, match=naming("points['volume'] must have t in [0, 1]", "2.0")):
         problem.terms({"volume": [[2.0, 0.0]]})
     with pytest.raises(ValueError, match=naming("points['boundary']", "Sampler")):
         problem.terms({"boundary": Sampler([0, -1], [1, 1], 5)})
+    for lower, upper in (([0, -1], [1, 1.5]), ([-0.1, -1], [1, 1]), ([0, -1, 0], [1, 1, 1])):
+        with pytest.raises(ValueError, match=naming("points['volume']", "[0, 1] x [-1, 1]")):
+            problem.terms({"volume": Sampler(lower, upper, 5)})
     with pytest.raises(ValueError, match=naming("points['volume']", "Sampler")):
         PoissonInterface().terms({"volume": Sampler([-1, -1], [1, 1], 5)})
     with pytest.raises(ValueError, match=naming("condition must name", "'edge'")):

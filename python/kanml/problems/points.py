@@ -60,15 +60,15 @@ class Sampler:
         k: float = 1.0,
         c: float = 1.0,
     ) -> None:
-        self._lower, self._upper = (
+        self.lower, self.upper = (
             finite(real_array(value, name), name).copy()
             for value, name in ((lower, "lower"), (upper, "upper"))
         )
-        shape = self._lower.shape
-        if len(shape) != 1 or self._upper.shape != shape or not (self._lower < self._upper).all():
+        shape = self.lower.shape
+        if len(shape) != 1 or self.upper.shape != shape or not (self.lower < self.upper).all():
             raise ValueError(
                 "lower and upper must have one shape (d,), and lower < upper: got "
-                f"{self._lower} and {self._upper}"
+                f"{self.lower} and {self.upper}"
             )
         self.n = integer(n, "n", 1)
         self.method = choice(method, "method", METHODS)
@@ -97,7 +97,7 @@ class Sampler:
         if not self.adaptive or count == 0:
             return self._draw(count)
         rng = np.random.default_rng([self.seed, count])
-        pool = rng.uniform(self._lower, self._upper, (self.candidates, self._lower.size))
+        pool = rng.uniform(self.lower, self.upper, (self.candidates, self.lower.size))
         size = np.abs(np.asarray(magnitude(pool), dtype=np.float64))
         greatest = size.max()
         if not (np.isfinite(greatest) and greatest > 0):  # nothing to go by
@@ -110,12 +110,12 @@ class Sampler:
 
     def _draw(self, count: int) -> Float64Array:
         rng = np.random.default_rng([self.seed, count])
-        d = self._lower.size
+        d = self.lower.size
         if self.method in ("uniform", "residual"):
             unit = rng.uniform(size=(self.n, d))
         else:
             unit = _quasi_random(self.method, d, self.n, rng)
-        points: Float64Array = self._lower + (self._upper - self._lower) * unit
+        points: Float64Array = self.lower + (self.upper - self.lower) * unit
         return points
 
     def fingerprint(self) -> str:
@@ -124,7 +124,7 @@ class Sampler:
 
     def __repr__(self) -> str:
         return (
-            f"Sampler({self._lower.tolist()}, {self._upper.tolist()}, {self.n}, {self.method!r}, "
+            f"Sampler({self.lower.tolist()}, {self.upper.tolist()}, {self.n}, {self.method!r}, "
             f"every={self.every}, seed={self.seed}, candidates={self.candidates}, k={self.k}, "
             f"c={self.c})"
         )

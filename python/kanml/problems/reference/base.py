@@ -6,7 +6,6 @@ import functools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,33 +14,9 @@ import numpy.typing as npt
 from kanml._validation import Float64Array, FloatArray, finite, integer, number, real_array
 from kanml.problems.pinn import PINN, RBA, Term
 from kanml.problems.points import Sampler
+from kanml.problems.reference.conditions import Condition
 
-__all__ = ["Condition", "ReferenceProblem", "cospi", "sides", "sinpi"]
-
-Part = Mapping[str, float]
-"""A part of the domain: the inputs that are fixed there, and their values."""
-
-
-@dataclass(frozen=True)
-class Condition:
-    """A residual, and where it vanishes.
-
-    Attributes
-    ----------
-    residual : callable
-        As that of a `Term`.
-    parts : sequence of mapping of str to float
-        Parts of the domain, each given by the inputs that are fixed there; all of it by default.
-    directions : callable, optional
-        Takes points (N, d) to the `directions` of a `Term`.
-    opposite : mapping of str to float
-        Inputs that are different at the partners of the points, for periodic conditions.
-    """
-
-    residual: Callable[..., Any]
-    parts: tuple[Part, ...] = ({},)
-    directions: Callable[[Float64Array], Mapping[str, npt.ArrayLike]] | None = None
-    opposite: Part | None = None
+__all__ = ["ReferenceProblem", "cospi", "sinpi"]
 
 
 class ReferenceProblem(ABC):
@@ -163,9 +138,10 @@ class ReferenceProblem(ABC):
         Parameters
         ----------
         points : mapping
-            For each of `conditions` that the loss shall have, its points: an array (N, d), a number
+            For each of `conditions` that the loss takes in, its points: an array (N, d), a number
             of uniformly random ones, divided among the parts of the place, or, in the volume, a
-            `Sampler`.
+            `Sampler`. The points of an array must lie where the condition holds, up to rounding;
+            those of a periodic condition on the side that `equispaced` gives.
         weights : mapping of str to float, optional
             By condition; 1 by default.
         attention : mapping of str to RBA, optional
@@ -177,7 +153,8 @@ class ReferenceProblem(ABC):
         Raises
         ------
         ValueError
-            If a mapping has another name than `conditions`, or a point is not in the domain.
+            If a mapping has another name than `conditions`, if a point does not lie where its
+            condition holds, or if the box of a `Sampler` is not in the domain.
 
         Examples
         --------
@@ -192,6 +169,8 @@ class ReferenceProblem(ABC):
         """
         weights, attention = weights or {}, attention or {}
         for what, mapping in (("points", points), ("weights", weights), ("attention", attention)):
+            if not isinstance(mapping, Mapping):
+                raise TypeError(f"{what} must be a mapping by condition, got {mapping!r}")
             for name in mapping:
                 self._condition(name, what)
         rng = np.random.default_rng(integer(seed, "seed", 0))
@@ -200,8 +179,7 @@ class ReferenceProblem(ABC):
             condition = self._condition(name)
             options: dict[str, Any] = {}
             if isinstance(given, Sampler):
-                if condition.parts != ({},) or condition.directions is not None:
-                    raise ValueError(f"points[{name!r}] cannot be a Sampler, got {given!r}")
+                self._require_sampler_for(condition, name, given)
                 options["points"] = given
             else:
                 at = self._points(condition, name, given, rng)
@@ -318,7 +296,9 @@ class ReferenceProblem(ABC):
     ) -> Float64Array:
         """Return points of a condition as they were given, or as many as were asked for."""
         if not isinstance(given, (int, np.integer)):
-            return np.stack(self._columns(given), axis=1)
+            at = np.stack(self._columns(given, f"points[{name!r}]"), axis=1)
+            condition.require_points(at, f"points[{name!r}]", self.inputs)
+            return at
         n = integer(given, f"points[{name!r}]", 1)
         low, high = np.array(self.domain).T
         points: Float64Array = rng.uniform(low, high, (n, len(low)))
@@ -328,6 +308,21 @@ class ReferenceProblem(ABC):
             for letter, value in part.items():
                 points[rows, self.inputs.index(letter)] = value
         return points
+
+    def _require_sampler_for(self, condition: Condition, name: str, sampler: Sampler) -> None:
+        """Refuse a sampler whose points would not do for a condition."""
+        if condition.parts != ({},) or condition.directions is not None:
+            raise ValueError(
+                f"points[{name!r}] must be an array or a number of points, since what holds there "
+                f"depends on the place, got {sampler!r}"
+            )
+        low, high = np.array(self.domain).T
+        inside = sampler.lower.shape == low.shape and (
+            (sampler.lower >= low).all() and (sampler.upper <= high).all()
+        )
+        if not inside:
+            box = " x ".join(f"[{a:g}, {b:g}]" for a, b in self.domain)
+            raise ValueError(f"points[{name!r}] must be drawn in {box}, got {sampler!r}")
 
     def _errors(
         self, net: Callable[[Float64Array], FloatArray], n: int | Sequence[int]
@@ -348,22 +343,22 @@ class ReferenceProblem(ABC):
             raise ValueError(f"n must hold {len(self.domain)} integers, got {n!r}")
         return tuple(integer(count, "n", 2) for count in counts)
 
-    def _columns(self, points: npt.ArrayLike) -> tuple[Float64Array, ...]:
+    def _columns(self, points: npt.ArrayLike, name: str = "points") -> tuple[Float64Array, ...]:
         """Return the columns of points that lie in the domain."""
-        array = real_array(points, "points")
+        array = real_array(points, name)
         if array.ndim != 2 or array.shape[1] != len(self.inputs):
             raise ValueError(
-                f"points must have shape (N, {len(self.inputs)}), a column for each of "
+                f"{name} must have shape (N, {len(self.inputs)}), a column for each of "
                 f"{', '.join(self.inputs)}, got shape {array.shape}"
             )
-        finite(array, "points")
+        finite(array, name)
         for i, (letter, (low, high)) in enumerate(zip(self.inputs, self.domain, strict=True)):
             outside = np.flatnonzero((array[:, i] < low) | (array[:, i] > high))
             if outside.size:
                 row = outside[0]
                 raise ValueError(
-                    f"points must have {letter} in [{low:g}, {high:g}], "
-                    f"got points[{row}, {i}] = {array[row, i]}"
+                    f"{name} must have {letter} in [{low:g}, {high:g}], "
+                    f"got {name}[{row}, {i}] = {array[row, i]}"
                 )
         return tuple(np.ascontiguousarray(array[:, i]) for i in range(array.shape[1]))
 
@@ -388,11 +383,6 @@ def _on_grid(
     for array in (points, exact):
         array.setflags(write=False)
     return points, exact
-
-
-def sides(domain: Mapping[str, tuple[float, float]]) -> tuple[Part, ...]:
-    """Return the sides of a box where one of these inputs is at an end of its range."""
-    return tuple({letter: end} for letter, ends in domain.items() for end in ends)
 
 
 def sinpi(x: Float64Array) -> Float64Array:

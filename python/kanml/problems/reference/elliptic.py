@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kanml._validation import Float64Array
-from kanml.problems.reference.base import Condition, ReferenceProblem, cospi, sides, sinpi
+from kanml.problems.reference.base import ReferenceProblem, cospi, sinpi
+from kanml.problems.reference.conditions import Condition, lies_at, sides
 
 __all__ = ["Biharmonic", "Helmholtz", "Poisson", "PoissonInterface"]
 
@@ -275,7 +276,7 @@ class Biharmonic(ReferenceProblem):
             return u.xxxx + 2 * u.xxyy + u.yyyy - f
 
         def normal(points: Float64Array) -> Mapping[str, npt.ArrayLike]:
-            across = (points[:, 0] == 0) | (points[:, 0] == 1)
+            across = lies_at(points[:, 0], 0.0) | lies_at(points[:, 0], 1.0)
             return {"n": np.stack([across, ~across], axis=1).astype(np.float64)}
 
         edges = sides({"x": (0.0, 1.0), "y": (0.0, 1.0)})

@@ -9,7 +9,8 @@ from typing import ClassVar
 import numpy as np
 
 from kanml._validation import Float64Array
-from kanml.problems.reference.base import Condition, ReferenceProblem, sides, sinpi
+from kanml.problems.reference.base import ReferenceProblem, sinpi
+from kanml.problems.reference.conditions import Condition, sides
 
 __all__ = ["Advection", "Heat"]
 

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kanml._validation import Float64Array
-from kanml.problems.reference.base import Condition, ReferenceProblem, cospi, sinpi
+from kanml.problems.reference.base import ReferenceProblem, cospi, sinpi
+from kanml.problems.reference.conditions import Condition
 from kanml.problems.reference.spectral import Sampled, circle, etdrk4, wavenumbers
 
 __all__ = ["AllenCahn", "KortewegDeVries", "KuramotoSivashinsky"]
