@@ -4,7 +4,6 @@ The second run continues where the first one stood, and ends with the same bits 
 never interrupted.
 """
 
-import argparse
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +11,10 @@ import numpy as np
 import kanml
 
 SCHEDULE = [300, 150, 80]  # steps on 4, 8, 16 intervals
+FILE = Path("training.kanml")  # where the checkpoint is kept until training is completed
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--file", type=Path, default=Path("training.kanml"))
-    path = parser.parse_args().file
-
     rng = np.random.default_rng(0)
     x = rng.uniform(0, 1, (5000, 3))
     y = np.sin(4 * x[:, :1] + 2 * x[:, 1:2]) * np.exp(-x[:, 2:])
@@ -28,13 +24,13 @@ def main() -> None:
         net,
         kanml.Regression(x, y),
         schedule=SCHEDULE,
-        callbacks=[kanml.Checkpoint(path, every=10)],
-        resume=path if path.exists() else None,
+        callbacks=[kanml.Checkpoint(FILE, every=10)],
+        resume=FILE if FILE.exists() else None,
     )
     print(f"{result.status}: {result.message}")
     print(f"mean squared error {result.history.loss[-1]:.1e} after {result.history.step[-1]} steps")
     if result.status == "completed":
-        path.unlink(missing_ok=True)
+        FILE.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ def main() -> None:
     result = kanml.train(net, kanml.Regression(x, y), schedule=SCHEDULE)
 
     history = result.history
-    for level in range(len(SCHEDULE)):
+    for level in range(len(result.levels)):
         rows = history.level == level
         print(f"{5 * 2**level:3d} intervals: mean squared error {history.loss[rows][-1]:.1e}")
 

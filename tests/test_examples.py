@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import kanml
+
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.py"))
 every_example = pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 
@@ -26,7 +28,6 @@ def test_example_prints_errors_and_leaves_no_file(path, tmp_path, monkeypatch, c
     example = imported(path)
     example.SCHEDULE = [2] * len(example.SCHEDULE)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", [path.name])
     example.main()
     errors = re.findall(r"error (\S+)", capsys.readouterr().out)
     assert errors
@@ -41,13 +42,34 @@ def test_example_says_what_it_shows_and_writes_the_schedule_at_the_top(path):
     assert len(example.SCHEDULE) > 1  # coarse to fine
 
 
+@every_example
+def test_example_prints_what_it_has_when_it_is_interrupted(path, tmp_path, monkeypatch, capsys):
+    train = kanml.train
+
+    def interrupted(*arguments, callbacks=(), **options):
+        def interrupt(state):
+            if state.step == 3:  # on the second level
+                raise KeyboardInterrupt
+
+        result = train(*arguments, callbacks=[*callbacks, interrupt], **options)
+        assert result.status == "interrupted"
+        return result
+
+    example = imported(path)
+    example.SCHEDULE = [2] * len(example.SCHEDULE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(kanml, "train", interrupted)
+    example.main()
+    assert re.search(r"error \d", capsys.readouterr().out)
+
+
 def test_example_runs_as_a_script(tmp_path):
     script = tmp_path / "checkpointed_training.py"
     source = (EXAMPLES[0].parent / script.name).read_text()
     shortened, count = re.subn(r"^SCHEDULE = .*$", "SCHEDULE = [2, 2]", source, flags=re.M)
     assert count == 1
     script.write_text(shortened)
-    command = [sys.executable, script.name, "--file", "run.checkpoint"]
+    command = [sys.executable, script.name]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert "completed" in done.stdout
