@@ -1,40 +1,96 @@
+import os
+import re
+import signal
 import subprocess
 import sys
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError
+from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
 
 import kanml
-from kanml.__main__ import main
+from kanml.__main__ import PDES, main
 from kanml.experiments import demo, regression, spectrum
 
 
-def run(*command, cwd):
+def run(*arguments, cwd, **options):
     return subprocess.run(
-        [sys.executable, *command], cwd=cwd, capture_output=True, text=True, timeout=300
+        [sys.executable, "-m", "kanml", *arguments],
+        cwd=cwd,
+        stdout=options.pop("stdout", subprocess.PIPE),
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=300,
+        **options,
     )
 
 
 def test_info_names_versions_and_threads(tmp_path):
-    done = run("-m", "kanml", "--threads", "3", "info", cwd=tmp_path)
+    done = run("--threads", "3", "info", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     values = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
     assert values["kanml"] == kanml.__version__
     assert values["NumPy"] == np.__version__
+    assert values["matplotlib"] == matplotlib.__version__
     assert values["threads"] == "3"
     assert "OpenMP" in values["compiled"]
+
+
+def test_info_says_what_is_not_installed(capsys, monkeypatch):
+    def version(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("importlib.metadata.version", version)
+    assert main(["info"]) == 0
+    assert "SciPy      not installed" in capsys.readouterr().out
+
+
+def test_an_unknown_instruction_set_is_told_from_the_rest(tmp_path):
+    environment = {**os.environ, "KANML_INSTRUCTION_SET": "x86-64-v9"}
+    done = run("info", cwd=tmp_path, env=environment)
+    assert (done.returncode, done.stderr) == (1, "")
+    values = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
+    assert values["kernels"].startswith("none: ")
+    assert '"x86-64-v9"' in values["kernels"]
+    assert values["backends"] == "cpu"  # the last row
+
+    done = run("demo", cwd=tmp_path, env=environment)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.search('error: .*KANML_INSTRUCTION_SET is "x86-64-v9"', done.stderr)
+    assert "Traceback" not in done.stderr
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as done:
+        main(["--version"])
+    assert done.value.code == 0
+    assert capsys.readouterr().out == f"kanml {kanml.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "commands"),
+    [
+        ([], ["info", "demo", "reproduce", "solve"]),
+        (["reproduce"], ["regression", "spectrum", "poisson", "burgers", "allen-cahn"]),
+    ],
+)
+def test_without_a_command_help_names_them_all(arguments, commands, capsys):
+    assert main(arguments) == 0
+    shown = capsys.readouterr().out
+    assert all(re.search(rf"^ +{name}\b", shown, re.M) for name in commands)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "command"),
         (["dance"], "dance"),
-        (["--threads", "0", "info"], "--threads must be at least 1, got 0"),
+        (["--threads", "0", "info"], "--threads must be from 1 to 2147483647, got 0"),
+        (["--threads", "2147483648", "info"], "from 1 to 2147483647, got 2147483648"),
+        (["--threads", "two", "info"], "two"),
         (["reproduce", "chess"], "chess"),
-        (["demo", "--picture", "no/such/folder/x.png"], "no/such/folder/x.png"),
-        (["reproduce", "spectrum", "--picture", "no/such/folder/x.png"], "no/such/folder/x.png"),
     ],
 )
 def test_bad_arguments_are_named(arguments, message, capsys):
@@ -42,6 +98,117 @@ def test_bad_arguments_are_named(arguments, message, capsys):
         main(arguments)
     assert error.value.code == 2
     assert message in capsys.readouterr().err
+
+
+DURATION = r"about [a-z ]+ on two cores"
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def durations_in_help(capsys):
+    main([])
+    main(["reproduce"])
+    shown = capsys.readouterr().out
+    entries = re.findall(r"^ {4}([a-z-]+)\b(.*(?:\n {6}.+)*)", shown, re.M)
+    said = {name: re.search(rf"; ({DURATION})$", " ".join(text.split())) for name, text in entries}
+    return {name: match[1] for name, match in said.items() if match}
+
+
+def durations_in(page, commands):
+    """What a page says after having named one of these commands, by command."""
+    text = " ".join(page.read_text().split())
+    named = rf"(?:`|kanml )(?:reproduce )?({'|'.join(commands)})\b"
+    durations, command = {}, None
+    for match in re.finditer(rf"{named}|({DURATION})", text):
+        command = match[1] or command
+        if match[2]:
+            durations[command] = match[2]
+    return durations
+
+
+def test_pages_and_help_tell_the_same_durations(capsys):
+    told = durations_in_help(capsys)
+    assert set(told) == {"demo", "solve", "regression", "spectrum"}
+    assert durations_in(PAGES[0], told) == told
+    for page in PAGES[1:]:
+        assert durations_in(page, told).items() <= told.items()
+
+
+@pytest.mark.parametrize("number", ["two", "0", "-3", "1e3", "", "9" * 20])
+def test_a_bad_number_of_threads_in_the_environment_is_ignored(number, tmp_path):
+    done = run("info", cwd=tmp_path, env={**os.environ, "OMP_NUM_THREADS": number})
+    assert done.returncode == 0
+    assert re.search(r"^threads    [1-9]\d*$", done.stdout, re.M)
+    assert "Traceback" not in done.stderr
+
+
+# How a command ends early
+
+
+@pytest.mark.parametrize(
+    ("command", "begins", "ends"),
+    [
+        (["demo"], "multilevel: ", "Interrupted"),
+        (["solve", "helmholtz"], "Errors on ", "Interrupted"),
+        (["reproduce", "regression"], "Regression of ", "Interrupted"),
+        (["reproduce", "spectrum"], "B-splines are ", "Interrupted"),
+        *(
+            (["reproduce", name], "seed 1234, ", "Interrupted; the same command continues")
+            for name in PDES
+        ),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_an_interrupt_ends_the_command(command, begins, ends, tmp_path):
+    started = subprocess.Popen(
+        [sys.executable, "-u", "-m", "kanml", *command],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    with started:
+        for line in started.stdout:
+            if line.startswith(begins):
+                break
+        started.send_signal(signal.SIGINT)
+        rest = started.stdout.read()
+    assert started.returncode == 130
+    assert rest.splitlines()[-1] == ends
+    assert "Traceback" not in rest
+
+
+@pytest.mark.parametrize(
+    ("command", "stderr"),
+    [
+        (["reproduce", "spectrum"], subprocess.PIPE),
+        (["reproduce", "spectrum"], subprocess.STDOUT),
+        (["demo"], subprocess.STDOUT),  # which draws its progress bar there
+    ],
+    ids=["one pipe", "both", "both, with a bar"],
+)
+def test_a_closed_pipe_ends_the_command_in_silence(command, stderr, tmp_path):
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "kanml", *command],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
+    ) as started:
+        assert started.stdout.readline()
+        started.stdout.close()
+        told = started.stderr.read() if started.stderr else ""
+    assert started.returncode == 141
+    assert "Traceback" not in told
+    assert "BrokenPipeError" not in told
+
+
+@pytest.mark.parametrize("arguments", [["info"], ["--help"], ["reproduce", "spectrum"]])
+def test_a_full_disk_is_told_in_a_line(arguments, tmp_path):
+    with open("/dev/full", "w") as full:
+        done = run(*arguments, cwd=tmp_path, stdout=full)
+    assert done.returncode == 1
+    assert done.stderr == "python -m kanml: error: [Errno 28] No space left on device\n"
 
 
 @pytest.fixture
@@ -69,15 +236,6 @@ def test_demo_prints_the_table_and_draws_the_picture(short, tmp_path, capsys):
     assert all(0 < float(e) < 1 for e in error)
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert "matplotlib.pyplot" not in sys.modules  # which would choose a backend for everybody
-
-
-def test_demo_without_matplotlib_says_what_is_missing(short, tmp_path, capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    assert main(["demo", "--picture", str(tmp_path / "demo.png")]) == 1
-    output = capsys.readouterr()
-    assert "multilevel" in output.out  # the table is there all the same
-    assert "pip install 'kanml[plot]'" in output.err
 
 
 def test_reproduction_prints_every_row_under_every_budget(short, capsys):
@@ -111,6 +269,7 @@ def test_meter_keeps_the_last_network_within_each_budget():
     budgets = {
         "steps": lambda state: state.step <= 5,
         "evaluations": lambda state: state.history.last["evaluations"] <= 20,
+        "nothing": lambda state: False,
     }
     meter, result = regression.fit_row(row, data, 1234, budgets)
     history = result.history
@@ -118,6 +277,7 @@ def test_meter_keeps_the_last_network_within_each_budget():
     assert fit.steps == 5
     assert fit.train_error == pytest.approx(history.loss[5], rel=1e-12)
     assert fit.evaluations == history.evaluations[5]
+    assert meter.fit("nothing", data).steps == 1
     last = np.flatnonzero(history.evaluations <= 20)[-1]
     fit = meter.fit("evaluations", data)
     assert fit.steps == history.step[last]
@@ -156,12 +316,3 @@ def test_spectrum_prints_its_tables_and_draws_the_picture(small, tmp_path, capsy
     assert float(ratios[0][4]) == pytest.approx(5.8)  # more than the paper's 4
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert "matplotlib.pyplot" not in sys.modules
-
-
-def test_spectrum_without_matplotlib_says_what_is_missing(small, tmp_path, capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    assert main(["reproduce", "spectrum", "--picture", str(tmp_path / "spectrum.png")]) == 1
-    output = capsys.readouterr()
-    assert "corrected" in output.out
-    assert "pip install 'kanml[plot]'" in output.err

@@ -80,6 +80,13 @@ def test_reproduction_prints_every_row_and_draws_the_picture(name, short, tmp_pa
     assert main(command) == 0  # everything is there: the same numbers, without training
     assert capsys.readouterr().out == text
 
+    lost = next(folder.rglob("errors.kanml"))
+    whole = lost.read_bytes()
+    lost.unlink()
+    assert main(command) == 1
+    assert f"Remove {lost.parent} to start" in capsys.readouterr().err
+    lost.write_bytes(whole)
+
     damaged = next(folder.rglob("checkpoint.kanml"))
     damaged.write_bytes(damaged.read_bytes()[:-1])
     assert main(command) == 1
@@ -110,8 +117,8 @@ def test_an_interrupted_run_goes_on_with_the_same_bits(tmp_path):
         return error(net)
 
     arguments = (net, problem, (10, 20), optimizer)
-    first = runs.run(tmp_path / "cut", *arguments, interrupting)
-    assert first.result.status == "interrupted"
+    with pytest.raises(KeyboardInterrupt):
+        runs.run(tmp_path / "cut", *arguments, interrupting)
     second = runs.run(tmp_path / "cut", *arguments, error)
     assert second.result.status == "completed"
     whole = runs.run(tmp_path / "whole", *arguments, error)

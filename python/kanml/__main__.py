@@ -1,62 +1,118 @@
-"""The command line: ``python -m kanml info | demo | reproduce``."""
+"""The command line: ``python -m kanml info | demo | reproduce | solve``."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import importlib.metadata
+import os
 import platform
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 import kanml
 from kanml import _core
+from kanml._validation import MAX_THREADS
 
 __all__ = ["main"]
 
 
 PDES = ("poisson", "burgers", "allen-cahn")
+INTERRUPTED, BROKEN_PIPE = 130, 141  # what a shell says of a command that SIGINT or SIGPIPE ended
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return the exit status."""
+    """Run a command and return the exit status.
+
+    Ctrl-C and what the system refuses to write end in one line, not in a traceback.
+    """
+    try:
+        try:
+            return _run(arguments)
+        finally:
+            print(end="", flush=True)  # what cannot be written is noticed here, not at the exit
+    except KeyboardInterrupt as interrupt:
+        told = "; ".join(["Interrupted", *map(str, interrupt.args)])
+        print(f"\n{told}", file=sys.stderr)  # on a line of its own, after ^C or half a table row
+        return INTERRUPTED
+    except BrokenPipeError:  # nobody reads on, as behind `| head`
+        _discard_output()
+        return BROKEN_PIPE
+    except OSError as error:
+        _discard_output()
+        print(f"python -m kanml: error: {error}", file=sys.stderr)
+        return 1
+
+
+def _discard_output() -> None:
+    """Let what is still to be written to a stream that takes no more go nowhere."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            print(end="", file=stream, flush=True)
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
-    if options.threads is not None:
-        try:
-            kanml.set_num_threads(options.threads)
-        except ValueError:
-            parser.error(f"--threads must be at least 1, got {options.threads}")
-    picture: Path | None = getattr(options, "picture", None)
-    if picture is not None and not picture.resolve().parent.is_dir():
-        parser.error(f"--picture must be in an existing folder, got {picture}")
+    try:
+        _prepare(options)
+    except (ValueError, ModuleNotFoundError) as error:
+        parser.error(str(error))
     status: int = options.run(options)
     return status
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m kanml", description=kanml.__doc__)
+    parser.add_argument("--version", action="version", version=f"kanml {kanml.__version__}")
     parser.add_argument("--threads", type=int, metavar="N", help="number of threads")
-    commands = parser.add_subparsers(dest="command", required=True)
+    parser.set_defaults(run=_help, parser=parser)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
 
     info = commands.add_parser("info", help="print versions, instruction set and threads")
     info.set_defaults(run=_info)
 
     demo = commands.add_parser(
-        "demo", help="train the paper's regression, print the table, draw the picture"
+        "demo",
+        help="train the paper's regression, print the table, draw the picture; "
+        "about ten seconds on two cores",
     )
     _add_picture(demo, "demo")
     demo.set_defaults(run=_demo)
 
+    solve = commands.add_parser(
+        "solve",
+        help="solve six differential equations with our own settings; "
+        "about two minutes on two cores",
+    )
+    solve.add_argument(
+        "problems",
+        nargs="*",
+        metavar="PROBLEM",
+        help="poisson-interface, helmholtz, burgers, burgers-shock, allen-cahn, korteweg-de-vries; "
+        "all by default",
+    )
+    _add_picture(solve, "solve")
+    solve.set_defaults(run=_solve)
+
     reproduce = commands.add_parser(
         "reproduce", help="run an experiment of the paper, its numbers beside ours"
     )
-    experiments = reproduce.add_subparsers(dest="experiment", required=True)
-    regression = experiments.add_parser("regression", help="section 5.1, Table 2")
-    regression.add_argument("--quick", action="store_true", help="one seed")
+    reproduce.set_defaults(parser=reproduce)
+    experiments = reproduce.add_subparsers(title="experiments", metavar="EXPERIMENT")
+    regression = experiments.add_parser(
+        "regression", help="section 5.1, Table 2; about four minutes on two cores"
+    )
+    regression.add_argument("--quick", action="store_true", help="one seed, about half a minute")
     regression.set_defaults(run=_regression)
-    spectrum = experiments.add_parser("spectrum", help="figures 1 and 2, Supplement C")
+    spectrum = experiments.add_parser(
+        "spectrum", help="figures 1 and 2, Supplement C; about fifteen seconds on two cores"
+    )
     _add_picture(spectrum, "spectrum")
     spectrum.set_defaults(run=_spectrum)
     for name in PDES:
@@ -69,29 +125,56 @@ def _parser() -> argparse.ArgumentParser:
             help="where finished and interrupted runs are kept (default: %(default)s)",
         )
         _add_picture(pde, name)
-        pde.set_defaults(run=_pde)
-
-    solve = commands.add_parser("solve", help="solve reference problems with our own settings")
-    solve.add_argument(
-        "problems",
-        nargs="*",
-        metavar="PROBLEM",
-        help="poisson-interface, helmholtz, burgers, burgers-shock, allen-cahn, korteweg-de-vries; "
-        "all by default, some five minutes on two cores",
-    )
-    _add_picture(solve, "solve")
-    solve.set_defaults(run=_solve)
+        pde.set_defaults(run=_pde, experiment=name)
     return parser
 
 
 def _add_picture(parser: argparse.ArgumentParser, name: str) -> None:
+    default = Path(f"kanml-{name}.png")
     parser.add_argument(
         "--picture",
         type=Path,
-        default=Path(f"kanml-{name}.png"),
         metavar="FILE",
-        help="where the picture goes (default: %(default)s)",
+        help=f"where the picture goes (default: {default})",
     )
+    parser.set_defaults(default_picture=default)
+
+
+def _prepare(options: argparse.Namespace) -> None:
+    """Set the threads, and refuse what would keep a command from its end before it begins."""
+    if options.threads is not None:
+        if not 1 <= options.threads <= MAX_THREADS:
+            raise ValueError(f"--threads must be from 1 to {MAX_THREADS}, got {options.threads}")
+        kanml.set_num_threads(options.threads)
+    if options.run in (_help, _info):
+        return
+    _core.instruction_set()  # raises if the environment names one that is not there
+    if "picture" in options:
+        options.picture = _picture(options)
+    if "folder" in options:
+        from kanml.experiments.outputs import require_folder
+
+        require_folder(options.folder)
+
+
+def _picture(options: argparse.Namespace) -> Path | None:
+    """Return where the picture goes; None without matplotlib, if none was asked for."""
+    from kanml.experiments.outputs import require_picture
+
+    picture: Path = options.picture or options.default_picture
+    try:
+        require_picture(picture)
+    except ModuleNotFoundError as error:
+        if options.picture is not None:
+            raise
+        print(f"There will be no picture: {error}", file=sys.stderr, flush=True)
+        return None
+    return picture
+
+
+def _help(options: argparse.Namespace) -> int:
+    options.parser.print_help()
+    return 0
 
 
 # An experiment is imported when it is asked for.
@@ -116,7 +199,8 @@ def _regression(options: argparse.Namespace) -> int:
 def _spectrum(options: argparse.Namespace) -> int:
     from kanml.experiments.spectrum import reproduce
 
-    return reproduce(options.picture)
+    reproduce(options.picture)
+    return 0
 
 
 def _pde(options: argparse.Namespace) -> int:
@@ -128,7 +212,10 @@ def _pde(options: argparse.Namespace) -> int:
     folder = options.folder / protocol.name
     if options.quick:
         protocol, folder = protocol.quick(), options.folder / f"{protocol.name}-quick"
-    return reproduce(protocol, folder, options.picture)
+    try:
+        return reproduce(protocol, folder, options.picture)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("the same command continues") from None
 
 
 def _solve(options: argparse.Namespace) -> int:
@@ -142,15 +229,32 @@ def _solve(options: argparse.Namespace) -> int:
 
 
 def _info(options: argparse.Namespace) -> int:
-    print(f"kanml      {kanml.__version__}")
-    print(f"Python     {platform.python_version()}")
-    print(f"NumPy      {np.__version__}")
-    print(f"machine    {platform.machine()}, {platform.system()}")
-    print(f"compiled   {_core.build_information()}")
-    print(f"kernels    {_core.instruction_set()}, of {', '.join(_core.instruction_sets())}")
-    print(f"threads    {kanml.get_num_threads()}")
-    print("backends   cpu")
-    return 0
+    status = 0
+    try:
+        kernels = f"{_core.instruction_set()}, of {', '.join(_core.instruction_sets())}"
+    except ValueError as error:
+        kernels, status = f"none: {error}", 1
+    rows = {
+        "kanml": kanml.__version__,
+        "Python": platform.python_version(),
+        "NumPy": _version("numpy"),
+        "SciPy": _version("scipy"),
+        "matplotlib": _version("matplotlib"),
+        "machine": f"{platform.machine()}, {platform.system()}",
+        "compiled": _core.build_information(),
+        "kernels": kernels,
+        "threads": kanml.get_num_threads(),
+        "backends": "cpu",
+    }
+    for name, value in rows.items():
+        print(f"{name:11s}{value}")
+    return status
+
+
+def _version(package: str) -> str:
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        return importlib.metadata.version(package)
+    return "not installed"
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kanml.experiments.picture import draw_picture
+from kanml.experiments.outputs import draw_picture
 from kanml.experiments.regression import (
     COARSE,
     FINE,
@@ -18,6 +18,7 @@ from kanml.experiments.regression import (
     kan,
     mean_squared_error,
 )
+from kanml.experiments.runs import uninterrupted
 from kanml.network import Network
 from kanml.plotting import figure, plot_convergence, plot_surface
 from kanml.problems import Regression, RotatedWaves
@@ -28,13 +29,13 @@ __all__ = ["demo"]
 SEED = 1234
 
 
-def demo(picture: Path) -> int:
+def demo(picture: Path | None) -> int:
     """Train coarse to fine, on the coarse and on the fine grid; print the table, draw the picture.
 
     Returns
     -------
     int
-        The exit status: 1 if the picture could not be drawn for want of matplotlib.
+        The exit status: 1 if a training failed.
     """
     data = RotatedWaves(SEED)
     problem = Regression(data.x, data.y)
@@ -52,13 +53,15 @@ def demo(picture: Path) -> int:
     results = {}
     for name, (intervals, schedule) in runs.items():
         print(f"{name}: {_grids(intervals, len(schedule))}", file=sys.stderr, flush=True)
-        results[name] = train(kan(data, intervals, SEED), problem, schedule, OPTIMIZER)
+        net = kan(data, intervals, SEED)
+        results[name] = uninterrupted(train(net, problem, schedule, OPTIMIZER))
         if results[name].status != "completed":
             print(f"{name}: {results[name].message}", file=sys.stderr)
             return 1
     _print_table(results, data)
     _print_conclusion(results)
-    return draw_picture(picture, partial(_draw, results, data))
+    draw_picture(picture, partial(_draw, results, data))
+    return 0
 
 
 def _grids(intervals: int, levels: int) -> str:

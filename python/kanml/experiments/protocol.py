@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from kanml._validation import Float64Array, FloatArray
-from kanml.experiments.picture import draw_picture
+from kanml.experiments.outputs import draw_picture
 from kanml.experiments.runs import Run, run
 from kanml.network import Network
 from kanml.optim import Adam
@@ -132,7 +132,7 @@ def kan_rows(
     return (*splines, *relus)
 
 
-def reproduce(protocol: Protocol, folder: Path, picture: Path) -> int:
+def reproduce(protocol: Protocol, folder: Path, picture: Path | None) -> int:
     """Run every row with every seed, print the table and draw the picture.
 
     What is finished is kept in the folder, run by run: a reproduction that was interrupted goes on
@@ -141,8 +141,7 @@ def reproduce(protocol: Protocol, folder: Path, picture: Path) -> int:
     Returns
     -------
     int
-        The exit status: 1 if a run was interrupted, if the folder belongs to other runs, or if the
-        picture could not be drawn for want of matplotlib.
+        The exit status: 1 if the folder belongs to other runs.
     """
     print(
         f"{inspect.cleandoc(protocol.introduction)}\n\nRuns are kept in {folder.resolve()}\n",
@@ -157,7 +156,8 @@ def reproduce(protocol: Protocol, folder: Path, picture: Path) -> int:
             runs[row.name].append(done)
     _print_table(protocol, runs)
     first = {name: of_row[0] for name, of_row in runs.items()}
-    return draw_picture(picture, partial(_draw, protocol, first))
+    draw_picture(picture, partial(_draw, protocol, first))
+    return 0
 
 
 def _run_row(protocol: Protocol, row: Row, seed: int, folder: Path) -> Run | None:
@@ -167,13 +167,10 @@ def _run_row(protocol: Protocol, row: Row, seed: int, folder: Path) -> Run | Non
     problem, net = protocol.problem(seed), row.network(seed)
     try:
         done = run(place, net, problem, row.schedule, row.optimizer, protocol.error)
-    except ValueError as error:
+    except (ValueError, FileNotFoundError) as error:
         print(f"{error}\nRemove {place} to start this run again.", file=sys.stderr)
         return None
     result = done.result
-    if result.status == "interrupted":
-        print("Interrupted; the same command continues.", file=sys.stderr)
-        return None
     remark = "" if result.status == "completed" else f"  {result.message}"
     print(
         f"  seed {seed}  {row.name:24s}loss {result.history.last['loss']:.2e}  "

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from kanml.experiments.runs import uninterrupted
 from kanml.layers import Affine, Layer, Linear, SplineLayer
 from kanml.network import MLP, Network
 from kanml.optim import LBFGS
@@ -96,7 +97,10 @@ class Fit:
 
 
 class Meter:
-    """A callback that keeps the last network within each budget, and stops once all are spent."""
+    """A callback that keeps the last network within each budget, and stops once all are spent.
+
+    A budget that the first step exceeds has the network after that step.
+    """
 
     def __init__(self, budgets: dict[str, Budget]) -> None:
         self.budgets = budgets
@@ -105,9 +109,10 @@ class Meter:
 
     def __call__(self, state: TrainingState) -> bool:
         within = [name for name, budget in self.budgets.items() if budget(state)]
-        for name in within:
-            self.last[name] = state
-            self.rows[name] = len(state.history) - 1
+        for name in self.budgets:
+            if name in within or name not in self.last:
+                self.last[name] = state
+                self.rows[name] = len(state.history) - 1
         return not within
 
     def fit(self, name: str, data: RotatedWaves) -> Fit:
@@ -138,7 +143,7 @@ def fit_row(
         callbacks=[meter],
         progress=False,
     )
-    return meter, result
+    return meter, uninterrupted(result)
 
 
 BUDGETS = ("the paper's epochs", "equal evaluations", "equal seconds")

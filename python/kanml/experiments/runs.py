@@ -17,11 +17,18 @@ from kanml.optim import Optimizer
 from kanml.problems import Problem
 from kanml.training import Result, TrainingState, train
 
-__all__ = ["Run", "run"]
+__all__ = ["Run", "run", "uninterrupted"]
 
 MEASUREMENTS = 100  # of the error, in a run
 
 Error = Callable[[Network], float]
+
+
+def uninterrupted(result: Result) -> Result:
+    """Return the result of a training; if Ctrl-C ended it, let it end the experiment as well."""
+    if result.status == "interrupted":
+        raise KeyboardInterrupt
+    return result
 
 
 @dataclass(frozen=True)
@@ -99,25 +106,29 @@ def run(
 
     Raises
     ------
-    ValueError
-        If what is in the folder belongs to a run with other arguments.
+    ValueError, FileNotFoundError
+        If what is in the folder belongs to a run with other arguments, or is not all there.
+    KeyboardInterrupt
+        If Ctrl-C ended the training.
     """
     folder.mkdir(parents=True, exist_ok=True)
     recorder = Recorder(folder, schedule, error)
     resume = recorder.checkpoint if recorder.checkpoint.exists() else None
     finished = sum(schedule) in recorder.errors
-    result = train(
-        net,
-        problem,
-        schedule,
-        optimizer,
-        transfer_state="reset",
-        callbacks=[recorder],
-        resume=resume,
-        progress=not finished,
+    result = uninterrupted(
+        train(
+            net,
+            problem,
+            schedule,
+            optimizer,
+            transfer_state="reset",
+            callbacks=[recorder],
+            resume=resume,
+            progress=not finished,
+        )
     )
     end = int(result.history.last["step"])
-    if end not in recorder.errors:  # it diverged, or was interrupted, between two measurements
+    if end not in recorder.errors:  # it diverged between two measurements
         recorder.errors[end] = error(result.network)
     recorded = recorder.arrays()
     return Run(result, recorded["step"], recorded["error"])

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from kanml._validation import Float64Array
-from kanml.experiments.picture import draw_picture
+from kanml.experiments.outputs import draw_picture
+from kanml.experiments.runs import uninterrupted
 from kanml.layers import Affine, Layer, PeriodicEmbedding, SplineLayer
 from kanml.network import KAN, Network
 from kanml.optim import LBFGS
@@ -212,14 +213,13 @@ class Watch:
         return self.equation.relative_l2(partial(self.problem.solution, net))
 
 
-def solve(names: Sequence[str], picture: Path) -> int:
+def solve(names: Sequence[str], picture: Path | None) -> int:
     """Solve problems by name, print how the error falls with level and time, draw the picture.
 
     Returns
     -------
     int
-        The exit status: 1 if a training failed, or if the picture could not be drawn for want of
-        matplotlib.
+        The exit status: 1 if a training failed.
     """
     print(
         "Errors on 201 x 201 points: relative to the solution in L2, and the largest one. Seconds\n"
@@ -232,7 +232,7 @@ def solve(names: Sequence[str], picture: Path) -> int:
         print(f"{name}: {setting.about}", flush=True)
         problem, net = setting.problem(), setting.network()
         watch = Watch(setting, problem)
-        result = train(net, problem, setting.schedule, OPTIMIZER, callbacks=[watch])
+        result = uninterrupted(train(net, problem, setting.schedule, OPTIMIZER, callbacks=[watch]))
         _print_levels(watch, result)
         if result.status != "completed":
             print(f"{name}: {result.message}", file=sys.stderr)
@@ -247,7 +247,8 @@ def solve(names: Sequence[str], picture: Path) -> int:
         plot_errors(canvas.subplots(), errors, "seconds")
         canvas.savefig(picture, dpi=120)
 
-    return draw_picture(picture, draw)
+    draw_picture(picture, draw)
+    return 0
 
 
 def _print_levels(watch: Watch, result: Result) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from kanml import analysis
 from kanml._validation import Float64Array
-from kanml.experiments.picture import draw_picture
+from kanml.experiments.outputs import draw_picture
 from kanml.network import KAN, Network
 from kanml.plotting import (
     figure,
@@ -36,18 +36,12 @@ SEEDS = 8
 SAMPLES = 16
 
 
-def reproduce(picture: Path) -> int:
-    """Print what the change of basis does to training, and draw the picture.
-
-    Returns
-    -------
-    int
-        The exit status: 1 if the picture could not be drawn for want of matplotlib.
-    """
+def reproduce(picture: Path | None) -> None:
+    """Print what the change of basis does to training, and draw the picture."""
     conditions = _print_conditions()
     _print_sign_changes()
     _print_ratios()
-    return draw_picture(picture, partial(_draw, conditions))
+    draw_picture(picture, partial(_draw, conditions))
 
 
 def unit_spacing(intervals: int, degree: int) -> SplineSpace:
