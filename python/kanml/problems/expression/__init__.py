@@ -23,7 +23,25 @@ array([ 5. , 10.5])
 """
 
 from kanml.problems.expression.derivatives import leaves, partials
-from kanml.problems.expression.graph import Expression, Leaf, Trace, as_number
-from kanml.problems.expression.program import Program
+from kanml.problems.expression.graph import Expression, Trace, as_number
+from kanml.problems.expression.names import identifier, letters
+from kanml.problems.expression.nodes import Leaf
+from kanml.problems.expression.program import Program, Rows
+from kanml.problems.expression.recording import Recorded, Recording, record, record_alone
 
-__all__ = ["Expression", "Leaf", "Program", "Trace", "as_number", "leaves", "partials"]
+__all__ = [
+    "Expression",
+    "Leaf",
+    "Program",
+    "Recorded",
+    "Recording",
+    "Rows",
+    "Trace",
+    "as_number",
+    "identifier",
+    "leaves",
+    "letters",
+    "partials",
+    "record",
+    "record_alone",
+]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from kanml.problems.expression.operations import Operation
 
 if TYPE_CHECKING:
-    from kanml.problems.expression.graph import Expression, Leaf
+    from kanml.problems.expression.graph import Expression
+    from kanml.problems.expression.nodes import Leaf
 
 __all__ = ["below", "leaves", "partials", "total"]
 

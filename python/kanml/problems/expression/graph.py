@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
-from typing import Any, Literal, NamedTuple, NoReturn, TypeAlias, Union
+from typing import Any, NoReturn, TypeAlias, Union
 
 import numpy as np
 import numpy.typing as npt
@@ -15,46 +14,16 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from kanml._validation import finite, integer, real_array
 from kanml.problems.expression.derivatives import total
 from kanml.problems.expression.functions import FUNCTIONS, hint, name_of
+from kanml.problems.expression.names import identifier, letters
+from kanml.problems.expression.nodes import Data, Leaf
 from kanml.problems.expression.operations import OPERATIONS, WHERE, Operation
 from kanml.problems.expression.simplify import simplified
 from kanml.problems.expression.text import shortened, text
 
-__all__ = ["Data", "Expression", "Leaf", "Trace", "as_number"]
+__all__ = ["Expression", "Trace", "as_number", "is_condition"]
 
 
-class Leaf(NamedTuple):
-    """Something that a program is given: "u.tx", the input "x", the trainable scalar "nu".
-
-    Parameters
-    ----------
-    kind : {"derivative", "coordinate", "unknown"}
-        A derivative of an output (the value itself is one), an input, or a scalar.
-    name : str
-        Of the output, the input or the scalar.
-    letters : str
-        Of a derivative, in alphabetical order.
-    """
-
-    kind: Literal["derivative", "coordinate", "unknown"]
-    name: str
-    letters: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.name}.{self.letters}" if self.letters else self.name
-
-
-@dataclass(frozen=True, eq=False)
-class Data:
-    """Numbers or truth values, one a point, shape (N,); fixed when a component of a direction."""
-
-    array: npt.NDArray[Any]
-    digest: str
-    fixed: bool = False
-
-    def __str__(self) -> str:
-        return f"array({self.array.size}, {self.digest[:16]})"
-
-
+Listener: TypeAlias = Callable[[str, Any, Any, "Expression"], None]
 What: TypeAlias = Union[Leaf, Operation, Data, float, bool]  # noqa: UP007 (mypy reads it so)
 
 
@@ -92,8 +61,12 @@ class Expression(NDArrayOperatorsMixin):
         object.__setattr__(self, "_arguments", arguments)
 
     def __getattr__(self, name: str) -> Expression:
-        if name.startswith("_") or not set(name) <= set(self._trace.letters):
+        name = identifier(name)
+        if name.startswith("_") or not all(letter in self._trace.letters for letter in name):
             raise AttributeError(self._trace._unknown_attribute(name))
+        return self._trace._do(lambda: self._derivative(name), "getattr", (self, name), {})
+
+    def _derivative(self, name: str) -> Expression:
         if is_condition(self):
             raise TypeError(f"the condition {shortened(self)} has no derivative .{name}")
         result = self
@@ -121,14 +94,21 @@ class Expression(NDArrayOperatorsMixin):
             raise TypeError(f"{name} cannot be traced: its derivative is not known here")
         if ufunc in BITWISE:
             self._trace._only_conditions(name, inputs)
-        return self._trace.apply(OPERATIONS[ufunc], *inputs)
+        return self._trace._do(
+            lambda: self._trace.apply(OPERATIONS[ufunc], *inputs), ufunc.__name__, inputs, {}
+        )
 
     def __array_function__(
         self, function: Any, types: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> Any:
         if function not in FUNCTIONS:
             raise TypeError(f"{name_of(function)} cannot be traced: {hint(function)}")
-        return FUNCTIONS[function](self._trace, *args, **kwargs)
+        return self._trace._do(
+            lambda: FUNCTIONS[function](self._trace, *args, **kwargs),
+            function.__name__,
+            tuple(args),
+            dict(kwargs),
+        )
 
     def __repr__(self) -> str:
         return text(self)
@@ -209,6 +189,9 @@ class Trace:
     letters : str
         Those of the coordinates and then those of the directions.
     coordinates : tuple of Expression
+    listener : callable, optional
+        Called with each operation that is done from outside: the name of the function, its
+        arguments, and the result. What an operation calls in turn follows from it.
 
     Examples
     --------
@@ -226,17 +209,25 @@ class Trace:
         directions: Mapping[str, npt.ArrayLike] | None = None,
         points: int | None = None,
     ) -> None:
-        self.letters = _letters([*coordinates, *(directions or {})])
+        self.letters = letters([*coordinates, *(directions or {})])
         self.points = None if points is None else integer(points, "points", 0)
-        self._inputs = coordinates
+        self.listener: Listener | None = None
+        self._inputs = letters(coordinates)
+        self._inputs_of: dict[str, int] = {}  # which input a coordinate is the value of
         self._nodes: dict[tuple[object, ...], Expression] = {}
         self._totals: dict[tuple[int, str], Expression] = {}
-        self.coordinates = tuple(self.leaf(Leaf("coordinate", name)) for name in coordinates)
+        self.coordinates = self.coordinates_at("")
         self._components = {
-            letter: self._direction(letter, vector) for letter, vector in (directions or {}).items()
+            identifier(letter): self._direction(letter, vector)
+            for letter, vector in (directions or {}).items()
         }
 
     # What a residual is given
+
+    def coordinates_at(self, suffix: str) -> tuple[Expression, ...]:
+        """Return the inputs at another point that moves along with the first, named so."""
+        self._inputs_of |= {f"{name}{suffix}": i for i, name in enumerate(self._inputs)}
+        return tuple(self.leaf(Leaf("coordinate", f"{name}{suffix}")) for name in self._inputs)
 
     def output(self, name: str) -> Expression:
         """Return the value of an output of the network; its attributes are the derivatives."""
@@ -277,12 +268,14 @@ class Trace:
             "arrays (N,) can"
         )
 
-    def components(self, returned: object) -> tuple[Expression, ...]:
-        """Return what a residual returned as its components.
+    def components(self, returned: object, what: str = "residual") -> tuple[Expression, ...]:
+        """Return what a function of fields returned as its components.
 
         Parameters
         ----------
         returned : Expression or number, or a tuple or list of these
+        what : str
+            What to call the function in messages.
 
         Raises
         ------
@@ -292,9 +285,9 @@ class Trace:
         several = isinstance(returned, (tuple, list))
         parts = tuple(returned) if isinstance(returned, (tuple, list)) else (returned,)
         if not parts:
-            raise TypeError("a residual must have a component, got an empty list")
+            raise TypeError(f"the {what} must have a component, got an empty list")
         return tuple(
-            self._component(part, f"component {i} of a residual" if several else "a residual")
+            self._component(part, f"component {i} of the {what}" if several else f"the {what}")
             for i, part in enumerate(parts)
         )
 
@@ -315,6 +308,19 @@ class Trace:
         return node
 
     # Operations
+
+    def _do(
+        self, operation: Callable[[], Expression], name: str, args: Any, kwargs: Any
+    ) -> Expression:
+        """Do an operation and tell the listener of it, but of nothing that it does inside."""
+        listener, self.listener = self.listener, None
+        try:
+            result = operation()
+        finally:
+            self.listener = listener
+        if listener is not None:
+            listener(name, args, kwargs, result)
+        return result
 
     def apply(self, operation: Operation, *values: object) -> Expression:
         """Return an operation on expressions, numbers and arrays, as simple as it can be."""
@@ -413,9 +419,10 @@ class Trace:
         if isinstance(what, Leaf) and what.kind == "derivative":
             return self.leaf(what._replace(letters="".join(sorted(what.letters + letter))))
         if isinstance(what, Leaf) and what.kind == "coordinate":
+            i = self._inputs_of[what.name]
             if letter in self._components:
-                return self._components[letter][self._inputs.index(what.name)]
-            return self.constant(float(letter == what.name))
+                return self._components[letter][i]
+            return self.constant(float(letter == self._inputs[i]))
         if isinstance(what, Data) and not what.fixed:
             raise TypeError(
                 f"the data {what} have no derivative along {letter}: numbers at points do not say "
@@ -451,15 +458,6 @@ def _as_condition(node: Expression) -> Expression:
         return node
     condition: Expression = node != 0.0
     return condition
-
-
-def _letters(letters: Sequence[str]) -> str:
-    for letter in letters:
-        if len(letter) != 1 or not letter.isidentifier() or letter == "_":
-            raise ValueError(f"inputs and directions must be named by letters, got {letter!r}")
-    if len(set(letters)) != len(letters):
-        raise ValueError(f"inputs and directions must differ, got {', '.join(letters)}")
-    return "".join(letters)
 
 
 def _float(value: Any) -> float:

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from kanml._validation import FloatArray
 from kanml.problems.expression.derivatives import below
-from kanml.problems.expression.graph import Data, Expression, Leaf, as_number, is_condition
+from kanml.problems.expression.graph import Expression, as_number, is_condition
+from kanml.problems.expression.nodes import Data, Leaf
 from kanml.problems.expression.operations import Operation
 from kanml.problems.expression.text import shortened
 
