@@ -20,6 +20,7 @@ from helpers import (
     same_bits,
     with_random_parameters,
 )
+from kanml._core import OutsideDomain
 from reference import networks, series
 
 RNG = np.random.default_rng(0)
@@ -31,6 +32,16 @@ MU = 0.3
 def network(n_in=2, n_out=1, degree=3, **options):
     net = kanml.KAN([n_in, 2, n_out], degree=degree, intervals=3, seed=0, **options)
     return with_random_parameters(net, seed=1)
+
+
+def smooth_layers(degree, **options):
+    """All kinds of layers but ReLUs, whose second derivatives vanish."""
+    net = every_layer(degree, **options)
+    layers = [
+        kanml.Activation("tanh") if repr(layer) == "Activation('relu')" else layer
+        for layer in net.layers
+    ]
+    return kanml.Network(layers, **options).with_parameters(net.parameters)
 
 
 def burgers(**options):
@@ -198,7 +209,7 @@ CASES = {
             partner=THERE,
             problem={"outputs": "uv", "unknowns": {"a": 0.9}},
         ),
-        every_layer(4),
+        smooth_layers(4),
         periodic_system,
     ),
     "everything": (
@@ -211,7 +222,7 @@ CASES = {
                 "transform": lambda w, z, t, x, a: (np.sin(np.pi * x) + a * t * w, x * z + a),
             },
         ),
-        every_layer(3),
+        smooth_layers(3),
         everything,
     ),
 }
@@ -309,7 +320,7 @@ def test_same_bits_for_any_number_of_threads(dtype):
         outputs="uv",
         unknowns={"a": 0.5},
     )
-    net = every_layer(3, dtype=dtype)
+    net = smooth_layers(3, dtype=dtype)
     problem.advance(net, problem.unknowns)
     value, gradient = problem.value_and_gradient(net, problem.unknowns, num_threads=1)
     residuals = problem.residuals(net, problem.unknowns, num_threads=1)
@@ -637,6 +648,7 @@ REFUSED = {
         ("transform", "1", "2"),
     ),
     "callable": (3, {}, ("residual", "3")),
+    "directions": (lambda u: u, {"directions": ["p"]}, ("directions must map", "['p']")),
 }
 
 
@@ -647,6 +659,95 @@ def test_refused_terms(case):
         one(residual, **options)
 
 
+RETURNED = {
+    "nothing": (lambda u: None, "is None; is a return missing?"),
+    "text": (lambda u: "u", "must be an expression of fields or a number, got str"),
+    "condition": (lambda u: u > 0, "must be a number at each point, got the condition u > 0"),
+    "empty": (lambda u: (), "must have a component, got an empty list"),
+    "array": (lambda u: np.ones(20), "got array of shape (20,), which no field entered"),
+}
+
+
+@pytest.mark.parametrize("case", RETURNED)
+def test_what_functions_return(case):
+    """The message says which of a residual, a transform and a function at points it was."""
+    function, message = RETURNED[case]
+    with pytest.raises(TypeError) as caught:
+        one(function)
+    assert str(caught.value).startswith("term 'it': the residual ")
+    assert message in str(caught.value)
+    with pytest.raises(TypeError) as caught:
+        one(lambda u: u, problem={"transform": function})
+    assert str(caught.value).startswith("term 'it': the transform ")
+    assert message in str(caught.value)
+    with pytest.raises(TypeError) as caught:
+        burgers().evaluate(network(), X, function)
+    assert str(caught.value).startswith("the function ")
+    assert message in str(caught.value)
+
+
+def test_components_are_counted():
+    with pytest.raises(TypeError, match="term 'it': component 1 of the residual is None"):
+        one(lambda u: (u, None))
+    with pytest.raises(TypeError, match="term 'it': component 0 of the transform is None"):
+        one(lambda u: u, problem={"transform": lambda u: [None]})
+
+
+class Peculiar(ValueError):
+    """An error that a message alone does not make."""
+
+    def __init__(self, first, second):
+        super().__init__(f"{first} and {second}")
+
+
+def test_errors_of_a_residual_name_the_term():
+    def fails(error):
+        def residual(u):
+            raise error
+
+        return residual
+
+    for error, kind in (
+        (Peculiar(1, 2), ValueError),
+        (UnicodeDecodeError("utf-8", b"x", 0, 1, "bad"), ValueError),
+        (TypeError("a"), TypeError),
+        (AttributeError("a"), AttributeError),
+    ):
+        with pytest.raises(kind) as caught:
+            one(fails(error))
+        assert str(caught.value) == f"term 'it': {error}"
+        assert caught.value.__cause__ is error
+    with pytest.raises(ZeroDivisionError):
+        one(fails(ZeroDivisionError("a")))
+
+
+def test_reprs_are_short():
+    sampler = kanml.Sampler([0, -1], [1, 1], 30)
+    term = kanml.Term(
+        "pde", X, lambda u: u.x, 2.0, "sum", kanml.RBA(0.1), partner=THERE, batch_size=5
+    )
+    assert repr(term) == (
+        "Term('pde', 20 points, weight=2.0, reduction='sum', attention=RBA(mu=0.1), batch_size=5)"
+    )
+    problem = kanml.PINN(
+        "tx", [term, kanml.Term("b", sampler, lambda u, a: a * u)], unknowns={"a": 1.0}
+    )
+    assert repr(problem) == (
+        f"PINN('tx', [{term!r}, Term('b', 30 points)], outputs=('u',), unknowns={{'a': 1.0}})"
+    )
+    assert repr(kanml.Term("a", [[0.0], [1.0]], abs)) == "Term('a', 2 points)"
+    assert repr(kanml.Term("a", 3, abs)) == "Term('a', ? points)"
+    many = kanml.Term("many", np.zeros((10_000, 2)), lambda u: u)
+    assert repr(many) == "Term('many', 10000 points)"
+
+
+def test_terms_and_outputs_are_gone_through_once():
+    term = kanml.Term("it", X, lambda u, v: u.x - v)
+    problem = kanml.PINN("tx", (t for t in [term]), outputs=(name for name in "uv"))
+    assert problem.terms == (term,)
+    assert problem.outputs == ("u", "v")
+
+
 def test_refused_problems():
     term = kanml.Term("it", X, lambda u: u)
     for inputs, terms, options, parts in (
@@ -654,6 +755,9 @@ def test_refused_problems():
         ("tx", [term, term], {}, ("terms", "different names", "'it'")),
         ("tx", [3], {}, ("terms[0]", "3")),
         ("tx", term, {}, ("terms must be a sequence", "'it'")),
+        ("tx", [term], {"outputs": 3}, ("outputs", "3")),
+        ("tx", [term], {"transform": 3}, ("transform must be callable", "3")),
+        ("tx", [term], {"reduce": 3}, ("reduce must be callable", "3")),
         ("tx", [term], {"outputs": "uu"}, ("u", "twice")),
         ("tx", [term], {"outputs": "temp"}, ("t", "twice", "outputs=['temp']")),
         ("tx", [term], {"unknowns": ["a"]}, ("unknowns must map names to numbers", "['a']")),
@@ -680,15 +784,17 @@ def test_refused_networks():
         problem.value_and_gradient(network(), [1.0])
 
 
-@pytest.mark.parametrize("options", [{}, {"partner": X + np.array([0.0, 9.0])}])
+@pytest.mark.parametrize("options", [{}, {"partner": X + np.array([0.0, 9.0])}, {"batch_size": 7}])
 def test_points_outside_the_domain(options):
-    near = X if options else X + np.array([0.0, 9.0])
-    residual = (lambda u, u_partner: u.t - u_partner) if options else (lambda u: u.t)
+    near = X if "partner" in options else X + np.array([0.0, 9.0])
+    residual = (lambda u, u_partner: u.t - u_partner) if near is X else (lambda u: u.t)
     problem = one(residual, near, **options)
     net = kanml.KAN([2, 2, 1], intervals=3, seed=0, extrapolation="error")
     for method in (problem.value_and_gradient, problem.losses, problem.residuals):
-        with pytest.raises(ValueError, match=naming("term 'it'", "outside the domain")):
+        with pytest.raises(OutsideDomain, match=naming("term 'it'", "outside the domain")):
             method(net)
+    with pytest.raises(OutsideDomain, match="outside the domain"):
+        problem.solution(net, X + 9.0)
 
 
 def test_the_point_outside_the_domain_is_found_among_many():

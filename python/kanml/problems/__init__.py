@@ -1,7 +1,7 @@
 """What is minimised: data fits, PDE residuals, and the library's reference problems."""
 
 from kanml.problems.base import Problem
-from kanml.problems.pinn import PINN, RBA, Term
+from kanml.problems.pinn import PINN
 from kanml.problems.points import Sampler
 from kanml.problems.reference import (
     Advection,
@@ -18,6 +18,7 @@ from kanml.problems.reference import (
     RotatedWaves,
 )
 from kanml.problems.regression import Regression
+from kanml.problems.term import RBA, Term
 
 __all__ = [
     "PINN",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from kanml._validation import FloatArray
 from kanml.network import Network
 
-__all__ = ["Problem"]
+__all__ = ["Problem", "Shared"]
+
+Self = TypeVar("Self", bound="Shared")
 
 
 class Problem(Protocol):
@@ -21,7 +23,7 @@ class Problem(Protocol):
     def value_and_gradient(
         self, net: Network, *, num_threads: int | None = None
     ) -> tuple[float, FloatArray]:
-        """Return the loss and its gradient by the parameters, then the unknowns. Pure."""
+        """Return the loss and its gradient: parameters, then unknowns. Pure."""
 
     def advance(self, net: Network) -> bool:
         """Take note of an accepted step; return whether the loss is another function now."""
@@ -30,7 +32,24 @@ class Problem(Protocol):
         """Return all that `advance` changes, as values that JSON can hold."""
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go back to a state that `state` returned."""
+        """Go back to a state that `state` returned; ValueError for anything else."""
 
     def fingerprint(self) -> str:
         """Return a digest of the problem, to tell a checkpoint of another one."""
+
+
+class Shared:
+    """A problem whose methods change nothing in place: they replace attributes as wholes.
+
+    Copies share what is there, at no cost, and change apart from each other. Several Python threads
+    may evaluate one such problem at once.
+    """
+
+    def __copy__(self: Self) -> Self:
+        other = object.__new__(type(self))
+        for name, value in vars(self).items():  # dictionaries are open to users
+            setattr(other, name, dict(value) if type(value) is dict else value)
+        return other
+
+    def __deepcopy__(self: Self, memo: dict[int, Any]) -> Self:
+        return self.__copy__()

@@ -108,6 +108,15 @@ class Sampler:
         chosen = rng.choice(len(pool), self.n, replace=False, p=probability / probability.sum())
         return pool[np.sort(chosen)]
 
+    def require_inside(self, points: Float64Array) -> None:
+        """Raise ValueError if one of the points (n, d) is not in the box."""
+        outside = ((points < self._lower) | (points > self._upper)).any(axis=1)
+        if outside.any():
+            raise ValueError(
+                f"points must be in the box from {self._lower.tolist()} to "
+                f"{self._upper.tolist()}, got {points[outside.argmax()].tolist()}"
+            )
+
     def _draw(self, count: int) -> Float64Array:
         rng = np.random.default_rng([self.seed, count])
         d = self.lower.size

@@ -6,16 +6,18 @@ import hashlib
 import math
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
-from kanml._validation import FloatArray, finite, integer, real_array
+from kanml._validation import FloatArray, finite, real_array
 from kanml.network import Network
+from kanml.problems.base import Shared
+from kanml.problems.batches import Batches
+from kanml.problems.states import checked
 
 __all__ = ["Regression"]
 
 
-class Regression:
+class Regression(Shared):
     """The mean squared error of a network, over all entries of all samples.
 
     Parameters
@@ -54,13 +56,9 @@ class Regression:
             )
         if n == 0:
             raise ValueError(f"x must hold at least one sample, got shape {self._x.shape}")
-        self._batch_size = n if batch_size is None else integer(batch_size, "batch_size", 1, n)
-        self._rng = np.random.default_rng(integer(seed, "seed", 0))
-        self._order = np.zeros(0, dtype=np.int64)
-        self._position = 0
-        self._cached: dict[str, tuple[FloatArray, FloatArray]] = {}
-        if self._batch_size < n:
-            self._shuffle()
+        self._batches = Batches.first(n, batch_size, seed)
+        # The present batch in each dtype, with the place in the sequence that it was taken at.
+        self._cached: dict[str, tuple[Batches, FloatArray, FloatArray]] = {}
 
     @property
     def x(self) -> FloatArray:
@@ -92,39 +90,43 @@ class Regression:
 
     def advance(self, net: Network) -> bool:
         """Go to the next minibatch; return whether there is one, that is, the loss changed."""
-        if self._batch_size == len(self._x):
-            return False
-        self._position += self._batch_size
-        if self._position + self._batch_size > len(self._x):
-            self._shuffle()
-        self._cached.clear()
-        return True
+        batches = self._batches
+        self._batches = batches.next()
+        return self._batches is not batches
 
     def state(self) -> dict[str, Any]:
         """Return the place in the sequence of minibatches, as values that JSON can hold."""
-        return {
-            "generator": self._rng.bit_generator.state,
-            "order": self._order.tolist(),
-            "position": self._position,
-        }
+        return self._batches.state()
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go back to a place that `state` returned."""
-        self._rng.bit_generator.state = state["generator"]
-        self._order = np.array(state["order"], dtype=np.int64)
-        self._position = int(state["position"])
-        self._cached.clear()
+        """Go back to a place that `state` returned.
+
+        Raises
+        ------
+        ValueError
+            If it cannot be a state of this problem, which then stays as it is.
+        """
+        with checked("a Regression"):
+            self._batches = self._batches.restored(state)
 
     def fingerprint(self) -> str:
         """Return a digest of the data and the batch size."""
-        digest = hashlib.sha256(f"Regression {self._x.shape} {self._batch_size}".encode())
+        digest = hashlib.sha256(f"Regression {self._x.shape} {self._batches.size}".encode())
         digest.update(self._x.tobytes())
         digest.update(self._y.tobytes())
         return digest.hexdigest()
 
-    def _shuffle(self) -> None:
-        self._order = self._rng.permutation(len(self._x))
-        self._position = 0
+    def __getstate__(self) -> dict[str, Any]:
+        arguments = {"x": self._x, "y": self._y, "batch_size": self._batches.size}
+        return {"arguments": arguments, "state": self.state()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        Regression.__init__(self, **state["arguments"])
+        self.restore(state["state"])
+
+    def __repr__(self) -> str:
+        batch = "" if self._batches.order is None else f", batch_size={self._batches.size}"
+        return f"Regression(x of shape {self._x.shape}, y of shape {self._y.shape}{batch})"
 
     def _batch(self, net: Network) -> tuple[FloatArray, FloatArray]:
         """Return the present batch in the network's dtype."""
@@ -133,14 +135,13 @@ class Regression:
                 f"a network with {net.n_in} inputs and {net.n_out} outputs does not fit data with "
                 f"x of shape {self._x.shape} and y of shape {self._y.shape}"
             )
-        key = net.dtype.char
-        if key not in self._cached:
-            x, y = self._x, self._y
-            if self._order.size:
-                rows = self._order[self._position : self._position + self._batch_size]
-                x, y = x[rows], y[rows]
-            self._cached[key] = (x.astype(net.dtype), y.astype(net.dtype))
-        return self._cached[key]
+        key, batches = net.dtype.char, self._batches
+        taken = self._cached.get(key)
+        if taken is None or taken[0] is not batches:
+            x, y = (array[batches.rows].astype(net.dtype) for array in (self._x, self._y))
+            taken = batches, x, y
+            self._cached = {**self._cached, key: taken}
+        return taken[1:]
 
 
 def _samples(value: npt.ArrayLike, name: str) -> FloatArray:

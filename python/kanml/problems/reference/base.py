@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from kanml._validation import Float64Array, FloatArray, finite, integer, number, real_array
-from kanml.problems.pinn import PINN, RBA, Term
+from kanml.problems.pinn import PINN
 from kanml.problems.points import Sampler
 from kanml.problems.reference.conditions import Condition
+from kanml.problems.term import RBA, Term
 
 __all__ = ["ReferenceProblem", "cospi", "sinpi"]
 

@@ -1,0 +1,91 @@
+"""Minibatches: a place in a sequence of random orders of the same samples."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kanml._validation import integer
+from kanml.problems.expression import Rows
+from kanml.problems.states import entries, generator_state, permutation
+
+__all__ = ["Batches"]
+
+
+@dataclass(frozen=True, eq=False)
+class Batches:
+    """The present minibatch of n samples. Immutable: `next` returns another one.
+
+    Each epoch visits the samples in a new random order, leaving out those that do not fill a last
+    batch. A batch of all n samples has no order.
+
+    Attributes
+    ----------
+    n, size : int
+        Samples in all, and in a batch.
+    generator : mapping
+        State of the generator that the next order is drawn with.
+    order : ndarray of int, shape (n,), or None
+    position : int
+        Where in the order the batch begins.
+    """
+
+    n: int
+    size: int
+    generator: Mapping[str, Any]
+    order: npt.NDArray[np.int64] | None = None
+    position: int = 0
+
+    @classmethod
+    def first(cls, n: int, size: object, seed: object, where: str = "") -> Batches:
+        """Return the first batch; `size` None stands for all samples."""
+        size = n if size is None else integer(size, f"{where}batch_size", 1, n)
+        rng = np.random.default_rng(integer(seed, f"{where}seed", 0))
+        order = rng.permutation(n) if size < n else None
+        return cls(n, size, rng.bit_generator.state, order)
+
+    @property
+    def rows(self) -> Rows:
+        """The samples of the batch."""
+        if self.order is None:
+            return slice(0, self.n)
+        return self.order[self.position : self.position + self.size]
+
+    def next(self) -> Batches:
+        """Return the next batch; the same object if it is the only one."""
+        if self.order is None:
+            return self
+        position = self.position + self.size
+        if position + self.size <= self.n:
+            return replace(self, position=position)
+        rng = np.random.Generator(np.random.PCG64(0))
+        rng.bit_generator.state = self.generator
+        order = rng.permutation(self.n)
+        return Batches(self.n, self.size, rng.bit_generator.state, order)
+
+    def state(self) -> dict[str, Any]:
+        """Return the place in the sequence, as values that JSON can hold."""
+        return {
+            "generator": copy.deepcopy(self.generator),
+            "order": None if self.order is None else self.order.tolist(),
+            "position": self.position,
+        }
+
+    def restored(self, state: object) -> Batches:
+        """Return the place that `state` returned; ValueError or TypeError if there is none such."""
+        values = entries(state, ("generator", "order", "position"), "it")
+        generator = generator_state(values["generator"])
+        order, last = None, 0
+        if self.order is not None:
+            order, last = permutation(values["order"], self.n, "order"), self.n - self.size
+        elif values["order"] is not None:
+            raise ValueError("order must be None: a batch holds all samples")
+        position = integer(values["position"], "position", 0, last)
+        if position % self.size:
+            raise ValueError(f"position must be a multiple of {self.size}, got {position}")
+        return replace(self, generator=generator, order=order, position=position)

@@ -1,0 +1,220 @@
+"""The points of a term, and what a step does to them: batches, new draws, attention."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from kanml._validation import Float64Array, FloatArray, finite, integer, real_array
+from kanml.problems.batches import Batches
+from kanml.problems.expression import Rows
+from kanml.problems.points import Sampler
+from kanml.problems.states import checked, entries, floats
+from kanml.problems.term import Term
+
+__all__ = ["Collocation", "Samples", "Stage"]
+
+CHUNK = 4096  # points that are in memory together
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Points at which a residual is evaluated together.
+
+    Attributes
+    ----------
+    points : ndarray, shape (N, d)
+    rows : slice or ndarray of int, shape (n,)
+        Which of them.
+    partner : ndarray, shape (N, d), or None
+        The second point of each.
+    attention : ndarray, shape (N, components), or None
+    """
+
+    points: Float64Array
+    rows: Rows
+    partner: Float64Array | None = None
+    attention: Float64Array | None = None
+
+    @property
+    def count(self) -> int:
+        """How many they are."""
+        return self.rows.stop if isinstance(self.rows, slice) else len(self.rows)
+
+    def chunks(self) -> Iterator[Rows]:
+        """Return the rows in parts of limited size."""
+        for start in range(0, self.count, CHUNK):
+            stop = min(start + CHUNK, self.count)
+            yield slice(start, stop) if isinstance(self.rows, slice) else self.rows[start:stop]
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """Where a term is between two steps. Immutable, so that an evaluation sees all of it.
+
+    Attributes
+    ----------
+    samples : Samples
+        What the loss is taken over; the same object as long as the loss is the same function.
+    batches : Batches
+    steps, draws : int
+        How many steps there were, and how many times points were drawn anew.
+    """
+
+    samples: Samples
+    batches: Batches
+    steps: int = 0
+    draws: int = 0
+
+
+class Collocation:
+    """What does not change about the points of a term; makes its stages.
+
+    Parameters
+    ----------
+    term : Term
+    n_inputs : int
+    where : str
+        In front of messages.
+
+    Attributes
+    ----------
+    sampler : Sampler or None
+    points : ndarray, shape (N, d)
+        As at first.
+    partner : ndarray, shape (N, d), or None
+    """
+
+    def __init__(self, term: Term, n_inputs: int, where: str) -> None:
+        self.where = where
+        self.rule = term.attention
+        self.sampler = term.points if isinstance(term.points, Sampler) else None
+        given = self.sampler.points if self.sampler else term.points
+        points = finite(real_array(given, f"{where}points"), f"{where}points")
+        if points.ndim != 2 or points.shape[1] != n_inputs or len(points) == 0:
+            raise ValueError(
+                f"{where}points must have shape (N, {n_inputs}) with N >= 1, one column for "
+                f"each input, got shape {points.shape}"
+            )
+        self.points = points.copy()
+        self.partner = self._partner(term)
+        self.batches = Batches.first(len(points), term.batch_size, term.seed, where)
+
+    def _partner(self, term: Term) -> Float64Array | None:
+        if term.partner is None:
+            return None
+        where = f"{self.where}partner"
+        if self.sampler is not None:
+            raise ValueError(f"{where} needs given points, got the {self.sampler!r}")
+        partner = finite(real_array(term.partner, where), where)
+        if partner.shape != self.points.shape:
+            raise ValueError(
+                f"{where} must have the shape {self.points.shape} of the points, got "
+                f"{partner.shape}"
+            )
+        return partner.copy()
+
+    def first(self, components: int) -> Stage:
+        """Return the first stage, for a residual of so many components."""
+        attention = None if self.rule is None else np.ones((len(self.points), components))
+        samples = Samples(self.points, self.batches.rows, self.partner, attention)
+        return Stage(samples, self.batches)
+
+    def next(
+        self,
+        stage: Stage,
+        residuals: Callable[[], FloatArray],
+        magnitude: Callable[[Float64Array], FloatArray],
+    ) -> Stage:
+        """Return the stage after a step.
+
+        Parameters
+        ----------
+        residuals : callable
+            Returns the residuals (n, components) of the batch; called if attention needs them.
+        magnitude : callable
+            Points (m, d) -> the residual's magnitude (m,); called if a draw needs it.
+        """
+        samples = stage.samples
+        if samples.attention is not None:
+            attention = self._attention(samples.attention, samples.rows, abs(residuals()))
+            samples = replace(samples, attention=attention)
+        batches = stage.batches.next()
+        if batches is not stage.batches:
+            samples = replace(samples, rows=batches.rows)
+        steps, draws = stage.steps + 1, stage.draws
+        if self.sampler is not None and steps % self.sampler.every == 0:
+            draws += 1
+            samples = replace(samples, points=self.sampler.draw(draws, magnitude))
+            if samples.attention is not None:
+                samples = replace(samples, attention=np.ones_like(samples.attention))
+        return Stage(samples, batches, steps, draws)
+
+    def _attention(self, weights: Float64Array, rows: Rows, e: FloatArray) -> Float64Array:
+        """Return the weights after a step with residuals of these sizes."""
+        assert self.rule is not None
+        greatest, mu = float(e.max()), self.rule.mu
+        weights = weights.copy()
+        if math.isfinite(greatest) and greatest > 0:
+            weights[rows] = (1 - mu) * weights[rows] + mu * e.astype(np.float64) / greatest
+        return weights
+
+    # Checkpoints
+
+    def state(self, stage: Stage) -> dict[str, Any]:
+        """Return a stage as values that JSON can hold."""
+        drawn = self.sampler is not None and self.sampler.adaptive
+        attention = stage.samples.attention
+        return {
+            "points": {
+                **stage.batches.state(),
+                "steps": stage.steps,
+                "draws": stage.draws,
+                "points": stage.samples.points.tolist() if drawn else None,
+            },
+            "attention": None if attention is None else attention.tolist(),
+        }
+
+    def restored(self, state: object, first: Stage) -> Stage:
+        """Return the stage that `state` described; `first` says what it looks like."""
+        with checked(self.where.removesuffix(": ")):
+            whole = entries(state, ("points", "attention"), "it")
+            names = ("generator", "order", "position", "steps", "draws", "points")
+            values = dict(entries(whole["points"], names, "points"))
+            steps = integer(values.pop("steps"), "steps", 0)
+            draws = integer(values.pop("draws"), "draws", 0)
+            if draws != (0 if self.sampler is None else steps // self.sampler.every):
+                raise ValueError(f"draws cannot be {draws} after {steps} steps")
+            points = self._drawn(values.pop("points"), draws)
+            batches = self.batches.restored(values)
+            attention = self._weights(whole["attention"], first.samples.attention)
+        samples = Samples(points, batches.rows, self.partner, attention)
+        return Stage(samples, batches, steps, draws)
+
+    def _drawn(self, given: object, draws: int) -> Float64Array:
+        """Return the points of a draw; given are those that cannot be drawn again."""
+        sampler = self.sampler
+        if sampler is None or not sampler.adaptive:
+            if given is not None:
+                raise ValueError("points must be None: they can be drawn again")
+            return self.points if sampler is None or draws == 0 else sampler.draw(draws)
+        points = floats(given, self.points.shape, "points")
+        sampler.require_inside(points)
+        return points
+
+    def _weights(self, given: object, first: Float64Array | None) -> Float64Array | None:
+        if first is None:
+            if given is not None:
+                raise ValueError("attention must be None: the term has none")
+            return None
+        attention = floats(given, first.shape, "attention")
+        if attention.min() < 0 or attention.max() > 1 + 1e-9:  # 1 up to rounding
+            raise ValueError(
+                "attention must be weights between 0 and 1, got some in "
+                f"[{attention.min()}, {attention.max()}]"
+            )
+        return attention

@@ -1,0 +1,228 @@
+"""Residuals of a traced term on a network, their squares and the gradient of these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from kanml._validation import Float64Array, FloatArray
+from kanml.network import Network
+from kanml.problems.collocation import Samples, Stage
+from kanml.problems.expression import Leaf, Rows
+from kanml.problems.traced import Place, TracedTerm, named, word
+
+__all__ = ["Evaluation", "Found", "Sums"]
+
+
+class Expansion:
+    """Taylor coefficients of the network at some points, and cotangents of them."""
+
+    def __init__(
+        self, place: Place, x: FloatArray, vectors: FloatArray, planes: FloatArray, tape: Any
+    ) -> None:
+        self.place, self.x, self.vectors, self.planes = place, x, vectors, planes
+        self.tape = tape
+        self.cotangents: FloatArray | None = None
+
+    def fields(self) -> dict[Leaf, FloatArray | float]:
+        """Return the derivatives and coordinates that the residual needs."""
+        place = self.place
+        fields: dict[Leaf, FloatArray | float] = {
+            leaf: np.ascontiguousarray(
+                place.plan.derivative(word(leaf), self.planes)[:, place.outputs[leaf.name]]
+            )
+            for leaf in place.derivatives
+        }
+        for leaf in place.coordinates:
+            fields[leaf] = np.ascontiguousarray(self.x[:, place.inputs[leaf.name]])
+        return fields
+
+    def add_cotangent(self, leaf: Leaf, cotangent: FloatArray) -> None:
+        """Add the cotangent of a field, if it is one of these."""
+        if leaf.name not in self.place.outputs:
+            return
+        if self.cotangents is None:
+            self.cotangents = np.zeros_like(self.planes)
+        column = self.cotangents[:, :, self.place.outputs[leaf.name]]
+        self.place.plan.add_cotangent(word(leaf), cotangent, column)
+
+    def gradient(self, net: Network, num_threads: int | None) -> FloatArray | float:
+        """Return the gradient with respect to the parameters."""
+        if self.cotangents is None:
+            return 0.0
+        orders = self.place.plan.orders
+        by_parameters, _ = net._planes_vjp(
+            self.x, orders, self.vectors, self.cotangents, False, num_threads, self.tape
+        )
+        return by_parameters
+
+
+class Sums(NamedTuple):
+    """What one term contributes.
+
+    Attributes
+    ----------
+    squares : float
+        The sum of squares over the batch, attention included.
+    gradient : ndarray, shape (net.n_parameters + number of unknowns,)
+        Of that sum.
+    residuals : ndarray, shape (n, components), or None
+        What attention grows by, if the term has any.
+    """
+
+    squares: float
+    gradient: Float64Array
+    residuals: FloatArray | None
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """One evaluation of a term; all memory that it works in is its own.
+
+    Parameters
+    ----------
+    traced : TracedTerm
+    net : Network
+    unknowns : ndarray, shape (number of unknowns,)
+    samples : Samples
+    num_threads : int, optional
+    """
+
+    traced: TracedTerm
+    net: Network
+    unknowns: Float64Array
+    samples: Samples
+    num_threads: int | None = None
+
+    def residuals(self) -> FloatArray:
+        """Return the residuals (n, components), without attention."""
+        chunks = [np.stack(self._residuals(rows), axis=1) for rows in self.samples.chunks()]
+        return np.concatenate(chunks)
+
+    def squares(self) -> float:
+        """Return the sum of squares, as `sums` does."""
+        total = 0.0
+        for rows in self.samples.chunks():
+            total += _sum_of_squares(self._weighted(self._residuals(rows), rows))
+        return total
+
+    def sums(self, refuse: bool) -> Sums:
+        """Return the sum of squares, its gradient and the residuals.
+
+        Parameters
+        ----------
+        refuse : bool
+            Whether to refuse a residual that is not finite though its fields are.
+        """
+        traced, net = self.traced, self.net
+        total, found = 0.0, []
+        n, count = net.n_parameters, len(traced.components)
+        gradient = np.zeros(n + len(self.unknowns))
+        tapes = [net._tape() for _ in traced.places]
+        for rows in self.samples.chunks():
+            expansions = self._expansions(rows, tapes)
+            values = self._values(expansions)
+            results = traced.program.evaluate(values, rows, net.dtype)
+            residuals, computed = results[:count], iter(results[count:])
+            if refuse:
+                self._refuse(residuals, expansions)
+            if self.samples.attention is not None:
+                found.append(np.stack(residuals, axis=1))
+            weighted = self._weighted(residuals, rows)
+            total += _sum_of_squares(weighted)
+            cotangents = [2 * e for e in self._weighted(weighted, rows)]
+            for c, leaf, slope in traced.slopes:
+                factor = next(computed) if slope is None else net.dtype.type(slope)
+                by_leaf = cotangents[c] * factor
+                if leaf.kind == "unknown":
+                    by_unknown = np.sum(by_leaf, dtype=np.float64)
+                    gradient[n + traced.unknowns.index(leaf.name)] += by_unknown
+                else:
+                    for expansion in expansions:
+                        expansion.add_cotangent(leaf, by_leaf)
+            for expansion in expansions:
+                gradient[:n] += expansion.gradient(net, self.num_threads)
+        return Sums(total, gradient, np.concatenate(found) if found else None)
+
+    def _residuals(self, rows: Rows) -> list[FloatArray]:
+        """Return the components of the residual at a chunk of points, without attention."""
+        values = self._values(self._expansions(rows, [None] * len(self.traced.places)))
+        return self.traced.value_program.evaluate(values, rows, self.net.dtype)
+
+    def _expansions(self, rows: Rows, tapes: Sequence[Any]) -> list[Expansion]:
+        """Return the network's Taylor coefficients at some points, and at their partners."""
+        traced, net = self.traced, self.net
+        letters = {
+            letter: vector[rows] if vector.ndim == 2 else vector
+            for letter, vector in traced.letters.items()
+        }
+        result = []
+        points = (self.samples.points, self.samples.partner)
+        for place, at, tape in zip(traced.places, points, tapes, strict=False):
+            assert at is not None
+            x = at[rows].astype(net.dtype, copy=False)
+            vectors = place.plan.vectors(letters, net.n_in, net.dtype)
+            try:
+                planes = net._planes(x, place.plan.orders, vectors, self.num_threads, tape)
+            except ValueError as error:  # which counts the samples of this chunk
+                counted = "samples of a minibatch"
+                if isinstance(rows, slice):
+                    counted = f"sample 0 is point {rows.start}"
+                raise named(error, traced.where, f" ({counted})") from error
+            result.append(Expansion(place, x, vectors, planes, tape))
+        return result
+
+    def _values(self, expansions: Sequence[Expansion]) -> dict[Leaf, FloatArray | float]:
+        """Return what the programs are given."""
+        values: dict[Leaf, FloatArray | float] = {}
+        for expansion in expansions:
+            values |= expansion.fields()
+        for name, value in zip(self.traced.unknowns, self.unknowns, strict=True):
+            values[Leaf("unknown", name)] = float(value)
+        return values
+
+    def _weighted(self, residuals: Sequence[FloatArray], rows: Rows) -> Sequence[FloatArray]:
+        """Return residuals times their attention."""
+        if self.samples.attention is None:
+            return residuals
+        attention = self.samples.attention[rows].astype(residuals[0].dtype)
+        return [attention[:, c] * r for c, r in enumerate(residuals)]
+
+    def _refuse(self, residuals: Sequence[FloatArray], expansions: Sequence[Expansion]) -> None:
+        """Raise ValueError for a residual that is not finite though its fields are."""
+        if not all(np.isfinite(expansion.planes).all() for expansion in expansions):
+            return
+        for c, r in enumerate(residuals):
+            (bad,) = np.nonzero(~np.isfinite(r))
+            if bad.size:
+                i = int(bad[0])
+                raise ValueError(
+                    f"{self.traced.where}the residual {self.traced.components[c]!r} is {r[i]} at "
+                    f"the point {expansions[0].x[i].tolist()}, where the network and its "
+                    "derivatives are finite"
+                )
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What `PINN.sums` found, for `losses` and `advance`, which come at the same parameters."""
+
+    net: Network
+    unknowns: Float64Array
+    samples: Sequence[Samples]
+    squares: Mapping[str, float]
+    residuals: Mapping[str, FloatArray | None]
+
+    def is_of(self, net: Network, unknowns: Float64Array, stages: Sequence[Stage]) -> bool:
+        """Say whether the loss has changed in nothing since."""
+        same = all(a is b.samples for a, b in zip(self.samples, stages, strict=True))
+        return same and self.net._same_as(net) and np.array_equal(self.unknowns, unknowns)
+
+
+def _sum_of_squares(columns: Iterable[FloatArray]) -> float:
+    """Return the sum over all entries, in double precision."""
+    wide = (column.astype(np.float64, copy=False) for column in columns)
+    return sum(float(np.dot(column, column)) for column in wide)

@@ -1,0 +1,224 @@
+"""A term whose residual has been traced: what it needs, and the programs that evaluate it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kanml._core import OutsideDomain
+from kanml._validation import FloatArray, real_array
+from kanml.derivatives import DerivativePlan, Word
+from kanml.network import Network
+from kanml.problems.collocation import Collocation
+from kanml.problems.expression import (
+    Expression,
+    Leaf,
+    Program,
+    Recording,
+    Trace,
+    as_number,
+    identifier,
+    leaves,
+    partials,
+    record,
+)
+from kanml.problems.term import Residual, Term
+
+__all__ = ["Fields", "Place", "TracedTerm", "named", "word"]
+
+PARTNER = "_partner"
+
+
+@dataclass(frozen=True)
+class Fields:
+    """What the residuals of a problem are functions of, by names as Python reads them."""
+
+    inputs: str
+    outputs: tuple[str, ...]
+    unknowns: tuple[str, ...]
+    transform: Residual | None
+
+
+class Place:
+    """What is needed at the points of a term, or at their partners.
+
+    Parameters
+    ----------
+    needed : sequence of Leaf
+        Of the residual.
+    fields : Fields
+    suffix : str
+        Of the names here.
+    """
+
+    def __init__(self, needed: Sequence[Leaf], fields: Fields, suffix: str) -> None:
+        self.outputs = {f"{name}{suffix}": i for i, name in enumerate(fields.outputs)}
+        self.inputs = {f"{name}{suffix}": i for i, name in enumerate(fields.inputs)}
+        self.derivatives = [
+            leaf for leaf in needed if leaf.kind == "derivative" and leaf.name in self.outputs
+        ]
+        self.coordinates = [
+            leaf for leaf in needed if leaf.kind == "coordinate" and leaf.name in self.inputs
+        ]
+        self.plan = DerivativePlan(word(leaf) for leaf in self.derivatives)
+
+
+class TracedTerm:
+    """A term, its points and its residual. Immutable: see `Collocation` for what changes.
+
+    Parameters
+    ----------
+    term : Term
+    fields : Fields
+    where : str
+        In front of messages.
+    what : str
+        What messages call the residual.
+
+    Attributes
+    ----------
+    components : tuple of Expression
+    unknowns : tuple of str
+    slopes : list of (int, Leaf, float or None)
+        The partial derivatives that are not 0: of which component, by what, and their value; None
+        for those that `program` returns behind the components.
+    places : list of Place
+        The points; the partners if there are any.
+    letters : dict of str to ndarray
+        The direction of each letter.
+    """
+
+    def __init__(self, term: Term, fields: Fields, where: str, what: str = "residual") -> None:
+        self.term, self.where, self.unknowns = term, where, fields.unknowns
+        self.collocation = Collocation(term, len(fields.inputs), where)
+        self.transform: Recording | None = None
+        try:
+            self._trace(fields, what)
+        except (TypeError, ValueError, AttributeError) as error:
+            raise named(error, where) from error
+
+    def _trace(self, fields: Fields, what: str) -> None:
+        at = self.collocation
+        trace = Trace(fields.inputs, self.term.directions, None if at.sampler else len(at.points))
+        given: dict[str, Expression] = dict(zip(fields.inputs, trace.coordinates, strict=True))
+        given |= {name: trace.unknown(name) for name in fields.unknowns}
+        given |= self._outputs(trace, fields, given)
+        if at.partner is not None:
+            given |= _partners(trace, fields, given)
+        self.residual = record(trace, self.term.residual, given, what)
+        self.components = trace.components(self.residual.returned, what)
+        if at.sampler and trace.points is not None:
+            raise ValueError(
+                "arrays with one entry a point need given points: those of a Sampler are drawn anew"
+            )
+        self.text = repr(self.components)
+        needed = leaves(self.components)
+        self._differentiate(needed)
+        self.letters: dict[str, FloatArray] = dict(
+            zip(fields.inputs, np.eye(len(fields.inputs)), strict=True)
+        )
+        for letter, vector in self.term.directions.items():
+            self.letters[identifier(letter)] = real_array(
+                vector, f"the direction {letter!r}"
+            ).copy()
+        suffixes = [""] if at.partner is None else ["", PARTNER]
+        self.places = [Place(needed, fields, suffix) for suffix in suffixes]
+
+    def _outputs(
+        self, trace: Trace, fields: Fields, given: dict[str, Expression]
+    ) -> dict[str, Expression]:
+        """Return the outputs as residuals see them."""
+        raw = {name: trace.output(name) for name in fields.outputs}
+        if fields.transform is None:
+            return raw
+        self.transform = record(trace, fields.transform, given | raw, "transform")
+        made = trace.components(self.transform.returned, "transform")
+        if len(made) != len(raw):
+            raise ValueError(
+                f"transform must return {len(raw)} expressions, one for each of {', '.join(raw)}, "
+                f"got {len(made)}"
+            )
+        return dict(zip(raw, made, strict=True))
+
+    def _differentiate(self, needed: Sequence[Leaf]) -> None:
+        varying = [leaf for leaf in needed if leaf.kind != "coordinate"]
+        slopes = [partials(component, varying) for component in self.components]
+        self.slopes = [
+            (c, leaf, as_number(slope))
+            for c, row in enumerate(slopes)
+            for leaf, slope in zip(varying, row, strict=True)
+            if as_number(slope) != 0
+        ]
+        computed = [slope for row in slopes for slope in row if as_number(slope) is None]
+        self.value_program = Program(self.components)
+        self.program = Program([*self.components, *computed])
+
+    def require_fit(self, net: Network) -> None:
+        """Check that the network has the derivatives that the residual needs."""
+        for leaf in (leaf for place in self.places for leaf in place.derivatives):
+            order = len(leaf.letters)
+            if order > 0:
+                net._order(order, f"{self.where}the order of {leaf}")
+
+    def factor(self, count: float) -> float:
+        """Return what the sum of squares over so many points is multiplied with."""
+        return self.term.weight / count if self.term.reduction == "mean" else self.term.weight
+
+    def add_to(self, digest: hashlib._Hash) -> None:
+        """Add all that decides about the loss to a digest."""
+        term, at = self.term, self.collocation
+        options = (term.name, term.weight, term.reduction, term.attention, term.batch_size)
+        digest.update(repr((options, term.seed, self.text)).encode())
+        if at.sampler is not None:
+            digest.update(repr(at.sampler).encode())
+        else:
+            digest.update(at.points.ravel().data)
+        if at.partner is not None:
+            digest.update(b"partner")
+            digest.update(at.partner.ravel().data)
+        for letter, vector in term.directions.items():
+            digest.update(letter.encode() + np.asarray(vector, dtype=np.float64).tobytes())
+
+    def recorded(self) -> Term:
+        """Return the term with copies of its arrays, and its residual as it was traced."""
+        at = self.collocation
+        return dataclasses.replace(
+            self.term,
+            points=at.sampler or at.points,
+            residual=self.residual.function(f"{self.where}the residual"),
+            directions={
+                letter: self.letters[identifier(letter)] for letter in self.term.directions
+            },
+            partner=at.partner,
+        )
+
+
+def _partners(trace: Trace, fields: Fields, given: dict[str, Expression]) -> dict[str, Expression]:
+    """Return the inputs and outputs at the partners."""
+    if fields.transform is not None:
+        raise ValueError("partner and transform do not go together")
+    there = {f"{name}{PARTNER}": trace.output(f"{name}{PARTNER}") for name in fields.outputs}
+    coordinates = trace.coordinates_at(PARTNER)
+    there |= {
+        f"{name}{PARTNER}": node for name, node in zip(fields.inputs, coordinates, strict=True)
+    }
+    for name in there:
+        if name in given:
+            raise ValueError(f"{name!r} is the field at the partner, and another name too")
+    return there
+
+
+def named(error: Exception, where: str, behind: str = "") -> Exception:
+    """Return the error with the name of a term, of the same kind."""
+    kinds = (OutsideDomain, ValueError, AttributeError, TypeError)
+    kind = next(kind for kind in kinds if isinstance(error, kind))
+    return kind(f"{where}{error}{behind}")
+
+
+def word(leaf: Leaf) -> Word:
+    """Return the letters of a derivative."""
+    return tuple(leaf.letters)
