@@ -784,6 +784,52 @@ def test_refused_networks():
         problem.value_and_gradient(network(), [1.0])
 
 
+SECOND = {  # residuals of second order at least
+    "u.xx": lambda u: u.t - u.xx,
+    "u.tx": lambda u: u.tx,
+    "u.pp": lambda u: u.pp,
+    "u.xxx": lambda u: u.x + u.xxx,
+}
+
+
+@pytest.mark.parametrize("name", SECOND)
+@pytest.mark.parametrize(
+    ("net", "layer"),
+    [
+        (kanml.MLP([2, 5, 1]), 1),
+        (kanml.KAN([2, 3, 1], activation="relu"), 1),
+        (kanml.Network([kanml.Linear(2, 3), *kanml.MLP([3, 4, 1]).layers]), 2),
+    ],
+)
+def test_relus_have_one_derivative(name, net, layer):
+    problem = one(SECOND[name], directions={"p": (1, 1)})
+    parts = ("term 'it'", name, f"order {name.count('p') + name.count('x') + name.count('t')}")
+    refusal = naming(*parts, "'relu'", "'tanh'", f"layers[{layer}] is Activation('relu')")
+    for method in (problem.value_and_gradient, problem.losses, problem.residuals):
+        with pytest.raises(ValueError, match=refusal):
+            method(net)
+    with pytest.raises(ValueError, match=refusal):
+        kanml.train(net, problem, [3], progress=False)
+    if name != "u.pp":
+        with pytest.raises(ValueError, match=naming(name, "'relu'")):
+            problem.evaluate(net, X, SECOND[name])
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "silu", "sin"])
+def test_other_activations_have_all_derivatives(activation):
+    net = with_random_parameters(kanml.MLP([2, 5, 1], activation=activation), seed=1)
+    (u,) = fields(reference_layers(net), X, ["xx", "tx"])
+    found = one(lambda u: u.xx + u.tx).residuals(net) * np.sqrt(len(X))
+    np.testing.assert_allclose(found, u["xx"] + u["tx"], rtol=0, atol=1e-11)
+
+
+def test_first_derivatives_of_relus():
+    net = with_random_parameters(kanml.MLP([2, 5, 1]), seed=1)
+    (u,) = fields(reference_layers(net), X, ["x"])
+    found = one(lambda u: u.x).residuals(net) * np.sqrt(len(X))
+    np.testing.assert_allclose(found, u["x"], rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize("options", [{}, {"partner": X + np.array([0.0, 9.0])}, {"batch_size": 7}])
 def test_points_outside_the_domain(options):
     near = X if "partner" in options else X + np.array([0.0, 9.0])

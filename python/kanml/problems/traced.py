@@ -12,6 +12,7 @@ import numpy as np
 from kanml._core import OutsideDomain
 from kanml._validation import FloatArray, real_array
 from kanml.derivatives import DerivativePlan, Word
+from kanml.layers import Activation
 from kanml.network import Network
 from kanml.problems.collocation import Collocation
 from kanml.problems.expression import (
@@ -161,8 +162,16 @@ class TracedTerm:
         """Check that the network has the derivatives that the residual needs."""
         for leaf in (leaf for place in self.places for leaf in place.derivatives):
             order = len(leaf.letters)
-            if order > 0:
-                net._order(order, f"{self.where}the order of {leaf}")
+            if order == 0:
+                continue
+            net._order(order, f"{self.where}the order of {leaf}")
+            for i, layer in enumerate(net.layers):
+                if order > 1 and isinstance(layer, Activation) and layer.kind == "relu":
+                    raise ValueError(
+                        f"{self.where}the order of {leaf} must be at most 1 for a network with "
+                        f"the activation 'relu', whose higher derivatives vanish: order {order} "
+                        f"needs a smooth one, as 'tanh' or 'silu', but layers[{i}] is {layer!r}"
+                    )
 
     def factor(self, count: float) -> float:
         """Return what the sum of squares over so many points is multiplied with."""
