@@ -110,11 +110,11 @@ class Sampler:
 
     def require_inside(self, points: Float64Array) -> None:
         """Raise ValueError if one of the points (n, d) is not in the box."""
-        outside = ((points < self._lower) | (points > self._upper)).any(axis=1)
+        outside = ((points < self.lower) | (points > self.upper)).any(axis=1)
         if outside.any():
             raise ValueError(
-                f"points must be in the box from {self._lower.tolist()} to "
-                f"{self._upper.tolist()}, got {points[outside.argmax()].tolist()}"
+                f"points must be in the box from {self.lower.tolist()} to "
+                f"{self.upper.tolist()}, got {points[outside.argmax()].tolist()}"
             )
 
     def _draw(self, count: int) -> Float64Array:
