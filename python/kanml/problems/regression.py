@@ -147,9 +147,10 @@ class Regression(Shared):
 def _samples(value: npt.ArrayLike, name: str) -> FloatArray:
     array = real_array(value, name)
     if array.ndim != 2:
+        column = ".to_frame()" if hasattr(value, "to_frame") else "[:, None]"  # pandas, NumPy
         raise ValueError(
             f"{name} must have shape (N, columns), got shape {array.shape}; "
-            f"one column of numbers is {name}[:, None]"
+            f"one column of numbers is {name}{column}"
         )
     array = finite(array, name).copy()
     array.setflags(write=False)
