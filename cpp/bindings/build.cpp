@@ -14,7 +14,8 @@ namespace {
 
 std::string build_information() {
 #if defined(__clang__)
-  std::string text = "Clang " __clang_version__;
+  std::string text = "Clang " + std::to_string(__clang_major__) + "." +
+                     std::to_string(__clang_minor__) + "." + std::to_string(__clang_patchlevel__);
 #elif defined(__GNUC__)
   std::string text = "GCC " __VERSION__;
 #else

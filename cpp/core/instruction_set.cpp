@@ -1,5 +1,9 @@
 #include "kanml/instruction_set.hpp"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include <algorithm>
 #include <cstdlib>
 #include <stdexcept>
@@ -38,11 +42,28 @@ constexpr Target targets[] = {KANML_FOR_EACH_TARGET(KANML_TABLES_OF)};
 #if defined(__x86_64__)
 constexpr std::string_view names[] = {"x86-64-v2", "x86-64-v3", "x86-64-v4"};
 
+// The levels themselves, and these three features, have no names that GCC and Clang both know.
+bool has_f16c_movbe_and_lzcnt() {
+  constexpr unsigned first = bit_F16C | bit_MOVBE;
+  unsigned eax = 0;
+  unsigned ebx = 0;
+  unsigned ecx = 0;
+  unsigned edx = 0;
+  if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) == 0 || (ecx & first) != first) return false;
+  return __get_cpuid(0x80000001, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_LZCNT) != 0;
+}
+
+// The compiler's own test of a feature includes that the system saves its registers.
 std::size_t count_supported() {
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("x86-64-v4")) return 3;
-  if (__builtin_cpu_supports("x86-64-v3")) return 2;
-  return 1;  // v2 is required
+  const bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                  __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
+                  has_f16c_movbe_and_lzcnt();
+  if (!v3) return 1;  // v2 is required
+  const bool v4 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                  __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+                  __builtin_cpu_supports("avx512vl");
+  return v4 ? 3 : 2;
 }
 #else
 constexpr std::string_view names[] = {"portable"};

@@ -39,7 +39,9 @@ bool is_uniform(std::span<const double> breakpoints) {
 template <class F>
 void with_degree(int degree, const F& f) {
   [&]<int... i>(std::integer_sequence<int, i...>) {
-    ((degree == min_degree + i && (f(std::integral_constant<int, min_degree + i>{}), true)) || ...);
+    static_cast<void>(
+        ((degree == min_degree + i && (f(std::integral_constant<int, min_degree + i>{}), true)) ||
+         ...));
   }(std::make_integer_sequence<int, max_degree - min_degree + 1>{});
 }
 

@@ -93,7 +93,7 @@ struct TileBasis {
       const Number xs = load_column(x + s, 1, samples - s, space.lower);
       // Comparisons are false for NaN.
       const Number end = xs < lower ? lower : xs > upper ? upper : xs;
-      outside = (xs < lower) | (xs > upper) ? zero + T(1) : outside;
+      outside = ((xs < lower) | (xs > upper)) ? zero + T(1) : outside;
       store<full_lanes<T>>(at + s, rule == Extrapolation::polynomial ? xs : end);
       store<full_lanes<T>>(beyond + s, xs - end);
     }

@@ -31,13 +31,16 @@ struct VectorOf {
 template <class T, int Lanes>
 using Vector = typename VectorOf<T, Lanes>::type;
 
-// The same for arithmetic alone, as a type of its own.
-template <class T>
-struct FullVectorOf {
-  typedef T type __attribute__((vector_size(full_lanes<T> * sizeof(T))));
+// The same for arithmetic alone, as a type of its own: arrays of these are aligned, and it may be
+// deduced as a template argument.
+template <class T, int Lanes>
+struct RegisterOf {
+  typedef T type __attribute__((vector_size(Lanes * sizeof(T))));
 };
+template <class T, int Lanes>
+using Register = typename RegisterOf<T, Lanes>::type;
 template <class T>
-using FullVector = typename FullVectorOf<T>::type;
+using FullVector = Register<T, full_lanes<T>>;
 
 template <int Lanes, class T>
 [[gnu::always_inline]] inline Vector<T, Lanes> load(const T* from) {
@@ -195,7 +198,7 @@ template <class T, int Lanes, int Count>
   if constexpr (together == 1 || together > Lanes) {
     for (int i = 0; i < Count; ++i) sums[i] = sum_of_lanes<T, Lanes>(vectors[i]);
   } else {
-    Vector<T, Lanes> all[together] = {};
+    Register<T, Lanes> all[together] = {};
     for (int i = 0; i < Count; ++i) all[i] = vectors[i];
     const Vector<T, Lanes> sum = sums_over_lanes<together / 2>(all);  // in each block of lanes
     store<together>(sums, fold<T, Lanes, together>(sum));
@@ -223,7 +226,7 @@ void transpose_matrix(index rows, index columns, const T* from, index from_strid
   index r = 0;
   for (; c + Lanes <= columns; c += Lanes) {
     for (r = 0; r + Lanes <= rows; r += Lanes) {
-      Vector<T, Lanes> block[Lanes];
+      Register<T, Lanes> block[Lanes];
       for (int i = 0; i < Lanes; ++i) block[i] = load<Lanes>(from + (r + i) * from_stride + c);
       transpose<Lanes / 2>(block);
       for (int i = 0; i < Lanes; ++i) store<Lanes>(to + (c + i) * to_stride + r, block[i]);

@@ -246,7 +246,7 @@ template <class T>
 void add_sums_over_lanes(int samples, const T* vectors, T* to) {
   constexpr int lanes = register_lanes<T>;
   for (int s = 0; s < samples; s += lanes) {
-    OutputVector<T> parts[lanes];
+    Register<T, lanes> parts[lanes];
     for (int i = 0; i < lanes; ++i) parts[i] = load<lanes>(vectors + (s + i) * lanes);
     store<lanes>(to + s, load<lanes>(to + s) + sums_over_lanes<lanes / 2>(parts));
   }
