@@ -11,7 +11,13 @@ import pytest
 from kanml import _core
 
 HERE = Path(__file__).parent
-NUMERICAL = ["test_network.py", "test_taylor.py", "test_layers_outside.py", "test_wide_layers.py"]
+NUMERICAL = [
+    "test_network.py",
+    "test_taylor.py",
+    "test_layers_outside.py",
+    "test_infinite_inputs.py",
+    "test_wide_layers.py",
+]
 OTHERS = [name for name in _core.instruction_sets() if name != _core.instruction_set()]
 
 

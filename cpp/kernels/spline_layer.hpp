@@ -14,6 +14,7 @@
 #pragma once
 
 #include "kernels/orders.hpp"
+#include "kernels/overflow.hpp"
 #include "kernels/table.hpp"
 #include "kernels/tile_basis.hpp"
 #include "kernels/vectors.hpp"
@@ -377,10 +378,12 @@ template <class T, int Degree, int Order, int Top, class BasisOf>
                                                    const BasisOf& basis_of) {
   const Columns<T> columns(samples, directions.n_planes, {0, layer.n_in}, layer.n_in, x, scratch);
   for (int m = 0; m < directions.n_planes; ++m) clear(samples * layer.n_out, y[m]);
+  bool overflows = false;
   for (index p = 0; p < layer.n_in; ++p) {
     LayerBasis<T, Degree, Order, Top>& basis = basis_of(p);
     const int refused = basis.fill(layer.spaces[p], layer.extrapolation, samples, columns(0, p));
     if (refused >= 0) return {refused, p};
+    overflows |= basis.overflows;
     const index offset = layer.rows[p] * layer.n_out;
     for_plane_groups<T, Degree, Order, Top>(
         basis, samples, directions, columns, p, y,
@@ -394,6 +397,9 @@ template <class T, int Degree, int Order, int Top, class BasisOf>
       contract<T, Degree, highest_count<Order>>(samples, basis.first, group,
                                                 parameter_tangent + offset, layer.n_out);
     }
+  }
+  if (overflows) {
+    sum_before_distances<T, Degree>(layer, samples, x, parameters, parameter_tangent, y);
   }
   return {};
 }

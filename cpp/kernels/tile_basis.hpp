@@ -78,6 +78,7 @@ struct TileBasis {
     Weights<T, Degree> planes[Planes];  // values, then what the caller writes
   };
   Weights<T, Degree> derivatives[Top == 0 ? 1 : Top];  // 1..Top
+  bool overflows;  // whether a sample is so far outside that values do; see overflow.hpp
 
   // Returns the first refused sample, or -1. Inlined: what it finds need not go through memory.
   [[gnu::always_inline]] int fill(const point::SpaceView<T>& space, Extrapolation rule, int samples,
@@ -97,25 +98,21 @@ struct TileBasis {
       store<full_lanes<T>>(at + s, rule == Extrapolation::polynomial ? xs : end);
       store<full_lanes<T>>(beyond + s, xs - end);
     }
+    overflows = false;
     const bool any_outside = sum_of_lanes<T, full_lanes<T>>(outside) > T(0);
     if (any_outside && rule == Extrapolation::error) {
       return first_outside(space, samples, x);
     }
     const bool goes_on = any_outside && rule != Extrapolation::polynomial;
+    const bool lacks_slopes = Top == 0 && goes_on && rule == Extrapolation::linear;
     if constexpr (Top == 0) {
-      if (goes_on && rule == Extrapolation::linear) {
-        TileBasis<T, Degree, 1> with_slopes;
-        with_slopes.evaluate(space, lanes, at);
-        with_slopes.go_on(rule, lanes, beyond);
-        for (int s = 0; s < lanes; ++s) first[s] = with_slopes.first[s];
-        for (int j = 0; j <= Degree; ++j) {
-          for (int s = 0; s < lanes; ++s) values[j][s] = with_slopes.values[j][s];
-        }
-        return -1;
-      }
+      if (lacks_slopes) evaluate_with_slopes(space, lanes, at, beyond);
     }
-    evaluate(space, lanes, at);
-    if (goes_on) go_on(rule, lanes, beyond);
+    if (!lacks_slopes) {
+      evaluate(space, lanes, at);
+      if (goes_on) go_on(rule, lanes, beyond);
+    }
+    if (any_outside && rule != Extrapolation::clamp) overflows = !values_are_finite(lanes);
     return -1;
   }
 
@@ -130,6 +127,29 @@ struct TileBasis {
     } else {
       evaluate_general(space, samples, at);
     }
+  }
+
+  // Values that continue linearly, where there is no room for the slopes.
+  void evaluate_with_slopes(const point::SpaceView<T>& space, int samples, const T* at,
+                            const T* beyond) {
+    TileBasis<T, Degree, 1> with_slopes;
+    with_slopes.evaluate(space, samples, at);
+    with_slopes.go_on(Extrapolation::linear, samples, beyond);
+    for (int s = 0; s < samples; ++s) first[s] = with_slopes.first[s];
+    for (int j = 0; j <= Degree; ++j) {
+      for (int s = 0; s < samples; ++s) values[j][s] = with_slopes.values[j][s];
+    }
+  }
+
+  bool values_are_finite(int samples) const {
+    Number zeros = {};  // or NaN
+    for (int j = 0; j <= Degree; ++j) {
+      for (int s = 0; s < samples; s += full_lanes<T>) {
+        const Number value = load<full_lanes<T>>(values[j] + s);
+        zeros += value - value;
+      }
+    }
+    return sum_of_lanes<T, full_lanes<T>>(zeros) == T(0);
   }
 
   // Knots are numbers of type double. In double their rounding counts, and they are looked up;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "kernels/orders.hpp"
+#include "kernels/overflow.hpp"
 #include "kernels/table.hpp"
 #include "kernels/tile_basis.hpp"
 #include "kernels/vectors.hpp"
@@ -51,12 +52,14 @@ class SortedBasis {
       TileBasis<T, Degree, with_slopes ? 1 : 0> tile;
       const int refused = tile.fill(space, rule, count, x + s);
       if (refused >= 0) return s + refused;
+      overflows_ |= tile.overflows;
       keep(tile, padded<T>(count), s);
     }
     link();
     return -1;
   }
 
+  bool overflows() const { return overflows_; }  // see overflow.hpp
   std::int32_t intervals() const { return intervals_; }
   // The first sample in interval i and the one that follows a sample in its interval; -1: none.
   std::int32_t first(std::int32_t i) const { return heads_[i]; }
@@ -120,6 +123,7 @@ class SortedBasis {
   T* weights_;           // (n_rows, stride_): values, then slopes
   std::int32_t* next_;   // (stride_)
   std::int32_t* heads_;  // (intervals_)
+  bool overflows_ = false;
 };
 
 template <class T>
@@ -313,8 +317,9 @@ index wide_scratch_bytes(const SplineLayerView<T>& layer, int samples) {
   return WideScratch<T, Degree>::bytes(layer, samples);
 }
 
-// Calls f(first input, their number) for the inputs of a range, batch by batch, when their bases
-// are filled, and done(first input, their number) after each group of inputs.
+// Calls f(first input, their number, whether a basis overflows) for the inputs of a range, batch by
+// batch, when their bases are filled, and done(first input, their number) after each group of
+// inputs.
 template <class T, int Degree, bool with_slopes, class F, class Done>
 [[gnu::always_inline]] inline Refusal for_sorted_inputs(const SplineLayerView<T>& layer,
                                                         InputRange inputs, int samples, const T* x,
@@ -327,14 +332,16 @@ template <class T, int Degree, bool with_slopes, class F, class Done>
     const index batch = scratch.template batch<with_slopes>();
     for (index first = group; first < end; first += batch) {
       const index count = least(batch, end - first);
+      bool overflows = false;
       for (index i = 0; i < count; ++i) {
         const auto& space = layer.spaces[first + i];
         auto basis = scratch.template basis<with_slopes>(i, space.intervals);
         const int refused = basis.fill(space, layer.extrapolation,
                                        scratch.x + (first + i - group) * scratch.stride);
         if (refused >= 0) return {refused, first + i};
+        overflows |= basis.overflows();
       }
-      f(first, count);
+      f(first, count, overflows);
     }
     done(group, end - group);
   }
@@ -368,9 +375,11 @@ Refusal wide_forward(const SplineLayerView<T>& layer, int samples, const T* x, c
   const WideScratch<T, Degree> scratch(layer, samples, memory);
   const index n_out = layer.n_out;
   clear(samples * scratch.padded_outputs, scratch.y);
+  bool overflows = false;
   const auto refusal = for_sorted_inputs<T, Degree, false>(
       layer, {0, layer.n_in}, samples, x, scratch,
-      [&](index first, index count) {
+      [&](index first, index count, bool in_batch) {
+        overflows |= in_batch;
         for_output_blocks(scratch, samples, n_out, [&](index q, T* block, auto outputs) {
           for (index i = 0; i < count; ++i) {
             const index p = first + i;
@@ -389,6 +398,12 @@ Refusal wide_forward(const SplineLayerView<T>& layer, int samples, const T* x, c
       outputs.store_row(row, y + s * n_out + q);
     }
   });
+  for (int s = 0; overflows && s < samples; s += tile_size) {
+    const T* const from = x + s * layer.n_in;
+    T* const to = y + s * n_out;
+    const int count = samples - s < tile_size ? samples - s : tile_size;
+    sum_before_distances<T, Degree>(layer, count, &from, parameters, nullptr, &to);
+  }
   return {};
 }
 
@@ -418,7 +433,7 @@ Refusal wide_gradients(const SplineLayerView<T>& layer, InputRange inputs, int s
   };
   return for_sorted_inputs<T, Degree, to_inputs>(
       layer, inputs, samples, x, scratch,
-      [&](index first, index count) {
+      [&](index first, index count, bool) {
         for (index i = 0; i < count; ++i) one_input(first + i, i);
       },
       [&](index first, index count) {

@@ -1,0 +1,104 @@
+// Samples so far outside the domain that weights overflow, infinite ones above all. The sum over
+// functions is then inf - inf also where the spline has a value, or is infinite: so the functions
+// are summed first, each derivative at the end of the domain by itself, and the distance from there
+// comes last. Slow, but rarely needed.
+#pragma once
+
+#include "kernels/table.hpp"
+#include "kernels/tile_basis.hpp"
+
+namespace kanml::kernels::inline KANML_TARGET {
+
+template <class T>
+struct ValueAndSlope {
+  T value;
+  T slope;
+};
+
+// Of a spline at the distance `beyond` from a sample's place in the basis, by its Taylor
+// coefficients of the orders 0 .. top there and Horner's scheme.
+template <class T, int Degree>
+ValueAndSlope<T> continued(const TileBasis<T, Degree, Degree>& basis, int sample, T beyond, int top,
+                           const T* coefficients, index n_out) {
+  const T* const c = coefficients + basis.first[sample] * n_out;
+  T taylor[Degree + 1] = {};
+  for (int j = 0; j <= Degree; ++j) taylor[0] += basis.values[j][sample] * c[j * n_out];
+  T factorial = 1;
+  for (int m = 1; m <= top; ++m) {
+    factorial *= static_cast<T>(m);
+    // By differences of coefficients, so that a constant has no slope.
+    T sum = 0;
+    for (int j = 0; j < Degree; ++j) {
+      sum -= basis.derivatives[m - 1][j][sample];
+      taylor[m] += sum * (c[(j + 1) * n_out] - c[j * n_out]);
+    }
+    taylor[m] /= factorial;
+  }
+  ValueAndSlope<T> at{taylor[top], static_cast<T>(top) * taylor[top]};
+  for (int m = top; m-- > 0;) {
+    at.value = at.value * beyond + taylor[m];
+    if (m > 0) at.slope = at.slope * beyond + static_cast<T>(m) * taylor[m];
+  }
+  return at;
+}
+
+// Computes the planes of such samples anew: the values, and plane 1 if it has parameter_tangent in
+// it. Weights of other planes are finite.
+template <class T, int Degree>
+[[gnu::noinline]] void sum_before_distances(const SplineLayerView<T>& layer, int samples,
+                                            const T* const* x, const T* parameters,
+                                            const T* parameter_tangent, T* const* y) {
+  const bool linear = layer.extrapolation == Extrapolation::linear;
+  alignas(cache_line) T column[tile_size];
+  const auto take_column = [&](index p) {
+    for (int s = 0; s < samples; ++s) column[s] = x[0][s * layer.n_in + p];
+  };
+
+  bool overflows[tile_size] = {};
+  for (index p = 0; p < layer.n_in; ++p) {
+    TileBasis<T, Degree, 0> weights;
+    take_column(p);
+    weights.fill(layer.spaces[p], layer.extrapolation, samples, column);
+    for (int s = 0; s < samples; ++s) {
+      const bool nan = column[s] != column[s];
+      for (int j = 0; j <= Degree; ++j) {
+        overflows[s] |= !nan && weights.values[j][s] - weights.values[j][s] != T(0);
+      }
+    }
+  }
+
+  for (int s = 0; s < samples; ++s) {
+    if (!overflows[s]) continue;
+    clear(layer.n_out, y[0] + s * layer.n_out);
+    if (parameter_tangent != nullptr) clear(layer.n_out, y[1] + s * layer.n_out);
+  }
+  for (index p = 0; p < layer.n_in; ++p) {
+    const auto& space = layer.spaces[p];
+    const index offset = layer.rows[p] * layer.n_out;
+    TileBasis<T, Degree, Degree> basis;  // at the ends of the domain
+    T beyond[tile_size];
+    take_column(p);
+    for (int s = 0; s < samples; ++s) {
+      const T xs = column[s];
+      column[s] = xs < space.lower ? space.lower : xs > space.upper ? space.upper : xs;
+      beyond[s] = xs - column[s];
+    }
+    basis.fill(space, Extrapolation::polynomial, samples, column);
+    for (int s = 0; s < samples; ++s) {
+      if (!overflows[s]) continue;
+      const auto spline = [&](const T* coefficients, index q) {
+        return continued(basis, s, beyond[s], linear ? 1 : Degree, coefficients + offset + q,
+                         layer.n_out);
+      };
+      for (index q = 0; q < layer.n_out; ++q) {
+        const ValueAndSlope<T> at = spline(parameters, q);
+        y[0][s * layer.n_out + q] += at.value;
+        if (parameter_tangent == nullptr) continue;
+        y[1][s * layer.n_out + q] +=
+            at.slope * x[1][s * layer.n_in + p] + spline(parameter_tangent, q).value;
+      }
+    }
+  }
+}
+
+}  // namespace kanml::kernels::inline KANML_TARGET
