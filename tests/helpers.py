@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 
 import numpy as np
 
@@ -136,3 +139,17 @@ def relative_error(got, expected):
     """The largest error in terms of the largest value; 0 where both are exactly zero."""
     error = abs(np.asarray(got) - expected).max()
     return error / abs(np.asarray(expected)).max() if error != 0.0 else 0.0
+
+
+def run_python(code, timeout=60, **environment):
+    """What a program prints that ends well and without a warning."""
+    variables = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**variables, **environment},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.strip()

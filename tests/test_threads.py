@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,7 +10,7 @@ import numpy as np
 import pytest
 
 import kanml
-from helpers import naming, same_bits
+from helpers import naming, run_python, same_bits
 
 X = np.random.default_rng(0).uniform(-1.2, 1.2, (3000, 2))  # enough work for several threads
 NET = kanml.KAN([2, 6, 1], seed=1)
@@ -95,113 +93,13 @@ def test_errors_come_out_of_threads():
     assert len(messages) == 1
 
 
-def run(code, timeout=60, **environment):
-    variables = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**variables, **environment},
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout.strip()
-
-
 @pytest.mark.parametrize("n", [1, 3, 17])
 def test_the_environment_says_how_many(n):
-    assert run("import kanml; print(kanml.get_num_threads())", OMP_NUM_THREADS=str(n)) == str(n)
+    assert run_python(
+        "import kanml; print(kanml.get_num_threads())", OMP_NUM_THREADS=str(n)
+    ) == str(n)
 
 
 def test_by_default_not_more_than_there_are():
-    n = int(run("import kanml; print(kanml.get_num_threads())"))
+    n = int(run_python("import kanml; print(kanml.get_num_threads())"))
     assert 1 <= n <= len(os.sched_getaffinity(0))
-
-
-SETUP = """
-import multiprocessing, os, sys, warnings
-import numpy as np
-import kanml
-x = np.random.default_rng(0).uniform(-1.2, 1.2, (3000, 2))
-net = kanml.KAN([2, 6, 1], seed=1)
-def evaluate(_=None):
-    return net(x).tobytes() + net.vjp(x, x[:, :1])[0].tobytes()
-"""
-
-
-@pytest.mark.parametrize("before", [True, False], ids=["after threads ran", "before"])
-def test_fork(before):
-    """A child has none of the parent's threads; waiting for them would never end."""
-    code = (
-        SETUP
-        + f"""
-warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 on: of forking with threads
-kanml.set_num_threads(4)
-if {before}:
-    expected = evaluate()
-with multiprocessing.get_context("fork").Pool(2) as pool:
-    results = pool.map_async(evaluate, range(4)).get(timeout=30)
-if not {before}:
-    expected = evaluate()
-assert all(result == expected for result in results)
-assert evaluate() == expected  # the parent goes on with its own
-print("done")
-"""
-    )
-    assert run(code) == "done"
-
-
-def test_fork_in_a_fork():
-    code = (
-        SETUP
-        + """
-warnings.simplefilter("ignore", DeprecationWarning)
-kanml.set_num_threads(3)
-expected = evaluate()
-def fork(depth):
-    if evaluate() != expected:
-        os._exit(1)
-    if depth:
-        child = os.fork()
-        if child == 0:
-            fork(depth - 1)
-        os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-    os._exit(7)
-child = os.fork()
-if child == 0:
-    fork(2)
-print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-"""
-    )
-    assert run(code) == "7"
-
-
-def test_training_in_a_forked_child():
-    code = (
-        SETUP
-        + """
-warnings.simplefilter("ignore", DeprecationWarning)
-kanml.set_num_threads(4)
-def train(_=None):
-    problem = kanml.Regression(x, x[:, :1] * x[:, 1:])
-    result = kanml.train(net, problem, [3, 3], progress=False)
-    return result.network.parameters.tobytes()
-expected = train()
-with multiprocessing.get_context("fork").Pool(1) as pool:
-    print(pool.map_async(train, [0]).get(timeout=30) == [expected])
-"""
-    )
-    assert run(code) == "True"
-
-
-def test_the_count_in_a_spawned_child_is_its_own():
-    code = (
-        SETUP
-        + """
-if __name__ == "__main__":
-    kanml.set_num_threads(5)
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        print(pool.apply(kanml.get_num_threads))
-"""
-    )
-    assert run(code, OMP_NUM_THREADS="2") == "2"

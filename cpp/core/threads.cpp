@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
+#include <sstream>
 #include <string>
 
 #include "core/parallel.hpp"
@@ -32,38 +33,45 @@ int cgroup_processors(int otherwise) {
   return std::max(1, static_cast<int>(std::ceil(quota / period)));
 }
 
+// Whether this process was forked and has run no other program since. Linux says so in the ninth
+// field of this file; the second, the name of the program, may hold anything.
+bool is_forked() {
+  constexpr unsigned long fork_without_exec = 0x40;  // PF_FORKNOEXEC
+  std::string text;
+  std::getline(std::ifstream("/proc/self/stat"), text, '\0');
+  std::istringstream fields(text.substr(text.rfind(')') + 1));
+  std::string skipped;
+  for (int field = 3; field < 9; ++field) fields >> skipped;
+  unsigned long flags = 0;
+  fields >> flags;
+  return (flags & fork_without_exec) != 0;
+}
+
 int initial_threads() {
   const int available = omp_get_max_threads();
   if (std::getenv("OMP_NUM_THREADS") != nullptr) return available;
   return std::min(available, cgroup_processors(available));
 }
 
-std::atomic<int>& default_threads() {
-  static std::atomic<int> threads{initial_threads()};
-  return threads;
-}
+// GCC's OpenMP runtime keeps its threads for the next region and shares them with whatever else in
+// the process uses it. A forked child has none of them, and starting a region would wait for them
+// for ever. Nobody can tell whether there were any, so a child starts none; nor does one that was
+// forked before this library was loaded.
+std::atomic<bool> forked{is_forked()};
+[[maybe_unused]] const int watch = pthread_atfork(nullptr, nullptr, [] { forked.store(true); });
 
-std::atomic<bool> pool_started{false};
-std::atomic<bool> orphaned{false};
-
-void after_fork_in_child() {
-  if (pool_started.load()) orphaned.store(true);
-}
+std::atomic<int> default_threads{initial_threads()};
 
 }  // namespace
 
-int get_num_threads() { return default_threads().load(); }
+int get_num_threads() { return default_threads.load(); }
 
-void set_num_threads(int threads) { default_threads().store(std::max(1, threads)); }
+void set_num_threads(int threads) { default_threads.store(std::max(1, threads)); }
 
 int team_size(int requested, index tasks) {
-  if (omp_in_parallel() != 0 || orphaned.load()) return 1;
+  if (omp_in_parallel() != 0 || forked.load()) return 1;
   const int wanted = requested > 0 ? requested : get_num_threads();
-  const int team = static_cast<int>(std::clamp<index>(tasks, 1, wanted));
-  if (team > 1 && !pool_started.exchange(true)) {
-    pthread_atfork(nullptr, nullptr, after_fork_in_child);
-  }
-  return team;
+  return static_cast<int>(std::clamp<index>(tasks, 1, wanted));
 }
 
 }  // namespace kanml
