@@ -103,3 +103,24 @@ def test_the_environment_says_how_many(n):
 def test_by_default_not_more_than_there_are():
     n = int(run_python("import kanml; print(kanml.get_num_threads())"))
     assert 1 <= n <= len(os.sched_getaffinity(0))
+
+
+def test_more_threads_than_the_system_can_start():
+    """The runtime would end the process; 64, or one a processor, are the most that are started."""
+    code = """
+import os
+import numpy as np
+import kanml
+x = np.linspace(-1, 1, 64 * 20_000)[:, None]
+net = kanml.KAN([1, 1], seed=0)
+expected = net(x, num_threads=1)
+before = len(os.listdir("/proc/self/task"))
+assert np.array_equal(net(x), expected)
+kanml.set_num_threads(100_000)
+assert kanml.get_num_threads() == 100_000
+assert np.array_equal(net(x), expected)
+assert np.array_equal(net(x, num_threads=2**31 - 1), expected)
+print(len(os.listdir("/proc/self/task")) - before + 1)
+"""
+    most = max(64, len(os.sched_getaffinity(0)))
+    assert run_python(code, OMP_NUM_THREADS="99999") == str(most)

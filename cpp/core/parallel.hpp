@@ -12,8 +12,8 @@
 
 namespace kanml {
 
-// The size of a team for so many tasks: `requested`, or the default where that is 0; one inside
-// another parallel region, and in a child process after fork, where libgomp's threads are gone.
+// The size of a team for so many tasks: `requested`, or the default where that is 0, up to 64 or
+// the number of processors; one inside another parallel region, and in a forked child process.
 int team_size(int requested, index tasks);
 
 // Calls f(phase, task, thread) for the tasks 0 .. tasks(phase) - 1 of every phase, in one parallel

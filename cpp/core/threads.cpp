@@ -60,6 +60,11 @@ int initial_threads() {
 std::atomic<bool> forked{is_forked()};
 [[maybe_unused]] const int watch = pthread_atfork(nullptr, nullptr, [] { forked.store(true); });
 
+// Where threads cannot be created, the runtime ends the process. Nothing is gained by more of them
+// than processors; some more are allowed everywhere, so that what is tried on a large machine can
+// be tried on a small one.
+const int most_threads = std::max(64, omp_get_num_procs());
+
 std::atomic<int> default_threads{initial_threads()};
 
 }  // namespace
@@ -70,7 +75,7 @@ void set_num_threads(int threads) { default_threads.store(std::max(1, threads));
 
 int team_size(int requested, index tasks) {
   if (omp_in_parallel() != 0 || forked.load()) return 1;
-  const int wanted = requested > 0 ? requested : get_num_threads();
+  const int wanted = std::min(requested > 0 ? requested : get_num_threads(), most_threads);
   return static_cast<int>(std::clamp<index>(tasks, 1, wanted));
 }
 
