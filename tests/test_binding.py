@@ -1,10 +1,11 @@
-"""What the extension refuses: memory that it cannot read."""
+"""What the extension refuses: memory that it cannot read, and sizes beyond what it counts in."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from helpers import naming
 from kanml import _core
 
 every_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -62,3 +63,37 @@ def test_what_is_empty_is_aligned(dtype):
         0,
         1,
     )
+
+
+def test_too_many_breakpoints():
+    most = (2**31 - 1) // 8
+    with pytest.raises(ValueError, match=naming(most, most + 1, "breakpoints")):
+        _core.SplineSpace(np.zeros(most + 1), 3)  # memory that is never touched
+
+
+SPACE = _core.SplineSpace(np.linspace(0.0, 1.0, 3), 2)
+
+
+@pytest.mark.parametrize(
+    ("layer", "parts"),
+    [
+        (_core.LinearLayer(2**31, 1, True), [2**31, 2**31 - 1]),
+        (_core.LinearLayer(1, 2**63 - 1, False), [2**63 - 1, 2**31 - 1]),
+        (_core.LinearLayer(0, 1, False), [0, "expected 1 to"]),
+        (_core.LinearLayer(2**30, 2**30, True), [f"{2**30} times {2**30}", "too large"]),
+        (_core.ActivationLayer(2**62, _core.ActivationKind.sin), [2**62, 2**31 - 1]),
+        (
+            _core.SplineLayer(
+                [SPACE] * 300, 2**31 - 1, _core.Extrapolation.clamp, _core.Basis.relu
+            ),
+            [f"1200 times {2**31 - 1}", "too large"],
+        ),
+        (
+            _core.EmbeddingLayer(2**40, [0], [_core.Feature.identity], [1.0]),
+            [2**40, 2**31 - 1],
+        ),
+    ],
+)
+def test_layers_that_are_too_large(layer, parts):
+    with pytest.raises(ValueError, match=naming(*parts)):
+        _core.NetworkFloat64([layer])

@@ -5,6 +5,22 @@
 
 namespace kanml {
 
+namespace {
+
+// Sizes computed from what is not refused here do not overflow.
+constexpr index most_parameters = index{1} << 40;
+
+index product(index rows, index columns) {
+  index result = 0;
+  if (__builtin_mul_overflow(rows, columns, &result) || result > most_parameters) {
+    throw std::invalid_argument("a layer of " + std::to_string(rows) + " times " +
+                                std::to_string(columns) + " parameters is too large");
+  }
+  return result;
+}
+
+}  // namespace
+
 index n_in(const Layer& layer) {
   return std::visit(Overloaded{
                         [](const SplineLayer& l) { return static_cast<index>(l.spaces.size()); },
@@ -28,18 +44,19 @@ index n_out(const Layer& layer) {
 }
 
 index n_parameters(const Layer& layer) {
-  return std::visit(Overloaded{
-                        [](const SplineLayer& l) {
-                          index rows = 0;
-                          for (const auto& space : l.spaces) rows += space->dim();
-                          return rows * l.n_out;
-                        },
-                        [](const LinearLayer& l) { return (l.n_in + (l.bias ? 1 : 0)) * l.n_out; },
-                        [](const ActivationLayer&) { return index{0}; },
-                        [](const AffineLayer&) { return index{0}; },
-                        [](const EmbeddingLayer&) { return index{0}; },
-                    },
-                    layer);
+  return std::visit(
+      Overloaded{
+          [](const SplineLayer& l) {
+            index rows = 0;
+            for (const auto& space : l.spaces) rows += space->dim();
+            return product(rows, l.n_out);
+          },
+          [](const LinearLayer& l) { return product(l.n_in, l.n_out) + (l.bias ? l.n_out : 0); },
+          [](const ActivationLayer&) { return index{0}; },
+          [](const AffineLayer&) { return index{0}; },
+          [](const EmbeddingLayer&) { return index{0}; },
+      },
+      layer);
 }
 
 template <class T>

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -99,7 +100,9 @@ struct Network<T>::Program {
     typename SplineTileLayer<T>::TableCache cache;
     widths.push_back(kanml::n_in(descriptions.front()));
     for (const Layer& layer : descriptions) {
-      if (kanml::n_in(layer) != widths.back() || kanml::n_out(layer) < 1 || widths.back() < 1) {
+      require_width(kanml::n_in(layer));
+      require_width(kanml::n_out(layer));
+      if (kanml::n_in(layer) != widths.back()) {
         throw std::invalid_argument("layer " + std::to_string(layers.size()) + " takes " +
                                     std::to_string(kanml::n_in(layer)) + " inputs, but receives " +
                                     std::to_string(widths.back()));
@@ -133,6 +136,15 @@ struct Network<T>::Program {
       if (const auto* splines = std::get_if<SplineLayer>(&layer)) {
         max_order = std::min(max_order, splines->spaces.front()->degree());
       }
+    }
+  }
+
+  void require_width(index width) const {
+    constexpr index most = std::numeric_limits<std::int32_t>::max();
+    if (width < 1 || width > most) {
+      throw std::invalid_argument("layer " + std::to_string(layers.size()) + " has the width " +
+                                  std::to_string(width) + ", expected 1 to " +
+                                  std::to_string(most));
     }
   }
 

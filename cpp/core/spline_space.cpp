@@ -67,8 +67,11 @@ SplineSpace::SplineSpace(std::span<const double> breakpoints, int degree) : degr
                                 std::to_string(min_degree) + " to " + std::to_string(max_degree));
   }
   if (breakpoints.size() < 2) throw std::invalid_argument("a spline space needs 2 breakpoints");
-  if (breakpoints.size() > std::numeric_limits<std::int32_t>::max() / 8) {
-    throw std::invalid_argument("too many breakpoints");
+  // Knots and their reciprocals are counted in int32.
+  constexpr std::size_t most = std::numeric_limits<std::int32_t>::max() / 8;
+  if (breakpoints.size() > most) {
+    throw std::invalid_argument("a spline space has at most " + std::to_string(most) +
+                                " breakpoints, got " + std::to_string(breakpoints.size()));
   }
   knots_ = with_ghost_knots(breakpoints, degree);
   for (std::size_t i = 0; i + 1 < knots_.size(); ++i) {
