@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import tracemalloc
 from fractions import Fraction
 from itertools import pairwise
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 import kanml
 from helpers import random_breakpoints, same_bits
 from kanml.initialisation import BENDING_RANGE, LAST_LAYER_SCALE, spread_directions
+from kanml.layers import describe, from_description
 
 RNG = np.random.default_rng(11)
 DATA = {
@@ -32,7 +32,7 @@ def space(a=-1.0, b=1.0, n=5, degree=3, seed=0):
 def outputs(net, x):
     """What each layer of a network hands on, layer by layer."""
     stages = []
-    layers = [copy.copy(layer) for layer in net.layers]  # with a life apart from this network's
+    layers = [from_description(describe(layer)) for layer in net.layers]  # apart from the network
     for i, layer in enumerate(layers):
         part = kanml.Network(layers[: i + 1])
         stop = max((block.slice.stop for block in net.blocks if block.layer <= i), default=0)

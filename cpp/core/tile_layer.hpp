@@ -315,7 +315,9 @@ class AffineTileLayer final : public TileLayer<T> {
     if (layer.scale.size() != layer.shift.size()) {
       throw std::invalid_argument("scale and shift of an affine layer must have one length");
     }
-    for (int s = 0; s < kernels::tile_size; ++s) {
+    // Some samples together make long loops of narrow layers.
+    period_ = width_ * std::clamp(most_together / width_, 1, kernels::tile_size);
+    for (int s = 0; s < period_ / width_; ++s) {
       scale_.insert(scale_.end(), layer.scale.begin(), layer.scale.end());
       shift_.insert(shift_.end(), layer.shift.begin(), layer.shift.end());
     }
@@ -327,10 +329,13 @@ class AffineTileLayer final : public TileLayer<T> {
     for (int m = 1; m < directions.n_planes; ++m) scale(entries, x[m], y[m]);
     const T* const factors = scale_.data();
     const T* const terms = shift_.data();
-    const T* const from = x[0];
-    T* const to = y[0];
+    for (int first = 0; first < entries; first += period_) {
+      const int count = std::min(period_, entries - first);
+      const T* const from = x[0] + first;
+      T* const to = y[0] + first;
 #pragma omp simd
-    for (int i = 0; i < entries; ++i) to[i] = factors[i] * from[i] + terms[i];
+      for (int i = 0; i < count; ++i) to[i] = factors[i] * from[i] + terms[i];
+    }
     return {};
   }
   kernels::Refusal backward(int samples, const Directions& directions, InputRange, const T* const*,
@@ -346,13 +351,21 @@ class AffineTileLayer final : public TileLayer<T> {
  private:
   void scale(int entries, const T* x, T* y) const {
     const T* const factors = scale_.data();
+    for (int first = 0; first < entries; first += period_) {
+      const int count = std::min(period_, entries - first);
+      const T* const from = x + first;
+      T* const to = y + first;
 #pragma omp simd
-    for (int i = 0; i < entries; ++i) y[i] = factors[i] * x[i];
+      for (int i = 0; i < count; ++i) to[i] = factors[i] * from[i];
+    }
   }
 
+  static constexpr int most_together = 1024;
+
   int width_;
-  std::vector<T> scale_;  // (tile_size, width): one for each entry of a tile
-  std::vector<T> shift_;  // likewise
+  int period_;            // entries after which factors and terms repeat
+  std::vector<T> scale_;  // (period)
+  std::vector<T> shift_;  // (period)
 };
 
 template <class T>

@@ -38,7 +38,16 @@ class Parameter:
     shape: tuple[int, ...]
 
 
-class SplineLayer:
+class _Origin:
+    """Where a layer comes from: the kind of network that made it, and options that one was given.
+
+    Layers do not carry these options; a network made of them can say so.
+    """
+
+    origin: tuple[str, tuple[str, ...]] = ("", ())
+
+
+class SplineLayer(_Origin):
     """A layer of splines: ``y_q = sum_p phi_pq(x_p)``.
 
     Its parameters are the coefficients of all phi_pq in the basis of its choice, an array of shape
@@ -139,7 +148,7 @@ class SplineLayer:
         )
 
 
-class Linear:
+class Linear(_Origin):
     """A dense layer: ``y = x @ W + b``.
 
     Parameters
@@ -178,7 +187,7 @@ class Linear:
         return f"Linear({self.n_in}, {self.n_out}, bias={self.bias})"
 
 
-class Activation:
+class Activation(_Origin):
     """A fixed function of every entry: ``y = f(x)``.
 
     Parameters
@@ -208,7 +217,7 @@ class Activation:
         return f"Activation({self.kind!r})"
 
 
-class Affine:
+class Affine(_Origin):
     """A fixed affine map of every entry: ``y = scale * x + shift``.
 
     Parameters
@@ -372,7 +381,7 @@ def _onto(low: float, high: float, a: float, b: float) -> tuple[float, float]:
         shrunk = 2 * shrunk or rounding / 4
 
 
-class PeriodicEmbedding:
+class PeriodicEmbedding(_Origin):
     """Cosines and sines that replace inputs, so that the network is periodic in these.
 
     Parameters

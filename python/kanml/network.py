@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby, pairwise
 from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -218,10 +217,6 @@ def _may_refine(layer: Layer, finer: Layer) -> bool:
     return describe(layer) == describe(finer)
 
 
-_OPTIONS: WeakKeyDictionary[Layer, tuple[str, tuple[str, ...]]] = WeakKeyDictionary()
-"""Of the layers that a `KAN` or an `MLP` made: its name, and the options that it was given."""
-
-
 def _not_default(
     seed: int | Generator, dtype: npt.DTypeLike, data: npt.ArrayLike | None
 ) -> tuple[str, ...]:
@@ -236,7 +231,7 @@ def _not_default(
 def _warn_of_lost_options(layers: Sequence[Layer], given: tuple[str, ...]) -> None:
     """Warn where layers of another network are used without the options that it was given."""
     for i, layer in enumerate(layers):
-        name, options = _OPTIONS.get(layer, ("", ())) if isinstance(layer, Layer) else ("", ())
+        name, options = getattr(layer, "origin", ("", ()))
         if lost := [option for option in options if option not in given]:
             options_lost = ", ".join(f"{option}=" for option in lost)
             warnings.warn(
@@ -318,7 +313,8 @@ class Network:
         given = _not_default(seed, dtype, data)
         _warn_of_lost_options(layers, given)
         if type(self) is not Network:  # then the layers are new, and made for this network
-            _OPTIONS.update((layer, (type(self).__name__, given)) for layer in layers)
+            for layer in layers:
+                layer.origin = (type(self).__name__, given)
         self._architecture = Architecture(layers)
         inputs = None
         if data is not None:
