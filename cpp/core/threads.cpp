@@ -48,7 +48,8 @@ bool is_forked() {
 }
 
 int initial_threads() {
-  const int available = omp_get_max_threads();
+  // LLVM's runtime answers with any number if OMP_NUM_THREADS is none.
+  const int available = std::max(1, omp_get_max_threads());
   if (std::getenv("OMP_NUM_THREADS") != nullptr) return available;
   return std::min(available, cgroup_processors(available));
 }
