@@ -3,17 +3,21 @@
 A file is ``magic | length of the description | description (JSON) | arrays | SHA-256 of all that``.
 Reading checks the digest before anything is believed; there is no pickle. Writing goes
 to a temporary file beside the target, which is flushed to the disk and then renamed: after a crash
-there is the old file or the new one.
+there is the old file or the new one. What a killed process left is removed by the next one that
+writes to the same target.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import math
 import os
+import re
 import secrets
+import stat
 import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -22,11 +26,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["believing", "read", "write"]
+__all__ = ["believing", "read", "rehearse", "write"]
 
 MAGIC = b"kanml\x00\x00\x01"  # the last byte counts versions of the format
 DIGEST_SIZE = hashlib.sha256().digest_size
 DTYPES = ("<f8", "<f4", "<i8")
+PROCESS = secrets.token_hex(8)  # tells this process from an earlier one with the same number
+COUNTER = itertools.count()
 
 PathLike = str | os.PathLike[str]
 
@@ -34,7 +40,32 @@ PathLike = str | os.PathLike[str]
 def write(
     path: PathLike, description: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]
 ) -> None:
-    """Write a description (values that JSON can hold) and arrays (float64, float32, int64)."""
+    """Write a description (values that JSON can hold) and arrays (float64, float32, int64).
+
+    A file that is there is replaced as a whole; its permissions stay, and a symbolic link leads to
+    the new file.
+    """
+    target = _target(path)
+    with _temporary(target, _content(description, arrays)) as temporary:
+        os.replace(temporary, target)
+    with contextlib.suppress(OSError):  # not every file system can; the new file is whole anyway
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # so that the new name is on the disk too
+        finally:
+            os.close(folder)
+
+
+def rehearse(
+    path: PathLike, description: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]
+) -> None:
+    """Raise what `write` would raise, for want of space too, and leave all as it is."""
+    with _temporary(_target(path), _content(description, arrays)):
+        pass
+
+
+def _content(description: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
+    """Return the bytes of a file."""
     payload = []
     listing = []
     for name, array in arrays.items():
@@ -45,7 +76,7 @@ def write(
         payload.append(np.ascontiguousarray(array, dtype=dtype).tobytes())
     header = json.dumps({**description, "arrays": listing}).encode()
     content = b"".join([MAGIC, struct.pack("<Q", len(header)), header, *payload])
-    _replace(Path(path), content + hashlib.sha256(content).digest())
+    return content + hashlib.sha256(content).digest()
 
 
 def read(path: PathLike, kind: str) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
@@ -102,21 +133,53 @@ def _parse(body: bytes) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
     return description, arrays
 
 
-def _replace(path: Path, content: bytes) -> None:
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"{str(path)!r} is not in an existing folder")
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+def _target(path: PathLike) -> Path:
+    """Return the file that a path leads to, through symbolic links; it need not exist."""
+    target = Path(os.path.realpath(path))
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"{os.fspath(path)!r} is not in an existing folder")
+    if target.exists() and not target.is_file():
+        raise IsADirectoryError(f"{os.fspath(path)!r} is no file that could be replaced")
+    return target
+
+
+@contextlib.contextmanager
+def _temporary(target: Path, content: bytes) -> Iterator[Path]:
+    """Write a file beside the target, with its permissions, that is on the disk and goes away."""
+    _remove_abandoned(target)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.{PROCESS}{next(COUNTER)}.tmp")
     try:
         with temporary.open("xb") as file:
+            if target.exists():
+                os.fchmod(file.fileno(), stat.S_IMODE(target.stat().st_mode))
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    directory = os.open(path.parent, os.O_RDONLY)  # so that the new name is on the disk too
-    try:
-        os.fsync(directory)
+        yield temporary
     finally:
-        os.close(directory)
+        temporary.unlink(missing_ok=True)
+
+
+def _remove_abandoned(target: Path) -> None:
+    """Remove what processes left that were killed while they wrote to this target."""
+    pattern = re.compile(re.escape(f".{target.name}.") + r"(\d+)\.([0-9a-f]{16})\d+\.tmp")
+    with contextlib.suppress(OSError):  # a folder that cannot be listed, a file that is gone
+        for name in os.listdir(target.parent):
+            if found := pattern.fullmatch(name):
+                process = int(found[1])
+                if process == os.getpid():  # ours, or of an earlier process with our number
+                    abandoned = found[2] != PROCESS
+                else:
+                    abandoned = not _is_running(process)
+                if abandoned:
+                    target.with_name(name).unlink()
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # it is another user's
+        pass
+    return True
