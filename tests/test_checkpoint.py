@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import subprocess
 import sys
@@ -170,6 +171,55 @@ def test_when_it_writes(every, tmp_path):
 
     train("gradient descent", callbacks=[kanml.Checkpoint(path, every), look])
     assert written == list(range(every, sum(SCHEDULE) + 1, every))
+    assert_same_run(train("gradient descent", resume=path), train("gradient descent"))
+
+
+def interrupting(step):
+    def callback(state):
+        if state.step == step:
+            raise KeyboardInterrupt
+
+    return callback
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_end_is_written_whatever_it_is(name, tmp_path):
+    """Completed, stopped or interrupted: the run continues from its last moment."""
+    path = tmp_path / "run"
+    whole = train(name)
+    for callback in (lambda state: None, lambda state: state.step == 5, interrupting(5)):
+        path.unlink(missing_ok=True)
+        ended = train(name, callbacks=[callback, kanml.Checkpoint(path, every=1000)])
+        seen = []
+        again = train(name, resume=path, callbacks=[seen.append])
+        assert_same_run(again, whole)
+        steps = range(ended.history.step[-1] + 1, sum(SCHEDULE) + 1)
+        assert [state.step for state in seen] == list(steps)
+
+
+def test_the_end_of_a_diverged_run_is_the_last_good_state(tmp_path):
+    """Minibatches: the problem is that of the last good state too."""
+    path = tmp_path / "run"
+
+    def run(**options):
+        # In the fifth step the batch holds a target that overflows.
+        y = Y.copy()
+        y[kanml.Regression(X, Y, batch_size=8, seed=2).state()["order"][37]] = 1e200
+        problem = kanml.Regression(X, y, batch_size=8, seed=2)
+        return kanml.train(start(), problem, SCHEDULE, kanml.Adam(0.02), progress=False, **options)
+
+    result = run(callbacks=[kanml.Checkpoint(path, every=1000)])
+    assert result.status == "diverged"
+    assert result.history.step[-1] == 3
+    assert_same_run(run(resume=path), result)
+
+
+def test_a_run_that_diverges_at_its_start_leaves_no_file(tmp_path):
+    problem = kanml.Regression(X, 1e200 * Y)
+    callbacks = [kanml.Checkpoint(tmp_path / "run")]
+    result = kanml.train(start(), problem, [3], callbacks=callbacks, progress=False)
+    assert result.status == "diverged"
+    assert not list(tmp_path.iterdir())
 
 
 # Killed
@@ -399,11 +449,12 @@ def test_a_part_is_missing(content, tmp_path):
         io.write(path, {k: v for k, v in description.items() if k != name}, arrays)
         with pytest.raises(ValueError, match=naming(repr(str(path))[1:])):
             small(resume=path)
-    for name in description["optimizer_state"]:
-        state = {k: v for k, v in description["optimizer_state"].items() if k != name}
-        io.write(path, {**description, "optimizer_state": state}, arrays)
-        with pytest.raises(ValueError, match=naming(repr(str(path))[1:])):
-            small(resume=path)
+    for part in ("state", "best"):
+        for name in description[part]:
+            fewer = {k: v for k, v in description[part].items() if k != name}
+            io.write(path, {**description, part: fewer}, arrays)
+            with pytest.raises(ValueError, match=naming(repr(str(path))[1:])):
+                small(resume=path)
     for name in arrays:
         io.write(path, description, {k: v for k, v in arrays.items() if k != name})
         with pytest.raises(ValueError, match=naming(repr(str(path))[1:])):
@@ -414,25 +465,85 @@ def test_a_part_is_missing(content, tmp_path):
 
 
 @pytest.mark.parametrize("function", ["fsync", "replace"])
-def test_a_failing_write_leaves_the_old_file(function, tmp_path, monkeypatch):
+def test_a_failing_write_is_a_warning_and_leaves_the_old_file(function, tmp_path, monkeypatch):
     path = tmp_path / "run"
     kept = []
 
     def fail(*arguments):
-        raise OSError("no space left on device")
+        raise OSError(errno.ENOSPC, "no space left on device")
 
     def callback(state):
         kept.append(path.read_bytes())
         if state.step == 3:
             monkeypatch.setattr(f"os.{function}", fail)
 
-    with pytest.raises(OSError, match="no space left on device"):
-        train("L-BFGS", callbacks=[kanml.Checkpoint(path, 1), callback])
+    with pytest.warns(RuntimeWarning, match="no space left on device") as warned:
+        result = train("L-BFGS", callbacks=[kanml.Checkpoint(path, 1), callback])
     monkeypatch.undo()
-    assert len(kept) == 3
-    assert path.read_bytes() == kept[-1]
+    assert_same_run(result, train("L-BFGS"))
+    assert len(warned) == 7  # of the steps 4 to 9, and the end
+    assert all(repr(str(path)) in str(warning.message) for warning in warned)
+    assert len(set(kept)) == 3
+    assert path.read_bytes() == kept[2]
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
     assert_same_run(train("L-BFGS", resume=path), train("L-BFGS"))
+
+
+def refused(path, error, **options):
+    """A run is refused before its first step, and the message names the file."""
+    steps = []
+    checkpoint = kanml.Checkpoint(path, **options)
+    with pytest.raises(error, match=naming("no checkpoint can be written", repr(str(path))[1:])):
+        train("L-BFGS", callbacks=[lambda state: steps.append(state.step), checkpoint])
+    assert steps == []
+
+
+def test_a_folder_for_a_path_is_refused(tmp_path):
+    refused(tmp_path, IsADirectoryError)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_has_gone_is_refused(tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    checkpoint = kanml.Checkpoint(folder / "run")
+    folder.rmdir()
+    with pytest.raises(FileNotFoundError, match=naming(repr(str(folder / "run"))[1:])):
+        train("L-BFGS", callbacks=[checkpoint])
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
+def test_a_folder_without_permission_is_refused(number, tmp_path, monkeypatch):
+    """As any other user than root finds it."""
+
+    def fail(*arguments, **options):
+        raise OSError(number, "refused")
+
+    monkeypatch.setattr("pathlib.Path.open", fail)
+    refused(tmp_path / "run", OSError)
+
+
+def test_a_full_disk_is_refused(tmp_path):
+    """A limit on the size of files stands for the disk: ENOSPC is EFBIG then."""
+    code = f"""
+import resource, signal
+import numpy as np
+import kanml
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+x = np.linspace(-1, 1, 50)[:, None]
+problem, net = kanml.Regression(x, x), kanml.KAN([1, 9, 1])
+steps = []
+callbacks = [lambda state: steps.append(state.step), kanml.Checkpoint({str(tmp_path / "run")!r})]
+try:
+    kanml.train(net, problem, [2], callbacks=callbacks, progress=False)
+except OSError as error:
+    print(str(error).partition(": ")[0], len(steps))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    message = f"no checkpoint can be written to {str(tmp_path / 'run')!r}"
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{message} 0\n", "")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("function", ["fsync", "replace"])

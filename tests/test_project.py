@@ -24,14 +24,16 @@ PACKAGE = ROOT / "python" / "kanml"
 # the parts of a package from each other, in no circle.
 LAYERS = [
     ["_core"],
-    ["_validation", "io"],
+    ["_validation", "io", "interrupts", "progress"],
     ["splines", "operators", "derivatives", "threads", "history", "optim"],
     ["relu", "transfer", "plotting"],
     ["layers"],
     ["initialisation"],
     ["network"],
     ["problems", "geometry", "export", "analysis"],
-    ["checkpoint"],
+    ["snapshot"],
+    ["callbacks"],
+    ["run"],
     ["training"],
     ["experiments"],
     [""],  # the package itself

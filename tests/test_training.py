@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import signal
 import subprocess
 import sys
+import threading
 import warnings
 from dataclasses import replace
 from itertools import pairwise
@@ -62,11 +64,19 @@ def same_run(left, right):
 
 
 class Wrapped:
-    """A regression that counts what it is asked, and spoils evaluations from `first` on."""
+    """A regression that counts what it is asked, and spoils evaluations from `first` on.
+
+    Its copies, on which training works, count together.
+    """
 
     def __init__(self, task, first=None, spoil=None):
         self.task, self.first, self.spoil = task, first, spoil
         self.calls = []
+
+    def __copy__(self):
+        other = object.__new__(type(self))
+        other.__dict__ = {**self.__dict__, "task": copy.copy(self.task)}
+        return other
 
     def value_and_gradient(self, net, *, num_threads=None):
         self.calls.append("value")
@@ -474,22 +484,18 @@ def test_interrupts_at_every_evaluation(name):
     whole = train(optimizer=optimizer).history
     if name != "L-BFGS":
         assert (whole.loss[1:] > 1.01 * whole.loss[:-1]).any()
-    for evaluation in range(1, whole.evaluations[-1] + 1):
+    with pytest.raises(KeyboardInterrupt):  # there is no result before the first row
+        train(task=interrupted_at(1), optimizer=optimizer)
+    for evaluation in range(2, whole.evaluations[-1] + 1):
         result = train(task=interrupted_at(evaluation), optimizer=optimizer)
         assert result.status == "interrupted"
-        assert "interrupt" in result.message
         history = result.history
+        assert f"after step {history.step[-1]};" in result.message
         assert same_bits(history.loss, whole.loss[: len(history)])
-        if len(history) == 0:
-            assert evaluation == 1
-            assert same_bits(result.network.parameters, start().parameters)
-            continue
         assert history.evaluations[-1] < evaluation <= whole.evaluations[len(history)]
         loss = problem().value_and_gradient(result.network)[0]
         assert loss == pytest.approx(history.loss.min(), rel=1e-10)
-        refining = whole.level[len(history)] > history.level[-1]
-        level = history.level[-1] + refining  # the same function, on either grid
-        assert intervals(result.network) == [n * 2**level for n in (3, 3, 2)]
+        assert intervals(result.network) == [n * 2 ** history.level[-1] for n in (3, 3, 2)]
 
 
 @pytest.mark.parametrize("step", [1, 5, 6, 12])
@@ -524,6 +530,56 @@ print("went on")
     assert (done.returncode, done.stdout, done.stderr) == (0, "went on\n", "")
 
 
+@pytest.mark.parametrize("name", RESTLESS)
+def test_with_minibatches_the_best_is_the_last(name):
+    """Losses of different batches do not compare."""
+    whole = train(task=problem(batch_size=7), optimizer=RESTLESS[name])
+    accepted = []
+
+    def callback(state):
+        accepted.append(state.network)
+        if state.step == step:
+            raise KeyboardInterrupt
+
+    for step in range(1, 13):
+        result = train(task=problem(batch_size=7), optimizer=RESTLESS[name], callbacks=[callback])
+        assert result.status == "interrupted"
+        assert same_bits(result.history.loss, whole.history.loss[: len(result.history)])
+        assert same_bits(result.network.parameters, accepted[-1].parameters)
+        assert f"the network is that of step {step}" in result.message
+
+
+class Moving(Wrapped):
+    """The loss becomes another function in some steps: all losses before were smaller."""
+
+    def advance(self, net):
+        changed = super().advance(net)
+        assert changed is False
+        return self.calls.count("advance") == 4
+
+    def value_and_gradient(self, net, *, num_threads=None):
+        value, gradient = super().value_and_gradient(net, num_threads=num_threads)
+        return value + 100.0 * (self.calls.count("advance") >= 4), gradient
+
+
+@pytest.mark.parametrize("step", [3, 4, 7, 10])
+def test_the_best_is_the_best_since_the_loss_changed(step):
+    networks = [start()]
+
+    def callback(state):
+        networks.append(state.network)
+        if state.step == step:
+            raise KeyboardInterrupt
+
+    optimizer = RESTLESS["Adam"]
+    result = train(schedule=[12], task=Moving(problem()), optimizer=optimizer, callbacks=[callback])
+    first = 4 if step >= 4 else 0
+    losses = [problem().value_and_gradient(net)[0] for net in networks]
+    best = first + int(np.argmin(losses[first:]))
+    assert same_bits(result.network.parameters, networks[best].parameters)
+    assert f"the network is that of step {best}" in result.message
+
+
 # Losses that are not finite
 
 
@@ -555,8 +611,7 @@ def test_divergence_at_every_evaluation(name, spoil):
         else:
             assert same_bits(history.loss, whole.history.loss[: evaluation - 1])
         last = networks[history.step[-1]]
-        level = whole.history.level[evaluation - 1]
-        while intervals(last)[0] < 3 * 2**level:  # right after a refinement
+        while intervals(last)[0] < 3 * 2 ** history.level[-1]:  # right after a refinement
             last = last.refine()
         assert same_bits(result.network.parameters, last.parameters)
         assert intervals(result.network) == intervals(last)
@@ -640,7 +695,7 @@ def test_the_loss_is_that_of_the_present_batch(optimizer):
     fresh = []
 
     def callback(state):
-        fresh.append(task.value_and_gradient(state.network)[0])
+        fresh.append(state.problem.value_and_gradient(state.network)[0])
 
     result = train(task=task, optimizer=optimizer, callbacks=[callback])
     steps = np.nonzero(np.diff(result.history.step))[0] + 1
@@ -651,6 +706,70 @@ def test_an_unfit_gradient_is_named():
     task = Wrapped(problem(), 1, lambda value, gradient: (value, gradient[1:]))
     with pytest.raises(ValueError, match="gradient"):
         train(task=task)
+
+
+# The arguments stay as they are
+
+
+def randomised():
+    """A problem with all that training changes."""
+    x = np.linspace(0, 1, 40)[:, None]
+    sampler = kanml.Sampler([0.0], [1.0], 16, "residual", every=2, seed=3)
+    return kanml.PINN(
+        "x",
+        [
+            kanml.Term("ode", sampler, lambda u, a: u.x + a * u, attention=kanml.RBA(0.1)),
+            kanml.Term("data", x, lambda u, x: u - np.exp(-x), batch_size=8, seed=1),
+        ],
+        unknowns={"a": 0.5},
+    )
+
+
+PROBLEMS = {"minibatches": lambda: problem(batch_size=7, seed=1), "PINN": randomised}
+each_problem = pytest.mark.parametrize("make", PROBLEMS.values(), ids=PROBLEMS)
+
+
+@each_problem
+@pytest.mark.parametrize("optimizer", [kanml.LBFGS(), kanml.Adam(0.02)], ids=["L-BFGS", "Adam"])
+def test_training_works_on_a_copy_of_the_problem(make, optimizer):
+    task = make()
+    before = copy.deepcopy(task.state())
+    first = train(task=task, optimizer=optimizer)
+    assert task.state() == before
+    assert same_run(train(task=task, optimizer=optimizer), first)
+    assert same_run(train(task=make(), optimizer=optimizer), first)
+    left = first.problem
+    assert left.state() != before
+    theta = (first.network, *([first.unknowns] if first.unknowns else ()))
+    assert left.value_and_gradient(*theta)[0] == first.history.loss[-1]
+    assert left.fingerprint() == task.fingerprint()
+
+
+@each_problem
+def test_a_callback_sees_the_problem_of_its_moment(make):
+    seen = []
+    train(task=make(), callbacks=[seen.append])
+    for state in seen:  # when all is over
+        theta = (state.network, *([state.unknowns] if state.unknowns else ()))
+        assert state.problem.value_and_gradient(*theta)[0] == state.loss
+
+
+@each_problem
+def test_two_threads_train_on_one_problem(make):
+    task, nets = make(), [start(), start().with_parameters(0.5 * start().parameters)]
+    alone = [train(net, task, [20, 10]) for net in nets]
+    together = [None, None]
+
+    def work(i):
+        together[i] = train(nets[i], task, [20, 10])
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for left, right in zip(alone, together, strict=True):
+        assert same_run(left, right)
 
 
 # Bits, and the state of the process
@@ -739,7 +858,7 @@ def test_progress_is_shown_unless_refused(capfd):
     assert "loss" in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("first", [1, 3])
+@pytest.mark.parametrize("first", [2, 3])
 def test_no_progress(capfd, first):
     train()
     train(callbacks=[lambda state: True])
@@ -752,6 +871,72 @@ def test_progress_of_a_level_that_ends_early_does_not_run_backwards(capfd):
     net = start().with_parameters(np.zeros(start().n_parameters))
     train(net, kanml.Regression(X, np.zeros_like(Y)), [7, 7], progress=True)
     assert "7/14" in capfd.readouterr().err
+
+
+# Results
+
+
+def test_a_result_is_shown_in_a_line():
+    result = train(schedule=[3, 2])
+    loss = result.history.loss[-1]
+    assert repr(result) == f"<Result: completed after 5 steps, loss {loss:.3g}, 34 parameters>"
+    assert "diverged after 0 steps, loss nan" in repr(
+        train(task=Wrapped(problem(), 1, SPOIL["loss NaN"]))
+    )
+
+
+# Callbacks that begin and end
+
+
+class Diary:
+    def __init__(self, begin=None):
+        self.answer, self.entries = begin, []
+
+    def begin(self, state):
+        self.entries.append(("begin", state.step, state.loss))
+        return self.answer
+
+    def __call__(self, state):
+        self.entries.append(("step", state.step, state.loss))
+
+    def end(self, state):
+        self.entries.append(("end", state.step, state.loss))
+
+
+def test_callbacks_are_told_of_begin_and_end():
+    diary = Diary()
+    loss = train(callbacks=[diary]).history.loss
+    expected = [("begin", 0, loss[0]), ("end", 12, loss[-1])]
+    steps = list(zip([*range(6), *range(5, 10), *range(9, 13)], loss, strict=True))
+    expected[1:1] = [("step", *steps[i]) for i in (*range(1, 6), *range(7, 11), *range(12, 15))]
+    assert diary.entries == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "task"),
+    [
+        ("interrupted", lambda: interrupted_at(4)),
+        ("diverged", lambda: Wrapped(problem(batch_size=7), 4, SPOIL["loss NaN"])),
+    ],
+)
+def test_the_end_is_told_however_it_comes(status, task):
+    diary = Diary()
+    result = train(task=task(), callbacks=[diary])
+    assert result.status == status
+    assert [name for name, *_ in diary.entries].count("end") == 1
+    assert diary.entries[-1] == ("end", result.history.step[-1], result.history.loss[-1])
+
+
+def test_a_callback_may_stop_before_the_first_step():
+    result = train(callbacks=[Diary(begin=True)])
+    assert result.status == "stopped"
+    assert result.history.step.tolist() == [0]
+
+
+def test_no_end_without_a_beginning():
+    diary = Diary()
+    train(task=Wrapped(problem(), 1, SPOIL["loss NaN"]), callbacks=[diary])
+    assert diary.entries == []
 
 
 # Bad input

@@ -2,7 +2,7 @@
 
 from kanml import analysis
 from kanml._core import __version__
-from kanml.checkpoint import Checkpoint
+from kanml.callbacks import Checkpoint, EarlyStopping
 from kanml.export import export_mlp
 from kanml.layers import Activation, Affine, Linear, PeriodicEmbedding, SplineLayer
 from kanml.network import KAN, MLP, Network, load
@@ -25,6 +25,7 @@ __all__ = [
     "Affine",
     "Checkpoint",
     "CyclicDecay",
+    "EarlyStopping",
     "GradientDescent",
     "Linear",
     "Network",

@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from kanml._validation import Float64Array
 
-__all__ = ["History"]
+__all__ = ["History", "Row"]
 
 IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Row:
+    """The start of training, an accepted step, or a refinement; see the columns of `History`."""
+
+    level: int
+    step: int
+    loss: float
+    seconds: float
+    evaluations: int
+    ascents: int
+    validation: float | None = None
+    terms: Mapping[str, float] | None = None
 
 
 class History:
@@ -20,7 +36,7 @@ class History:
     Examples
     --------
     >>> history = History()
-    >>> history.append(level=0, step=0, loss=1.5, seconds=0.1, evaluations=1, ascents=0)
+    >>> history.append(Row(level=0, step=0, loss=1.5, seconds=0.1, evaluations=1, ascents=0))
     >>> len(history), history.loss
     (1, array([1.5]))
     """
@@ -29,91 +45,136 @@ class History:
     REALS = ("loss", "seconds")
 
     def __init__(self) -> None:
-        self._integers: dict[str, list[int]] = {name: [] for name in self.INTEGERS}
-        self._reals: dict[str, list[float]] = {name: [] for name in self.REALS}
-        self._terms: dict[str, list[float]] = {}
+        self._rows: list[Row] = []
 
-    def append(
-        self,
-        *,
-        level: int,
-        step: int,
-        loss: float,
-        seconds: float,
-        evaluations: int,
-        ascents: int,
-        terms: Mapping[str, float] | None = None,
-    ) -> None:
-        """Add a row."""
-        for name, value in zip(self.INTEGERS, (level, step, evaluations, ascents), strict=True):
-            self._integers[name].append(value)
-        for name, number in zip(self.REALS, (loss, seconds), strict=True):
-            self._reals[name].append(number)
-        for name, number in (terms or {}).items():
-            self._terms.setdefault(name, []).append(number)
+    def append(self, row: Row) -> None:
+        """Add a row, whole, whatever interrupts."""
+        self._rows.append(row)
+
+    def truncate(self, length: int) -> None:
+        """Drop the rows from `length` on."""
+        del self._rows[length:]
+
+    def first(self, length: int) -> History:
+        """Return a history of the first rows."""
+        history = History()
+        history._rows = self._rows[:length]
+        return history
 
     @property
     def level(self) -> IntArray:
         """Level of each row, 0 the coarsest."""
-        return np.array(self._integers["level"], dtype=np.int64)
+        return self._integers("level")
 
     @property
     def step(self) -> IntArray:
         """Accepted steps so far. A refinement adds a row with the same step on the next level."""
-        return np.array(self._integers["step"], dtype=np.int64)
+        return self._integers("step")
 
     @property
     def evaluations(self) -> IntArray:
-        """Evaluations of loss and gradient so far."""
-        return np.array(self._integers["evaluations"], dtype=np.int64)
+        """Evaluations of loss and gradient so far, those of the validation problem left out."""
+        return self._integers("evaluations")
 
     @property
     def ascents(self) -> IntArray:
         """Steps so far that a mixed geometry led upwards; see `LBFGS`."""
-        return np.array(self._integers["ascents"], dtype=np.int64)
+        return self._integers("ascents")
 
     @property
     def loss(self) -> Float64Array:
         """Loss after the step."""
-        return np.array(self._reals["loss"], dtype=np.float64)
+        return self._reals("loss")
+
+    @property
+    def validation(self) -> Float64Array:
+        """Loss of the validation problem after the step; empty if training had none."""
+        return self._reals("validation") if self._validated else np.zeros(0)
 
     @property
     def terms(self) -> dict[str, Float64Array]:
         """What each term of a `PINN` contributed to the loss; empty for other problems."""
-        return {name: np.array(column, dtype=np.float64) for name, column in self._terms.items()}
+        rows = [row.terms or {} for row in self._rows]
+        names = rows[0] if rows else ()
+        return {name: np.array([row[name] for row in rows], dtype=np.float64) for name in names}
 
     @property
     def seconds(self) -> Float64Array:
         """Time since the start of training, without interruptions."""
-        return np.array(self._reals["seconds"], dtype=np.float64)
+        return self._reals("seconds")
 
     @property
     def last(self) -> dict[str, float]:
         """The last row, without making arrays of the columns."""
-        return {name: column[-1] for name, column in (self._integers | self._reals).items()}
+        return {name: getattr(self._rows[-1], name) for name in self._names()}
 
     def arrays(self) -> dict[str, IntArray | Float64Array]:
         """Return all columns by name."""
-        columns = {name: getattr(self, name) for name in (*self.INTEGERS, *self.REALS)}
+        columns = {name: getattr(self, name) for name in self._names()}
         return columns | {f"terms.{name}": column for name, column in self.terms.items()}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[np.generic]]) -> History:
-        """Return the history with these columns."""
+    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> History:
+        """Return the history with these columns.
+
+        Raises
+        ------
+        ValueError
+            If a run could not have written them.
+        """
+        _require_columns(arrays)
+        lists = {name: column.tolist() for name, column in arrays.items()}
+        terms = [name for name in lists if name.startswith("terms.")]
         history = cls()
-        for name in cls.INTEGERS:
-            history._integers[name] = [int(v) for v in arrays[name]]
-        for name in cls.REALS:
-            history._reals[name] = [float(v) for v in arrays[name]]
-        for name, column in arrays.items():
-            if name.startswith("terms."):
-                history._terms[name.removeprefix("terms.")] = [float(v) for v in column]
+        for i in range(len(lists["loss"])):
+            fields = {name: column[i] for name, column in lists.items() if name not in terms}
+            by_term = {name.removeprefix("terms."): lists[name][i] for name in terms}
+            history.append(Row(**fields, terms=by_term))
         return history
 
+    @property
+    def _validated(self) -> bool:
+        return bool(self._rows) and self._rows[0].validation is not None
+
+    def _names(self) -> tuple[str, ...]:
+        return (*self.INTEGERS, *self.REALS, *(("validation",) if self._validated else ()))
+
+    def _integers(self, name: str) -> IntArray:
+        return np.array([getattr(row, name) for row in self._rows], dtype=np.int64)
+
+    def _reals(self, name: str) -> Float64Array:
+        return np.array([getattr(row, name) for row in self._rows], dtype=np.float64)
+
     def __len__(self) -> int:
-        return len(self._reals["loss"])
+        return len(self._rows)
 
     def __repr__(self) -> str:
         if not len(self):
             return "<History, empty>"
         return f"<History of {self.step[-1]} steps, loss {self.loss[0]:.3g} to {self.loss[-1]:.3g}>"
+
+
+def _require_columns(arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Raise ValueError unless a run could have written these columns."""
+    needed = {*History.INTEGERS, *History.REALS}
+    others = {name for name in arrays if name != "validation" and not name.startswith("terms.")}
+    if others != needed:
+        raise ValueError(f"a history has the columns {sorted(needed)}, got {sorted(others)}")
+    rows = len(arrays["loss"]) if arrays["loss"].ndim else 0
+    for name, column in arrays.items():
+        dtype = np.dtype(np.int64 if name in History.INTEGERS else np.float64)
+        if rows == 0 or column.shape != (rows,) or column.dtype != dtype:
+            raise ValueError(
+                f"the history's column {name!r} has shape {column.shape} and dtype {column.dtype}"
+            )
+        rises = column[0] >= 0 and (column[1:] >= column[:-1]).all() and np.isfinite(column).all()
+        if name in (*History.INTEGERS, "seconds") and not rises:
+            raise ValueError(f"the history's column {name!r} must rise from 0 or more")
+    if not np.isfinite(arrays["loss"]).all():
+        raise ValueError("the history holds a loss that is not finite")
+    level, step = np.diff(arrays["level"]), np.diff(arrays["step"])
+    starts_at_zero = arrays["level"][0] == arrays["step"][0] == 0
+    refinements = (level == 1) & (step == 0)
+    steps = (level == 0) & (step >= 1)
+    if not (starts_at_zero and (refinements | steps).all()):
+        raise ValueError("each row of a history must be a step or a refinement, from 0 on")

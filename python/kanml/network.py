@@ -696,6 +696,15 @@ class Network:
         fine._core_network()  # so that ReLU weights which do not fit the dtype are refused here
         return fine
 
+    def _refined_shape(self, times: int) -> Network:
+        """Return what `refine()` leads to, parameters 0: it refuses the same, at a small price."""
+        architecture = self._architecture
+        for _ in range(times):
+            architecture = architecture.refine(2, None)
+        shape = Network._of(architecture, np.zeros(architecture.n_parameters, self.dtype))
+        shape._core_network()
+        return shape
+
     def to_basis(self, basis: str) -> Network:
         """Return the same function with the coefficients of all spline layers in a basis.
 

@@ -19,7 +19,9 @@ from kanml.optim.base import (
     frozen,
     initial_parameters,
     obstacle,
+    require_counter,
     require_geometry,
+    require_vector,
 )
 from kanml.optim.schedules import Schedule, learning_rate, require_learning_rate
 
@@ -142,6 +144,18 @@ class Adam(Optimizer[AdamState]):
             second_moment=second_moment,
             updates=state.updates + 1,
         )
+
+    def require_sound(self, state: AdamState) -> None:
+        """Raise ValueError unless a run could have reached this state."""
+        super().require_sound(state)
+        require_vector(state.first_moment, "first_moment", state.parameters)
+        require_counter(state.updates, "updates")
+        if state.updates > state.step:
+            raise ValueError(f"{state.updates} updates of the moments cannot come of {state.step}")
+        squares = state.second_moment  # which may overflow where gradients do not
+        require_vector(np.where(squares == np.inf, 0, squares), "second_moment", state.parameters)
+        if (squares < 0).any():
+            raise ValueError("second_moment must not be negative")
 
     def _transferred_memory(self, state: AdamState, maps: TransferMaps) -> dict[str, Any]:
         dtype = state.parameters.dtype

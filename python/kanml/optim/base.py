@@ -226,6 +226,17 @@ class Optimizer(ABC, Generic[S]):
         value, gradient = evaluate(function, state.parameters)
         return replace(state, value=value, gradient=gradient, evaluations=state.evaluations + 1)
 
+    def require_sound(self, state: S) -> None:
+        """Raise ValueError unless a run could have reached this evaluated state.
+
+        For states that were read from a file.
+        """
+        require_parameters(state)
+        value, gradient = state.evaluation()
+        require_vector(gradient, "gradient", state.parameters)
+        if not (isinstance(value, float) and math.isfinite(value)):
+            raise ValueError(f"the value of a state must be a finite number, got {value!r}")
+
     def transfer(self, state: S, maps: TransferMaps, how: Literal["prolong", "reset"]) -> S:
         """Carry a state through a refinement of the parameter space.
 
@@ -292,6 +303,45 @@ def evaluate(function: Function, parameters: Vector) -> tuple[float, Vector]:
             f"expected {parameters.shape} like the parameters"
         )
     return float(value), frozen(gradient, parameters.dtype)
+
+
+COUNTERS = ("step", "level_step", "evaluations", "ascents")
+
+
+def require_parameters(state: State) -> None:
+    """Raise ValueError unless parameters and counters could be those of a run."""
+    require_vector(state.parameters, "parameters", state.parameters)
+    for name in COUNTERS:
+        require_counter(getattr(state, name), name)
+    if state.level_step > state.step or state.ascents > state.step:
+        raise ValueError(
+            f"of {state.step} steps a state cannot count {state.level_step} on its level "
+            f"and {state.ascents} ascents"
+        )
+    if not isinstance(state.finished, str):
+        raise ValueError(f"finished must be a text, got {state.finished!r}")
+
+
+def require_counter(value: object, name: str) -> None:
+    """Raise ValueError unless a value read from a file counts something."""
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{name} must be an integer >= 0, got {value!r}")
+
+
+def require_vector(array: object, name: str, like: Vector, rows: int | None = None) -> None:
+    """Raise ValueError unless an array read from a file is a finite vector like another.
+
+    With `rows` it has several of them, shape (rows, n).
+    """
+    shape = (like.size,) if rows is None else (rows, like.size)
+    if not (
+        isinstance(array, np.ndarray)
+        and array.shape == shape
+        and array.dtype == like.dtype
+        and array.dtype in (np.float32, np.float64)
+        and np.isfinite(array).all()
+    ):
+        raise ValueError(f"{name} must be finite numbers in {like.dtype}, of shape {shape}")
 
 
 def obstacle(value: float, gradient: Vector) -> str:

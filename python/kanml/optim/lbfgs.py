@@ -21,6 +21,7 @@ from kanml.optim.base import (
     initial_parameters,
     obstacle,
     require_geometry,
+    require_vector,
 )
 from kanml.optim.line_search import Trial, along, smaller_gradient, strong_wolfe
 
@@ -132,6 +133,20 @@ class LBFGS(Optimizer[LBFGSState]):
         if after.finished and len(state.steps) > 0:
             after = self._search(function, _without_memory(after), maps)
         return after
+
+    def require_sound(self, state: LBFGSState) -> None:
+        """Raise ValueError unless a run could have reached this state."""
+        super().require_sound(state)
+        pairs = len(state.steps) if np.ndim(state.steps) == 2 else 0
+        if pairs > min(self.memory, state.step):
+            raise ValueError(
+                f"{pairs} pairs cannot come of {state.step} steps with memory={self.memory}"
+            )
+        require_vector(state.steps, "steps", state.parameters, pairs)
+        require_vector(state.gradient_changes, "gradient_changes", state.parameters, pairs)
+        require_vector(state.diagonal, "diagonal", state.parameters)
+        if not (state.diagonal > 0).all():
+            raise ValueError("diagonal must be positive")
 
     def _search(self, function: Function, state: LBFGSState, geometry: Geometry) -> LBFGSState:
         """Go along the two-loop direction; `finished` says why that was not possible."""

@@ -18,6 +18,11 @@ class Problem(Protocol):
     A problem that has none may leave the argument `unknowns` out, and does not need the attribute
     `unknowns`. If it has a method ``losses(net, unknowns, num_threads=...)``, the history keeps
     what that returns, the contribution of each term to the loss.
+
+    Training works on ``copy.copy(problem)``, and advances a copy of that in each step: what
+    `advance` changes in one must not change in another. Where it replaces attributes by new
+    objects, the default copy will do; a problem that changes arrays or a random generator in place
+    needs a `__copy__` that copies them.
     """
 
     def value_and_gradient(

@@ -1,0 +1,73 @@
+"""Ctrl-C during a run: the first one is noted, a second one raises."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+
+__all__ = ["CtrlC"]
+
+
+class CtrlC:
+    """A context in which the first Ctrl-C is only noted; a second raises if it is `armed`.
+
+    It listens where Python would raise: in the main thread, while the handler of SIGINT is
+    Python's own. Elsewhere nothing changes. The handler is restored at the end, unless somebody
+    has installed another one meanwhile.
+
+    Attributes
+    ----------
+    noted : bool
+        Whether there was a Ctrl-C.
+    armed : bool
+        Whether the next one raises KeyboardInterrupt, if one was noted. Raising disarms, so that
+        what deals with it is not interrupted in turn.
+
+    Examples
+    --------
+    >>> import signal
+    >>> with CtrlC() as ctrl_c:
+    ...     signal.raise_signal(signal.SIGINT)
+    ...     print("noted" if ctrl_c.noted else "raised")
+    noted
+    """
+
+    def __init__(self) -> None:
+        self.noted = False
+        self.armed = False
+        self._handler = self._note  # one object, to be recognised
+
+    def raise_if_noted(self) -> None:
+        """Raise KeyboardInterrupt if there was a Ctrl-C: now is a good moment."""
+        if self.noted:
+            raise KeyboardInterrupt
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.noted and self.armed:
+            self.armed = False
+            raise KeyboardInterrupt
+        self.noted = True
+
+    def __enter__(self) -> CtrlC:
+        if (
+            threading.current_thread() is threading.main_thread()
+            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        ):
+            signal.signal(signal.SIGINT, self._handler)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self.noted and isinstance(error, Exception):
+            self._restore()
+            raise KeyboardInterrupt  # with the error as its context: nobody has heard it yet
+        self._restore()
+
+    def _restore(self) -> None:
+        if signal.getsignal(signal.SIGINT) is self._handler:
+            signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,0 +1,41 @@
+"""The progress bar of a training run, on the standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from tqdm import tqdm
+
+__all__ = ["ProgressBar"]
+
+
+class ProgressBar:
+    """Steps done of all that a schedule asks for; a level that ends early counts as done.
+
+    Parameters
+    ----------
+    schedule : sequence of int
+        Steps on each level.
+    shown : bool
+    """
+
+    def __init__(self, schedule: Sequence[int], shown: bool) -> None:
+        self.schedule = schedule
+        # On a terminal the bar moves often; in a log file a line every other second is enough.
+        interval = 0.1 if sys.stderr.isatty() else 2.0
+        self.bar = tqdm(total=sum(schedule), disable=not shown, unit="step", mininterval=interval)
+
+    def show(self, level: int, level_step: int, loss: float) -> None:
+        """Move to a step of a level."""
+        done = sum(self.schedule[:level]) + level_step
+        self.bar.set_postfix_str(
+            f"level {level + 1}/{len(self.schedule)}, loss {loss:.3e}", refresh=False
+        )
+        self.bar.update(done - self.bar.n)
+
+    def __enter__(self) -> ProgressBar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()

@@ -1,0 +1,451 @@
+"""One training run: levels, steps, and every way in which it can end."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import math
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from kanml import io
+from kanml._core import OutsideDomain
+from kanml._validation import FloatArray
+from kanml.callbacks import Callback, TrainingState, Wish
+from kanml.geometry import geometry_maps, transfer_maps
+from kanml.history import History, Row
+from kanml.interrupts import CtrlC
+from kanml.network import Network
+from kanml.optim import Geometry, Optimizer, State
+from kanml.optim.base import frozen
+from kanml.problems import Problem
+from kanml.progress import ProgressBar
+from kanml.snapshot import Snapshot, load_snapshot, run_fingerprint
+
+__all__ = ["Run", "Status", "Transfer"]
+
+Transfer: TypeAlias = Literal["prolong", "reset"]
+Status: TypeAlias = Literal["completed", "stopped", "interrupted", "diverged"]
+
+
+class Diverged(Exception):
+    """There is no finite loss, or no finite gradient, after a step."""
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """Where a run stands, all of it: a run goes from one moment to the next in one assignment.
+
+    Whatever breaks off what leads to the next moment, the present one is whole.
+    """
+
+    net: Network  # whose grid is the present one
+    level: int
+    coarser: tuple[Network, ...]  # at the end of each level before
+    geometry: Geometry  # of the optimizer, on this grid
+    problem: Problem  # which does not change: steps advance a copy
+    state: State  # evaluated
+    best: State  # see `Snapshot`
+    best_value: float
+    rows: int  # of the history
+
+
+class Run:
+    """The moments of a run, and its history."""
+
+    def __init__(
+        self,
+        net: Network,
+        problem: Problem,
+        schedule: Sequence[int],
+        optimizer: Optimizer[Any],
+        *,
+        transfer_state: Transfer,
+        validation: Problem | None,
+        num_threads: int | None,
+        ctrl_c: CtrlC,
+    ) -> None:
+        self.start = net
+        self.schedule = schedule
+        self.optimizer = optimizer
+        self.transfer_state = transfer_state
+        self.validation = copy.copy(validation)
+        self.num_threads = num_threads
+        self.ctrl_c = ctrl_c
+        self.history = History()
+        self.started = time.perf_counter()
+        self.ending: tuple[Status, str] = "interrupted", ""
+        # The vector that is trained: the network's parameters, then the problem's unknowns.
+        unknowns: dict[str, float] = getattr(problem, "unknowns", {})
+        self.names = tuple(unknowns)
+        values = np.array(list(unknowns.values()), dtype=net.dtype)
+        state: State = optimizer.init(np.concatenate([net.parameters, values]))
+        _require_levels(net, len(schedule), optimizer.geometry)
+        self.moment = Moment(
+            net=net,
+            level=0,
+            coarser=(),
+            geometry=self.maps(net),
+            problem=copy.copy(problem),
+            state=state,
+            best=state,
+            best_value=math.inf,
+            rows=0,
+        )
+
+    # From the start to the end
+
+    def run(self, callbacks: Sequence[Callback], progress: bool) -> None:
+        """Train to the end, whatever it is; KeyboardInterrupt is raised before the first row only.
+
+        Afterwards `ending` is its status and message, and the history is that of the moment.
+        """
+        for phase in (self.train, self.finish):
+            try:
+                self.ctrl_c.armed = True
+                phase(callbacks, progress)
+                self.ctrl_c.armed = False
+            except KeyboardInterrupt:
+                if not self.moment.rows:
+                    raise
+                self.interrupt()
+            finally:  # for other exceptions; one that comes in this line would not be caught here
+                self.ctrl_c.armed = False
+        if self.ctrl_c.noted:  # also after the last step: whoever pressed it is told
+            self.interrupt()
+
+    def train(self, callbacks: Sequence[Callback], progress: bool) -> None:
+        """Go through the levels, and note how that ended."""
+        try:
+            with ProgressBar(self.schedule, progress) as bar:
+                self.ending = self.levels(callbacks, bar)
+        except Diverged as error:
+            self.ending = "diverged", str(error)
+
+    def finish(self, callbacks: Sequence[Callback], progress: bool) -> None:
+        """Tell the callbacks that it has ended."""
+        self.history.truncate(self.moment.rows)
+        if self.moment.state.value is not None:  # else it diverged before it began
+            self.ask("end", callbacks)
+
+    def interrupt(self) -> None:
+        """Note that it ended by an interrupt, and drop what that broke off."""
+        self.history.truncate(self.moment.rows)
+        now = self.moment
+        self.ending = (
+            "interrupted",
+            f"interrupted from the keyboard after step {now.state.step}; "
+            f"the network is that of step {now.best.step}",
+        )
+
+    def levels(self, callbacks: Sequence[Callback], bar: ProgressBar) -> tuple[Status, str]:
+        """Algorithm 1; return how it ended, unless that is by an exception."""
+        if not self.moment.rows:
+            self.accept(self.moment, self.moment.state, afresh=True)
+        answers = self.ask("begin", callbacks)
+        while True:
+            now = self.moment
+            bar.show(now.level, now.state.level_step, self.history.last["loss"])
+            self.ctrl_c.raise_if_noted()
+            if any(answer for answer in answers if answer is not Wish.NEXT_LEVEL):
+                return "stopped", "a callback stopped the training"
+            if reason := self.level_is_over(answers):
+                if now.level + 1 == len(self.schedule):
+                    return "completed", reason
+                if self.schedule[now.level] > 0 and self.has_not_improved():
+                    return "completed", f"the validation loss did not improve on level {now.level}"
+                self.refine()
+                answers = []
+            else:
+                answers = self.ask("__call__", callbacks) if self.step() else []
+
+    def ask(self, method: str, callbacks: Sequence[Callback]) -> list[object]:
+        """Call a method of all callbacks that have it, and return what they return."""
+        methods = [getattr(callback, method) for callback in callbacks if hasattr(callback, method)]
+        if not methods:  # then nobody looks at the view, a copy of the parameters
+            return []
+        view = self.view()
+        return [call(view) for call in methods]
+
+    def level_is_over(self, answers: Sequence[object]) -> str:
+        """Return why the level ends, or nothing."""
+        state = self.moment.state
+        if state.level_step >= self.schedule[self.moment.level]:
+            return state.finished or "all steps are done"
+        if any(answer is Wish.NEXT_LEVEL for answer in answers):
+            return "a callback ended the last level"
+        return state.finished
+
+    def has_not_improved(self) -> bool:
+        """Say whether the steps on a finer level have not lowered the validation loss."""
+        now = self.moment
+        return self.validation is not None and now.level > 0 and now.best.level_step == 0
+
+    # From moment to moment
+
+    def step(self) -> bool:
+        """Take a step; return whether one was accepted."""
+        now = self.moment
+        state = self.optimizer.step(self.function, now.state, now.geometry)
+        if state.step == now.state.step:  # nothing was accepted: the level is finished
+            self.moment = replace(now, state=state)
+            return False
+        with _refusals(f"after step {state.step}"):
+            problem = copy.copy(now.problem)
+            changed = problem.advance(*self.split(now.net, state.parameters))
+            if changed:
+                state = state.stale()
+            self.accept(replace(now, problem=problem), state, changed and self.validation is None)
+        return True
+
+    def refine(self) -> None:
+        """Go to the next level, from the best state of this one if there is validation."""
+        now = self.moment
+        fine = now.net.refine()
+        maps = transfer_maps(now.net, fine, self.optimizer.geometry, len(self.names))
+        last = now.state if self.validation is None else now.best
+        counts = {name: getattr(now.state, name) for name in ("step", "evaluations", "ascents")}
+        state = self.optimizer.transfer(replace(last, **counts), maps, self.transfer_state)
+        best = frozen(maps.parameters(now.best.parameters), fine.dtype)
+        moment = replace(
+            now,
+            net=fine,
+            level=now.level + 1,
+            coarser=(*now.coarser, self.split(now.net, last.parameters)[0]),
+            geometry=self.maps(fine),
+            best=State(parameters=best, step=now.best.step),
+        )
+        with _refusals(f"after the refinement to level {moment.level}"):
+            self.accept(moment, state, self.validation is not None)
+
+    def accept(self, moment: Moment, state: State, afresh: bool) -> None:
+        """Make a moment with a state the present one, and write its row.
+
+        Parameters
+        ----------
+        moment : Moment
+            As it is to be, but for its state, best and rows.
+        state : State
+            Is evaluated if it is not.
+        afresh : bool
+            Whether it is the best whatever was before.
+        """
+
+        def function(theta: FloatArray) -> tuple[float, FloatArray]:
+            return self.value_and_gradient(moment, theta)
+
+        state = self.optimizer.evaluate(function, state)
+        if state.value is None or state.gradient is None:
+            raise TypeError(f"{self.optimizer!r} did not evaluate its state")
+        if what := _not_finite(state.value, state.gradient):
+            if moment.rows:
+                where = f"after step {state.step}; the network is the last finite one"
+                raise Diverged(f"{what} {where}")
+            self.record(moment, state, state.value)
+            self.moment = replace(moment, rows=1)
+            raise Diverged(f"{what} before the first step: it is that of the network given")
+        value = self.record(moment, state, state.value)
+        if afresh or value < moment.best_value:
+            kept = state
+            if self.validation is None:  # nothing returns to it
+                kept = State(parameters=state.parameters, step=state.step)
+            moment = replace(moment, best=kept, best_value=value)
+        self.moment = replace(moment, state=state, rows=moment.rows + 1)
+
+    def record(self, moment: Moment, state: State, loss: float) -> float:
+        """Write the row of a state, and return the loss that says whether it is the best."""
+        trained = self.split(moment.net, state.parameters)
+        validation = self.validation_loss(*trained)
+        self.history.append(
+            Row(
+                level=moment.level,
+                step=state.step,
+                loss=loss,
+                seconds=time.perf_counter() - self.started,
+                evaluations=state.evaluations,
+                ascents=state.ascents,
+                validation=validation,
+                terms=self.terms(moment.problem, *trained),
+            )
+        )
+        if validation is None:
+            return loss
+        return validation if math.isfinite(validation) else math.inf
+
+    # What is evaluated
+
+    def function(self, theta: FloatArray) -> tuple[float, FloatArray]:
+        """Return loss and gradient for the optimizer: infinite where a layer refuses its inputs."""
+        self.ctrl_c.raise_if_noted()
+        try:
+            return self.value_and_gradient(self.moment, theta)
+        except OutsideDomain:
+            return math.inf, np.full_like(theta, math.nan)
+
+    def value_and_gradient(self, moment: Moment, theta: FloatArray) -> tuple[float, FloatArray]:
+        """Return loss and gradient of the problem of a moment, on its grid."""
+        trained = self.split(moment.net, theta)
+        return moment.problem.value_and_gradient(*trained, num_threads=self.num_threads)
+
+    def validation_loss(self, net: Network, *unknowns: Any) -> float | None:
+        """Return the loss of the validation problem, if there is one."""
+        if self.validation is None:
+            return None
+        if not getattr(self.validation, "unknowns", {}):
+            unknowns = ()
+        try:
+            loss, _ = self.validation.value_and_gradient(
+                net, *unknowns, num_threads=self.num_threads
+            )
+        except ValueError as error:
+            if not self.moment.rows:
+                raise ValueError(f"validation: {error}") from error
+            if isinstance(error, OutsideDomain):
+                return math.inf
+            raise
+        return float(loss)
+
+    def terms(self, problem: Problem, *trained: Any) -> dict[str, float]:
+        """Return what each term of a problem contributes, if it has terms."""
+        losses = getattr(problem, "losses", None)
+        return {} if losses is None else dict(losses(*trained, num_threads=self.num_threads))
+
+    def split(self, net: Network, theta: FloatArray) -> tuple[Any, ...]:
+        """Return the network and, if the problem has any, its unknowns."""
+        n = net.n_parameters
+        trained = net.with_parameters(theta[:n])
+        return (trained, theta[n:]) if self.names else (trained,)
+
+    def unknowns(self, theta: FloatArray) -> dict[str, float]:
+        """Return the unknowns of the problem by name."""
+        values = theta[theta.size - len(self.names) :].tolist()
+        return dict(zip(self.names, values, strict=True))
+
+    def maps(self, net: Network) -> Geometry:
+        """Return the maps of the optimizer's geometry on a grid."""
+        return geometry_maps(net, self.optimizer.geometry, len(self.names))
+
+    # What others see
+
+    def kept(self) -> State:
+        """Return the state that the result is made of."""
+        status, _ = self.ending
+        latest = self.validation is None and status != "interrupted"
+        return self.moment.state if latest else self.moment.best
+
+    def networks(self) -> tuple[Network, ...]:
+        """Return the networks at the end of each level, coarse to fine; the last is the result."""
+        now = self.moment
+        if self.has_not_improved():  # then the coarser one is the same function
+            return now.coarser
+        return (*now.coarser, self.split(now.net, self.kept().parameters)[0])
+
+    def view(self) -> TrainingState:
+        """Return what callbacks see."""
+        now = self.moment
+        last = self.history.last
+        return TrainingState(
+            network=self.split(now.net, now.state.parameters)[0],
+            problem=now.problem,
+            level=now.level,
+            step=now.state.step,
+            level_step=now.state.level_step,
+            loss=last["loss"],
+            validation=last.get("validation"),
+            steps_since_best=now.state.step - now.best.step,
+            history=self.history,
+            unknowns=self.unknowns(now.state.parameters),
+            snapshot=lambda: self.snapshot(now),
+        )
+
+    def snapshot(self, moment: Moment) -> Snapshot:
+        """Return all that is needed to continue from a moment."""
+        return Snapshot(
+            network=self.split(moment.net, moment.state.parameters)[0],
+            coarser=moment.coarser,
+            optimizer_state=moment.state,
+            level=moment.level,
+            best=moment.best,
+            best_value=moment.best_value,
+            problem_state=moment.problem.state(),
+            history=self.history.first(moment.rows),
+            fingerprint=self.fingerprint(),
+        )
+
+    def fingerprint(self) -> str:
+        """Return a digest of all that decides the course of the run, but for callbacks."""
+        return run_fingerprint(
+            self.start,
+            self.moment.problem.fingerprint(),
+            repr(self.optimizer),
+            repr(list(self.schedule)),
+            self.transfer_state,
+            self.validation.fingerprint() if self.validation is not None else "",
+        )
+
+    def resume(self, path: str | os.PathLike[str]) -> None:
+        """Make the moment that a file holds the present one."""
+        snapshot = load_snapshot(
+            path,
+            self.start,
+            self.schedule,
+            self.optimizer,
+            self.fingerprint(),
+            n_unknowns=len(self.names),
+            validated=self.validation is not None,
+        )
+        state = snapshot.optimizer_state
+        problem = copy.copy(self.moment.problem)
+        with io.believing(path):
+            problem.restore(snapshot.problem_state)
+            terms = self.terms(problem, *self.split(snapshot.network, state.parameters))
+            if terms.keys() != snapshot.history.terms.keys():
+                raise ValueError(f"the history has the terms {list(snapshot.history.terms)}")
+        self.history = snapshot.history
+        self.started = time.perf_counter() - self.history.last["seconds"]
+        self.moment = Moment(
+            net=snapshot.network,
+            level=snapshot.level,
+            coarser=snapshot.coarser,
+            geometry=self.maps(snapshot.network),
+            problem=problem,
+            state=state,
+            best=snapshot.best,
+            best_value=snapshot.best_value,
+            rows=len(snapshot.history),
+        )
+
+
+def _require_levels(net: Network, levels: int, geometry: str | None) -> None:
+    """Refuse before the first step what the refinement to the last level would refuse."""
+    if levels == 1:
+        return
+    try:
+        geometry_maps(net._refined_shape(levels - 1), geometry)
+    except (ValueError, MemoryError) as error:
+        raise ValueError(
+            f"schedule has {levels} levels, but the grid of the last cannot be built: {error}"
+        ) from error
+
+
+@contextlib.contextmanager
+def _refusals(where: str) -> Iterator[None]:
+    """Turn what a layer refuses into the end of the run."""
+    try:
+        yield
+    except OutsideDomain as refusal:
+        raise Diverged(
+            f"{refusal}, {where}; the network is the last one without such a value"
+        ) from None
+
+
+def _not_finite(value: float, gradient: FloatArray) -> str:
+    """Say what is not finite, or nothing."""
+    if not math.isfinite(value):
+        return f"the loss became {value}"
+    return "" if np.isfinite(gradient).all() else "the gradient became NaN or infinite"
