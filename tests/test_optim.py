@@ -382,6 +382,16 @@ def test_line_search_gives_up_within_its_budget(first):
 # --- the first-order methods, against their formulas ---
 
 
+def test_weight_decay_leaves_unknowns_alone():
+    """At a stationary point decay is all that happens; for unknowns that is nothing."""
+    optimizer = Adam(0.5, weight_decay=0.25)
+    state = optimizer.init([4.0, -8.0, 3.0, 1e300])
+    flat = optimizer.step(lambda x: (0.0, 0 * x), state, Geometry(n_unknowns=2))
+    np.testing.assert_array_equal(flat.parameters, [3.5, -7.0, 3.0, 1e300])
+    alone = optimizer.step(lambda x: (0.0, 0 * x), state)
+    np.testing.assert_array_equal(alone.parameters, [3.5, -7.0, 2.625, 8.75e299])
+
+
 @given(weight_decay=st.sampled_from([0.0, 0.1]), seed=st.integers(0, 2**32))
 def test_adam_step_by_step(weight_decay, seed):
     function, _, center = quadratic(6, 10.0, seed)

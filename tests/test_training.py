@@ -341,6 +341,31 @@ def test_adam_keeps_counting_unless_reset():
         assert [s.optimizer_state.level_step for s in seen] == [1, 2, 1, 2]
 
 
+# Weight decay
+
+
+@pytest.mark.parametrize("geometry", [None, "relu"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_unknowns_of_a_problem_do_not_decay(dtype, geometry):
+    """The first step with decay differs from that without by the decay of the weights alone."""
+    x = np.linspace(0, 1, 20)[:, None]
+    terms = [kanml.Term("ode", x, lambda u, a, b: u.x + a * u - b)]
+    task = kanml.PINN("x", terms, unknowns={"a": 3.0, "b": -2.0})
+    net = kanml.KAN([1, 1], intervals=3, domain=(0, 1), dtype=dtype, seed=1)
+    with_decay, without = (
+        train(net, task, [1], kanml.Adam(0.125, weight_decay=decay, geometry=geometry))
+        for decay in (4.0, 0.0)
+    )
+    assert with_decay.unknowns == without.unknowns
+    assert without.unknowns != {"a": 3.0, "b": -2.0}
+    np.testing.assert_allclose(
+        with_decay.network.parameters,
+        without.network.parameters - 0.5 * net.parameters,
+        rtol=2e-6 if dtype == "float32" else 1e-14,
+        atol=1e-7 if dtype == "float32" else 1e-15,
+    )
+
+
 # Learning rates
 
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from kanml._validation import choice
 from kanml.network import Network
-from kanml.optim.base import GEOMETRIES, IDENTITY, Geometry, TransferMaps, Vector, VectorMap
+from kanml.optim.base import GEOMETRIES, Geometry, TransferMaps, Vector, VectorMap
 
 __all__ = ["geometry_maps", "transfer_maps"]
 
@@ -35,7 +35,7 @@ def geometry_maps(net: Network, name: str | None, n_unknowns: int = 0) -> Geomet
     name : {None, "spline", "relu", "relu-spline", "spline-relu"}
         Space and gradient; None: those of the network's own parameters.
     n_unknowns : int
-        Numbers that follow the parameters in every vector, and stay as they are.
+        Unknowns, which follow the parameters in every vector: no map changes them.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def geometry_maps(net: Network, name: str | None, n_unknowns: int = 0) -> Geomet
     True
     """
     if name is None:
-        return IDENTITY
+        return Geometry(n_unknowns=n_unknowns)
     choice(name, "geometry", GEOMETRIES)
     space, gradient = _bases(name)
     to_space, to_gradient = net.change_of_basis(space), net.change_of_basis(gradient)
@@ -65,7 +65,7 @@ def geometry_maps(net: Network, name: str | None, n_unknowns: int = 0) -> Geomet
     displacement = None
     if space != gradient:
         displacement = beside(lambda d: to_gradient @ to_space.solve(d))
-    return Geometry(beside(to_gradient.T.solve), beside(to_space.solve), displacement)
+    return Geometry(beside(to_gradient.T.solve), beside(to_space.solve), displacement, n_unknowns)
 
 
 def transfer_maps(

@@ -50,7 +50,7 @@ class Adam(Optimizer[AdamState]):
     D. P. Kingma and J. Ba, Adam: a method for stochastic optimization, 2015, Algorithm 1 gives the
     direction d; I. Loshchilov and F. Hutter, Decoupled weight decay regularization, 2019,
     Algorithm 2 the decay beside it: theta <- theta - lr * weight_decay * theta + d. The decay acts
-    on the parameters themselves, whatever the geometry.
+    on the network's parameters themselves, whatever the geometry, and not on unknowns of a problem.
 
     A step leaves value and gradient unknown, so that the next minibatch may be drawn first.
 
@@ -135,8 +135,10 @@ class Adam(Optimizer[AdamState]):
         second_moment.flags.writeable = False
 
         parameters = np.empty_like(state.parameters)
-        decay = 1 - rate * self.weight_decay
-        _core.axpy(decay, state.parameters, maps.step(direction), parameters)
+        step, decay = maps.step(direction), 1 - rate * self.weight_decay
+        _core.axpy(decay, state.parameters, step, parameters)
+        unknowns = slice(parameters.size - maps.n_unknowns, None)
+        np.add(state.parameters[unknowns], step[unknowns], out=parameters[unknowns])
         return advanced(
             state,
             parameters,

@@ -112,6 +112,9 @@ class Geometry:
     displacement : callable or None
         From that direction to the change of the variables y. None where z and y are the same.
         Where they are not, the step of a positive definite method need not descend.
+    n_unknowns : int
+        Numbers at the end of the parameters that are no weights of a network, but unknowns of a
+        problem: they do not decay.
 
     Examples
     --------
@@ -127,6 +130,7 @@ class Geometry:
     gradient: VectorMap = _same
     step: VectorMap = _same
     displacement: VectorMap | None = None
+    n_unknowns: int = 0
 
 
 IDENTITY = Geometry()
