@@ -1,0 +1,157 @@
+"""Interrupt trainings with Ctrl-C at random moments, and look at what comes back.
+
+    python bench/interrupts.py 2000
+
+Each training gets a real SIGINT from another thread, at a random moment from before its start to
+after its end. Whatever that hits (set-up, an evaluation, a refinement, the writing of a
+checkpoint), no KeyboardInterrupt may come out of the run and the result has to be whole. The script
+prints how the trainings ended, and fails where one is not as it should be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import kanml
+
+X = np.random.default_rng(0).uniform(-1, 1, (300, 2))
+Y = np.sin(3 * X[:, :1]) * X[:, 1:]
+SCHEDULE = [6, 5, 4]
+WHOLE = kanml.Regression(X, Y)
+PART, HELD_OUT = kanml.Regression(X[:200], Y[:200]), kanml.Regression(X[200:], Y[200:])
+BATCHES = kanml.Regression(X, Y, batch_size=50)
+NET = kanml.KAN([2, 3, 1], degree=3, intervals=2, activation="tanh", data=X)
+
+
+def equation() -> kanml.PINN:
+    points = kanml.Sampler([-1, -1], [1, 1], 100, every=3)
+    term = kanml.Term("pde", points, lambda u, a: u.xx + a * u.yy + u, attention=kanml.RBA(0.1))
+    data = kanml.Term("data", X, lambda u, x, y: u - np.sin(3 * x) * y, batch_size=60)
+    return kanml.PINN("xy", [term, data], unknowns={"a": 1.0})
+
+
+EQUATION = equation()
+
+
+def trainings(folder: Path) -> dict[str, Callable[[], kanml.Result]]:
+    """Return the kinds of training by name."""
+
+    def train(problem: Any, *arguments: Any, **options: Any) -> Callable[[], kanml.Result]:
+        return lambda: kanml.train(NET, problem, SCHEDULE, *arguments, progress=False, **options)
+
+    early = [kanml.EarlyStopping(3)]
+    written = [kanml.Checkpoint(folder / "checkpoint", every=2)]
+    return {
+        "regression": train(WHOLE),
+        "minibatches": train(BATCHES, kanml.Adam(1e-2)),
+        "validation": train(PART, validation=HELD_OUT, callbacks=early),
+        "checkpoint": train(WHOLE, callbacks=written),
+        "pinn": train(EQUATION),
+    }
+
+
+def require_whole(name: str, result: kanml.Result, folder: Path) -> None:
+    """Raise AssertionError unless a result is a moment that the run had."""
+    history = result.history
+    assert {len(column) for column in history.arrays().values()} == {len(history)}
+    assert len(history) >= 1
+    assert result.status in ("completed", "interrupted")
+    assert history.last["step"] == history.step[-1]
+    assert np.isfinite(result.network.parameters).all()
+    assert np.isfinite(list(result.unknowns.values())).all()
+    assert result.levels[-1] is result.network
+    level = len(result.levels) - 1
+    assert level == history.level[-1] or (name == "validation" and level < history.level[-1])
+    intervals = [layer.spaces[0].intervals for layer in result.network.layers[::2]]
+    assert intervals == [2 * 2**level] * 2
+    if name == "validation":
+        loss, recorded = loss_of(HELD_OUT, result), history.validation.min()
+    elif name in ("regression", "checkpoint") and result.status == "interrupted":
+        loss, recorded = loss_of(WHOLE, result), history.loss.min()
+    else:
+        loss, recorded = loss_of(result.problem, result), history.loss[-1]
+    assert np.isclose(loss, recorded, rtol=1e-9), (loss, recorded)
+    if name == "checkpoint":
+        path = folder / "checkpoint"
+        again = kanml.train(NET, WHOLE, SCHEDULE, progress=False, resume=path)
+        assert again.status == "completed"
+        np.testing.assert_array_equal(again.history.loss[: len(history)], history.loss)
+        path.unlink()
+
+
+def loss_of(problem: Any, result: kanml.Result) -> float:
+    unknowns = [result.unknowns] if result.unknowns else []
+    loss: float = problem.value_and_gradient(result.network, *unknowns)[0]
+    return loss
+
+
+def interrupted(train: Callable[[], kanml.Result], delay: float) -> kanml.Result | None:
+    """Train with a SIGINT after `delay` seconds; None if it came before or after the training."""
+    timer = threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT))
+    result = None
+    try:
+        timer.start()
+        result = train()
+        timer.join()
+        time.sleep(0.001)  # a signal is dealt with between two lines
+    except KeyboardInterrupt as escaped:
+        files = {Path(frame.filename).name for frame in traceback.extract_tb(escaped.__traceback__)}
+        if "run.py" in files:
+            raise AssertionError("a KeyboardInterrupt came out of the run") from escaped
+        timer.join()
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("number", type=int, help="trainings")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    rng = np.random.default_rng(arguments.seed)
+    failed = 0
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        kinds = trainings(folder)
+        counts = {kind: collections.Counter[str]() for kind in kinds}
+        rows: dict[str, set[int]] = {kind: set() for kind in kinds}
+        seconds = {}
+        for kind, train in kinds.items():
+            train()
+            start = time.perf_counter()
+            require_whole(kind, train(), folder)
+            seconds[kind] = time.perf_counter() - start
+        for i in range(arguments.number):
+            kind = list(kinds)[i % len(kinds)]
+            try:
+                result = interrupted(kinds[kind], rng.uniform(0, 1.2 * seconds[kind]))
+                if result is not None:
+                    require_whole(kind, result, folder)
+                    rows[kind].add(len(result.history))
+                counts[kind][result.status if result is not None else "no result"] += 1
+            except AssertionError:
+                failed += 1
+                traceback.print_exc()
+            assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    for kind, count in counts.items():
+        text = ", ".join(f"{n} {status}" for status, n in sorted(count.items()))
+        print(f"{kind:15s}{text}; {len(rows[kind])} different lengths of the history")
+    print(f"{failed} of {arguments.number} failed")
+    sys.exit(failed > 0)
+
+
+if __name__ == "__main__":
+    main()
