@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -459,6 +460,60 @@ def test_a_part_is_missing(content, tmp_path):
         io.write(path, description, {k: v for k, v in arrays.items() if k != name})
         with pytest.raises(ValueError, match=naming(repr(str(path))[1:])):
             small(resume=path)
+
+
+def test_alterations_with_a_digest_that_is_right():
+    """Bits, shapes, types, names and values: refused by name, or as good as any file."""
+    script = Path(__file__).parents[1] / "bench" / "fuzz_files.py"
+    command = [sys.executable, str(script), "500"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert len(done.stdout.splitlines()) == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    {
+        "level": (-1, 2, 10**9, 1.0, True, None),
+        "best_value": (-1e9, float("nan"), float("inf"), 0, None),
+        "state": ({"level_step": 0}, {"step": 2}, {"evaluations": 10**30}, {"finished": 0}),
+        "best": ({"step": -1}, {"step": 10**9}, {"step": 1}),
+        "problem": ({"position": 10**9}, {"order": [0, 1, 2, 3, 4, 99]}, {"generator": None}),
+    }.items(),
+)
+def test_values_that_no_run_writes(name, values, content, tmp_path):
+    path = tmp_path / "run"
+    path.write_bytes(content)
+    description, arrays = io.read(path, "checkpoint")
+    for value in values:
+        old = description[name]
+        changed = {**old, **value} if isinstance(old, dict) and value else value
+        io.write(path, {**description, name: changed}, arrays)
+        with pytest.raises(ValueError, match=naming(repr(str(path))[1:])):
+            small(resume=path)
+
+
+@pytest.mark.parametrize(
+    ("name", "alter"),
+    {
+        "state.parameters": lambda a: a * 1.5,
+        "state.gradient": lambda a: a.astype(np.float32),
+        "state.second_moment": lambda a: -a,
+        "state.first_moment": lambda a: a[:-1],
+        "best.parameters": lambda a: np.full_like(a, np.nan),
+        "history.loss": lambda a: a[::-1],
+        "history.step": lambda a: a + 1,
+        "history.evaluations": lambda a: a[:-1],
+        "history.seconds": lambda a: -a,
+    }.items(),
+)
+def test_arrays_that_no_run_writes(name, alter, content, tmp_path):
+    path = tmp_path / "run"
+    path.write_bytes(content)
+    description, arrays = io.read(path, "checkpoint")
+    io.write(path, description, {**arrays, name: alter(arrays[name])})
+    with pytest.raises(ValueError, match=naming(repr(str(path))[1:])):
+        small(resume=path)
 
 
 # Writing that fails

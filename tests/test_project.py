@@ -31,7 +31,7 @@ LAYERS = [
     ["initialisation"],
     ["network"],
     ["problems", "geometry", "export", "analysis"],
-    ["snapshot"],
+    ["snapshot", "moment"],
     ["callbacks"],
     ["run"],
     ["training"],

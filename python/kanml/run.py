@@ -8,7 +8,7 @@ import math
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -20,6 +20,7 @@ from kanml.callbacks import Callback, TrainingState, Wish
 from kanml.geometry import geometry_maps, transfer_maps
 from kanml.history import History, Row
 from kanml.interrupts import CtrlC
+from kanml.moment import Moment
 from kanml.network import Network
 from kanml.optim import Geometry, Optimizer, State
 from kanml.optim.base import frozen
@@ -35,24 +36,6 @@ Status: TypeAlias = Literal["completed", "stopped", "interrupted", "diverged"]
 
 class Diverged(Exception):
     """There is no finite loss, or no finite gradient, after a step."""
-
-
-@dataclass(frozen=True, eq=False)
-class Moment:
-    """Where a run stands, all of it: a run goes from one moment to the next in one assignment.
-
-    Whatever breaks off what leads to the next moment, the present one is whole.
-    """
-
-    net: Network  # whose grid is the present one
-    level: int
-    coarser: tuple[Network, ...]  # at the end of each level before
-    geometry: Geometry  # of the optimizer, on this grid
-    problem: Problem  # which does not change: steps advance a copy
-    state: State  # evaluated
-    best: State  # see `Snapshot`
-    best_value: float
-    rows: int  # of the history
 
 
 class Run:
@@ -399,13 +382,10 @@ class Run:
             n_unknowns=len(self.names),
             validated=self.validation is not None,
         )
-        state = snapshot.optimizer_state
         problem = copy.copy(self.moment.problem)
         with io.believing(path):
             problem.restore(snapshot.problem_state)
-            terms = self.terms(problem, *self.split(snapshot.network, state.parameters))
-            if terms.keys() != snapshot.history.terms.keys():
-                raise ValueError(f"the history has the terms {list(snapshot.history.terms)}")
+            self.require_same_loss(problem, snapshot)
         self.history = snapshot.history
         self.started = time.perf_counter() - self.history.last["seconds"]
         self.moment = Moment(
@@ -414,11 +394,24 @@ class Run:
             coarser=snapshot.coarser,
             geometry=self.maps(snapshot.network),
             problem=problem,
-            state=state,
+            state=snapshot.optimizer_state,
             best=snapshot.best,
             best_value=snapshot.best_value,
             rows=len(snapshot.history),
         )
+
+    def require_same_loss(self, problem: Problem, snapshot: Snapshot) -> None:
+        """Raise ValueError unless the problem has the loss, and the terms, that a file says."""
+        state, history = snapshot.optimizer_state, snapshot.history
+        trained = self.split(snapshot.network, state.parameters)
+        loss, _ = problem.value_and_gradient(*trained, num_threads=self.num_threads)
+        # Other processors round differently, which is all there is where the fit is exact.
+        rounding = float(np.finfo(self.start.dtype).eps) * float(history.loss.max())
+        if not math.isclose(loss, history.last["loss"], rel_tol=0.01, abs_tol=rounding):
+            raise ValueError(f"the loss is {loss}, and not {history.last['loss']} as it says")
+        terms = self.terms(problem, *trained)
+        if terms.keys() != history.terms.keys():
+            raise ValueError(f"the terms are {list(terms)}, and not {list(history.terms)}")
 
 
 def _require_levels(net: Network, levels: int, geometry: str | None) -> None:

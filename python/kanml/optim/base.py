@@ -328,8 +328,8 @@ def require_parameters(state: State) -> None:
 
 def require_counter(value: object, name: str) -> None:
     """Raise ValueError unless a value read from a file counts something."""
-    if type(value) is not int or value < 0:
-        raise ValueError(f"{name} must be an integer >= 0, got {value!r}")
+    if type(value) is not int or not 0 <= value < 2**53:
+        raise ValueError(f"{name} must be an integer in [0, 2**53), got {value!r}")
 
 
 def require_vector(array: object, name: str, like: Vector, rows: int | None = None) -> None:

@@ -1,0 +1,29 @@
+"""Where a training run stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kanml.network import Network
+from kanml.optim import Geometry, State
+from kanml.problems import Problem
+
+__all__ = ["Moment"]
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """Where a run stands, all of it: a run goes from one moment to the next in one assignment.
+
+    Whatever breaks off what leads to the next moment, the present one is whole.
+    """
+
+    net: Network  # whose grid is the present one
+    level: int
+    coarser: tuple[Network, ...]  # at the end of each level before
+    geometry: Geometry  # of the optimizer, on this grid
+    problem: Problem  # which does not change: steps advance a copy
+    state: State  # evaluated
+    best: State  # see `Snapshot`
+    best_value: float
+    rows: int  # of the history
