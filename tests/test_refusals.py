@@ -190,3 +190,27 @@ def test_what_the_finest_level_refuses_is_refused_at_the_start(case):
         kanml.train(net, task, [1] * levels, optimizer, callbacks=[never], progress=False)
     # One level, which is there, is not refused.
     assert kanml.train(net, task, [1], optimizer, progress=False).status == "completed"
+
+
+@pytest.mark.parametrize("levels", [30, 10**4])
+def test_more_levels_than_there_can_be(levels):
+    """4 intervals double 18 times at most."""
+    task = kanml.Regression(X, Y)
+    net = kanml.KAN([1, 1], intervals=4)
+    parts = f"schedule has {levels} levels", 2**20
+    with pytest.raises(ValueError, match=naming(*parts)):
+        kanml.train(net, task, [1] * levels, callbacks=[never], progress=False)
+
+
+def test_more_memory_than_there_is(monkeypatch):
+    """A machine of a megabyte: the network fits on all levels, but not the memory of L-BFGS."""
+    monkeypatch.setattr("os.sysconf", lambda name: 2**10)
+    net = kanml.KAN([1, 1], intervals=4)  # on level 10 it has 4099 parameters, of 8 bytes
+    task = kanml.Regression(X, Y)
+
+    def train(optimizer):
+        return kanml.train(net, task, [2] * 11, optimizer, progress=False)
+
+    with pytest.raises(ValueError, match=naming("11 levels", "LBFGS(memory=20", "0.00141 GB")):
+        train(kanml.LBFGS())
+    assert train(kanml.Adam(1e-3)).status == "completed"

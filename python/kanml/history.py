@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +15,7 @@ __all__ = ["History", "Row"]
 IntArray = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """The start of training, an accepted step, or a refinement; see the columns of `History`."""
 
     level: int

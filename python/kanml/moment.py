@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kanml.network import Network
 from kanml.optim import Geometry, State
@@ -11,8 +11,7 @@ from kanml.problems import Problem
 __all__ = ["Moment"]
 
 
-@dataclass(frozen=True, eq=False)
-class Moment:
+class Moment(NamedTuple):
     """Where a run stands, all of it: a run goes from one moment to the next in one assignment.
 
     Whatever breaks off what leads to the next moment, the present one is whole.

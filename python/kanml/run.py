@@ -15,7 +15,7 @@ import numpy as np
 
 from kanml import io
 from kanml._core import OutsideDomain
-from kanml._validation import FloatArray
+from kanml._validation import FloatArray, require_memory
 from kanml.callbacks import Callback, TrainingState, Wish
 from kanml.geometry import geometry_maps, transfer_maps
 from kanml.history import History, Row
@@ -68,7 +68,7 @@ class Run:
         self.names = tuple(unknowns)
         values = np.array(list(unknowns.values()), dtype=net.dtype)
         state: State = optimizer.init(np.concatenate([net.parameters, values]))
-        _require_levels(net, len(schedule), optimizer.geometry)
+        _require_levels(net, schedule, optimizer)
         self.moment = Moment(
             net=net,
             level=0,
@@ -176,14 +176,14 @@ class Run:
         now = self.moment
         state = self.optimizer.step(self.function, now.state, now.geometry)
         if state.step == now.state.step:  # nothing was accepted: the level is finished
-            self.moment = replace(now, state=state)
+            self.moment = now._replace(state=state)
             return False
         with _refusals(f"after step {state.step}"):
             problem = copy.copy(now.problem)
             changed = problem.advance(*self.split(now.net, state.parameters))
             if changed:
                 state = state.stale()
-            self.accept(replace(now, problem=problem), state, changed and self.validation is None)
+            self.accept(now._replace(problem=problem), state, changed and self.validation is None)
         return True
 
     def refine(self) -> None:
@@ -195,8 +195,7 @@ class Run:
         counts = {name: getattr(now.state, name) for name in ("step", "evaluations", "ascents")}
         state = self.optimizer.transfer(replace(last, **counts), maps, self.transfer_state)
         best = frozen(maps.parameters(now.best.parameters), fine.dtype)
-        moment = replace(
-            now,
+        moment = now._replace(
             net=fine,
             level=now.level + 1,
             coarser=(*now.coarser, self.split(now.net, last.parameters)[0]),
@@ -230,15 +229,16 @@ class Run:
                 where = f"after step {state.step}; the network is the last finite one"
                 raise Diverged(f"{what} {where}")
             self.record(moment, state, state.value)
-            self.moment = replace(moment, rows=1)
+            self.moment = moment._replace(rows=1)
             raise Diverged(f"{what} before the first step: it is that of the network given")
-        value = self.record(moment, state, state.value)
-        if afresh or value < moment.best_value:
-            kept = state
-            if self.validation is None:  # nothing returns to it
-                kept = State(parameters=state.parameters, step=state.step)
-            moment = replace(moment, best=kept, best_value=value)
-        self.moment = replace(moment, state=state, rows=moment.rows + 1)
+        value, best = self.record(moment, state, state.value), state
+        if not (afresh or value < moment.best_value):
+            value, best = moment.best_value, moment.best
+        elif self.validation is None:  # then nothing returns to it
+            best = State(parameters=state.parameters, step=state.step)
+        self.moment = moment._replace(
+            state=state, best=best, best_value=value, rows=moment.rows + 1
+        )
 
     def record(self, moment: Moment, state: State, loss: float) -> float:
         """Write the row of a state, and return the loss that says whether it is the best."""
@@ -414,15 +414,18 @@ class Run:
             raise ValueError(f"the terms are {list(terms)}, and not {list(history.terms)}")
 
 
-def _require_levels(net: Network, levels: int, geometry: str | None) -> None:
+def _require_levels(net: Network, schedule: Sequence[int], optimizer: Optimizer[Any]) -> None:
     """Refuse before the first step what the refinement to the last level would refuse."""
-    if levels == 1:
+    if len(schedule) == 1:
         return
     try:
-        geometry_maps(net._refined_shape(levels - 1), geometry)
+        finest = net._refined_shape(len(schedule) - 1)
+        geometry_maps(finest, optimizer.geometry)
+        numbers = finest.n_parameters * optimizer.vectors(sum(schedule))
+        require_memory(numbers * finest.dtype.itemsize, f"{optimizer!r} needs")
     except (ValueError, MemoryError) as error:
         raise ValueError(
-            f"schedule has {levels} levels, but the grid of the last cannot be built: {error}"
+            f"schedule has {len(schedule)} levels, but the last of them is impossible: {error}"
         ) from error
 
 

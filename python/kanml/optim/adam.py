@@ -147,6 +147,10 @@ class Adam(Optimizer[AdamState]):
             updates=state.updates + 1,
         )
 
+    def vectors(self, steps: int) -> int:
+        """Return how many vectors a state holds: see `Optimizer.vectors`."""
+        return super().vectors(steps) + 2
+
     def require_sound(self, state: AdamState) -> None:
         """Raise ValueError unless a run could have reached this state."""
         super().require_sound(state)

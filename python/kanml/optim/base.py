@@ -208,6 +208,10 @@ class Optimizer(ABC, Generic[S]):
             If the optimizer has a geometry by name and the maps of it are not given.
         """
 
+    def vectors(self, steps: int) -> int:
+        """Return how many vectors of the size of the parameters a state holds after some steps."""
+        return 2
+
     def maps(self, geometry: Geometry | None) -> Geometry:
         """Return the maps to work through: those given, or the identity; see `step`."""
         if geometry is None and self.geometry is not None:

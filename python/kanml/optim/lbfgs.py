@@ -134,6 +134,10 @@ class LBFGS(Optimizer[LBFGSState]):
             after = self._search(function, _without_memory(after), maps)
         return after
 
+    def vectors(self, steps: int) -> int:
+        """Return how many vectors a state holds: see `Optimizer.vectors`."""
+        return super().vectors(steps) + 2 * min(self.memory, steps) + 1
+
     def require_sound(self, state: LBFGSState) -> None:
         """Raise ValueError unless a run could have reached this state."""
         super().require_sound(state)
