@@ -508,6 +508,18 @@ def test_a_periodic_input_runs_through_its_period():
         assert (abs(hidden) < 1.3).all()
 
 
+@pytest.mark.parametrize("first", ["spline", "linear"])
+def test_one_input_before_an_activation(first):
+    """There is one direction only: the outputs differ in where they bend."""
+    x = np.linspace(-1, 1, 101)[:, None]
+    layer = kanml.SplineLayer(1, 5, space()) if first == "spline" else kanml.Linear(1, 5)
+    layers = [layer, kanml.Activation("tanh"), kanml.SplineLayer(5, 1, space())]
+    hidden = outputs(kanml.Network(layers, data=x, seed=1), x)[0]
+    low, high = BENDING_RANGE["tanh"]
+    half = (high - low) / 2
+    assert_fills(hidden, [(low + i * half / 4, low + i * half / 4 + half) for i in range(5)])
+
+
 def test_an_activation_in_front():
     net = kanml.Network([kanml.Activation("tanh"), *kanml.KAN([2, 3, 1]).layers])
     assert np.isfinite(net(np.array([[0.1, 0.2]]))).all()

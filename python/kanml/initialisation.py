@@ -10,7 +10,8 @@ spread, not drawn. Walking through the layers with sample inputs:
 * A layer whose outputs enter a spline layer starts as a linear map. Its columns are directions
   spread evenly in the space of its inputs, each input measured in units of the range it takes;
   every output is scaled and shifted so that its range over the samples is the domain of the spline
-  it enters, or, where an activation comes first, the range in which that activation bends. A layer
+  it enters, or, where an activation comes first, the range in which that activation bends; with a
+  single input there is but one direction, and each output gets another half of that range. A layer
   that refuses what lies outside its domain gets a little less, which leaves room for rounding. A
   `Linear` layer holds this map in its weights; a spline layer holds it exactly too, since the
   function x is the spline whose coefficients are the Greville abscissae.
@@ -193,6 +194,20 @@ def _range_before(affine: Affine, after: Range) -> Range:
     return np.minimum(*ends), np.maximum(*ends)
 
 
+def _bending_ranges(layer: Activation, width: int, staggered: bool) -> Range:
+    """Return the range of each input of an activation; `staggered` if all depend on one number.
+
+    There is but one direction then, and equal ranges would make all inputs equal: so each is half
+    of the range, from the lower half to the upper one.
+    """
+    low, high = BENDING_RANGE[layer.kind]
+    if not staggered or width == 1:
+        return np.full(width, low), np.full(width, high)
+    half = (high - low) / 2
+    lower = np.linspace(low, low + half, width)
+    return lower, lower + half
+
+
 def _range_accepted(layer: SplineLayer) -> Range:
     """Return the domains, smaller where the layer refuses what a rounding error puts outside."""
     lower, upper = _domains(layer)
@@ -221,8 +236,7 @@ def _range_wanted(layers: Sequence[Layer], width: int) -> Range | None:
         if isinstance(layer, SplineLayer):
             lower, upper = _range_accepted(layer)
         elif isinstance(layer, Activation) and _enters_splines(first, behind):
-            ends = BENDING_RANGE[layer.kind]
-            lower, upper = (np.full(width, end) for end in ends)
+            lower, upper = _bending_ranges(layer, width, staggered=first.n_in == 1)
         elif isinstance(layer, Linear) and isinstance(first, SplineLayer):
             lower, upper = -np.ones(width), np.ones(width)
         else:
