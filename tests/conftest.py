@@ -1,10 +1,16 @@
-"""Hypothesis settings for all tests."""
+"""Settings for all tests: those of Hypothesis, and how the process takes Ctrl-C."""
 
 from __future__ import annotations
 
 import os
+import signal
 
 from hypothesis import settings
+
+# A shell without job control starts commands in the background with SIGINT ignored, and so do their
+# children: tests that interrupt would wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No deadline: a shared machine may stop for a second and nothing is wrong. In CI the same
 # examples are drawn each time, so that a failure there belongs to the change under test.
