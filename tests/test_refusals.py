@@ -214,3 +214,15 @@ def test_more_memory_than_there_is(monkeypatch):
     with pytest.raises(ValueError, match=naming("11 levels", "LBFGS(memory=20", "0.00141 GB")):
         train(kanml.LBFGS())
     assert train(kanml.Adam(1e-3)).status == "completed"
+
+
+@pytest.mark.parametrize("memory", [2, 20])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_fit_pressed_against_the_end_of_a_domain_is_refined(seed, memory):
+    """The refined spline rounds otherwise; that is no reason to refuse what it was before."""
+    x = np.linspace(-1, 1, 40)[:, None]
+    net = kanml.KAN([1, 3, 1], intervals=3, extrapolation="error", data=x, seed=seed)
+    problem, optimizer = kanml.Regression(x, np.sin(4 * x)), kanml.LBFGS(memory)
+    result = kanml.train(net, problem, [15, 10, 10], optimizer, progress=False)
+    assert result.status == "completed"
+    assert result.history.level[-1] == 2

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from kanml.network import Network
 from kanml.optim import Geometry, State
+from kanml.optim.base import frozen
 from kanml.problems import Problem
 
-__all__ = ["Moment"]
+__all__ = ["Moment", "towards"]
 
 
 class Moment(NamedTuple):
@@ -26,3 +28,13 @@ class Moment(NamedTuple):
     best: State  # see `Snapshot`
     best_value: float
     rows: int  # of the history
+
+
+def towards(start: Network, level: int, state: State, share: float) -> State:
+    """Return a state of a level, moved by a share of the way to the start on that level's grid."""
+    for _ in range(level):
+        start = start.refine()
+    parameters = state.parameters.copy()
+    n = start.n_parameters  # unknowns follow
+    parameters[:n] += share * (start.parameters - parameters[:n])
+    return replace(state, parameters=frozen(parameters, parameters.dtype))

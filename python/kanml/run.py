@@ -20,7 +20,7 @@ from kanml.callbacks import Callback, TrainingState, Wish
 from kanml.geometry import geometry_maps, transfer_maps
 from kanml.history import History, Row
 from kanml.interrupts import CtrlC
-from kanml.moment import Moment
+from kanml.moment import Moment, towards
 from kanml.network import Network
 from kanml.optim import Geometry, Optimizer, State
 from kanml.optim.base import frozen
@@ -32,6 +32,9 @@ __all__ = ["Run", "Status", "Transfer"]
 
 Transfer: TypeAlias = Literal["prolong", "reset"]
 Status: TypeAlias = Literal["completed", "stopped", "interrupted", "diverged"]
+
+
+RETREATS = (0.0, 1e-12, 1e-10, 1e-8, 1e-6)  # shares of the way, up to the rounding of float32
 
 
 class Diverged(Exception):
@@ -161,7 +164,7 @@ class Run:
         if state.level_step >= self.schedule[self.moment.level]:
             return state.finished or "all steps are done"
         if any(answer is Wish.NEXT_LEVEL for answer in answers):
-            return "a callback ended the last level"
+            return "a callback, such as EarlyStopping, ended the last level"
         return state.finished
 
     def has_not_improved(self) -> bool:
@@ -203,7 +206,23 @@ class Run:
             best=State(parameters=best, step=now.best.step),
         )
         with _refusals(f"after the refinement to level {moment.level}"):
-            self.accept(moment, state, self.validation is not None)
+            self.accept_refined(moment, state)
+
+    def accept_refined(self, moment: Moment, state: State) -> None:
+        """Make a refined state the present one.
+
+        The finer spline rounds otherwise, and may put values outside a domain on whose end the
+        coarse one had them. Such a state moves towards the start of the run, whose values are
+        inside, by as little as helps.
+        """
+        for share in RETREATS:
+            try:
+                moved = state if share == 0 else towards(self.start, moment.level, state, share)
+                self.accept(moment, moved, self.validation is not None)
+                return
+            except OutsideDomain:
+                if share == RETREATS[-1]:
+                    raise
 
     def accept(self, moment: Moment, state: State, afresh: bool) -> None:
         """Make a moment with a state the present one, and write its row.
