@@ -4,9 +4,11 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <iomanip>
 #include <limits>
 #include <memory>
 #include <span>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -238,10 +240,12 @@ struct Network<T>::Program {
                         const T* in) const {
     if (refusal.sample < 0) return;
     const T value = in[refusal.sample * widths[l] + refusal.input];
-    throw OutsideDomain("layer " + std::to_string(l) + " refuses the value " +
-                        std::to_string(value) + " of its input " + std::to_string(refusal.input) +
-                        " at sample " + std::to_string(tile.first + refusal.sample) +
-                        ": it lies outside the domain, and extrapolation is \"error\"");
+    std::ostringstream message;
+    message << std::showpoint << std::setprecision(std::numeric_limits<T>::max_digits10) << "layer " << l
+            << " refuses the value " << value << " of its input " << refusal.input << " at sample "
+            << tile.first + refusal.sample
+            << ": it lies outside the domain, and extrapolation is \"error\"";
+    throw OutsideDomain(message.str());
   }
 
   // Carries the cotangent of the outputs back through the layers; adds to the gradient.

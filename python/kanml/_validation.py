@@ -122,9 +122,13 @@ def number(value: object, name: str, expected: str, holds: Callable[[float], boo
     """Return `value` as a float if it is finite and has a property, `expected` in words."""
     if not isinstance(value, Real) or isinstance(value, bool):
         raise TypeError(f"{name} must be {expected}, got {value!r}")
-    if not (math.isfinite(value) and holds(float(value))):
+    try:
+        converted = float(value)
+    except OverflowError:
+        converted = math.inf
+    if not (math.isfinite(converted) and holds(converted)):
         raise ValueError(f"{name} must be {expected}, got {value!r}")
-    return float(value)
+    return converted
 
 
 def choice(value: object, name: str, allowed: Iterable[str]) -> str:

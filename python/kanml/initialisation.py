@@ -167,6 +167,11 @@ def _box_of_inputs(layers: Sequence[Layer], widths: Sequence[int]) -> Range:
         box = _domains(behind)
     for i in reversed(range(first)):
         box = _box_before(layers[i], box, widths[i])
+    if not (np.isfinite(box).all() and np.isfinite(box[1] - box[0]).all()):
+        raise ValueError(
+            f"the layers in front of layers[{first}] must map a box of finite inputs to what that "
+            f"expects, but it would reach from {box[0]} to {box[1]}"
+        )
     return box
 
 
@@ -190,7 +195,8 @@ def _box_before(layer: Layer, box: Range, width: int) -> Range:
 def _range_before(affine: Affine, after: Range) -> Range:
     """Return the range of inputs that an affine map takes to a range."""
     scale = np.where(affine.scale == 0, 1.0, affine.scale)
-    ends = tuple((end - affine.shift) / scale for end in after)
+    with np.errstate(over="ignore"):  # infinity is refused where it matters
+        ends = tuple((end - affine.shift) / scale for end in after)
     return np.minimum(*ends), np.maximum(*ends)
 
 

@@ -328,7 +328,7 @@ class Affine(_Origin):
             finite(real_array(value, name), name)
             for value, name in ((lower, "lower"), (upper, "upper"))
         )
-        if low.ndim != 1 or low.shape != high.shape or not (low < high).all():
+        if low.ndim != 1 or low.size == 0 or low.shape != high.shape or not (low < high).all():
             raise ValueError(
                 f"lower and upper must have one shape (width,), and lower < upper: got {low} "
                 f"and {high}"
@@ -417,7 +417,11 @@ class PeriodicEmbedding(_Origin):
             )
             for i, period in periods.items()
         }
-        self.multiples = tuple(integer(m, f"multiples[{i}]", 1) for i, m in enumerate(multiples))
+        if not isinstance(multiples, Sequence):
+            raise TypeError(f"multiples must be a sequence of integers, got {multiples!r}")
+        self.multiples = tuple(
+            integer(m, f"multiples[{i}]", 1, MAX_SIZE) for i, m in enumerate(multiples)
+        )
         if not self.multiples:
             raise ValueError("multiples must not be empty")
         n_out = self.n_in + len(self.periods) * (2 * len(self.multiples) - 1)
@@ -429,6 +433,10 @@ class PeriodicEmbedding(_Origin):
                 continue
             for m in self.multiples:
                 frequency = 2 * np.pi * m / self.periods[i]
+                if not np.isfinite(frequency):
+                    raise ValueError(
+                        f"periods[{i}] must leave finite frequencies, got {self.periods[i]}"
+                    )
                 self.features += [(i, "cosine", frequency), (i, "sine", frequency)]
         self.n_out = len(self.features)
 

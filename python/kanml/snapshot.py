@@ -145,6 +145,8 @@ def load_snapshot(
                     f"level {level} has {expected} parameters in {start.dtype}, "
                     f"got shape {given.shape} in {given.dtype}"
                 )
+        if not (validated or (snapshot.best.value is None and snapshot.best.gradient is None)):
+            raise ValueError("without validation the best state holds its parameters alone")
         optimizer.require_sound(state)
         _require_row_of_state(snapshot, schedule)
         _require_row_of_best(snapshot, optimizer, validated)
