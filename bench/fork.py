@@ -1,6 +1,6 @@
 """Count the children of fork that compute what their parent does, where PyTorch has used threads.
 
-    python bench/fork.py 20     of so many children in each case
+    python bench/fork.py 20     with 20 children in each case
 
 PyTorch and kanml share the threads of one OpenMP runtime, and a child of fork has none of them: a
 computation that waits for them never ends. In the first case kanml is loaded before the fork, in

@@ -120,12 +120,12 @@ class EarlyStopping:
 
 
 class Checkpoint:
-    """A callback that writes the state of training to a file, every so many steps and at the end.
+    """A callback that writes the state of training to a file, every few steps and at the end.
 
-    Give the same path to ``kanml.train(..., resume=path)`` to continue: the run goes on bit for
+    Give the same path to ``kanml.train(..., resume=path)`` to continue: the run continues bit for
     bit as if it had not been interrupted. The file is replaced atomically. A path that cannot be
     written is refused before the first step; a later failure is a RuntimeWarning, and training
-    goes on.
+    continues.
 
     Parameters
     ----------

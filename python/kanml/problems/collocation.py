@@ -119,7 +119,7 @@ class Collocation:
         return partner.copy()
 
     def first(self, components: int) -> Stage:
-        """Return the first stage, for a residual of so many components."""
+        """Return the first stage, for a residual with this number of components."""
         attention = None if self.rule is None else np.ones((len(self.points), components))
         samples = Samples(self.points, self.batches.rows, self.partner, attention)
         return Stage(samples, self.batches)

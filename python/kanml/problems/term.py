@@ -25,7 +25,7 @@ class RBA:
     """Residual-based attention: one weight a point, which grows where the residual stays large.
 
     After each accepted step ``weight = (1 - mu) * weight + mu * |e| / max|e|``, with e the
-    residual; the loss has ``weight * e`` in the place of e. All weights are 1 at first, and again
+    residual; the loss uses ``weight * e`` instead of e. All weights are 1 at first, and again
     where points are drawn anew.
 
     Parameters

@@ -174,7 +174,7 @@ class TracedTerm:
                     )
 
     def factor(self, count: float) -> float:
-        """Return what the sum of squares over so many points is multiplied with."""
+        """Return the factor of the sum of squares over `count` points."""
         return self.term.weight / count if self.term.reduction == "mean" else self.term.weight
 
     def add_to(self, digest: hashlib._Hash) -> None:

@@ -63,7 +63,7 @@ class Recorded:
         The names of its arguments.
     calls : tuple of Call
     returned : object
-        `At` in the place of each expression.
+        With an `At` for each expression.
     """
 
     def __init__(self, fields: tuple[str, ...], calls: tuple[Call, ...], returned: Any) -> None:
