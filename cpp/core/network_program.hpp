@@ -241,9 +241,9 @@ struct Network<T>::Program {
     if (refusal.sample < 0) return;
     const T value = in[refusal.sample * widths[l] + refusal.input];
     std::ostringstream message;
-    message << std::showpoint << std::setprecision(std::numeric_limits<T>::max_digits10) << "layer " << l
-            << " refuses the value " << value << " of its input " << refusal.input << " at sample "
-            << tile.first + refusal.sample
+    message << std::showpoint << std::setprecision(std::numeric_limits<T>::max_digits10) << "layer "
+            << l << " refuses the value " << value << " of its input " << refusal.input
+            << " at sample " << tile.first + refusal.sample
             << ": it lies outside the domain, and extrapolation is \"error\"";
     throw OutsideDomain(message.str());
   }
