@@ -135,6 +135,8 @@ def test_masked_arrays():
     whole = np.ma.masked_array(X, mask=False)
     np.testing.assert_array_equal(NET(whole), NET(X))
     holes = np.ma.masked_array(X, mask=with_value(np.zeros_like(X, dtype=bool), (2, 1), True))
+    with pytest.raises(ValueError, match=r"term 'a': points must .* got one at points\[2, 1\]"):
+        kanml.PINN("xy", [kanml.Term("a", holes, lambda u: u.x)])
     for call in (NET, lambda x: kanml.Regression(x, Y), lambda x: kanml.KAN([2, 1], data=x)):
         with pytest.raises(ValueError, match=r"no masked entries, got one at \w+\[2, 1\]"):
             call(holes)

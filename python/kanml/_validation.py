@@ -56,8 +56,8 @@ def real_array(value: object, name: str, dtype: npt.DTypeLike = np.float64) -> F
     if type(value) is np.ndarray and value.dtype == dtype and _ready(value):
         return value  # what training passes, thousands of times
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
-        first = ", ".join(map(str, np.argwhere(np.ma.getmaskarray(value))[0]))
-        raise ValueError(f"{name} must have no masked entries, got one at {name}[{first}]")
+        masked = _first(np.ma.getmaskarray(value))
+        raise ValueError(f"{name} must have no masked entries, got one at {_entry(name, masked)}")
     try:
         array = np.asarray(value)
     except ValueError as error:
@@ -89,11 +89,19 @@ def _numbers_of_frame(frame: Any, objects: npt.NDArray[Any]) -> npt.NDArray[Any]
 def finite(array: Array, name: str) -> Array:
     """Return `array`, or raise ValueError with the position and value of its first NaN or inf."""
     if not np.isfinite(array).all():
-        position = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        where = ", ".join(map(str, position))
-        short = name.rpartition(": ")[2]  # without the term that it belongs to
-        raise ValueError(f"{name} must be finite, got {short}[{where}] = {array[position]}")
+        position = _first(~np.isfinite(array))
+        raise ValueError(f"{name} must be finite, got {_entry(name, position)} = {array[position]}")
     return array
+
+
+def _first(holds: npt.NDArray[np.bool_]) -> tuple[int, ...]:
+    """Return the first position where an array is true."""
+    return tuple(int(i) for i in np.argwhere(holds)[0])
+
+
+def _entry(name: str, position: tuple[int, ...]) -> str:
+    """Return what a message calls an entry, without the term that its array belongs to."""
+    return f"{name.rpartition(': ')[2]}[{', '.join(map(str, position))}]"
 
 
 def samples(value: object, name: str, columns: int, dtype: npt.DTypeLike) -> FloatArray:
