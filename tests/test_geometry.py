@@ -203,7 +203,7 @@ def test_other_geometries_never_ascend(geometry):
 
 
 def test_a_mixed_geometry_that_cannot_go_on_says_so():
-    net = kanml.KAN([2, 3, 1], degree=3, intervals=16, seed=1, data=X)
+    net = kanml.KAN([2, 3, 1], degree=3, intervals=16, seed=1, data=X, start="linear")
     result = train(net, kanml.LBFGS(geometry="spline-relu"), [10])
     assert "of the mixed geometry ascends, and no step along it" in result.message
     assert np.array_equal(result.network.parameters, net.parameters)

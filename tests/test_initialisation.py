@@ -87,10 +87,15 @@ def test_kan_on_data_within_its_domain(n_in, domain):
 @pytest.mark.parametrize("domain", [(-1.0, 1.0), (0.25, 4.0)])
 def test_one_input_without_data(domain):
     """Without data the domain of the first layer stands for them, or [-1, 1]."""
-    x = np.linspace(*domain, 50)[:, None]
-    *hidden, _ = outputs(kanml.KAN([1, 4, 3, 1], domain=domain, seed=5), x)
-    for values in hidden:
+    x = np.linspace(*domain, 2000)[:, None]
+    net = kanml.KAN([1, 4, 3, 1], domain=domain, seed=5, start="linear")
+    for values in outputs(net, x)[:-1]:
         assert_fills(values, [domain] * values.shape[1])
+    for start in ("mixed", "random"):  # where splines bend, ends lie between random points
+        for values in outputs(kanml.KAN([1, 4, 3, 1], domain=domain, seed=5, start=start), x)[:-1]:
+            ends = np.array([values.min(axis=0), values.max(axis=0)])
+            missed = abs(ends - np.array(domain)[:, None]) / np.ptp(domain)
+            assert missed.max() < 0.02
     net = kanml.Network([kanml.Linear(1, 3), kanml.SplineLayer(3, 1, space(*domain))], seed=5)
     assert_fills(outputs(net, np.linspace(-1, 1, 50)[:, None])[0], [domain] * 3)
 
@@ -103,7 +108,7 @@ def test_two_inputs_without_data(first):
     layer = kanml.Linear(2, 5) if first == "linear" else kanml.SplineLayer(2, 5, space())
     corners = np.array([[a, b] for a in (-1.0, 1.0) for b in (-1.0, 1.0)])
     for seed in range(5):
-        values = outputs(kanml.Network([layer, hidden], seed=seed), corners)[0]
+        values = outputs(kanml.Network([layer, hidden], seed=seed, start="linear"), corners)[0]
         assert (values.min(axis=0) <= -3.0 + 1e-12).all()
         assert (values.max(axis=0) >= 2.0 - 1e-12).all()
         assert (np.ptp(values, axis=0) <= 1.25 * 5.0).all()
@@ -199,7 +204,7 @@ def test_hidden_spline_layers_are_linear_maps(degree, rule):
         kanml.SplineLayer(5, 1, space(degree=degree)),
     ]
     inside = np.random.default_rng(3).uniform([-1, 0], [1, 3], (200, 2))
-    net = kanml.Network(layers, data=inside, seed=1)
+    net = kanml.Network(layers, data=inside, seed=1, start="linear")
     assert linear_part(outputs(net, inside)[0], inside)[1] <= 1e-13
     beyond = np.vstack([inside, [[-2, -2], [3, 4], [-2, 5]]])
     assert linear_part(outputs(net, beyond)[0], beyond)[1] <= 1e-11
@@ -215,7 +220,8 @@ def test_directions_in_the_plane(first, m):
         if first == "linear"
         else kanml.SplineLayer(2, m, [space(), space(10, 40)])
     )
-    net = kanml.Network([layer, kanml.SplineLayer(m, 1, space())], data=x, seed=m)
+    layers = [layer, kanml.SplineLayer(m, 1, space())]
+    net = kanml.Network(layers, data=x, seed=m, start="linear")
     weights, _ = linear_part(outputs(net, x)[0], x)
     weights *= np.ptp(x, axis=0)[:, None]
     angles = np.sort(np.arctan2(weights[1], weights[0]) % np.pi)
@@ -490,7 +496,7 @@ def test_fixed_maps_in_front_are_inverted(front, behind):
     a, b = fixed([[0.0], [1.0]])[:, 0]
     x = (np.array([box]).T - a) / (b - a)
     np.testing.assert_allclose(fixed(x), np.array([box]).T, atol=1e-9)
-    net = kanml.Network([*FRONTS[front], *layers], seed=3)
+    net = kanml.Network([*FRONTS[front], *layers], seed=3, start="linear")
     hidden = outputs(net, x)[len(FRONTS[front])]
     np.testing.assert_allclose(np.sort(hidden, axis=0), [[-1.0] * 4, [1.0] * 4], atol=1e-9)
 

@@ -212,6 +212,7 @@ def test_during_set_up():
     net = object.__new__(Net)
     net._architecture = kanml.KAN([1, 1])._architecture
     net._parameters = kanml.KAN([1, 1]).parameters
+    net._start = None
     result = kanml.train(net, kanml.Regression(X, Y), [5], **arguments)
     assert result.status == "interrupted"
     assert result.history.step.tolist() == [0]

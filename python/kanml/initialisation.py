@@ -7,14 +7,16 @@ spread, not drawn. Walking through the layers with sample inputs:
 
 * Without samples the raw inputs are drawn from a box: the domain of the first layer, if that is a
   spline layer, else [-1, 1] in every input; fixed layers in front of it are inverted.
-* A layer whose outputs enter a spline layer starts as a linear map. Its columns are directions
-  spread evenly in the space of its inputs, each input measured in units of the range it takes;
-  every output is scaled and shifted so that its range over the samples is the domain of the spline
-  it enters, or, where an activation comes first, the range in which that activation bends; with a
-  single input there is but one direction, and each output gets another half of that range. A layer
-  that refuses what lies outside its domain gets a little less, which leaves room for rounding. A
+* A layer whose outputs enter a spline layer starts from a linear map. Its columns are directions
+  spread evenly in the space of its inputs, each input measured in units of the range it takes. A
   `Linear` layer holds this map in its weights; a spline layer holds it exactly too, since the
   function x is the spline whose coefficients are the Greville abscissae.
+* A spline layer there is a mixture of the linear map and of random splines. The start is "linear"
+  without random splines, "random" with nothing else, and "mixed" with as much of each.
+* Every output is scaled and shifted so that its range over the samples is the domain of the spline
+  it enters, or, where an activation comes first, the range in which that activation bends; with a
+  single input there is but one direction, and each output gets another half of that range. A layer
+  that refuses what lies outside its domain gets a little less, which leaves room for rounding.
 * A spline layer at the end starts as small random splines: the network starts near zero.
 * Any other `Linear` layer draws weights and bias uniformly from +-1/sqrt(n_in), as is usual for
   perceptrons.
@@ -25,13 +27,14 @@ spread, not drawn. Walking through the layers with sample inputs:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.random import Generator
 
-from kanml._validation import Float64Array, integer
+from kanml._validation import Float64Array, choice, integer
 from kanml.layers import (
     Activation,
     Affine,
@@ -45,10 +48,12 @@ from kanml.layers import (
 if TYPE_CHECKING:
     from kanml.network import Architecture
 
-__all__ = ["Generator", "initial_parameters"]
+__all__ = ["Generator", "Start"]
 
+RANDOM_SHARES = {"mixed": 0.5, "linear": 0.0, "random": 1.0}  # of hidden spline layers
 LAST_LAYER_SCALE = 1e-3  # standard deviation of the coefficients of an output, over all its inputs
 MAX_PROBES = 20_000  # samples pushed through the layers to see which ranges they take
+MAX_PROBES_AGAIN = 1000  # for other starts
 ROUNDING = 2.0**-14  # greater than that of a layer in float32, relative to its outputs
 MAX_ORTHONORMAL = 256  # directions in a set
 MAX_NUMBERS = 4_000_000  # in all samples that are drawn where none are given
@@ -63,41 +68,97 @@ BENDING_RANGE = {  # where each activation is neither linear nor flat
 Range = tuple[Float64Array, Float64Array]
 
 
-def initial_parameters(
-    architecture: Architecture, seed: int | Generator, data: Float64Array | None
-) -> Float64Array:
-    """Return the initial parameter vector in float64; see the module for what it is.
+@dataclass(frozen=True, eq=False)
+class Start:
+    """How the initial parameters of a network were drawn, and would be drawn once more.
 
-    Parameters
+    Attributes
     ----------
-    architecture
-        The layers.
-    seed : int or numpy.random.Generator
+    kind : {"mixed", "linear", "random"}
+    entropy : int
+        What other starts are drawn from.
     data : ndarray, shape (N, n_in), or None
-        Training inputs.
+        Training inputs, to look at again.
     """
-    rng = seed if isinstance(seed, Generator) else np.random.default_rng(integer(seed, "seed", 0))
+
+    kind: str
+    entropy: int
+    data: Float64Array | None
+
+    @classmethod
+    def first(
+        cls,
+        architecture: Architecture,
+        kind: str,
+        seed: int | Generator,
+        data: Float64Array | None,
+    ) -> tuple[Float64Array, Start]:
+        """Return the initial parameters in float64, as B-spline coefficients, and their start."""
+        choice(kind, "start", tuple(RANDOM_SHARES))
+        rng = seed if isinstance(seed, Generator) else _generator(integer(seed, "seed", 0))
+        layers = architecture.layers
+        parameters = _initial_parameters(
+            architecture, kind, rng, _looked_at(layers, data, MAX_PROBES)
+        )
+        entropy = int(rng.integers(2**63))
+        again = _looked_at(layers, data, MAX_PROBES_AGAIN)
+        return parameters, cls(kind, entropy, None if again is None else again.copy())
+
+    def other(self, architecture: Architecture, number: int) -> Float64Array:
+        """Return other initial parameters, those of a number from 1 on: all kinds take turns."""
+        kinds = list(RANDOM_SHARES)
+        kind = kinds[(kinds.index(self.kind) + number) % len(kinds)]
+        return _initial_parameters(
+            architecture, kind, _generator([self.entropy, number]), self.data
+        )
+
+
+def _generator(seed: int | Sequence[int]) -> Generator:
+    return np.random.default_rng(seed)
+
+
+def _initial_parameters(
+    architecture: Architecture, kind: str, rng: Generator, data: Float64Array | None
+) -> Float64Array:
     layers, widths = architecture.layers, architecture.widths
+    share = RANDOM_SHARES[kind]
     targets = [_range_wanted(layers[i:], widths[i + 1]) for i in range(len(layers))]
     last = max((i for i, target in enumerate(targets) if target is not None), default=-1)
     # Samples go no further than to the last layer that wants to know their range.
-    x = _probes(layers, widths, data, rng) if last >= 0 else np.zeros((0, widths[0]))
+    if last < 0:
+        x = np.zeros((0, widths[0]))
+    else:
+        x = _probes(layers, widths, rng) if data is None else data
     parts = [np.zeros(0)]
     for i, (layer, target) in enumerate(zip(layers, targets, strict=True)):
         if isinstance(layer, (Linear, SplineLayer)):
-            if target is not None:
+            if target is None:
+                arrays = _random_parameters(layer, rng)
+                y = _evaluate(layer, arrays, x) if i < last else x
+            elif share > 0 and isinstance(layer, SplineLayer):
+                arrays, y = _mixture(layer, share, x, target, rng)
+            else:
                 bias = isinstance(layer, SplineLayer) or layer.bias
                 linear = filling_map(x, target, rng, bias=bias)
                 arrays = _linear_parameters(layer, *linear)
                 y = _clipped(layer, x) @ linear[0] + linear[1] if i < last else x
-            else:
-                arrays = _random_parameters(layer, rng)
-                y = _evaluate(layer, arrays, x) if i < last else x
             parts += [array.ravel() for array in arrays]
             x = y
         elif i < last:
             x = _fixed(layer, x)
     return np.concatenate(parts)
+
+
+def _looked_at(
+    layers: Sequence[Layer], data: Float64Array | None, most: int
+) -> Float64Array | None:
+    """Return the samples, at most so many, that say which ranges the layers take."""
+    if data is None:
+        return None
+    # A layer that refuses what lies outside its domain must have seen every sample.
+    if any(isinstance(x, SplineLayer) and x.extrapolation == "error" for x in layers):
+        return data
+    return data[:: -(-len(data) // most)]
 
 
 def spread_directions(dimension: int, count: int, rng: Generator) -> Float64Array:
@@ -130,12 +191,10 @@ def filling_map(
     unit = np.where(half_range > 0, half_range, 1.0)
     directions = spread_directions(x.shape[1], lower.size, rng) / unit[:, None]
     projected = x @ directions
-    least, most = projected.min(axis=0), projected.max(axis=0)
     if bias:
-        width = np.where(most > least, most - least, 1.0)
-        scale = (upper - lower) / width
-        middle = (upper + lower) / 2 - scale * (most + least) / 2
-        return directions * scale, middle
+        scale, shift = _onto(projected, target)
+        return directions * scale, shift
+    least, most = projected.min(axis=0), projected.max(axis=0)
     # What share of its target each column takes now: reckoned from 0 where the target is around 0.
     around_zero = (lower < 0) & (upper > 0)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -144,14 +203,39 @@ def filling_map(
     return directions / np.where(share > 0, share, 1.0), np.zeros(lower.size)
 
 
-def _probes(
-    layers: Sequence[Layer], widths: Sequence[int], data: Float64Array | None, rng: Generator
-) -> Float64Array:
-    if data is not None:
-        # A layer that refuses what lies outside its domain must have seen every sample.
-        if any(isinstance(x, SplineLayer) and x.extrapolation == "error" for x in layers):
-            return data
-        return data[:: -(-len(data) // MAX_PROBES)]
+def _onto(values: Float64Array, target: Range) -> tuple[Float64Array, Float64Array]:
+    """Return the scale and the shift that take the range of every column to its target."""
+    lower, upper = target
+    least, most = values.min(axis=0), values.max(axis=0)
+    scale = (upper - lower) / np.where(most > least, most - least, 1.0)
+    return scale, (upper + lower) / 2 - scale * (most + least) / 2
+
+
+def _mixture(
+    layer: SplineLayer, share: float, x: Float64Array, target: Range, rng: Generator
+) -> tuple[tuple[Float64Array, ...], Float64Array]:
+    """Return coefficients of a linear map and random splines whose outputs range over a target.
+
+    The linear map fills [-1, 1], and the coefficients of the random splines have the variance
+    1 / n_in, before both are mixed by their shares.
+
+    Returns
+    -------
+    arrays : tuple of ndarray
+    y : ndarray
+        The outputs.
+    """
+    unit = np.ones(layer.n_out)
+    (linear,) = _linear_parameters(layer, *filling_map(x, (-unit, unit), rng, bias=True))
+    noise = rng.normal(0.0, 1 / np.sqrt(layer.n_in), linear.shape)
+    coefficients = (1 - share) * linear + share * noise
+    y = _evaluate(layer, (coefficients,), x)
+    scale, shift = _onto(y, target)
+    return (coefficients * scale + shift / layer.n_in,), y * scale + shift
+
+
+def _probes(layers: Sequence[Layer], widths: Sequence[int], rng: Generator) -> Float64Array:
+    """Return samples for a network that was given none."""
     lower, upper = _box_of_inputs(layers, widths)
     count = min(1000, max(10, MAX_NUMBERS // lower.size))
     inside = rng.uniform(lower, upper, (count, lower.size))
@@ -300,7 +384,10 @@ def _evaluate(
     start = 0
     for space, column in zip(layer.spaces, _clipped(layer, x).T, strict=True):
         coefficients = arrays[0][start : start + space.dim]
-        y += space.evaluate(coefficients.T, column).T
+        if space.dim < layer.n_out:  # then there are fewer basis functions than splines
+            y += space.evaluate(np.eye(space.dim), column).T @ coefficients
+        else:
+            y += space.evaluate(coefficients.T, column).T
         start += space.dim
     return y
 

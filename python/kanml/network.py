@@ -28,7 +28,7 @@ from kanml._validation import (
     threads,
 )
 from kanml.derivatives import DerivativePlan
-from kanml.initialisation import Generator, initial_parameters
+from kanml.initialisation import Generator, Start
 from kanml.layers import (
     BASES,
     Activation,
@@ -218,12 +218,13 @@ def _may_refine(layer: Layer, finer: Layer) -> bool:
 
 
 def _not_default(
-    seed: int | Generator, dtype: npt.DTypeLike, data: npt.ArrayLike | None
+    seed: int | Generator, dtype: npt.DTypeLike, data: npt.ArrayLike | None, start: str
 ) -> tuple[str, ...]:
     given = {
         "seed": isinstance(seed, Generator) or seed != 0,
         "dtype": float_dtype(dtype) != np.float64,
         "data": data is not None,
+        "start": start != "mixed",
     }
     return tuple(name for name, is_given in given.items() if is_given)
 
@@ -283,6 +284,9 @@ class Network:
         Without them it assumes that the domain of the first layer is filled, if that is a spline
         layer, else [-1, 1] in every input; fixed layers in front, such as `Affine.normalising`,
         are taken into account.
+    start : {"mixed", "linear", "random"}
+        What hidden spline layers start as: linear maps, random splines, or half of each. Whatever
+        it is, `train` tries others too: see its `restarts`.
 
     Examples
     --------
@@ -299,7 +303,9 @@ class Network:
     True
     """
 
-    __slots__ = ("_architecture", "_parameters")
+    __slots__ = ("_architecture", "_parameters", "_start")
+
+    _start: Start | None
 
     def __init__(
         self,
@@ -308,9 +314,10 @@ class Network:
         seed: int | Generator = 0,
         dtype: npt.DTypeLike = "float64",
         data: npt.ArrayLike | None = None,
+        start: str = "mixed",
     ) -> None:
         layers = tuple(layers)
-        given = _not_default(seed, dtype, data)
+        given = _not_default(seed, dtype, data, start)
         _warn_of_lost_options(layers, given)
         if type(self) is not Network:  # then the layers are new, and made for this network
             for layer in layers:
@@ -323,19 +330,61 @@ class Network:
                 raise ValueError(
                     f"data must have shape (N, {self.n_in}) with N >= 1, got shape {inputs.shape}"
                 )
-        # They come as B-spline coefficients: the basis does not change the initial function.
-        to_splines = self._architecture.change_of_basis("spline")
-        kind = float_dtype(dtype)
-        theta = to_splines.solve(initial_parameters(self._architecture, seed, inputs))
-        self._parameters = _frozen(theta.astype(kind))
+        drawn, self._start = Start.first(self._architecture, start, seed, inputs)
+        self._parameters = self._from_splines(drawn, float_dtype(dtype))
         self._core_network()  # so that knots which coincide in the dtype are refused here
 
     @classmethod
-    def _of(cls, architecture: Architecture, parameters: FloatArray) -> Network:
+    def _of(
+        cls, architecture: Architecture, parameters: FloatArray, start: Start | None = None
+    ) -> Network:
         net = object.__new__(cls if cls is Network else Network)
         net._architecture = architecture
         net._parameters = _frozen(parameters)
+        net._start = start
         return net
+
+    def _from_splines(self, coefficients: FloatArray, dtype: np.dtype[Any]) -> FloatArray:
+        """Return the parameters of B-spline coefficients: the basis leaves the function alone."""
+        to_splines = self._architecture.change_of_basis("spline")
+        return _frozen(to_splines.solve(coefficients).astype(dtype))
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the parameters are those that the constructor drew, so that others are as good.
+
+        Those of `with_parameters`, `refine` and `load` are not.
+        """
+        return self._start is not None
+
+    def restart(self, number: int) -> Network:
+        """Return the network with its initial parameters drawn once more.
+
+        Parameters
+        ----------
+        number : int
+            From 1 on, for as many different starts of the same seed. What hidden spline layers
+            start as (see `start`) takes turns.
+
+        Raises
+        ------
+        ValueError
+            If the network is not `fresh`.
+
+        Examples
+        --------
+        >>> import kanml
+        >>> net = kanml.KAN([2, 3, 1], seed=0)
+        >>> bool((net.restart(1).parameters == net.parameters).any())
+        False
+        >>> net.with_parameters(net.parameters).fresh
+        False
+        """
+        number = integer(number, "number", 1)
+        if self._start is None:
+            raise ValueError("restart needs the start of a network, but this one was changed")
+        drawn = self._start.other(self._architecture, number)
+        return Network._of(self._architecture, self._from_splines(drawn, self.dtype))
 
     def _core_network(self) -> Any:
         return self._architecture.core(self._parameters.dtype)
@@ -404,7 +453,8 @@ class Network:
         >>> kanml.KAN([1, 1], seed=3).astype("float32").dtype
         dtype('float32')
         """
-        net = Network._of(self._architecture, self._parameters.astype(float_dtype(dtype)))
+        parameters = self._parameters.astype(float_dtype(dtype))
+        net = Network._of(self._architecture, parameters, self._start)
         net._core_network()  # so that knots which coincide in the dtype are refused here
         return net
 
@@ -729,7 +779,8 @@ class Network:
         True
         """
         change = self.change_of_basis(basis)
-        return Network._of(self._architecture.to_basis(basis), change @ self._parameters)
+        architecture = self._architecture.to_basis(basis)
+        return Network._of(architecture, change @ self._parameters, self._start)
 
     def change_of_basis(self, basis: str) -> InvertibleOperator:
         """Return the linear operator from these parameters to those of `to_basis`.
@@ -863,7 +914,7 @@ class Network:
         return array
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return network_from, (describe_network(self), self.parameters)
+        return network_from, (describe_network(self), self.parameters, self._start)
 
     def __repr__(self) -> str:
         return (
@@ -895,7 +946,7 @@ class KAN(Network):
         next layer, (-1, 1) for "tanh" and "sin", (0, 1) for "sigmoid". For differential equations
         that matters: beyond the domain the second derivative of a spline is another one, and the
         loss jumps whenever a point passes the end.
-    seed, dtype, data
+    seed, dtype, data, start
         As in `Network`.
 
     Examples
@@ -927,6 +978,7 @@ class KAN(Network):
         seed: int | Generator = 0,
         dtype: npt.DTypeLike = "float64",
         data: npt.ArrayLike | None = None,
+        start: str = "mixed",
     ) -> None:
         ends = finite(real_array(domain, "domain"), "domain")
         if ends.shape != (2,) or not ends[0] < ends[1]:
@@ -940,7 +992,7 @@ class KAN(Network):
                 low, high = RANGES.get(activation, (low, high))
             space = SplineSpace.uniform(low, high, intervals, degree)
             layers.append(SplineLayer(n_in, n_out, space, basis=basis, extrapolation=extrapolation))
-        super().__init__(layers, seed=seed, dtype=dtype, data=data)
+        super().__init__(layers, seed=seed, dtype=dtype, data=data, start=start)
 
 
 class MLP(Network):
@@ -1004,7 +1056,9 @@ def describe_network(net: Network) -> dict[str, Any]:
     return {"dtype": net.dtype.name, "layers": [describe(layer) for layer in net.layers]}
 
 
-def network_from(description: Mapping[str, Any], parameters: FloatArray) -> Network:
+def network_from(
+    description: Mapping[str, Any], parameters: FloatArray, start: Start | None = None
+) -> Network:
     """Return the network of a description and its parameters."""
     architecture = Architecture([from_description(layer) for layer in description["layers"]])
     if parameters.shape != (architecture.n_parameters,):
@@ -1015,7 +1069,7 @@ def network_from(description: Mapping[str, Any], parameters: FloatArray) -> Netw
         raise ValueError(
             f"a network in {description['dtype']} cannot have parameters in {parameters.dtype}"
         )
-    net = Network._of(architecture, parameters)
+    net = Network._of(architecture, parameters, start)
     net._core_network()  # so that knots which coincide in the dtype are refused here
     return net
 

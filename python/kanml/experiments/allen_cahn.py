@@ -44,6 +44,7 @@ def kan(intervals: int, seed: int) -> Network:
             SplineLayer(5, 1, space),
         ],
         seed=seed,
+        start="linear",
     )
 
 
@@ -60,7 +61,7 @@ PROTOCOL = Protocol(
     this is the field's standard problem.
     What else it leaves open is chosen here as follows. mu = 1e-4. KAN ReLU is the same network,
     trained in the geometry of its ReLU weights. The MLP has tanh, and no bias of its output. Adam
-    starts each level anew. Initialisation is kanml's default.
+    starts each level anew. Hidden spline layers start as linear maps, and no other start is tried.
     """,
     equation=EQUATION,
     problem=problem,
