@@ -109,7 +109,7 @@ def measure(name: str, seeds: range, start: Start, **options: object) -> None:
             start(data, seed),
             Regression(data.x, data.y),
             MULTILEVEL,
-            **{"optimizer": OPTIMIZER, "progress": False, **options},
+            **{"optimizer": OPTIMIZER, "restarts": 0, "progress": False, **options},
         )
         losses.append(result.history.loss[-1])
     under = sum(loss < 1e-5 for loss in losses)

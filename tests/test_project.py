@@ -31,7 +31,7 @@ LAYERS = [
     ["initialisation"],
     ["network"],
     ["problems", "geometry", "export", "analysis"],
-    ["snapshot", "moment"],
+    ["snapshot", "moment", "tries"],
     ["callbacks"],
     ["run"],
     ["training"],

@@ -246,6 +246,7 @@ def test_a_solved_level_ends_early_and_the_next_goes_on():
         kanml.KAN([1, 1], degree=1, intervals=2, data=X),
         schedule=[100, 100, 100],
         optimizer=UntilSmall(),
+        restarts=0,
     )
     history = result.history
     assert result.status == "completed"

@@ -23,7 +23,10 @@ def train(schedule=SCHEDULE, problem=TRAINING, patience=4, **options):
         options["callbacks"] = [kanml.EarlyStopping(patience), *options.get("callbacks", ())]
     net = kanml.KAN([1, 3, 1], intervals=2, data=X, seed=1)
     return kanml.train(
-        net, problem, schedule, **{"validation": HELD_OUT, "progress": False, **options}
+        net,
+        problem,
+        schedule,
+        **{"validation": HELD_OUT, "restarts": 0, "progress": False, **options},
     )
 
 

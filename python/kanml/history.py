@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from kanml._validation import Float64Array
 
-__all__ = ["History", "Row"]
+__all__ = ["History", "Row", "Try"]
 
 IntArray = npt.NDArray[np.int64]
 
@@ -28,8 +28,36 @@ class Row(NamedTuple):
     terms: Mapping[str, float] | None = None
 
 
+class Try(NamedTuple):
+    """A start that was tried before training, on a part of the samples; see `kanml.train`.
+
+    Attributes
+    ----------
+    number : int
+        0 is the network's own, k is ``net.restart(k)``.
+    steps : int
+        More for those that did well.
+    evaluations : int
+        Of loss and gradient on the part.
+    loss : float
+        The least on the part: that of the validation problem, if there is one. Infinite if there
+        was no finite one.
+    """
+
+    number: int
+    steps: int
+    evaluations: int
+    loss: float
+
+
 class History:
     """What happened, row by row: the start of training, then every accepted step.
+
+    Attributes
+    ----------
+    tries : tuple of Try
+        The starts that were compared before; empty if there was but one. Training began with the
+        parameters of least loss.
 
     Examples
     --------
@@ -43,6 +71,7 @@ class History:
     REALS = ("loss", "seconds")
 
     def __init__(self) -> None:
+        self.tries: tuple[Try, ...] = ()
         self._rows: list[Row] = []
 
     def append(self, row: Row) -> None:
@@ -56,6 +85,7 @@ class History:
     def first(self, length: int) -> History:
         """Return a history of the first rows."""
         history = History()
+        history.tries = self.tries
         history._rows = self._rows[:length]
         return history
 
@@ -109,7 +139,11 @@ class History:
     def arrays(self) -> dict[str, IntArray | Float64Array]:
         """Return all columns by name."""
         columns = {name: getattr(self, name) for name in self._names()}
-        return columns | {f"terms.{name}": column for name, column in self.terms.items()}
+        columns |= {f"terms.{name}": column for name, column in self.terms.items()}
+        return columns | {
+            f"tries.{name}": np.array([getattr(t, name) for t in self.tries])
+            for name in (Try._fields if self.tries else ())
+        }
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> History:
@@ -120,10 +154,12 @@ class History:
         ValueError
             If a run could not have written them.
         """
+        history = cls()
+        history.tries = _tries(arrays)
+        arrays = {name: arrays[name] for name in arrays if not name.startswith("tries.")}
         _require_columns(arrays)
         lists = {name: column.tolist() for name, column in arrays.items()}
         terms = [name for name in lists if name.startswith("terms.")]
-        history = cls()
         for i in range(len(lists["loss"])):
             fields = {name: column[i] for name, column in lists.items() if name not in terms}
             by_term = {name.removeprefix("terms."): lists[name][i] for name in terms}
@@ -176,3 +212,26 @@ def _require_columns(arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     steps = (level == 0) & (step >= 1)
     if not (starts_at_zero and (refinements | steps).all()):
         raise ValueError("each row of a history must be a step or a refinement, from 0 on")
+
+
+def _tries(arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[Try, ...]:
+    """Return the tries in these columns; ValueError if no run could have written them."""
+    columns = {name: array for name, array in arrays.items() if name.startswith("tries.")}
+    if not columns:
+        return ()
+    names = [f"tries.{name}" for name in Try._fields]
+    if sorted(columns) != sorted(names):
+        raise ValueError(f"the tries of a history have the columns {names}, got {sorted(columns)}")
+    count = columns["tries.number"].size
+    for name, column in columns.items():
+        dtype = np.dtype(np.float64 if name == "tries.loss" else np.int64)
+        if column.shape != (count,) or column.dtype != dtype:
+            raise ValueError(
+                f"the history's column {name!r} has shape {column.shape} and dtype {column.dtype}"
+            )
+        if not (column >= 0).all():  # nor NaN
+            raise ValueError(f"the history's column {name!r} must not be below 0")
+    numbers, *others = (columns[name].tolist() for name in names)
+    if count < 2 or numbers != list(range(count)):
+        raise ValueError(f"the tries of a history must be numbered from 0 to 1 or more: {numbers}")
+    return tuple(map(Try, numbers, *others))

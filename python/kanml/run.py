@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -27,6 +28,7 @@ from kanml.optim.base import frozen
 from kanml.problems import Problem
 from kanml.progress import ProgressBar
 from kanml.snapshot import Snapshot, load_snapshot, run_fingerprint
+from kanml.tries import Contest
 
 __all__ = ["Run", "Status", "Transfer"]
 
@@ -53,6 +55,7 @@ class Run:
         *,
         transfer_state: Transfer,
         validation: Problem | None,
+        restarts: int,
         num_threads: int | None,
         ctrl_c: CtrlC,
     ) -> None:
@@ -61,6 +64,7 @@ class Run:
         self.optimizer = optimizer
         self.transfer_state = transfer_state
         self.validation = copy.copy(validation)
+        self.restarts = restarts
         self.num_threads = num_threads
         self.ctrl_c = ctrl_c
         self.history = History()
@@ -132,6 +136,7 @@ class Run:
     def levels(self, callbacks: Sequence[Callback], bar: ProgressBar) -> tuple[Status, str]:
         """Algorithm 1; return how it ended, unless that is by an exception."""
         if not self.moment.rows:
+            self.choose_start(bar)
             self.accept(self.moment, self.moment.state, afresh=True)
         answers = self.ask("begin", callbacks)
         while True:
@@ -173,6 +178,26 @@ class Run:
         return self.validation is not None and now.level > 0 and now.best.level_step == 0
 
     # From moment to moment
+
+    def choose_start(self, bar: ProgressBar) -> None:
+        """Try other starts on the coarsest grid, and make the best of them the present one."""
+        now = self.moment
+        given = now.state.parameters
+        contest = Contest(
+            net=now.net,
+            problem=now.problem,
+            validation=self.validation,
+            unknowns=given[now.net.n_parameters :],
+            value_and_gradient=partial(self.finite_or_infinite, now.net),
+            interrupted=lambda: self.ctrl_c.noted,
+        )
+        count = contest.starts_within(1 + self.restarts, sum(self.schedule))
+        if count > 1:
+            self.finite_or_infinite(now.net, now.problem, given)  # raises what has to be raised
+            self.validation_loss(*self.split(now.net, given))
+            best, self.history.tries = contest.winner(count, bar.show_tries)
+            state = self.optimizer.init(best)
+            self.moment = now._replace(state=state, best=state)
 
     def step(self) -> bool:
         """Take a step; return whether one was accepted."""
@@ -238,7 +263,7 @@ class Run:
         """
 
         def function(theta: FloatArray) -> tuple[float, FloatArray]:
-            return self.value_and_gradient(moment, theta)
+            return self.value_and_gradient(moment.net, moment.problem, theta)
 
         state = self.optimizer.evaluate(function, state)
         if state.value is None or state.gradient is None:
@@ -282,17 +307,25 @@ class Run:
     # What is evaluated
 
     def function(self, theta: FloatArray) -> tuple[float, FloatArray]:
-        """Return loss and gradient for the optimizer: infinite where a layer refuses its inputs."""
+        """Return loss and gradient for the optimizer."""
         self.ctrl_c.raise_if_noted()
+        return self.finite_or_infinite(self.moment.net, self.moment.problem, theta)
+
+    def finite_or_infinite(
+        self, net: Network, problem: Problem, theta: FloatArray
+    ) -> tuple[float, FloatArray]:
+        """Return loss and gradient of a problem: infinite where a layer refuses its inputs."""
         try:
-            return self.value_and_gradient(self.moment, theta)
+            return self.value_and_gradient(net, problem, theta)
         except OutsideDomain:
             return math.inf, np.full_like(theta, math.nan)
 
-    def value_and_gradient(self, moment: Moment, theta: FloatArray) -> tuple[float, FloatArray]:
-        """Return loss and gradient of the problem of a moment, on its grid."""
-        trained = self.split(moment.net, theta)
-        return moment.problem.value_and_gradient(*trained, num_threads=self.num_threads)
+    def value_and_gradient(
+        self, net: Network, problem: Problem, theta: FloatArray
+    ) -> tuple[float, FloatArray]:
+        """Return loss and gradient of a problem on a network's grid."""
+        trained = self.split(net, theta)
+        return problem.value_and_gradient(*trained, num_threads=self.num_threads)
 
     def validation_loss(self, net: Network, *unknowns: Any) -> float | None:
         """Return the loss of the validation problem, if there is one."""
@@ -387,6 +420,7 @@ class Run:
             repr(self.optimizer),
             repr(list(self.schedule)),
             self.transfer_state,
+            str(self.restarts),
             self.validation.fingerprint() if self.validation is not None else "",
         )
 

@@ -16,6 +16,7 @@ from kanml.network import Network
 from kanml.optim import LBFGS, Optimizer
 from kanml.problems import Problem
 from kanml.run import Run, Status, Transfer
+from kanml.tries import RESTARTS
 
 __all__ = ["Result", "TrainingState", "train"]
 
@@ -32,7 +33,7 @@ class Result:
         became another function (with minibatches, that is the last network), and the last good one
         where the loss diverged.
     history : History
-        The start, and one row a step.
+        The starts that were tried, and one row for the best of them and for each step.
     status : {"completed", "stopped", "interrupted", "diverged"}
         All levels done; a callback returned true; Ctrl-C; the loss became NaN or infinite, or a
         layer with ``extrapolation="error"`` refused a value.
@@ -71,6 +72,7 @@ def train(
     *,
     transfer_state: Transfer = "prolong",
     validation: Problem | None = None,
+    restarts: int = RESTARTS,
     callbacks: Iterable[Callback] = (),
     progress: bool = True,
     resume: str | os.PathLike[str] | None = None,
@@ -104,6 +106,13 @@ def train(
         each step: its loss says which network is best. Each level then ends by returning to its
         best state, with the optimizer's memory of that moment, and training ends at a level whose
         steps did not lower this loss. See `EarlyStopping` for ending levels early.
+    restarts : int
+        How many other starts are tried at most, where the parameters of `net` are those that its
+        constructor drew (`Network.fresh`). All are trained for a few steps of L-BFGS on the
+        coarsest grid and on a part of the samples, the better half of them for more, and so on;
+        training begins with what became of the best. They are as many as take no longer than all
+        steps of the schedule: none for a short schedule. ``history.tries`` lists them. With 0
+        training begins at the parameters of `net`.
     callbacks : iterable of callable
         Called with a `TrainingState` after every step; a true return value stops training. Those
         that have a method ``begin(state)`` or ``end(state)`` have it called before the first step,
@@ -153,6 +162,7 @@ def train(
             LBFGS() if optimizer is None else optimizer,
             transfer_state=transfer_state,
             validation=validation,
+            restarts=restarts,
             num_threads=num_threads,
             ctrl_c=ctrl_c,
         )
@@ -170,6 +180,7 @@ def _run(
     *,
     transfer_state: Transfer,
     validation: Problem | None,
+    restarts: int,
     num_threads: int | None,
     ctrl_c: CtrlC,
 ) -> Run:
@@ -190,6 +201,7 @@ def _run(
         known, trained = (list(getattr(p, "unknowns", {})) for p in (validation, problem))
         if known and known != trained:
             raise ValueError(f"validation must have the unknowns {trained}, got {known}")
+    integer(restarts, "restarts", 0)
     threads(num_threads)
     return Run(
         net,
@@ -198,6 +210,7 @@ def _run(
         optimizer,
         transfer_state=transfer_state,
         validation=validation,
+        restarts=restarts,
         num_threads=num_threads,
         ctrl_c=ctrl_c,
     )

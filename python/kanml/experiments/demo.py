@@ -54,7 +54,7 @@ def demo(picture: Path | None) -> int:
     for name, (intervals, schedule) in runs.items():
         print(f"{name}: {_grids(intervals, len(schedule))}", file=sys.stderr, flush=True)
         net = kan(data, intervals, SEED)
-        results[name] = uninterrupted(train(net, problem, schedule, OPTIMIZER))
+        results[name] = uninterrupted(train(net, problem, schedule, OPTIMIZER, restarts=0))
         if results[name].status != "completed":
             print(f"{name}: {results[name].message}", file=sys.stderr)
             return 1

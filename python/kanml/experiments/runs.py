@@ -122,6 +122,7 @@ def run(
             schedule,
             optimizer,
             transfer_state="reset",
+            restarts=0,
             callbacks=[recorder],
             resume=resume,
             progress=not finished,

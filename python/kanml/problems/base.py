@@ -19,6 +19,9 @@ class Problem(Protocol):
     `unknowns`. If it has a method ``losses(net, unknowns, num_threads=...)``, the history keeps
     what that returns, the contribution of each term to the loss.
 
+    If it has a method ``excerpt(samples)``, starts are compared on a part of the samples: that
+    returns a problem on at most so many, and the share of the cost of an evaluation that is left.
+
     Training works on ``copy.copy(problem)``, and advances a copy of that in each step: what
     `advance` changes in one must not change in another. Where it replaces attributes by new
     objects, the default copy will do; a problem that changes arrays or a random generator in place

@@ -68,6 +68,10 @@ class Batches:
         order = rng.permutation(self.n)
         return Batches(self.n, self.size, rng.bit_generator.state, order)
 
+    def excerpt(self, samples: int) -> Batches:
+        """Return one batch of at most so many samples, always the same."""
+        return Batches.first(self.n, min(samples, self.n), 0)
+
     def state(self) -> dict[str, Any]:
         """Return the place in the sequence, as values that JSON can hold."""
         return {

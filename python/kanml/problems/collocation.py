@@ -70,6 +70,11 @@ class Stage:
     steps: int = 0
     draws: int = 0
 
+    def excerpt(self, samples: int) -> Stage:
+        """Return the stage with one batch of at most so many samples."""
+        batches = self.batches.excerpt(samples)
+        return replace(self, samples=replace(self.samples, rows=batches.rows), batches=batches)
+
 
 class Collocation:
     """What does not change about the points of a term; makes its stages.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import math
 import pickle
@@ -364,6 +365,30 @@ class PINN(Shared):
             after.append(traced.collocation.next(stage, residuals, magnitude))
         self._stages = tuple(after)
         return any(a.samples is not b.samples for a, b in zip(stages, after, strict=True))
+
+    def excerpt(self, samples: int) -> tuple[PINN, float]:
+        """Return the problem on at most so many points of each term, and what share that is.
+
+        Sums of squares are scaled up to the points that are left out.
+        """
+        part = copy.copy(self)
+        part._stages = tuple(stage.excerpt(samples) for stage in self._stages)
+        names = [traced.term.name for traced in self._traced]
+        now, after = (
+            [stage.samples.count for stage in stages] for stages in (self._stages, part._stages)
+        )
+        factors = {name: n / m for name, n, m in zip(names, now, after, strict=True)}
+
+        def scaled(sums: dict[str, Any]) -> dict[str, Any]:
+            return self.reduce(
+                {
+                    name: {key: factors[name] * value for key, value in parts.items()}
+                    for name, parts in sums.items()
+                }
+            )
+
+        part.reduce = scaled
+        return part, sum(after) / sum(now)
 
     def state(self) -> dict[str, Any]:
         """Return all that `advance` changes, as values that JSON can hold."""

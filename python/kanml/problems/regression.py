@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import math
 from typing import Any
@@ -93,6 +94,12 @@ class Regression(Shared):
         batches = self._batches
         self._batches = batches.next()
         return self._batches is not batches
+
+    def excerpt(self, samples: int) -> tuple[Regression, float]:
+        """Return the problem on at most so many samples, and what it costs of the present batch."""
+        part = copy.copy(self)
+        part._batches = self._batches.excerpt(samples)
+        return part, part._batches.size / self._batches.size
 
     def state(self) -> dict[str, Any]:
         """Return the place in the sequence of minibatches, as values that JSON can hold."""
