@@ -1,0 +1,1 @@
+"""What starts.py compares: functions and equations to learn, and ways to start."""

@@ -1,0 +1,146 @@
+"""Compare ways to start: the study behind the default, its table and what it must show.
+
+    python bench/starts.py              89 functions and networks, 10 seeds, six equations: an hour
+    python bench/starts.py --seeds 3    fewer seeds
+    python bench/starts.py --table      print what is done so far, run nothing
+
+Finished runs are kept in a folder, in a file of this revision of the code: an interrupted study
+continues. Each run has one thread; as many run side by side as there are processors. Networks are
+trained on 3000 points of a function with 200 + 200 + 200 steps of L-BFGS on 4, 8 and 16 intervals;
+the error is relative, in the root of the mean square over 3000 fresh points.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from initial.candidates import CANDIDATES
+from initial.functions import CASES, FIRST_ROWS, Case
+from initial.runs import EQUATION_CANDIDATES, Job, Store, error, jobs
+from tqdm import tqdm
+
+from kanml.experiments.solve import SETTINGS
+
+BEFORE, NOW = "linear", "default"
+RESAMPLES = 4000
+Errors = dict[str, npt.NDArray[np.float64]]  # by candidate, over the seeds
+
+
+def run(store: Store, seeds: int, processes: int) -> None:
+    """Do what is missing."""
+    wanted = jobs(seeds)
+    missing = list(store.missing(wanted))
+    context = multiprocessing.get_context("spawn")
+    bar = tqdm(total=len(wanted), initial=len(wanted) - len(missing), unit="run")
+    with bar, context.Pool(processes) as pool:
+        for job, found in pool.imap_unordered(job_and_error, missing):
+            store.add(job, found)
+            bar.update()
+
+
+def job_and_error(job: Job) -> tuple[Job, float]:
+    return job, error(job)
+
+
+def found(store: Store, what: str) -> Errors:
+    """Return the errors of a case by candidate: those of the seeds that all candidates have."""
+    of: dict[str, dict[int, float]] = defaultdict(dict)
+    for job, value in store.errors.items():
+        if job.what == what:
+            of[job.candidate][job.seed] = value
+    common = sorted(set.intersection(*(set(values) for values in of.values()))) if of else []
+    return {name: np.array([values[s] for s in common]) for name, values in of.items()}
+
+
+def resampled_ratio(above: npt.NDArray[np.float64], below: npt.NDArray[np.float64]) -> list[float]:
+    """Return the 5th and the 95th percentile of the ratio of medians, by the bootstrap."""
+    rng = np.random.default_rng(0)
+    medians = [
+        np.median(rng.choice(errors, (RESAMPLES, errors.size)), axis=1) for errors in (above, below)
+    ]
+    return np.percentile(medians[0] / medians[1], [5, 95]).tolist()
+
+
+def geometric_mean(values: list[float]) -> float:
+    return float(np.exp(np.mean(np.log(values))))
+
+
+def print_cases(errors: dict[Case, Errors]) -> None:
+    print(
+        f"{'median relative error':46s}{'before':>9s}{'now':>9s}{'best':>9s}  "
+        f"{'of':20s}{'now / before':>13s}{'now / best':>12s}  (5 % to 95 %)"
+    )
+    for case, of in errors.items():
+        median = {name: float(np.median(values)) for name, values in of.items()}
+        best = min(median, key=median.__getitem__)
+        low, high = resampled_ratio(of[NOW], of[best])
+        print(
+            f"{case!s:46s}{median[BEFORE]:9.1e}{median[NOW]:9.1e}{median[best]:9.1e}  {best:20s}"
+            f"{median[NOW] / median[BEFORE]:13.3f}{median[NOW] / median[best]:12.2f}"
+            f"  ({low:.2f} to {high:.2f})"
+        )
+
+
+def print_candidates(errors: dict[Case, Errors]) -> None:
+    print(
+        f"\n{'geometric means over all':20s}{'median':>10s}{'of before':>11s}{'of best':>9s}"
+        f"{'worst of best':>15s}"
+    )
+    medians = [{name: float(np.median(v)) for name, v in of.items()} for of in errors.values()]
+    for name, candidate in CANDIDATES.items():
+        to_best = [median[name] / min(median.values()) for median in medians]
+        print(
+            f"{name:24s}{geometric_mean([m[name] for m in medians]):10.1e}"
+            f"{geometric_mean([m[name] / m[BEFORE] for m in medians]):11.3f}"
+            f"{geometric_mean(to_best):9.2f}{max(to_best):15.1f}   {candidate.about}"
+        )
+    for degree in sorted({case.degree for case in errors}):
+        ratios = [
+            m[NOW] / m[BEFORE]
+            for case, m in zip(errors, medians, strict=True)
+            if case.degree == degree
+        ]
+        print(f"degree {degree}: now / before {geometric_mean(ratios):.3f} over {len(ratios)}")
+    first = [m[NOW] for case, m in zip(errors, medians, strict=True) if case in FIRST_ROWS]
+    if first:
+        print(f"the {len(first)} rows of the first trial: now {geometric_mean(first):.1e}")
+
+
+def print_equations(store: Store) -> None:
+    print(f"\n{'equation, relative L2':24s}" + "".join(f"{n:>22s}" for n in EQUATION_CANDIDATES))
+    for equation in SETTINGS:
+        of = found(store, equation)
+        cells = [
+            f"{np.median(of[n]):.1e} of {of[n].size}" if n in of and of[n].size else ""
+            for n in EQUATION_CANDIDATES
+        ]
+        print(f"{equation:24s}" + "".join(f"{cell:>22s}" for cell in cells))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=10, metavar="N", help="default: 10")
+    parser.add_argument("--folder", type=Path, default=Path("starts-study"), metavar="DIR")
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), metavar="N")
+    parser.add_argument("--table", action="store_true", help="print what is done, run nothing")
+    arguments = parser.parse_args()
+    store = Store(arguments.folder)
+    if not arguments.table:
+        run(store, arguments.seeds, arguments.processes)
+    errors = {case: of for case in CASES if len(of := found(store, str(case))) == len(CANDIDATES)}
+    errors = {case: of for case, of in errors.items() if of[NOW].size}
+    print(f"{store.path.name.removesuffix('.jsonl')}: {len(store.errors)} runs\n")
+    if errors:
+        print_cases(errors)
+        print_candidates(errors)
+    print_equations(store)
+
+
+if __name__ == "__main__":
+    main()
