@@ -119,7 +119,7 @@ def load_snapshot(
     if description.get("fingerprint") != fingerprint:
         raise ValueError(
             f"{os.fspath(path)!r} belongs to another run: network, problem, schedule, optimizer, "
-            "transfer_state and validation must be those of the run that wrote it"
+            "transfer_state, validation and restarts must be those of the run that wrote it"
         )
     with io.believing(path):
         level = integer(description["level"], "level", 0, len(schedule) - 1)
