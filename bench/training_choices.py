@@ -3,8 +3,8 @@
     python bench/training_choices.py            20 seeds, some minutes
     python bench/training_choices.py --seeds 4  fewer
 
-Every line is multilevel training with the steps of Table 2; what it changes is its name. The
-tables of docs/initialisation.md were printed by this script.
+Every line is multilevel training with the steps of Table 2 from one start; what it changes is its
+name.
 """
 
 from __future__ import annotations

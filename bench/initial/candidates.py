@@ -29,6 +29,7 @@ class Candidate(NamedTuple):
     about: str
     network: Callable[..., kanml.Network]
     restarts: int = 0
+    work: int = 1  # times the steps on each level
 
 
 def named(start: str) -> Callable[..., kanml.Network]:
@@ -124,5 +125,8 @@ CANDIDATES = {
     "random": Candidate("random splines that fill, small last layer", named("random")),
     "mixed": Candidate("half linear, half random, filling", named("mixed")),
     "mixed, 7 restarts": Candidate("at most 7 others tried", named("mixed"), 7),
+    "mixed, steps doubled": Candidate(
+        "one start, what tries cost in steps", named("mixed"), work=2
+    ),
     "default": Candidate("at most 15 others tried", named("mixed"), 15),
 }

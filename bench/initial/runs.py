@@ -67,7 +67,7 @@ def function_error(case: Case, job: Job) -> float:
     result = kanml.train(
         candidate.network(case.widths, case.degree, INTERVALS, x, job.seed),
         kanml.Regression(x, y),
-        SCHEDULE,
+        [candidate.work * steps for steps in SCHEDULE],
         restarts=candidate.restarts,
         progress=False,
     )

@@ -34,11 +34,11 @@ class Try(NamedTuple):
     Attributes
     ----------
     number : int
-        0 is the network's own, k is ``net.restart(k)``.
+        Of the start, which is ``net.restart(number)``; 0 is the network's own.
     steps : int
         More for those that did well.
     evaluations : int
-        Of loss and gradient on the part.
+        Of loss and gradient on the part; those in a history leave them out.
     loss : float
         The least on the part: that of the validation problem, if there is one. Infinite if there
         was no finite one.
@@ -229,8 +229,8 @@ def _tries(arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[Try, ...]:
             raise ValueError(
                 f"the history's column {name!r} has shape {column.shape} and dtype {column.dtype}"
             )
-        if not (column >= 0).all():  # nor NaN
-            raise ValueError(f"the history's column {name!r} must not be below 0")
+        if np.isnan(column).any() or (name != "tries.loss" and (column < 0).any()):
+            raise ValueError(f"the history's column {name!r} holds what no try can have")
     numbers, *others = (columns[name].tolist() for name in names)
     if count < 2 or numbers != list(range(count)):
         raise ValueError(f"the tries of a history must be numbered from 0 to 1 or more: {numbers}")

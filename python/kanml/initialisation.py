@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.random import Generator
 
-from kanml._validation import Float64Array, choice, integer
+from kanml._validation import Float64Array, integer
 from kanml.layers import (
     Activation,
     Affine,
@@ -48,14 +48,16 @@ from kanml.layers import (
 if TYPE_CHECKING:
     from kanml.network import Architecture
 
-__all__ = ["Generator", "Start"]
+__all__ = ["RANDOM_SHARES", "Generator", "Start"]
 
 RANDOM_SHARES = {"mixed": 0.5, "linear": 0.0, "random": 1.0}  # of hidden spline layers
 LAST_LAYER_SCALE = 1e-3  # standard deviation of the coefficients of an output, over all its inputs
 MAX_PROBES = 20_000  # samples pushed through the layers to see which ranges they take
 MAX_PROBES_AGAIN = 1000  # for other starts
+MAX_SPLINE_VALUES = 20_000_000  # of a layer, to see which range random splines take
 ROUNDING = 2.0**-14  # greater than that of a layer in float32, relative to its outputs
 MAX_ORTHONORMAL = 256  # directions in a set
+CHUNK = 4096  # samples that are evaluated together
 MAX_NUMBERS = 4_000_000  # in all samples that are drawn where none are given
 BENDING_RANGE = {  # where each activation is neither linear nor flat
     "sigmoid": (-3.0, 3.0),
@@ -94,14 +96,20 @@ class Start:
         data: Float64Array | None,
     ) -> tuple[Float64Array, Start]:
         """Return the initial parameters in float64, as B-spline coefficients, and their start."""
-        choice(kind, "start", tuple(RANDOM_SHARES))
         rng = seed if isinstance(seed, Generator) else _generator(integer(seed, "seed", 0))
         layers = architecture.layers
-        parameters = _initial_parameters(
-            architecture, kind, rng, _looked_at(layers, data, MAX_PROBES)
-        )
+        most: float = MAX_PROBES
+        if RANDOM_SHARES[kind] > 0:
+            widest = max(
+                (x.n_in * x.n_out for x in layers if isinstance(x, SplineLayer)), default=1
+            )
+            most = min(max(MAX_SPLINE_VALUES // widest, MAX_PROBES_AGAIN), MAX_PROBES)
+        # A layer that refuses what lies outside its domain must have seen every sample.
+        if any(isinstance(x, SplineLayer) and x.extrapolation == "error" for x in layers):
+            most = np.inf
+        parameters = _initial_parameters(architecture, kind, rng, _some(data, most))
         entropy = int(rng.integers(2**63))
-        again = _looked_at(layers, data, MAX_PROBES_AGAIN)
+        again = _some(data, MAX_PROBES_AGAIN)
         return parameters, cls(kind, entropy, None if again is None else again.copy())
 
     def other(self, architecture: Architecture, number: int) -> Float64Array:
@@ -149,16 +157,13 @@ def _initial_parameters(
     return np.concatenate(parts)
 
 
-def _looked_at(
-    layers: Sequence[Layer], data: Float64Array | None, most: int
-) -> Float64Array | None:
-    """Return the samples, at most so many, that say which ranges the layers take."""
-    if data is None:
-        return None
-    # A layer that refuses what lies outside its domain must have seen every sample.
-    if any(isinstance(x, SplineLayer) and x.extrapolation == "error" for x in layers):
+def _some(data: Float64Array | None, most: float) -> Float64Array | None:
+    """Return the samples, if they are not too many; else some, those at the ends among them."""
+    if data is None or len(data) <= most:
         return data
-    return data[:: -(-len(data) // most)]
+    rows = np.random.default_rng(0).choice(len(data), int(most), replace=False)
+    kept: Float64Array = data[np.unique([*rows, *data.argmin(axis=0), *data.argmax(axis=0)])]
+    return kept
 
 
 def spread_directions(dimension: int, count: int, rng: Generator) -> Float64Array:
@@ -380,15 +385,29 @@ def _evaluate(
 ) -> Float64Array:
     if isinstance(layer, Linear):
         return x @ arrays[0] + (arrays[1] if layer.bias else 0.0)
+    return np.concatenate(
+        [_splines(layer, arrays[0], part) for part in np.split(x, range(CHUNK, len(x), CHUNK))]
+    )
+
+
+def _splines(layer: SplineLayer, coefficients: Float64Array, x: Float64Array) -> Float64Array:
+    """Evaluate splines, which continue outside their domains as the layer has it.
+
+    A polynomial is continued by its tangent, too: it may be of any size there.
+    """
     y = np.zeros((len(x), layer.n_out))
+    inside = _clipped(layer, x)
+    beyond = x - inside if layer.extrapolation in ("linear", "polynomial") else 0 * x
     start = 0
-    for space, column in zip(layer.spaces, _clipped(layer, x).T, strict=True):
-        coefficients = arrays[0][start : start + space.dim]
-        if space.dim < layer.n_out:  # then there are fewer basis functions than splines
-            y += space.evaluate(np.eye(space.dim), column).T @ coefficients
-        else:
-            y += space.evaluate(coefficients.T, column).T
+    for space, column, excess in zip(layer.spaces, inside.T, beyond.T, strict=True):
+        part = coefficients[start : start + space.dim]
         start += space.dim
+        if space.dim < layer.n_out:  # then there are fewer basis functions than splines
+            y += space.evaluate(np.eye(space.dim), column).T @ part
+        else:
+            y += space.evaluate(part.T, column).T
+        if excess.any():
+            y += excess[:, None] * space.evaluate(part.T, column, derivative=1).T
     return y
 
 

@@ -28,7 +28,7 @@ from kanml._validation import (
     threads,
 )
 from kanml.derivatives import DerivativePlan
-from kanml.initialisation import Generator, Start
+from kanml.initialisation import RANDOM_SHARES, Generator, Start
 from kanml.layers import (
     BASES,
     Activation,
@@ -285,8 +285,8 @@ class Network:
         layer, else [-1, 1] in every input; fixed layers in front, such as `Affine.normalising`,
         are taken into account.
     start : {"mixed", "linear", "random"}
-        What hidden spline layers start as: linear maps, random splines, or half of each. Whatever
-        it is, `train` tries others too: see its `restarts`.
+        What spline layers but the last start as: linear maps, random splines, or half of each.
+        Whatever it is, `train` tries the others too: see its `restarts`.
 
     Examples
     --------
@@ -317,6 +317,7 @@ class Network:
         start: str = "mixed",
     ) -> None:
         layers = tuple(layers)
+        choice(start, "start", tuple(RANDOM_SHARES))
         given = _not_default(seed, dtype, data, start)
         _warn_of_lost_options(layers, given)
         if type(self) is not Network:  # then the layers are new, and made for this network
@@ -353,7 +354,7 @@ class Network:
     def fresh(self) -> bool:
         """Whether the parameters are those that the constructor drew, so that others are as good.
 
-        Those of `with_parameters`, `refine` and `load` are not.
+        Those of `with_parameters`, `refine`, `restart` and `load` are not; copies are.
         """
         return self._start is not None
 
@@ -363,13 +364,14 @@ class Network:
         Parameters
         ----------
         number : int
-            From 1 on, for as many different starts of the same seed. What hidden spline layers
-            start as (see `start`) takes turns.
+            0 is the network itself, every other one another start of the same seed. What hidden
+            spline layers start as takes turns, from the `start` of the network on, in the order
+            "mixed", "linear", "random".
 
         Raises
         ------
         ValueError
-            If the network is not `fresh`.
+            If the network is not `fresh`, unless `number` is 0.
 
         Examples
         --------
@@ -380,9 +382,13 @@ class Network:
         >>> net.with_parameters(net.parameters).fresh
         False
         """
-        number = integer(number, "number", 1)
+        if integer(number, "number", 0) == 0:
+            return self
         if self._start is None:
-            raise ValueError("restart needs the start of a network, but this one was changed")
+            raise ValueError(
+                "restart needs a network with the parameters that its constructor drew, and this "
+                "one has others: it comes from with_parameters, refine, restart or load"
+            )
         drawn = self._start.other(self._architecture, number)
         return Network._of(self._architecture, self._from_splines(drawn, self.dtype))
 

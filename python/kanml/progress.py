@@ -34,9 +34,9 @@ class ProgressBar:
         )
         self.bar.update(done - self.bar.n)
 
-    def show_tries(self, done: int, count: int) -> None:
-        """Say how many starts have been tried, before the first step."""
-        self.bar.set_postfix_str(f"start {done}/{count}", refresh=False)
+    def remark(self, text: str) -> None:
+        """Say something where no step is taken."""
+        self.bar.set_postfix_str(text, refresh=False)
         self.bar.update(0)
 
     def __enter__(self) -> ProgressBar:

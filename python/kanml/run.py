@@ -28,7 +28,7 @@ from kanml.optim.base import frozen
 from kanml.problems import Problem
 from kanml.progress import ProgressBar
 from kanml.snapshot import Snapshot, load_snapshot, run_fingerprint
-from kanml.tries import Contest
+from kanml.tries import Contest, continued, for_contest
 
 __all__ = ["Run", "Status", "Transfer"]
 
@@ -188,6 +188,7 @@ class Run:
             problem=now.problem,
             validation=self.validation,
             unknowns=given[now.net.n_parameters :],
+            optimizer=for_contest(self.optimizer),
             value_and_gradient=partial(self.finite_or_infinite, now.net),
             interrupted=lambda: self.ctrl_c.noted,
         )
@@ -195,9 +196,10 @@ class Run:
         if count > 1:
             self.finite_or_infinite(now.net, now.problem, given)  # raises what has to be raised
             self.validation_loss(*self.split(now.net, given))
-            best, self.history.tries = contest.winner(count, bar.show_tries)
-            state = self.optimizer.init(best)
-            self.moment = now._replace(state=state, best=state)
+            best, self.history.tries = contest.winner(count, bar.remark)
+            if best is not None:
+                state = continued(self.optimizer, now.net, best)
+                self.moment = now._replace(state=state, best=state)
 
     def step(self) -> bool:
         """Take a step; return whether one was accepted."""
@@ -325,6 +327,8 @@ class Run:
     ) -> tuple[float, FloatArray]:
         """Return loss and gradient of a problem on a network's grid."""
         trained = self.split(net, theta)
+        if not getattr(problem, "unknowns", {}):  # a validation problem may have none
+            trained = trained[:1]
         return problem.value_and_gradient(*trained, num_threads=self.num_threads)
 
     def validation_loss(self, net: Network, *unknowns: Any) -> float | None:
@@ -459,7 +463,7 @@ class Run:
         trained = self.split(snapshot.network, state.parameters)
         loss, _ = problem.value_and_gradient(*trained, num_threads=self.num_threads)
         # Other processors round differently, which is all there is where the fit is exact.
-        rounding = float(np.finfo(self.start.dtype).eps) * float(history.loss.max())
+        rounding = float(np.finfo(self.start.dtype).eps) * float(abs(history.loss).max())
         if not math.isclose(loss, history.last["loss"], rel_tol=0.01, abs_tol=rounding):
             raise ValueError(f"the loss is {loss}, and not {history.last['loss']} as it says")
         terms = self.terms(problem, *trained)

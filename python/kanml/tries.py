@@ -12,15 +12,16 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from kanml.geometry import geometry_maps
 from kanml.history import Try
 from kanml.network import Network
-from kanml.optim import LBFGS
-from kanml.optim.base import Geometry, State, Vector
+from kanml.optim import LBFGS, LBFGSState, Optimizer
+from kanml.optim.base import Vector
 from kanml.problems import Problem
 
 __all__ = ["RESTARTS", "Contest"]
@@ -29,18 +30,34 @@ RESTARTS = 15
 ROUNDS = (25, 50, 100, 200)  # steps of each start; after a round the better half is left
 SAMPLES = 1000  # that starts are tried on, at least
 SAMPLES_PER_PARAMETER = 4
-OPTIMIZER = LBFGS(geometry="spline")  # whatever basis the network is in
+MAX_BYTES = 2**29  # of the optimizers of all starts together
 
 
 @dataclass
 class Trial:
-    """A start, and the best that has become of it."""
+    """A start, and what has become of it.
+
+    Attributes
+    ----------
+    number : int
+    state : LBFGSState or None
+        The last one; None before the first round.
+    best : LBFGSState or None
+        The one with the least loss.
+    loss : float
+        Of the best.
+    """
 
     number: int
-    parameters: Vector
+    state: LBFGSState | None = None
+    best: LBFGSState | None = None
     loss: float = math.inf
-    steps: int = 0
-    evaluations: int = 0
+
+    def summary(self) -> Try:
+        """Return what the history says of it."""
+        if self.state is None:
+            return Try(self.number, 0, 0, self.loss)
+        return Try(self.number, self.state.step, self.state.evaluations, self.loss)
 
 
 @dataclass(frozen=True)
@@ -56,6 +73,8 @@ class Contest:
         If there is one, its loss says which parameters are the best.
     unknowns : ndarray
         Where the unknowns of the problem start, in each try.
+    optimizer : LBFGS
+        Works in splines, whatever basis the network is in.
     value_and_gradient : callable
         Of a problem, at a vector of parameters and unknowns; the loss is infinite where a layer
         refuses its inputs.
@@ -67,91 +86,172 @@ class Contest:
     problem: Problem
     validation: Problem | None
     unknowns: Vector
+    optimizer: LBFGS
     value_and_gradient: Callable[[Problem, Vector], tuple[float, Vector]]
     interrupted: Callable[[], bool]
 
     def starts_within(self, most: int, steps: int) -> int:
-        """Return how many starts, at most so many and at least one, are worth so many steps."""
+        """Return how many starts, at most `most` and at least one, so many steps pay for."""
         layers = sum(1 for layer in self.net.layers if layer.parameters)
-        if not self.net.fresh or layers < 2:  # one layer alone is linear in its parameters
+        if most < 2 or not self.net.fresh or layers < 2:  # one layer is linear in its parameters
             return 1
         _, share = self.part(self.problem)
-        return max((n for n in range(2, most + 1) if cost(n) * share <= steps), default=1)
+        if self.validation is not None:
+            share = max(share, self.part(self.validation)[1])
+        vectors = self.optimizer.vectors(ROUNDS[0]) * self.vector(self.net).nbytes
+        count = 1
+        while count < most and cost(count + 1) * share <= steps:
+            if (count + 1) * vectors > MAX_BYTES:
+                break
+            count += 1
+        return count
 
     def winner(
-        self, count: int, show: Callable[[int, int], None]
-    ) -> tuple[Vector, tuple[Try, ...]]:
-        """Return the vector to begin with, the best of so many starts, and the tries.
+        self, count: int, show: Callable[[str], None]
+    ) -> tuple[LBFGSState | None, tuple[Try, ...]]:
+        """Return what became of the best of so many starts, and the tries.
 
-        `show` receives how many starts have been tried, and of how many.
+        Returns
+        -------
+        state : LBFGSState or None
+            None if no start has a finite loss.
+        tries : tuple of Try
         """
-        nets = [self.net, *(self.net.restart(number) for number in range(1, count))]
-        trials = [Trial(number, self.vector(net)) for number, net in enumerate(nets)]
-        given = trials[0].parameters
+        trials = [Trial(number) for number in range(count)]
         self.compete(trials, show)
-        tries = tuple(Try(t.number, t.steps, t.evaluations, t.loss) for t in trials)
+        tries = tuple(trial.summary() for trial in trials)
         for trial in sorted(trials, key=lambda trial: trial.loss):
-            loss, _ = self.value_and_gradient(self.problem, trial.parameters)
-            if math.isfinite(loss):  # also at samples that were left out
-                return trial.parameters, tries
-        return given, tries
+            if trial.best is not None and self.suits_all(trial.best.parameters):
+                return trial.best, tries
+        return None, tries
 
-    def compete(self, trials: list[Trial], show: Callable[[int, int], None]) -> None:
+    def compete(self, trials: list[Trial], show: Callable[[str], None]) -> None:
         """Train the trials on a part of the samples, fewer of them in each round."""
         part, _ = self.part(self.problem)
         validation = None if self.validation is None else self.part(self.validation)[0]
-        geometry = geometry_maps(self.net, OPTIMIZER.geometry, self.unknowns.size)
+        geometry = geometry_maps(self.net, self.optimizer.geometry, self.unknowns.size)
+
+        def function(theta: Vector) -> tuple[float, Vector]:
+            if self.interrupted():
+                raise KeyboardInterrupt
+            return self.value_and_gradient(part, theta)
+
         left = trials
-        for steps in ROUNDS:
-            for trial in left:
-                self.improve(trial, steps, part, validation, geometry)
-                show(trial.number + 1, len(trials))
-                if self.interrupted():
+        try:
+            for number, steps in enumerate(ROUNDS, 1):
+                for i, trial in enumerate(left, 1):
+                    self.improve(trial, steps, function, validation, geometry)
+                    show(f"round {number}, start {i}/{len(left)}")
+                left = sorted(left, key=lambda trial: trial.loss)[: halved(len(left))]
+                if len(left) == 1:
                     return
-            left = sorted(left, key=lambda trial: trial.loss)[: halved(len(left))]
-            if len(left) == 1:
-                return
+        except KeyboardInterrupt:
+            return
 
     def improve(
         self,
         trial: Trial,
         steps: int,
-        part: Problem,
+        function: Callable[[Vector], tuple[float, Vector]],
         validation: Problem | None,
-        geometry: Geometry,
+        geometry: Any,
     ) -> None:
-        """Take some steps from the best parameters so far."""
+        """Take so many steps more."""
+        if trial.state is None:
+            theta = self.vector(self.net.restart(trial.number))
+            if not np.isfinite(theta).all():  # the dtype cannot hold them
+                return
+            trial.state = self.optimizer.evaluate(function, self.optimizer.init(theta))
+            self.note(trial, validation)
+        last = trial.state.step + steps
+        evaluations = trial.state.evaluations + 2 * steps  # a search that fails takes many
+        while trial.state.step < last and trial.state.evaluations < evaluations:
+            if trial.state.finished:
+                return
+            trial.state = self.optimizer.step(function, trial.state, geometry)
+            self.note(trial, validation)
 
-        def function(theta: Vector) -> tuple[float, Vector]:
-            return self.value_and_gradient(part, theta)
-
-        state = OPTIMIZER.evaluate(function, OPTIMIZER.init(trial.parameters))
-        self.note(trial, state, validation)
-        while state.step < steps and not (state.finished or self.interrupted()):
-            state = OPTIMIZER.step(function, state, geometry)
-            self.note(trial, state, validation)
-        trial.steps += state.step
-        trial.evaluations += state.evaluations
-
-    def note(self, trial: Trial, state: State, validation: Problem | None) -> None:
-        """Keep the parameters of a state if they are the best of a trial."""
-        if state.value is None:  # the objective is not finite there
+    def note(self, trial: Trial, validation: Problem | None) -> None:
+        """Take note of the state of a trial if it is its best."""
+        state = trial.state
+        assert state is not None
+        if not is_finite(state.value, state.gradient):
             return
         loss = state.value
         if validation is not None:
             loss, _ = self.value_and_gradient(validation, state.parameters)
+        assert loss is not None
         if loss < trial.loss:
-            trial.loss, trial.parameters = loss, state.parameters
+            trial.loss, trial.best = float(loss), state
+
+    def suits_all(self, theta: Vector) -> bool:
+        """Say whether loss and gradient are finite at the samples that were left out, too."""
+        if not is_finite(*self.value_and_gradient(self.problem, theta)):
+            return False
+        return self.validation is None or math.isfinite(
+            self.value_and_gradient(self.validation, theta)[0]
+        )
 
     def part(self, problem: Problem) -> tuple[Problem, float]:
         """Return a problem on enough of its samples, and what it costs of the whole."""
+        if not has_excerpt(problem):
+            return copy.copy(problem), 1.0
         enough = max(SAMPLES, SAMPLES_PER_PARAMETER * self.net.n_parameters)
-        excerpt = getattr(problem, "excerpt", None)
-        return (copy.copy(problem), 1.0) if excerpt is None else excerpt(enough)
+        excerpt: tuple[Problem, float] = problem.excerpt(enough)  # type: ignore[attr-defined]
+        valid = isinstance(excerpt, tuple) and len(excerpt) == 2
+        if not (valid and hasattr(excerpt[0], "value_and_gradient") and excerpt[1] > 0):
+            raise TypeError(
+                f"excerpt of {type(problem).__name__} must return a problem and what it costs of "
+                f"the whole, a number above 0, got {excerpt!r}"
+            )
+        return excerpt
 
     def vector(self, net: Network) -> Vector:
         """Return what is trained: the parameters of a network, then the unknowns."""
         return np.concatenate([net.parameters, self.unknowns])
+
+
+def for_contest(optimizer: Optimizer[Any]) -> LBFGS:
+    """Return the optimizer that starts are tried with in a run with another."""
+    memory = optimizer.memory if isinstance(optimizer, LBFGS) else LBFGS.memory
+    return LBFGS(memory=memory, geometry="spline")
+
+
+def continued(optimizer: Optimizer[Any], net: Network, best: LBFGSState) -> Any:
+    """Return the first state of a run: at the best parameters of a contest.
+
+    The memory is kept where the optimizer of the run can go on with it.
+    """
+    state = optimizer.init(best.parameters)
+    in_splines = optimizer.geometry == "spline" or (
+        optimizer.geometry is None
+        and all(getattr(layer, "basis", "spline") == "spline" for layer in net.layers)
+    )
+    if not (isinstance(state, LBFGSState) and in_splines):
+        return state
+    return replace(
+        state,
+        steps=best.steps,
+        gradient_changes=best.gradient_changes,
+        diagonal=best.diagonal,
+    )
+
+
+def is_finite(value: float | None, gradient: Vector | None) -> bool:
+    """Say whether a loss and its gradient are known and finite."""
+    if value is None or gradient is None:
+        return False
+    return math.isfinite(value) and bool(np.isfinite(gradient).all())
+
+
+def has_excerpt(problem: Problem) -> bool:
+    """Say whether a problem has an excerpt of its own loss, not of that of a base class."""
+    for kind in type(problem).__mro__:
+        if "excerpt" in vars(kind):
+            return True
+        if "value_and_gradient" in vars(kind):
+            return False
+    return False
 
 
 def halved(count: int) -> int:

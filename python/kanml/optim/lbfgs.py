@@ -142,10 +142,8 @@ class LBFGS(Optimizer[LBFGSState]):
         """Raise ValueError unless a run could have reached this state."""
         super().require_sound(state)
         pairs = len(state.steps) if np.ndim(state.steps) == 2 else 0
-        if pairs > min(self.memory, state.step):
-            raise ValueError(
-                f"{pairs} pairs cannot come of {state.step} steps with memory={self.memory}"
-            )
+        if pairs > self.memory:  # also at the first step: a run may begin with some
+            raise ValueError(f"{pairs} pairs cannot be kept with memory={self.memory}")
         require_vector(state.steps, "steps", state.parameters, pairs)
         require_vector(state.gradient_changes, "gradient_changes", state.parameters, pairs)
         require_vector(state.diagonal, "diagonal", state.parameters)

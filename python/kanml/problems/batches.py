@@ -68,9 +68,11 @@ class Batches:
         order = rng.permutation(self.n)
         return Batches(self.n, self.size, rng.bit_generator.state, order)
 
-    def excerpt(self, samples: int) -> Batches:
-        """Return one batch of at most so many samples, always the same."""
-        return Batches.first(self.n, min(samples, self.n), 0)
+    def excerpt(self, samples: int) -> Rows:
+        """Return at most so many of all samples, in random order, always the same."""
+        if samples >= self.n:
+            return slice(0, self.n)
+        return np.random.default_rng(0).choice(self.n, samples, replace=False)
 
     def state(self) -> dict[str, Any]:
         """Return the place in the sequence, as values that JSON can hold."""

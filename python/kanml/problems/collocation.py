@@ -33,12 +33,15 @@ class Samples:
     partner : ndarray, shape (N, d), or None
         The second point of each.
     attention : ndarray, shape (N, components), or None
+    stands_for : float
+        How many points each of them stands for in a sum.
     """
 
     points: Float64Array
     rows: Rows
     partner: Float64Array | None = None
     attention: Float64Array | None = None
+    stands_for: float = 1.0
 
     @property
     def count(self) -> int:
@@ -71,9 +74,11 @@ class Stage:
     draws: int = 0
 
     def excerpt(self, samples: int) -> Stage:
-        """Return the stage with one batch of at most so many samples."""
-        batches = self.batches.excerpt(samples)
-        return replace(self, samples=replace(self.samples, rows=batches.rows), batches=batches)
+        """Return the stage with one batch of at most so many samples of all."""
+        rows = self.batches.excerpt(samples)
+        stands_for = self.batches.size / min(samples, self.batches.n)
+        part = replace(self.samples, rows=rows, stands_for=stands_for)
+        return replace(self, samples=part, batches=replace(self.batches, order=None))
 
 
 class Collocation:

@@ -166,9 +166,9 @@ class PINN(Shared):
         """
         sums = self.sums(net, unknowns, num_threads=num_threads)
         value, gradient = 0.0, np.zeros(net.n_parameters + len(self.unknowns))
-        for traced in self._traced:
+        for traced, stage in zip(self._traced, self._stages, strict=True):
             part = sums[traced.term.name]
-            factor = traced.factor(part["count"])
+            factor = traced.factor(part["count"], stage.samples.stands_for)
             value += factor * part["squares"]
             gradient += factor * part["gradient"]
         return value, gradient.astype(net.dtype)
@@ -227,7 +227,7 @@ class PINN(Shared):
                 squares = Evaluation(traced, net, values, samples, num_threads).squares()
             else:
                 squares = known.squares[name]
-            result[name] = traced.factor(samples.count) * squares
+            result[name] = traced.factor(samples.count, samples.stands_for) * squares
         return result
 
     def _known(self, net: Network, values: Float64Array, stages: Sequence[Stage]) -> Found | None:
@@ -258,7 +258,9 @@ class PINN(Shared):
             residuals = evaluation.residuals().astype(np.float64)
             if samples.attention is not None:
                 residuals *= samples.attention[samples.rows]
-            parts.append((math.sqrt(traced.factor(samples.count)) * residuals).ravel())
+            parts.append(
+                (math.sqrt(traced.factor(samples.count, samples.stands_for)) * residuals).ravel()
+            )
         return np.concatenate(parts).astype(net.dtype)
 
     def solution(
@@ -367,28 +369,22 @@ class PINN(Shared):
         return any(a.samples is not b.samples for a, b in zip(stages, after, strict=True))
 
     def excerpt(self, samples: int) -> tuple[PINN, float]:
-        """Return the problem on at most so many points of each term, and what share that is.
+        """Return the problem on at most so many points of each term, and what it costs of this one.
 
-        Sums of squares are scaled up to the points that are left out.
+        Sums of squares stand for the points that are left out as well. With `reduce`, whose other
+        processes would have to do the same, all points are kept.
         """
         part = copy.copy(self)
-        part._stages = tuple(stage.excerpt(samples) for stage in self._stages)
-        names = [traced.term.name for traced in self._traced]
-        now, after = (
-            [stage.samples.count for stage in stages] for stages in (self._stages, part._stages)
-        )
-        factors = {name: n / m for name, n, m in zip(names, now, after, strict=True)}
-
-        def scaled(sums: dict[str, Any]) -> dict[str, Any]:
-            return self.reduce(
-                {
-                    name: {key: factors[name] * value for key, value in parts.items()}
-                    for name, parts in sums.items()
-                }
+        if self.reduce is _unchanged:
+            part._stages = tuple(stage.excerpt(samples) for stage in self._stages)
+        costs = [
+            sum(
+                stage.samples.count * traced.planes
+                for traced, stage in zip(self._traced, stages, strict=True)
             )
-
-        part.reduce = scaled
-        return part, sum(after) / sum(now)
+            for stages in (part._stages, self._stages)
+        ]
+        return part, costs[0] / costs[1]
 
     def state(self) -> dict[str, Any]:
         """Return all that `advance` changes, as values that JSON can hold."""

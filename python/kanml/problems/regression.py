@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import math
 from typing import Any
@@ -97,9 +96,9 @@ class Regression(Shared):
 
     def excerpt(self, samples: int) -> tuple[Regression, float]:
         """Return the problem on at most so many samples, and what it costs of the present batch."""
-        part = copy.copy(self)
-        part._batches = self._batches.excerpt(samples)
-        return part, part._batches.size / self._batches.size
+        rows = self._batches.excerpt(samples)
+        part = Regression(self._x[rows], self._y[rows])
+        return part, len(part.x) / self._batches.size
 
     def state(self) -> dict[str, Any]:
         """Return the place in the sequence of minibatches, as values that JSON can hold."""

@@ -173,9 +173,17 @@ class TracedTerm:
                         f"needs a smooth one, as 'tanh' or 'silu', but layers[{i}] is {layer!r}"
                     )
 
-    def factor(self, count: float) -> float:
-        """Return the factor of the sum of squares over `count` points."""
-        return self.term.weight / count if self.term.reduction == "mean" else self.term.weight
+    def factor(self, count: float, stands_for: float = 1.0) -> float:
+        """Return the factor of the sum of squares over `count` points; see `Samples`."""
+        if self.term.reduction == "mean":
+            return self.term.weight / count
+        return self.term.weight * stands_for
+
+    @property
+    def planes(self) -> int:
+        """How many Taylor coefficients the residual needs, for a point and its partner."""
+        plans = [place.plan for place in self.places]
+        return sum(1 + sum(each.order for each in plan.directions) for plan in plans)
 
     def add_to(self, digest: hashlib._Hash) -> None:
         """Add all that decides about the loss to a digest."""
