@@ -18,7 +18,7 @@ from kanml.problems import Problem
 from kanml.run import Run, Status, Transfer
 from kanml.tries import RESTARTS
 
-__all__ = ["Result", "TrainingState", "train"]
+__all__ = ["RESTARTS", "Result", "TrainingState", "train"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -86,7 +86,8 @@ def train(
     the run works on a copy of the problem.
 
     Ctrl-C does not raise: training ends after the evaluation in progress, at the earliest the
-    first, with the status "interrupted". A second Ctrl-C breaks off what is in progress.
+    first on all samples, with the status "interrupted". A second Ctrl-C breaks off what is in
+    progress.
 
     Parameters
     ----------
@@ -108,11 +109,11 @@ def train(
         steps did not lower this loss. See `EarlyStopping` for ending levels early.
     restarts : int
         How many other starts are tried at most, where the parameters of `net` are those that its
-        constructor drew (`Network.fresh`). All are trained for a few steps of L-BFGS on the
-        coarsest grid and on a part of the samples, the better half of them for more, and so on;
-        training begins with what became of the best. They are as many as take no longer than all
-        steps of the schedule: none for a short schedule. ``history.tries`` lists them. With 0
-        training begins at the parameters of `net`.
+        constructor drew (`Network.fresh`). All are trained for a few steps of L-BFGS, whatever the
+        optimizer, on the coarsest grid and on a part of the samples, the better half of them for
+        more, and so on; training begins with what became of the best. They are as many as cost no
+        more than all steps of the schedule: none for a short schedule. ``history.tries`` lists
+        them. Callbacks see what comes after. With 0 training begins at the parameters of `net`.
     callbacks : iterable of callable
         Called with a `TrainingState` after every step; a true return value stops training. Those
         that have a method ``begin(state)`` or ``end(state)`` have it called before the first step,

@@ -29,7 +29,7 @@ from kanml.problems import (
     Term,
 )
 from kanml.threads import get_num_threads
-from kanml.training import Result, TrainingState, train
+from kanml.training import RESTARTS, Result, TrainingState, train
 
 __all__ = ["SETTINGS", "Setting", "solve"]
 
@@ -51,6 +51,8 @@ class Setting:
     problem : callable
     schedule : tuple of int
         Steps a level.
+    restarts : int
+        How many other starts are tried.
     """
 
     equation: ReferenceProblem
@@ -58,6 +60,7 @@ class Setting:
     network: Callable[[], Network]
     problem: Callable[[], PINN]
     schedule: tuple[int, ...]
+    restarts: int = RESTARTS
 
 
 def lattice(
@@ -121,12 +124,14 @@ def _helmholtz() -> Setting:
     equation = Helmholtz(a1=1, a2=4)
     return Setting(
         equation,
-        "[2,5,1] without tanh, 4096 points; zero on the boundary exactly",
-        lambda: KAN([2, 5, 1], degree=5, intervals=4, extrapolation="polynomial"),
+        "[2,5,1] without tanh, 4096 points; zero on the boundary exactly; starts as linear maps,\n"
+        "which the solution, a product of waves along the inputs, is learnt best from",
+        lambda: KAN([2, 5, 1], degree=5, intervals=4, extrapolation="polynomial", start="linear"),
         lambda: equation.pinn(
             {"volume": lattice(equation, 4096)}, weights={"volume": 1e-3}, transform=_on_square
         ),
         (200, 400, 3000),
+        restarts=0,
     )
 
 
@@ -232,7 +237,16 @@ def solve(names: Sequence[str], picture: Path | None) -> int:
         print(f"{name}: {setting.about}", flush=True)
         problem, net = setting.problem(), setting.network()
         watch = Watch(setting, problem)
-        result = uninterrupted(train(net, problem, setting.schedule, OPTIMIZER, callbacks=[watch]))
+        result = uninterrupted(
+            train(
+                net,
+                problem,
+                setting.schedule,
+                OPTIMIZER,
+                restarts=setting.restarts,
+                callbacks=[watch],
+            )
+        )
         _print_levels(watch, result)
         if result.status != "completed":
             print(f"{name}: {result.message}", file=sys.stderr)
