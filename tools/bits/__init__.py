@@ -1,0 +1,1 @@
+"""The parts of tools/same_bits: cases, run in each of two environments, and what compares them."""
