@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 import test_network as cases
 import test_pinn as losses
 import test_taylor as taylor
+
 from helpers import random_breakpoints, reference_output, same_bits
 from reference import networks, relu
 

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 import kanml
-from kanml import io
+from kanml.network import files
 
 STATUSES = ("completed", "stopped", "diverged")
 VALUES: tuple[Any, ...] = (
@@ -184,14 +184,14 @@ def fuzz(
     source: Path, kind: str, number: int, rng: np.random.Generator, load: Callable[[Path], Any]
 ) -> collections.Counter[str]:
     """Load altered copies of a file; return how many were refused, taken, and neither."""
-    description, arrays = io.read(source, kind)
+    description, arrays = files.read(source, kind)
     path = source.with_name("altered")
     counts: collections.Counter[str] = collections.Counter()
     for i in range(number):
         if rng.integers(2):
-            io.write(path, altered_values(description, rng), arrays)
+            files.write(path, altered_values(description, rng), arrays)
         else:
-            io.write(path, description, altered_arrays(arrays, rng))
+            files.write(path, description, altered_arrays(arrays, rng))
         try:
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore", RuntimeWarning)  # numbers may overflow

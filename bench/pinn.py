@@ -28,7 +28,8 @@ from typing import TypeVar
 import numpy as np
 
 import kanml
-from kanml.problems import RBA, Burgers
+from kanml.equations import Burgers
+from kanml.problems import RBA
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 

@@ -16,8 +16,9 @@ from collections.abc import Callable
 import numpy as np
 
 import kanml
+from kanml.equations import RotatedWaves
 from kanml.experiments.regression import COARSE, MULTILEVEL, OPTIMIZER, kan
-from kanml.problems import Regression, RotatedWaves
+from kanml.problems import Regression
 
 FIRST_SEED = 1234
 WEIGHTS = slice(0, 10)  # of Linear(2, 5)

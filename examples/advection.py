@@ -6,7 +6,7 @@ u_t + c u_x = 0, periodic in x, u(0, x) = sin(x).
 import numpy as np
 
 import kanml
-from kanml.problems import Advection
+from kanml.equations import Advection
 
 C = 5.0
 SCHEDULE = [600, 600, 600]  # steps on 4, 8, 16 intervals

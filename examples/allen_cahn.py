@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 import kanml
-from kanml.problems import AllenCahn
+from kanml.equations import AllenCahn
 
 EPS = 1e-4
 SCHEDULE = [550, 550, 550]  # steps on 4, 8, 16 intervals

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 import kanml
-from kanml.problems import Burgers
+from kanml.equations import Burgers
 
 NU = 0.01
 SCHEDULE = [500, 500, 500]  # steps on 4, 8, 16 intervals

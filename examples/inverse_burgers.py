@@ -6,7 +6,7 @@ u_t + u u_x = nu u_xx, u known at 500 points up to noise, nu = 0.1 to be found.
 import numpy as np
 
 import kanml
-from kanml.problems import Burgers
+from kanml.equations import Burgers
 
 NU = 0.1
 SCHEDULE = [150, 150, 150]  # steps on 4, 8, 16 intervals

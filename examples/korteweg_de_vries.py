@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 import kanml
-from kanml.problems import KortewegDeVries
+from kanml.equations import KortewegDeVries
 
 MU = 0.0025
 SCHEDULE = [500, 500, 500]  # steps on 4, 8, 16 intervals

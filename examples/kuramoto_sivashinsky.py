@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 import kanml
-from kanml.problems import KuramotoSivashinsky
+from kanml.equations import KuramotoSivashinsky
 
 ALPHA, BETA, GAMMA = 1.0, 0.1, 0.01  # with the defaults errors grow as exp(12 t)
 SCHEDULE = [500, 500, 500]  # steps on 4, 8, 16 intervals

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 import kanml
-from kanml.problems import Poisson
+from kanml.equations import Poisson
 
 SCHEDULE = [200, 200, 200]  # steps on 4, 8, 16 intervals
 

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 import kanml
-from kanml.problems import PoissonInterface
+from kanml.equations import PoissonInterface
 
 SCHEDULE = [600, 600, 600]  # steps on 4, 8, 16 intervals
 

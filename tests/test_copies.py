@@ -13,8 +13,9 @@ import pytest
 
 import kanml
 from helpers import same_bits, with_random_parameters
-from kanml import problems
+from kanml import equations
 from kanml.problems import Sampler
+from kanml.problems.points import METHODS
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform([0, -1], [1, 1], (30, 2))
@@ -112,16 +113,16 @@ MADE = {
     "minibatches": lambda: kanml.Regression(X, DATA[:, None], batch_size=7, seed=5),
 }
 for cls in (
-    problems.Advection,
-    problems.AllenCahn,
-    problems.Biharmonic,
-    problems.Burgers,
-    problems.Heat,
-    problems.Helmholtz,
-    problems.KortewegDeVries,
-    problems.KuramotoSivashinsky,
-    problems.Poisson,
-    problems.PoissonInterface,
+    equations.Advection,
+    equations.AllenCahn,
+    equations.Biharmonic,
+    equations.Burgers,
+    equations.Heat,
+    equations.Helmholtz,
+    equations.KortewegDeVries,
+    equations.KuramotoSivashinsky,
+    equations.Poisson,
+    equations.PoissonInterface,
 ):
     MADE[cls.__name__] = lambda cls=cls: cls().pinn(dict.fromkeys(cls().conditions, 8))
 
@@ -129,10 +130,10 @@ for cls in (
 def test_all_reference_problems_are_here():
     names = {
         name
-        for name in problems.__all__
-        if isinstance(cls := getattr(problems, name), type)
-        and issubclass(cls, problems.ReferenceProblem)
-        and cls is not problems.ReferenceProblem
+        for name in equations.__all__
+        if isinstance(cls := getattr(equations, name), type)
+        and issubclass(cls, equations.ReferenceProblem)
+        and cls is not equations.ReferenceProblem
     }
     assert names <= MADE.keys()
 
@@ -265,9 +266,9 @@ def test_terms(name, way):
     assert walked(other, net) == walked(problem, net)
 
 
-@pytest.mark.parametrize("name", [name for name in MADE if hasattr(problems, name)])
+@pytest.mark.parametrize("name", [name for name in MADE if hasattr(equations, name)])
 def test_the_terms_of_reference_problems(name):
-    reference = getattr(problems, name)()
+    reference = getattr(equations, name)()
     terms = reference.terms(dict.fromkeys(reference.conditions, 8))
     copied = pickle.loads(pickle.dumps(terms))
     first, second = (kanml.PINN(reference.network_inputs, t) for t in (terms, copied))
@@ -276,7 +277,7 @@ def test_the_terms_of_reference_problems(name):
 
 
 @ways
-@pytest.mark.parametrize("method", problems.points.METHODS)
+@pytest.mark.parametrize("method", METHODS)
 def test_samplers_and_attention(method, way):
     sampler = Sampler([0, -1], [1, 1], 20, method, every=3, seed=2)
     other = COPIES[way](sampler)

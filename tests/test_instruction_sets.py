@@ -12,11 +12,9 @@ from kanml import _core
 
 HERE = Path(__file__).parent
 NUMERICAL = [
-    "test_network.py",
-    "test_taylor.py",
-    "test_layers_outside.py",
-    "test_infinite_inputs.py",
-    "test_wide_layers.py",
+    "network/test_network.py",
+    "network/test_taylor.py",
+    "layers",
 ]
 OTHERS = [name for name in _core.instruction_sets() if name != _core.instruction_set()]
 

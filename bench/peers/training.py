@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 import kanml
+from kanml.equations import RotatedWaves
 from kanml.experiments.regression import COARSE, MULTILEVEL, OPTIMIZER, kan, mean_squared_error
 from kanml.experiments.solve import OPTIMIZER as PDE_OPTIMIZER
 from kanml.experiments.solve import SETTINGS
-from kanml.problems import RotatedWaves
 from peers import libraries
 from peers.pinns import burgers_by_autograd, burgers_by_jvp, perceptron
 from peers.table import Options, Table, Within, duration, timed

@@ -2,17 +2,17 @@
 
 from kanml import analysis
 from kanml._core import __version__
-from kanml.callbacks import Checkpoint, EarlyStopping
-from kanml.export import export_mlp
+from kanml.bridges.mlp import export_mlp
 from kanml.layers import Activation, Affine, Linear, PeriodicEmbedding, SplineLayer
 from kanml.network import KAN, MLP, Network, load
 from kanml.optim import LBFGS, Adam, CyclicDecay, GradientDescent, Ramp
 from kanml.problems import PINN, RBA, Regression, Sampler, Term
-from kanml.relu import relu_basis, relu_transform
 from kanml.splines import SplineSpace
+from kanml.splines.power_relu import relu_basis, relu_transform
+from kanml.splines.prolongation import prolongation
 from kanml.threads import get_num_threads, set_num_threads
 from kanml.training import Result, train
-from kanml.transfer import prolongation
+from kanml.training.callbacks import Checkpoint, EarlyStopping
 
 __all__ = [
     "KAN",

@@ -12,8 +12,8 @@ from kanml import _core
 from kanml._validation import Float64Array, choice, integer, samples
 from kanml.layers import SplineLayer
 from kanml.network import Network
-from kanml.relu import relu_transform
 from kanml.splines import SplineSpace
+from kanml.splines.power_relu import relu_transform
 
 __all__ = [
     "NTKSpectrum",

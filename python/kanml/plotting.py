@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanml._validation import Float64Array, FloatArray
-from kanml.history import History, IntArray
+from kanml.training.history import History, IntArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

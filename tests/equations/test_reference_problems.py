@@ -13,7 +13,7 @@ from numpy.polynomial import chebyshev
 
 import kanml
 from helpers import naming
-from kanml.problems import (
+from kanml.equations import (
     Advection,
     AllenCahn,
     Biharmonic,
@@ -452,7 +452,7 @@ def test_initial_conditions(problem, start, tolerance):
 
 @pytest.mark.parametrize("problem", COMPUTED, ids=repr)
 def test_a_reference_is_computed_once(problem):
-    from kanml.problems.reference.periodic import _sampled
+    from kanml.equations.periodic import _sampled
 
     before = _sampled.cache_info().misses
     dataclasses.replace(problem).solution([[0.5, 0.5]])

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from test_reference_problems import fields, interior
 
 import kanml
 from helpers import naming
-from kanml.problems import (
-    RBA,
+from kanml.equations import (
     Advection,
     AllenCahn,
     Biharmonic,
@@ -19,9 +19,8 @@ from kanml.problems import (
     KuramotoSivashinsky,
     Poisson,
     PoissonInterface,
-    Sampler,
 )
-from test_reference_problems import fields, interior
+from kanml.problems import RBA, Sampler
 
 PI = np.pi
 PERIODIC = [Advection(c=2.5), AllenCahn(), KortewegDeVries(), KuramotoSivashinsky()]

@@ -102,7 +102,7 @@ def test_bad_arguments_are_named(arguments, message, capsys):
 
 
 DURATION = r"about [a-z ]+ on two cores"
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mpmath import mp
 
 from helpers import naming, same_bits
-from kanml.problems.expression import Leaf, Program, Trace, as_number, leaves, partials
+from kanml.expressions import Leaf, Program, Trace, as_number, leaves, partials
 
 N = 7
 RNG = np.random.default_rng(0)

@@ -8,9 +8,9 @@ import pickle
 import numpy as np
 import pytest
 
-from kanml.problems.expression import Trace, record
-from kanml.problems.expression.functions import FUNCTIONS
-from kanml.problems.expression.operations import OPERATIONS
+from kanml.expressions import Trace, record
+from kanml.expressions.functions import FUNCTIONS
+from kanml.expressions.operations import OPERATIONS
 
 
 def test_every_function_is_found_by_its_name():

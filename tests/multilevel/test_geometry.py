@@ -9,7 +9,7 @@ import pytest
 
 import kanml
 from helpers import naming
-from kanml.geometry import geometry_maps
+from kanml.multilevel.geometry import geometry_maps
 from kanml.optim.base import GEOMETRIES
 
 RNG = np.random.default_rng(0)

@@ -7,7 +7,7 @@ import pytest
 
 import kanml
 from helpers import naming, same_bits
-from kanml.problems.expression import Trace
+from kanml.expressions import Trace
 
 MICRO, MU = "\u00b5", "\u03bc"  # what is typed, and what the parser makes of it
 X = np.random.default_rng(0).uniform(-1, 1, (9, 2))

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 import kanml
 from helpers import random_breakpoints, same_bits
-from kanml.initialisation import BENDING_RANGE, LAST_LAYER_SCALE, spread_directions
 from kanml.layers import describe, from_description
+from kanml.layers.activation import ACTIVATIONS
+from kanml.layers.filling import spread_directions
+from kanml.layers.spline import LAST_LAYER_SCALE
 
 RNG = np.random.default_rng(11)
 DATA = {
@@ -132,12 +134,12 @@ def test_without_a_bias_the_values_fit_inside(n_in, shift):
         assert min(column.min() - a, b - column.max()) <= margin
 
 
-@pytest.mark.parametrize("kind", BENDING_RANGE)
+@pytest.mark.parametrize("kind", ACTIVATIONS)
 @pytest.mark.parametrize("first", ["spline", "linear"])
 def test_an_activation_and_an_affine_map_in_between(first, kind):
     """The activation gets the range in which it bends; what it makes of that stays inside."""
     x = DATA[2]
-    low, high = BENDING_RANGE[kind]
+    low, high = ACTIVATIONS[kind].bends
     image = np.linspace(low, high, 1001)[:, None]
     image = kanml.Network([kanml.Affine([1.0], 0.0), kanml.Activation(kind)])(image)
     scale = 2.0 / np.ptp(image)
@@ -340,7 +342,7 @@ def test_the_last_splines_are_small():
     assert abs(last.mean()) < 6 * deviation / np.sqrt(last.size)
 
 
-@pytest.mark.parametrize("activation", BENDING_RANGE)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_perceptrons_are_drawn_as_usual(activation):
     net = kanml.MLP([3, 200, 100, 2], activation=activation, output_bias=True, seed=1)
     for block in net.blocks:
@@ -521,7 +523,7 @@ def test_one_input_before_an_activation(first):
     layer = kanml.SplineLayer(1, 5, space()) if first == "spline" else kanml.Linear(1, 5)
     layers = [layer, kanml.Activation("tanh"), kanml.SplineLayer(5, 1, space())]
     hidden = outputs(kanml.Network(layers, data=x, seed=1), x)[0]
-    low, high = BENDING_RANGE["tanh"]
+    low, high = ACTIVATIONS["tanh"].bends
     half = (high - low) / 2
     assert_fills(hidden, [(low + i * half / 4, low + i * half / 4 + half) for i in range(5)])
 

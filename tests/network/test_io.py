@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 import kanml
 from helpers import naming, random_breakpoints, same_bits, with_random_parameters
-from kanml import io
+from kanml.network import files
 from reference import networks
 from strategies import breakpoints, degrees
 
@@ -74,7 +74,7 @@ def test_what_is_saved_comes_back(name, dtype, tmp_path):
     for left, right in zip(copy.vjp(x, u), net.vjp(x, u), strict=True):
         assert same_bits(left, right)
     for left, right in zip(copy.layers, net.layers, strict=True):
-        for a, b in zip(getattr(left, "spaces", ()), getattr(right, "spaces", ()), strict=True):
+        for a, b in zip(left.spaces, right.spaces, strict=True):
             assert same_bits(a.knots, b.knots)
     if any(block.kind == "spline" for block in net.blocks):
         assert same_bits(copy.refine().parameters, net.refine().parameters)
@@ -175,7 +175,7 @@ def test_no_kanml_file(tmp_path):
 
 def test_a_newer_format(content, tmp_path):
     body = bytearray(content[:-32])
-    body[len(io.MAGIC) - 1] += 1
+    body[len(files.MAGIC) - 1] += 1
     (tmp_path / "net").write_bytes(body + hashlib.sha256(body).digest())
     with pytest.raises(ValueError, match="version"):
         kanml.load(tmp_path / "net")
@@ -185,7 +185,7 @@ def test_a_newer_format(content, tmp_path):
 
 
 def write_body(path, body):
-    body = io.MAGIC + body
+    body = files.MAGIC + body
     path.write_bytes(body + hashlib.sha256(body).digest())
 
 
@@ -288,14 +288,14 @@ NONSENSE = {
 
 @pytest.mark.parametrize("description", [GOOD, layers(SPLINE), layers(LINEAR, ACTIVATION, AFFINE)])
 def test_good_descriptions(description, tmp_path):
-    io.write(tmp_path / "net", description, {"parameters": np.arange(6.0)})
+    files.write(tmp_path / "net", description, {"parameters": np.arange(6.0)})
     assert same_bits(kanml.load(tmp_path / "net").parameters, np.arange(6.0))
 
 
 @pytest.mark.parametrize("name", NONSENSE)
 def test_nonsense_in_the_description(name, tmp_path):
     path = tmp_path / "net"
-    io.write(path, NONSENSE[name], {"parameters": np.arange(6.0)})
+    files.write(path, NONSENSE[name], {"parameters": np.arange(6.0)})
     with pytest.raises(ValueError, match=naming(repr(str(path))[1:])):
         kanml.load(path)
 
@@ -316,7 +316,7 @@ def test_nonsense_in_the_description(name, tmp_path):
     ids=str,
 )
 def test_nonsense_in_the_arrays(arrays, tmp_path):
-    io.write(tmp_path / "net", GOOD, {name: np.asarray(array) for name, array in arrays.items()})
+    files.write(tmp_path / "net", GOOD, {name: np.asarray(array) for name, array in arrays.items()})
     with pytest.raises(ValueError, match="net"):
         kanml.load(tmp_path / "net")
 
@@ -405,9 +405,9 @@ def test_nonsense_for_a_body(name, tmp_path):
 def test_knots_that_coincide_in_float32(tmp_path):
     description = layers({**SPLINE, "breakpoints": [[1.0, 1.0 + 1e-9, 2.0]]})
     path = tmp_path / "net"
-    io.write(path, description, {"parameters": np.arange(6.0)})
+    files.write(path, description, {"parameters": np.arange(6.0)})
     kanml.load(path)
-    io.write(
+    files.write(
         path, {**description, "dtype": "float32"}, {"parameters": np.arange(6, dtype=np.float32)}
     )
     with pytest.raises(ValueError, match="float32"):
@@ -416,7 +416,7 @@ def test_knots_that_coincide_in_float32(tmp_path):
 
 def test_more_parameters_than_memory_can_hold(tmp_path):
     wide = layers({**LINEAR, "n_in": 2**20, "n_out": 2**20, "bias": False})
-    io.write(tmp_path / "net", wide, {"parameters": np.zeros(0)})
+    files.write(tmp_path / "net", wide, {"parameters": np.zeros(0)})
     with pytest.raises(ValueError, match=str(2**40)):
         kanml.load(tmp_path / "net")
 
@@ -460,8 +460,8 @@ def test_arrays(dtype, shape, tmp_path):
     arrays = {"a": np.arange(np.prod(shape)).reshape(shape).astype(dtype), "b": np.ones(2)}
     arrays["c"] = np.array(arrays["a"], order="F")
     arrays["d"] = arrays["a"].astype(arrays["a"].dtype.newbyteorder(">"))
-    io.write(tmp_path / "file", {"kind": "test", "text": "ä", "number": 0.1}, arrays)
-    description, copies = io.read(tmp_path / "file", "test")
+    files.write(tmp_path / "file", {"kind": "test", "text": "ä", "number": 0.1}, arrays)
+    description, copies = files.read(tmp_path / "file", "test")
     assert description == {"kind": "test", "text": "ä", "number": 0.1}
     assert list(copies) == ["a", "b", "c", "d"]
     for name in "acd":
@@ -471,14 +471,14 @@ def test_arrays(dtype, shape, tmp_path):
 @pytest.mark.parametrize("dtype", [np.int32, np.complex128, np.float16, object, bool])
 def test_arrays_of_other_types(dtype, tmp_path):
     with pytest.raises(TypeError, match=naming("'a'", np.dtype(dtype))):
-        io.write(tmp_path / "file", {"kind": "test"}, {"a": np.zeros(2, dtype)})
+        files.write(tmp_path / "file", {"kind": "test"}, {"a": np.zeros(2, dtype)})
     assert not list(tmp_path.iterdir())
 
 
 def test_kinds_are_told_apart(content, tmp_path):
     (tmp_path / "net").write_bytes(content)
     with pytest.raises(ValueError, match=naming("a network", "a checkpoint")):
-        io.read(tmp_path / "net", "checkpoint")
+        files.read(tmp_path / "net", "checkpoint")
 
 
 def test_permissions_are_those_of_any_new_file(tmp_path):
@@ -546,7 +546,7 @@ def test_what_others_are_writing_is_left_alone(tmp_path):
     stem, token = ".net.", "0123456789abcdef"
     names = {
         f"{stem}{os.getppid()}.{token}0.tmp",
-        f"{stem}{os.getpid()}.{io.PROCESS}999999.tmp",
+        f"{stem}{os.getpid()}.{files.PROCESS}999999.tmp",
         f"{stem}notes.tmp",
         f"{stem}2.{token}0.tmp.kept",
         f".net.net.{2**40}.{token}0.tmp",
@@ -576,10 +576,10 @@ def test_a_folder_that_cannot_be_flushed_is_no_failure(tmp_path, monkeypatch):
 
 def test_a_rehearsal_leaves_all_as_it_is(tmp_path):
     path = tmp_path / "net"
-    io.rehearse(path, {"kind": "test"}, {})
+    files.rehearse(path, {"kind": "test"}, {})
     assert not list(tmp_path.iterdir())
     path.write_bytes(b"old")
-    io.rehearse(path, {"kind": "test"}, {})
+    files.rehearse(path, {"kind": "test"}, {})
     assert [p.name for p in tmp_path.iterdir()] == ["net"]
     assert path.read_bytes() == b"old"
 

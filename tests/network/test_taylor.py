@@ -21,7 +21,7 @@ from helpers import (
     same_bits,
     with_random_parameters,
 )
-from kanml.derivatives import DerivativePlan
+from kanml.network.derivatives import DerivativePlan
 from reference import networks, series
 
 RULES = ("linear", "polynomial", "clamp")
@@ -47,7 +47,7 @@ def network_of(case):
     """The network, and the highest order that it has."""
     make, *arguments = CASES[case]
     net = make(*arguments)
-    return net, min([4, *(layer.degree for layer in net.layers if hasattr(layer, "degree"))])
+    return net, min([4, *(layer.degree for layer in net.layers if layer.degree is not None)])
 
 
 def expected_taylor(net, x, directions, order):

@@ -18,7 +18,7 @@ from helpers import (
     same_bits,
     with_random_parameters,
 )
-from kanml.problems import RotatedWaves
+from kanml.equations import RotatedWaves
 from reference import networks
 
 RNG = np.random.default_rng(0)

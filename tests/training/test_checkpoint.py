@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import kanml
 from helpers import naming, random_breakpoints, same_bits
-from kanml import io
+from kanml.network import files
 
 X = np.linspace(-1.3, 1.3, 45)[:, None]
 Y = np.cos(3 * X) + X**2
@@ -445,26 +445,26 @@ def test_a_part_is_missing(content, tmp_path):
     """A digest and a fingerprint that are right, over less than all."""
     path = tmp_path / "run"
     path.write_bytes(content)
-    description, arrays = io.read(path, "checkpoint")
+    description, arrays = files.read(path, "checkpoint")
     for name in description:
-        io.write(path, {k: v for k, v in description.items() if k != name}, arrays)
+        files.write(path, {k: v for k, v in description.items() if k != name}, arrays)
         with pytest.raises(ValueError, match=naming(repr(str(path))[1:])):
             small(resume=path)
     for part in ("state", "best"):
         for name in description[part]:
             fewer = {k: v for k, v in description[part].items() if k != name}
-            io.write(path, {**description, part: fewer}, arrays)
+            files.write(path, {**description, part: fewer}, arrays)
             with pytest.raises(ValueError, match=naming(repr(str(path))[1:])):
                 small(resume=path)
     for name in arrays:
-        io.write(path, description, {k: v for k, v in arrays.items() if k != name})
+        files.write(path, description, {k: v for k, v in arrays.items() if k != name})
         with pytest.raises(ValueError, match=naming(repr(str(path))[1:])):
             small(resume=path)
 
 
 def test_alterations_with_a_digest_that_is_right():
     """Bits, shapes, types, names and values: refused by name, or as good as any file."""
-    script = Path(__file__).parents[1] / "bench" / "fuzz_files.py"
+    script = Path(__file__).parents[2] / "bench" / "fuzz_files.py"
     command = [sys.executable, str(script), "500"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
@@ -484,11 +484,11 @@ def test_alterations_with_a_digest_that_is_right():
 def test_values_that_no_run_writes(name, values, content, tmp_path):
     path = tmp_path / "run"
     path.write_bytes(content)
-    description, arrays = io.read(path, "checkpoint")
+    description, arrays = files.read(path, "checkpoint")
     for value in values:
         old = description[name]
         changed = {**old, **value} if isinstance(old, dict) and value else value
-        io.write(path, {**description, name: changed}, arrays)
+        files.write(path, {**description, name: changed}, arrays)
         with pytest.raises(ValueError, match=naming(repr(str(path))[1:])):
             small(resume=path)
 
@@ -510,8 +510,8 @@ def test_values_that_no_run_writes(name, values, content, tmp_path):
 def test_arrays_that_no_run_writes(name, alter, content, tmp_path):
     path = tmp_path / "run"
     path.write_bytes(content)
-    description, arrays = io.read(path, "checkpoint")
-    io.write(path, description, {**arrays, name: alter(arrays[name])})
+    description, arrays = files.read(path, "checkpoint")
+    files.write(path, description, {**arrays, name: alter(arrays[name])})
     with pytest.raises(ValueError, match=naming(repr(str(path))[1:])):
         small(resume=path)
 

@@ -11,18 +11,18 @@ import numpy as np
 import pytest
 
 import kanml
-from kanml.interrupts import CtrlC
+from kanml.training.interrupts import CtrlC
 
 MODULES = (
-    "training",
-    "run",
-    "progress",
-    "history",
-    "interrupts",
-    "callbacks",
-    "snapshot",
-    "io",
-    "geometry",
+    "training.train",
+    "training.run",
+    "training.progress",
+    "training.history",
+    "training.interrupts",
+    "training.callbacks",
+    "training.snapshot",
+    "network.files",
+    "multilevel.geometry",
 )
 FILES = {sys.modules[f"kanml.{name}"].__file__ for name in MODULES}
 

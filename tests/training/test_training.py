@@ -53,7 +53,7 @@ def train(net=None, task=None, schedule=SCHEDULE, optimizer=None, **options):
 
 
 def intervals(net):
-    return [s.intervals for layer in net.layers for s in getattr(layer, "spaces", ())]
+    return [s.intervals for layer in net.layers for s in layer.spaces]
 
 
 def same_run(left, right):

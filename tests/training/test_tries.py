@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 import kanml
-import kanml.tries
+import kanml.training.tries
 from helpers import same_bits
-from kanml.history import History
+from kanml.training.history import History
 
 KINDS = ("mixed", "linear", "random")
 RNG = np.random.default_rng(5)
@@ -208,7 +208,7 @@ def test_tries_cost_no_more_than_the_schedule(monkeypatch, schedule, samples, re
         counts.append(count)
         return None, ()
 
-    monkeypatch.setattr(kanml.tries.Contest, "winner", winner)
+    monkeypatch.setattr(kanml.training.tries.Contest, "winner", winner)
     train(problem=kanml.Regression(x, x[:, :1]), schedule=schedule, restarts=restarts)
     assert counts == ([expected] if expected else [])
 
@@ -449,7 +449,7 @@ def test_a_start_that_is_refused_is_dropped():
 
 
 def contest(value_and_gradient, **options):
-    return kanml.tries.Contest(
+    return kanml.training.tries.Contest(
         **{
             "net": kan(),
             "problem": "whole",
@@ -481,7 +481,7 @@ def test_samples_that_were_left_out_count_as_well(monkeypatch, who, what):
             trial.loss = [0.3, 0.1, 0.2, 0.4][trial.number]
             trial.state = trial.best = kanml.LBFGS().init([float(trial.number)])
 
-    monkeypatch.setattr(kanml.tries.Contest, "compete", compete)
+    monkeypatch.setattr(kanml.training.tries.Contest, "compete", compete)
     best, tries = contest(value_and_gradient, problem="problem", validation="validation").winner(
         4, lambda text: None
     )
@@ -524,8 +524,8 @@ class Weighted(kanml.Regression):
 
 def test_the_excerpt_of_a_base_class_is_no_excerpt():
     x = RNG.uniform(-1, 1, (3000, 2))
-    assert kanml.tries.has_excerpt(PROBLEM)
-    assert not kanml.tries.has_excerpt(Weighted(x, x[:, :1]))
+    assert kanml.training.tries.has_excerpt(PROBLEM)
+    assert not kanml.training.tries.has_excerpt(Weighted(x, x[:, :1]))
     result = train(problem=Weighted(x, x[:, :1] * x[:, 1:]), schedule=[200, 200])
     assert result.history.loss[0] == min(t.loss for t in result.history.tries)
 
@@ -552,7 +552,7 @@ def test_processes_that_reduce_together_keep_all_points():
 def test_large_networks_have_fewer_starts(monkeypatch):
     one = kan().n_parameters * 8 * kanml.LBFGS().vectors(25)
     for bytes_allowed, starts in ((one, 1), (4 * one, 4), (100 * one, 16)):
-        monkeypatch.setattr(kanml.tries, "MAX_BYTES", bytes_allowed)
+        monkeypatch.setattr(kanml.training.tries, "MAX_BYTES", bytes_allowed)
         assert contest(None, problem=PROBLEM).starts_within(16, 10**6) == starts
 
 

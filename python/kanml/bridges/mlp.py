@@ -4,17 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from kanml._validation import FloatArray
-from kanml.layers import (
-    Activation,
-    Affine,
-    Linear,
-    PeriodicEmbedding,
-    SplineLayer,
-    unknown_layer,
-)
 from kanml.network import Network
 
 __all__ = ["export_mlp"]
@@ -83,66 +72,13 @@ def export_mlp(net: Network) -> list[dict[str, Any]]:
     """
     if not isinstance(net, Network):
         raise TypeError(f"net must be a Network, got {net!r}")
-    splines, relus = net.to_basis("spline"), net.to_basis("relu")
+    bases = net.to_basis("spline"), net.to_basis("relu")
     layers = []
     for i, layer in enumerate(net.layers):
         blocks = [block for block in net.blocks if block.layer == i]
-        if isinstance(layer, SplineLayer):
-            (block,) = blocks
-            in_splines, in_relus = (
-                kind.parameters[block.slice].reshape(block.shape) for kind in (splines, relus)
-            )
-            layers.append(_power_relu(layer, in_splines, in_relus))
-        elif isinstance(layer, Linear):
-            arrays = [net.parameters[block.slice].reshape(block.shape) for block in blocks]
-            bias = arrays[1] if layer.bias else np.zeros(layer.n_out, net.dtype)
-            layers.append({"layer": "linear", "weights": arrays[0], "bias": bias})
-        elif isinstance(layer, Activation):
-            layers.append({"layer": "activation", "kind": layer.kind})
-        elif isinstance(layer, Affine):
-            scale, shift = layer.scale.astype(net.dtype), layer.shift.astype(net.dtype)
-            layers.append({"layer": "affine", "scale": scale, "shift": shift})
-        elif isinstance(layer, PeriodicEmbedding):
-            layers.append(_embedding(layer, net.dtype))
-        else:
-            raise unknown_layer(layer)
+        in_splines, in_relus = (
+            [form.parameters[block.slice].reshape(block.shape) for block in blocks]
+            for form in bases
+        )
+        layers.append(layer.exported(in_splines, in_relus, net.dtype))
     return layers
-
-
-def _embedding(layer: PeriodicEmbedding, dtype: np.dtype[Any]) -> dict[str, Any]:
-    inputs, kinds, frequencies = zip(*layer.features, strict=True)
-    return {
-        "layer": "embedding",
-        "inputs": np.array(inputs),
-        "functions": list(kinds),
-        "frequencies": np.array(frequencies, dtype=dtype),
-    }
-
-
-def _power_relu(layer: SplineLayer, in_splines: FloatArray, in_relus: FloatArray) -> dict[str, Any]:
-    dtype = in_relus.dtype
-    lower, upper = np.array([space.domain for space in layer.spaces]).T
-    slopes = np.zeros((2, layer.n_in, layer.n_out))
-    channels = [np.arange(space.dim) for space in layer.spaces]
-    rectified = np.ones(len(in_relus), dtype=bool)
-    if layer.extrapolation == "linear":
-        ends = np.cumsum([space.dim for space in layer.spaces])[:-1]
-        for p, (space, rows) in enumerate(
-            zip(layer.spaces, np.split(in_splines, ends), strict=True)
-        ):
-            slopes[:, p] = space.evaluate(rows.T, space.domain, derivative=1).T
-    elif layer.extrapolation == "polynomial":
-        lower, upper = np.full_like(lower, -np.inf), np.full_like(upper, np.inf)
-        rectified = np.concatenate(channels) > layer.degree
-    return {
-        "layer": "power-relu",
-        "inputs": np.repeat(np.arange(layer.n_in), [space.dim for space in layer.spaces]),
-        "knots": np.concatenate([s.knots[: s.dim] for s in layer.spaces]).astype(dtype),
-        "rectified": rectified,
-        "power": layer.degree,
-        "weights": in_relus,
-        "lower": lower.astype(dtype),
-        "upper": upper.astype(dtype),
-        "slopes_below": slopes[0].astype(dtype),
-        "slopes_above": slopes[1].astype(dtype),
-    }

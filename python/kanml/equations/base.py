@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from kanml._validation import Float64Array, FloatArray, finite, integer, number, real_array
-from kanml.problems.pinn import PINN
+from kanml.equations.conditions import Condition
+from kanml.problems.pinn.pinn import PINN
+from kanml.problems.pinn.term import RBA, Term
 from kanml.problems.points import Sampler
-from kanml.problems.reference.conditions import Condition
-from kanml.problems.term import RBA, Term
 
 __all__ = ["ReferenceProblem", "cospi", "sinpi"]
 
@@ -159,7 +159,8 @@ class ReferenceProblem(ABC):
 
         Examples
         --------
-        >>> from kanml.problems import RBA, Burgers
+        >>> from kanml.equations import Burgers
+        >>> from kanml.problems import RBA
         >>> terms = Burgers().terms(
         ...     {"volume": 1000, "initial": [[0.0, -0.5], [0.0, 0.5]], "boundary": 100},
         ...     weights={"initial": 10.0},
@@ -226,7 +227,7 @@ class ReferenceProblem(ABC):
         Examples
         --------
         >>> import kanml
-        >>> from kanml.problems import Helmholtz
+        >>> from kanml.equations import Helmholtz
         >>> helmholtz = Helmholtz(a1=1, a2=1)
         >>> problem = helmholtz.pinn(
         ...     {"volume": 400}, transform=lambda u, x, y: (1 - x**2) * (1 - y**2) * u

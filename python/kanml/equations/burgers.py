@@ -9,8 +9,8 @@ from typing import ClassVar
 import numpy as np
 
 from kanml._validation import Float64Array
-from kanml.problems.reference.base import ReferenceProblem, cospi, sinpi
-from kanml.problems.reference.conditions import Condition, sides
+from kanml.equations.base import ReferenceProblem, cospi, sinpi
+from kanml.equations.conditions import Condition, sides
 
 __all__ = ["Burgers"]
 
@@ -58,7 +58,7 @@ class Burgers(ReferenceProblem):
     Examples
     --------
     >>> import numpy as np
-    >>> from kanml.problems import Burgers
+    >>> from kanml.equations import Burgers
     >>> problem = Burgers(nu=0.01 / np.pi)
     >>> problem.solution([[0.5, -1.0], [0.5, 0.5]]).round(6).ravel().tolist()
     [0.0, -0.59277]

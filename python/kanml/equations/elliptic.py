@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kanml._validation import Float64Array
-from kanml.problems.reference.base import ReferenceProblem, cospi, sinpi
-from kanml.problems.reference.conditions import Condition, lies_at, sides
+from kanml.equations.base import ReferenceProblem, cospi, sinpi
+from kanml.equations.conditions import Condition, lies_at, sides
 
 __all__ = ["Biharmonic", "Helmholtz", "Poisson", "PoissonInterface"]
 
@@ -41,7 +41,7 @@ class Poisson(ReferenceProblem):
 
     Examples
     --------
-    >>> from kanml.problems import Poisson
+    >>> from kanml.equations import Poisson
     >>> problem = Poisson()
     >>> problem.solution([[0.5, 0.5], [0.5, -0.5], [1.0, 0.3]]).ravel().tolist()
     [1.0, -1.0, 0.0]
@@ -103,7 +103,7 @@ class Helmholtz(ReferenceProblem):
 
     Examples
     --------
-    >>> from kanml.problems import Helmholtz
+    >>> from kanml.equations import Helmholtz
     >>> Helmholtz(a1=1, a2=4).solution([[0.5, 0.125], [0.5, 0.5]]).ravel().tolist()
     [1.0, 0.0]
     """
@@ -166,7 +166,7 @@ class PoissonInterface(ReferenceProblem):
 
     Examples
     --------
-    >>> from kanml.problems import PoissonInterface
+    >>> from kanml.equations import PoissonInterface
     >>> problem = PoissonInterface()
     >>> problem.solution([[-0.5, 0.5], [0.25, 0.5]]).ravel().tolist()
     [1.0, -1.0]
@@ -252,7 +252,7 @@ class Biharmonic(ReferenceProblem):
 
     Examples
     --------
-    >>> from kanml.problems import Biharmonic
+    >>> from kanml.equations import Biharmonic
     >>> Biharmonic().solution([[0.5, 0.5], [0.0, 0.7]]).ravel().tolist()
     [1.0, 0.0]
     """

@@ -9,8 +9,8 @@ from typing import ClassVar
 import numpy as np
 
 from kanml._validation import Float64Array
-from kanml.problems.reference.base import ReferenceProblem, sinpi
-from kanml.problems.reference.conditions import Condition, sides
+from kanml.equations.base import ReferenceProblem, sinpi
+from kanml.equations.conditions import Condition, sides
 
 __all__ = ["Advection", "Heat"]
 
@@ -39,7 +39,7 @@ class Heat(ReferenceProblem):
 
     Examples
     --------
-    >>> from kanml.problems import Heat
+    >>> from kanml.equations import Heat
     >>> Heat(alpha=0.1, waves=2).solution([[0.0, 0.25], [0.4, 0.5], [0.3, 1.0]]).ravel().tolist()
     [1.0, 0.0, 0.0]
     """
@@ -94,7 +94,7 @@ class Advection(ReferenceProblem):
     Examples
     --------
     >>> import numpy as np
-    >>> from kanml.problems import Advection
+    >>> from kanml.equations import Advection
     >>> Advection(c=30.0).solution([[0.0, np.pi / 2], [0.1, 3.0]]).ravel().tolist()
     [1.0, 0.0]
     """

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from kanml._validation import Float64Array
-from kanml.problems.reference.base import ReferenceProblem, cospi, sinpi
-from kanml.problems.reference.conditions import Condition
-from kanml.problems.reference.spectral import Sampled, circle, etdrk4, wavenumbers
+from kanml.equations.base import ReferenceProblem, cospi, sinpi
+from kanml.equations.conditions import Condition
+from kanml.equations.spectral import Sampled, circle, etdrk4, wavenumbers
 
 __all__ = ["AllenCahn", "KortewegDeVries", "KuramotoSivashinsky"]
 
@@ -149,7 +149,7 @@ class AllenCahn(_Periodic):
 
     Examples
     --------
-    >>> from kanml.problems import AllenCahn
+    >>> from kanml.equations import AllenCahn
     >>> problem = AllenCahn()
     >>> problem.solution([[0.0, 1.0], [1.0, 0.0], [1.0, 0.5]]).round(6).ravel().tolist()
     [-1.0, 0.02958, -0.064077]
@@ -257,7 +257,7 @@ class KortewegDeVries(_Periodic):
 
     Examples
     --------
-    >>> from kanml.problems import KortewegDeVries
+    >>> from kanml.equations import KortewegDeVries
     >>> KortewegDeVries().solution([[0.0, 0.0], [1.0, 0.25]]).round(6).ravel().tolist()
     [1.0, -0.345578]
     """
@@ -320,7 +320,7 @@ class KuramotoSivashinsky(_Periodic):
 
     Examples
     --------
-    >>> from kanml.problems import KuramotoSivashinsky
+    >>> from kanml.equations import KuramotoSivashinsky
     >>> KuramotoSivashinsky().solution([[0.0, 0.5], [1.0, 0.25]]).round(6).ravel().tolist()
     [-1.0, -1.476363]
     """

@@ -36,7 +36,7 @@ class RotatedWaves:
 
     Examples
     --------
-    >>> from kanml.problems import RotatedWaves
+    >>> from kanml.equations import RotatedWaves
     >>> data = RotatedWaves(seed=1234)
     >>> data.x.shape, float(data.y.min()), float(data.y.max())
     ((20000, 2), 0.0, 1.0)

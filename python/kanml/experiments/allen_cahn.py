@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from kanml.equations import AllenCahn
 from kanml.experiments.protocol import Protocol, Row, kan_rows
 from kanml.layers import Activation, Affine, Layer, SplineLayer
 from kanml.network import MLP, Network
 from kanml.optim import Adam, Ramp
-from kanml.problems import PINN, RBA, AllenCahn
+from kanml.problems import PINN, RBA
 from kanml.splines import SplineSpace
 
 __all__ = ["PROTOCOL"]

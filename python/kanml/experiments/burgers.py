@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from kanml.equations import Burgers
 from kanml.experiments.protocol import Protocol, Row, kan_rows
 from kanml.layers import Linear, SplineLayer
 from kanml.network import MLP, Network
 from kanml.optim import Adam, CyclicDecay
-from kanml.problems import PINN, Burgers
+from kanml.problems import PINN
 from kanml.splines import SplineSpace
 
 __all__ = ["PROTOCOL"]

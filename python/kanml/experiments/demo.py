@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kanml.equations import RotatedWaves
 from kanml.experiments.outputs import draw_picture
 from kanml.experiments.regression import (
     COARSE,
@@ -21,7 +22,7 @@ from kanml.experiments.regression import (
 from kanml.experiments.runs import uninterrupted
 from kanml.network import Network
 from kanml.plotting import figure, plot_convergence, plot_surface
-from kanml.problems import Regression, RotatedWaves
+from kanml.problems import Regression
 from kanml.training import Result, train
 
 __all__ = ["demo"]

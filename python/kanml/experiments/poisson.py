@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from kanml.equations import PoissonInterface
 from kanml.experiments.protocol import Protocol, Row, kan_rows
 from kanml.network import KAN, MLP
 from kanml.optim import Adam, Ramp
-from kanml.problems import PINN, RBA, PoissonInterface
+from kanml.problems import PINN, RBA
 
 __all__ = ["PROTOCOL"]
 

@@ -14,12 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from kanml._validation import Float64Array, FloatArray
+from kanml.equations import ReferenceProblem
 from kanml.experiments.outputs import draw_picture
 from kanml.experiments.runs import Run, run
 from kanml.network import Network
 from kanml.optim import Adam
 from kanml.plotting import figure, plot_convergence, plot_decay, plot_errors, plot_surface
-from kanml.problems import PINN, ReferenceProblem
+from kanml.problems import PINN
 
 __all__ = ["Protocol", "Row", "kan_rows", "reproduce"]
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from kanml.equations import RotatedWaves
 from kanml.experiments.runs import uninterrupted
 from kanml.layers import Affine, Layer, Linear, SplineLayer
 from kanml.network import MLP, Network
 from kanml.optim import LBFGS
-from kanml.problems import Regression, RotatedWaves
+from kanml.problems import Regression
 from kanml.splines import SplineSpace
 from kanml.training import Result, TrainingState, train
 

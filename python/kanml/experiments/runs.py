@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kanml import io
 from kanml._validation import Float64Array
-from kanml.network import Network
+from kanml.network import Network, files
 from kanml.optim import Optimizer
 from kanml.problems import Problem
 from kanml.training import Result, TrainingState, train
@@ -57,7 +56,7 @@ class Recorder:
         self.every = max(1, sum(schedule) // MEASUREMENTS)
         self.errors: dict[int, float] = {}
         if self.checkpoint.exists():
-            _, arrays = io.read(self._errors_file, "errors")
+            _, arrays = files.read(self._errors_file, "errors")
             steps, errors = arrays["step"].tolist(), arrays["error"].tolist()
             self.errors = dict(zip(steps, errors, strict=True))
 
@@ -71,7 +70,7 @@ class Recorder:
         if state.step % self.every and not level_ends:
             return
         self.errors[state.step] = self.error(state.network)
-        io.write(self._errors_file, {"kind": "errors"}, self.arrays())
+        files.write(self._errors_file, {"kind": "errors"}, self.arrays())
         state.snapshot().save(self.checkpoint)  # last: what it needs is there
 
     def arrays(self) -> dict[str, Any]:

@@ -12,22 +12,21 @@ from typing import Any
 import numpy as np
 
 from kanml._validation import Float64Array
-from kanml.experiments.outputs import draw_picture
-from kanml.experiments.runs import uninterrupted
-from kanml.layers import Affine, Layer, PeriodicEmbedding, SplineLayer
-from kanml.network import KAN, Network
-from kanml.optim import LBFGS
-from kanml.plotting import figure, plot_errors
-from kanml.problems import (
-    PINN,
+from kanml.equations import (
     AllenCahn,
     Burgers,
     Helmholtz,
     KortewegDeVries,
     PoissonInterface,
     ReferenceProblem,
-    Term,
 )
+from kanml.experiments.outputs import draw_picture
+from kanml.experiments.runs import uninterrupted
+from kanml.layers import Affine, Layer, PeriodicEmbedding, SplineLayer
+from kanml.network import KAN, Network
+from kanml.optim import LBFGS
+from kanml.plotting import figure, plot_errors
+from kanml.problems import PINN, Term
 from kanml.threads import get_num_threads
 from kanml.training import RESTARTS, Result, TrainingState, train
 

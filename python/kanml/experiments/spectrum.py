@@ -19,8 +19,8 @@ from kanml.plotting import (
     plot_sign_changes,
     plot_spectra,
 )
-from kanml.relu import relu_transform
 from kanml.splines import SplineSpace
+from kanml.splines.power_relu import relu_transform
 
 __all__ = ["reproduce"]
 

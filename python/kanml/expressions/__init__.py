@@ -5,7 +5,7 @@ scalars. Ordinary NumPy arithmetic on them builds a graph; `partials` differenti
 `Program` evaluates any number of expressions of it on arrays of points.
 
 >>> import numpy as np
->>> from kanml.problems.expression import Leaf, Program, Trace, leaves, partials
+>>> from kanml.expressions import Leaf, Program, Trace, leaves, partials
 >>> trace = Trace("tx")
 >>> u, nu = trace.output("u"), trace.unknown("nu")
 >>> [residual] = trace.components(u.t + u * u.x - nu * u.xx)
@@ -22,12 +22,12 @@ u.t + u*u.x - nu*u.xx
 array([ 5. , 10.5])
 """
 
-from kanml.problems.expression.derivatives import leaves, partials
-from kanml.problems.expression.graph import Expression, Trace, as_number
-from kanml.problems.expression.names import identifier, letters
-from kanml.problems.expression.nodes import Leaf
-from kanml.problems.expression.program import Program, Rows
-from kanml.problems.expression.recording import Recorded, Recording, record, record_alone
+from kanml.expressions.derivatives import leaves, partials
+from kanml.expressions.graph import Expression, Trace, as_number
+from kanml.expressions.names import identifier, letters
+from kanml.expressions.nodes import Leaf
+from kanml.expressions.program import Program, Rows
+from kanml.expressions.recording import Recorded, Recording, record, record_alone
 
 __all__ = [
     "Expression",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
-from kanml.problems.expression.operations import Operation
+from kanml.expressions.operations import Operation
 
 if TYPE_CHECKING:
-    from kanml.problems.expression.graph import Expression
-    from kanml.problems.expression.nodes import Leaf
+    from kanml.expressions.graph import Expression
+    from kanml.expressions.nodes import Leaf
 
 __all__ = ["below", "leaves", "partials", "total"]
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kanml.problems.expression.operations import OPERATIONS, WHERE
+from kanml.expressions.operations import OPERATIONS, WHERE
 
 if TYPE_CHECKING:
-    from kanml.problems.expression.graph import Expression, Trace
+    from kanml.expressions.graph import Expression, Trace
 
 __all__ = ["FUNCTIONS", "hint", "name_of"]
 

@@ -12,13 +12,13 @@ import numpy.typing as npt
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from kanml._validation import finite, integer, real_array
-from kanml.problems.expression.derivatives import total
-from kanml.problems.expression.functions import FUNCTIONS, hint, name_of
-from kanml.problems.expression.names import identifier, letters
-from kanml.problems.expression.nodes import Data, Leaf
-from kanml.problems.expression.operations import OPERATIONS, WHERE, Operation
-from kanml.problems.expression.simplify import simplified
-from kanml.problems.expression.text import shortened, text
+from kanml.expressions.derivatives import total
+from kanml.expressions.functions import FUNCTIONS, hint, name_of
+from kanml.expressions.names import identifier, letters
+from kanml.expressions.nodes import Data, Leaf
+from kanml.expressions.operations import OPERATIONS, WHERE, Operation
+from kanml.expressions.simplify import simplified
+from kanml.expressions.text import shortened, text
 
 __all__ = ["Expression", "Trace", "as_number", "is_condition"]
 

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from kanml._validation import FloatArray
-from kanml.problems.expression.derivatives import below
-from kanml.problems.expression.graph import Expression, as_number, is_condition
-from kanml.problems.expression.nodes import Data, Leaf
-from kanml.problems.expression.operations import Operation
-from kanml.problems.expression.text import shortened
+from kanml.expressions.derivatives import below
+from kanml.expressions.graph import Expression, as_number, is_condition
+from kanml.expressions.nodes import Data, Leaf
+from kanml.expressions.operations import Operation
+from kanml.expressions.text import shortened
 
 __all__ = ["Program"]
 
@@ -39,7 +39,7 @@ class Program:
     Examples
     --------
     >>> import numpy as np
-    >>> from kanml.problems.expression import Leaf, Trace
+    >>> from kanml.expressions import Leaf, Trace
     >>> u = Trace("x").output("u")
     >>> program = Program([u * np.sin(u), u.x * np.sin(u)])
     >>> program.operations

@@ -4,7 +4,7 @@ A residual is called once, and what it did then is all that it means. A function
 within another one cannot be pickled; the list of its operations can.
 
 >>> import pickle
->>> from kanml.problems.expression import Trace
+>>> from kanml.expressions import Trace
 >>> trace = Trace("tx")
 >>> nu = 0.1
 >>> fields = {"u": trace.output("u"), "x": trace.coordinates[1]}
@@ -27,8 +27,8 @@ from typing import Any
 
 import numpy as np
 
-from kanml.problems.expression.graph import Expression, Trace
-from kanml.problems.expression.nodes import Data
+from kanml.expressions.graph import Expression, Trace
+from kanml.expressions.nodes import Data
 
 __all__ = ["Recorded", "Recording", "record", "record_alone"]
 

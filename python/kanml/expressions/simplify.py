@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kanml.problems.expression.operations import Operation
+from kanml.expressions.operations import Operation
 
 if TYPE_CHECKING:
-    from kanml.problems.expression.graph import Expression
+    from kanml.expressions.graph import Expression
 
 __all__ = ["simplified"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from kanml.problems.expression.derivatives import below
-from kanml.problems.expression.operations import Operation
+from kanml.expressions.derivatives import below
+from kanml.expressions.operations import Operation
 
 if TYPE_CHECKING:
-    from kanml.problems.expression.graph import Expression
+    from kanml.expressions.graph import Expression
 
 __all__ = ["shortened", "text"]
 
@@ -35,7 +35,7 @@ INFIX = {
 def text(root: Expression) -> str:
     """Return the expression as NumPy arithmetic; what it uses twice gets a name of its own first.
 
-    >>> from kanml.problems.expression import Trace
+    >>> from kanml.expressions import Trace
     >>> u = Trace("tx").output("u")
     >>> u.t - (u + u.x) * u.x, (u + u.x) ** 2 / (u + u.x)
     (u.t - (u + u.x)*u.x, %1 = u + u.x; %1**2/%1)

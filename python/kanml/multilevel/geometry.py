@@ -47,7 +47,7 @@ def geometry_maps(net: Network, name: str | None, n_unknowns: int = 0) -> Geomet
     >>> import kanml
     >>> import numpy as np
     >>> net = kanml.KAN([1, 1], degree=2, intervals=4)
-    >>> maps = kanml.geometry.geometry_maps(net, "relu")
+    >>> maps = kanml.multilevel.geometry.geometry_maps(net, "relu")
     >>> A = kanml.relu_transform(net.layers[0].spaces[0])
     >>> g = np.arange(6.0)
     >>> bool(np.allclose(A @ maps.gradient(g), g))

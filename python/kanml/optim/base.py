@@ -217,7 +217,7 @@ class Optimizer(ABC, Generic[S]):
         if geometry is None and self.geometry is not None:
             raise ValueError(
                 f"geometry {self.geometry!r} needs its maps: give step the result of "
-                "kanml.geometry.geometry_maps(net, name), as kanml.train does"
+                "kanml.multilevel.geometry.geometry_maps(net, name), as kanml.train does"
             )
         return IDENTITY if geometry is None else geometry
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanml._validation import integer
-from kanml.problems.expression import Rows
+from kanml.expressions import Rows
 from kanml.problems.states import entries, generator_state, permutation
 
 __all__ = ["Batches"]

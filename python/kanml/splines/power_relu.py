@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from kanml import _core
 from kanml._validation import Float64Array, real_array
-from kanml.operators import InvertibleOperator, made_by
-from kanml.splines import SplineSpace
+from kanml.splines.operators import InvertibleOperator, made_by
+from kanml.splines.space import SplineSpace
 
 __all__ = ["ReluTransform", "relu_basis", "relu_transform"]
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from kanml import _core
 from kanml._validation import Float64Array, FloatArray, choice
-from kanml.operators import LinearOperator, Map, apply_along_axis_0, blockwise, made_by
-from kanml.splines import SplineSpace
+from kanml.splines.operators import LinearOperator, Map, apply_along_axis_0, blockwise, made_by
+from kanml.splines.space import SplineSpace
 
 __all__ = ["BlockProlongation", "Prolongation", "prolongation"]
 

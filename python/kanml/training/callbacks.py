@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 from kanml._validation import integer
-from kanml.history import History
 from kanml.network import Network
 from kanml.problems import Problem
-from kanml.snapshot import Snapshot
+from kanml.training.history import History
+from kanml.training.snapshot import Snapshot
 
 __all__ = ["Callback", "Checkpoint", "EarlyStopping", "TrainingState", "Wish"]
 

@@ -14,21 +14,20 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from kanml import io
 from kanml._core import OutsideDomain
 from kanml._validation import FloatArray, require_memory
-from kanml.callbacks import Callback, TrainingState, Wish
-from kanml.geometry import geometry_maps, transfer_maps
-from kanml.history import History, Row
-from kanml.interrupts import CtrlC
-from kanml.moment import Moment, towards
-from kanml.network import Network
+from kanml.multilevel.geometry import geometry_maps, transfer_maps
+from kanml.network import Network, files
 from kanml.optim import Geometry, Optimizer, State
 from kanml.optim.base import frozen
 from kanml.problems import Problem
-from kanml.progress import ProgressBar
-from kanml.snapshot import Snapshot, load_snapshot, run_fingerprint
-from kanml.tries import Contest, continued, for_contest
+from kanml.training.callbacks import Callback, TrainingState, Wish
+from kanml.training.history import History, Row
+from kanml.training.interrupts import CtrlC
+from kanml.training.moment import Moment, towards
+from kanml.training.progress import ProgressBar
+from kanml.training.snapshot import Snapshot, load_snapshot, run_fingerprint
+from kanml.training.tries import Contest, continued, for_contest
 
 __all__ = ["Run", "Status", "Transfer"]
 
@@ -440,7 +439,7 @@ class Run:
             validated=self.validation is not None,
         )
         problem = copy.copy(self.moment.problem)
-        with io.believing(path):
+        with files.believing(path):
             problem.restore(snapshot.problem_state)
             self.require_same_loss(problem, snapshot)
         self.history = snapshot.history

@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from kanml import io
 from kanml._validation import integer
-from kanml.history import History
-from kanml.network import Network, describe_network
+from kanml.network import Network, files
+from kanml.network.network import describe_network
 from kanml.optim import Optimizer, State
 from kanml.optim.base import require_parameters
+from kanml.training.history import History
 
 __all__ = ["Snapshot", "load_snapshot", "run_fingerprint"]
 
@@ -63,11 +63,11 @@ class Snapshot:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the snapshot to a file, atomically."""
-        io.write(path, *self._content())
+        files.write(path, *self._content())
 
     def rehearse_saving(self, path: str | os.PathLike[str]) -> None:
         """Raise what saving would raise, and leave the file as it is."""
-        io.rehearse(path, *self._content())
+        files.rehearse(path, *self._content())
 
     def _content(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
         state_values, state_arrays = _fields(self.optimizer_state)
@@ -115,13 +115,13 @@ def load_snapshot(
         If the file is damaged, belongs to a run that was started with other arguments, or holds
         what no such run could have written.
     """
-    description, arrays = io.read(path, "checkpoint")
+    description, arrays = files.read(path, "checkpoint")
     if description.get("fingerprint") != fingerprint:
         raise ValueError(
             f"{os.fspath(path)!r} belongs to another run: network, problem, schedule, optimizer, "
             "transfer_state, validation and restarts must be those of the run that wrote it"
         )
-    with io.believing(path):
+    with files.believing(path):
         level = integer(description["level"], "level", 0, len(schedule) - 1)
         *coarser, network = _networks(start, level)
         state_type = type(optimizer.init(start.parameters))

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from kanml._validation import choice, integer, threads
-from kanml.callbacks import Callback, TrainingState
-from kanml.history import History
-from kanml.interrupts import CtrlC
 from kanml.network import Network
 from kanml.optim import LBFGS, Optimizer
 from kanml.problems import Problem
-from kanml.run import Run, Status, Transfer
-from kanml.tries import RESTARTS
+from kanml.training.callbacks import Callback, TrainingState
+from kanml.training.history import History
+from kanml.training.interrupts import CtrlC
+from kanml.training.run import Run, Status, Transfer
+from kanml.training.tries import RESTARTS
 
 __all__ = ["RESTARTS", "Result", "TrainingState", "train"]
 

@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from kanml.geometry import geometry_maps
-from kanml.history import Try
+from kanml.multilevel.geometry import geometry_maps
 from kanml.network import Network
 from kanml.optim import LBFGS, LBFGSState, Optimizer
 from kanml.optim.base import Vector
 from kanml.problems import Problem
+from kanml.training.history import Try
 
 __all__ = ["RESTARTS", "Contest"]
 

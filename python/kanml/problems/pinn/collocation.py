@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from kanml._validation import Float64Array, FloatArray, finite, integer, real_array
+from kanml.expressions import Rows
 from kanml.problems.batches import Batches
-from kanml.problems.expression import Rows
+from kanml.problems.pinn.term import Term
 from kanml.problems.points import Sampler
 from kanml.problems.states import checked, entries, floats
-from kanml.problems.term import Term
 
 __all__ = ["Collocation", "Samples", "Stage"]
 

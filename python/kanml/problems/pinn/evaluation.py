@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kanml._validation import Float64Array, FloatArray
+from kanml.expressions import Leaf, Rows
 from kanml.network import Network
-from kanml.problems.collocation import Samples, Stage
-from kanml.problems.expression import Leaf, Rows
-from kanml.problems.traced import Place, TracedTerm, named, word
+from kanml.problems.pinn.collocation import Samples, Stage
+from kanml.problems.pinn.traced import Place, TracedTerm, named, word
 
 __all__ = ["Evaluation", "Found", "Sums"]
 

@@ -13,14 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from kanml._validation import Float64Array, FloatArray, number, real_array
+from kanml.expressions import Expression, identifier, letters
 from kanml.network import Network
 from kanml.problems.base import Shared
-from kanml.problems.collocation import Samples, Stage
-from kanml.problems.evaluation import Evaluation, Found
-from kanml.problems.expression import Expression, identifier, letters
+from kanml.problems.pinn.collocation import Samples, Stage
+from kanml.problems.pinn.evaluation import Evaluation, Found
+from kanml.problems.pinn.term import Residual, Term, different_terms
+from kanml.problems.pinn.traced import Fields, TracedTerm
 from kanml.problems.states import entries
-from kanml.problems.term import Residual, Term, different_terms
-from kanml.problems.traced import Fields, TracedTerm
 
 __all__ = ["PINN"]
 

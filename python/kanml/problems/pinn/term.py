@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy.typing as npt
 
 from kanml._validation import choice, number
-from kanml.problems.expression import record_alone
+from kanml.expressions import record_alone
 from kanml.problems.points import Sampler
 
 __all__ = ["RBA", "Residual", "Term", "different_terms"]

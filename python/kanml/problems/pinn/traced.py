@@ -11,11 +11,7 @@ import numpy as np
 
 from kanml._core import OutsideDomain
 from kanml._validation import FloatArray, real_array
-from kanml.derivatives import DerivativePlan, Word
-from kanml.layers import Activation
-from kanml.network import Network
-from kanml.problems.collocation import Collocation
-from kanml.problems.expression import (
+from kanml.expressions import (
     Expression,
     Leaf,
     Program,
@@ -27,7 +23,11 @@ from kanml.problems.expression import (
     partials,
     record,
 )
-from kanml.problems.term import Residual, Term
+from kanml.layers import Activation
+from kanml.network import Network
+from kanml.network.derivatives import DerivativePlan, Word
+from kanml.problems.pinn.collocation import Collocation
+from kanml.problems.pinn.term import Residual, Term
 
 __all__ = ["Fields", "Place", "TracedTerm", "named", "word"]
 

@@ -1,0 +1,122 @@
+"""Fixed functions of every entry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from kanml import _core
+from kanml._validation import Float64Array, FloatArray, choice
+from kanml.layers.layer import Arrays, Layer, Range
+
+__all__ = ["ACTIVATIONS", "Activation"]
+
+
+class Form(NamedTuple):
+    """What the library has to know about an activation beside its value and derivatives.
+
+    Attributes
+    ----------
+    function : callable
+        In NumPy.
+    bends : (float, float)
+        The interval where it is neither linear nor flat.
+    bounds : (float, float) or None
+        What its values lie between.
+    order : int or None
+        The highest derivative that says anything; None: all.
+    """
+
+    function: Callable[[Float64Array], Float64Array]
+    bends: tuple[float, float]
+    bounds: tuple[float, float] | None = None
+    order: int | None = None
+
+
+def _logistic(x: Float64Array) -> Float64Array:
+    result: Float64Array = 1 / (1 + np.exp(-np.clip(x, -700, 700)))
+    return result
+
+
+ACTIVATIONS = {
+    "sigmoid": Form(_logistic, (-3.0, 3.0), bounds=(0.0, 1.0)),
+    "tanh": Form(np.tanh, (-1.5, 1.5), bounds=(-1.0, 1.0)),
+    "relu": Form(lambda x: np.maximum(x, 0), (-1.0, 1.0), order=1),
+    "silu": Form(lambda x: x * _logistic(x), (-3.0, 3.0)),
+    "sin": Form(np.sin, (-1.5, 1.5), bounds=(-1.0, 1.0)),
+}
+
+
+class Activation(Layer):
+    """A fixed function of every entry: ``y = f(x)``.
+
+    Parameters
+    ----------
+    kind : {"sigmoid", "tanh", "relu", "silu", "sin"}
+        The function. The derivative of "relu" at 0 is taken as 0.
+
+    Examples
+    --------
+    >>> import kanml
+    >>> kanml.Network([kanml.Linear(2, 3), kanml.Activation("tanh")]).n_out
+    3
+    """
+
+    name = "activation"
+
+    def __init__(self, kind: str) -> None:
+        self.kind = choice(kind, "kind", tuple(ACTIVATIONS))
+
+    @property
+    def form(self) -> Form:
+        """What the library knows about the function."""
+        return ACTIVATIONS[self.kind]
+
+    def core(self, width: int) -> _core.ActivationLayer:
+        """Return the core's description, for `width` inputs."""
+        return _core.ActivationLayer(width, _core.ActivationKind.__members__[self.kind])
+
+    def description(self) -> dict[str, Any]:
+        """Return which function it is."""
+        return {"kind": self.kind}
+
+    @classmethod
+    def from_description(cls, values: Mapping[str, Any]) -> Activation:
+        """Return the layer that `description` described."""
+        return cls(values["kind"])
+
+    def exported(
+        self, in_splines: Sequence[FloatArray], in_relus: Sequence[FloatArray], dtype: np.dtype[Any]
+    ) -> dict[str, Any]:
+        """Return which function it is."""
+        return {"layer": "activation", "kind": self.kind}
+
+    def values(self, arrays: Arrays, x: Float64Array) -> Float64Array:
+        """Evaluate the function."""
+        return self.form.function(x)
+
+    def range_wanted(self, behind: Sequence[Layer], width: int, sender: Layer) -> Range | None:
+        """Return where the function bends, if splines are before it or behind it.
+
+        Where all outputs depend on one number there is but one direction, and equal ranges would
+        make all of them equal: so each is half of the range, from the lower half to the upper one.
+        """
+        following = next((layer for layer in behind if layer.parameters), None)
+        if not (sender.spaces or (following is not None and following.spaces)):
+            return None
+        low, high = self.form.bends
+        if sender.n_in != 1 or width == 1:
+            return np.full(width, low), np.full(width, high)
+        half = (high - low) / 2
+        lower = np.linspace(low, low + half, width)
+        return lower, lower + half
+
+    def box_before(self, box: Range) -> Range:
+        """Return where the function bends, whatever the box."""
+        low, high = self.form.bends
+        return np.full_like(box[0], low), np.full_like(box[1], high)
+
+    def __repr__(self) -> str:
+        return f"Activation({self.kind!r})"

@@ -1,0 +1,7 @@
+"""Networks: what they are made of, evaluate, refine, and start as."""
+
+from kanml.network.architecture import Block
+from kanml.network.build import KAN, MLP
+from kanml.network.network import Network, load
+
+__all__ = ["KAN", "MLP", "Block", "Network", "load"]

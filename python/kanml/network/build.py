@@ -1,0 +1,140 @@
+"""The two usual stacks of layers: Kolmogorov-Arnold networks and perceptrons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy.typing as npt
+
+from kanml._validation import MAX_SIZE, finite, integer, real_array
+from kanml.layers import Activation, Layer, Linear, SplineLayer
+from kanml.layers.activation import ACTIVATIONS
+from kanml.network.network import Network
+from kanml.network.start import Generator
+from kanml.splines.space import SplineSpace
+
+__all__ = ["KAN", "MLP"]
+
+
+class KAN(Network):
+    """A Kolmogorov-Arnold network: spline layers on equal uniform knots.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        Inputs, hidden widths, outputs.
+    degree : int
+        Polynomial degree, 1 to 5.
+    intervals : int
+        Knot intervals of every spline.
+    domain : (float, float)
+        Domain of every spline; after a bounded activation that of the first layer only, the others
+        living on what the activation takes values in.
+    basis : {"spline", "relu"}
+        What the parameters are coefficients of; see `SplineLayer`.
+    extrapolation : {"linear", "polynomial", "clamp", "error"}
+        What happens outside the domain; see `SplineLayer`.
+    activation : {None, "sigmoid", "tanh", "relu", "silu", "sin"}
+        Between the layers; none by default. With a bounded one no value leaves the domain of the
+        next layer, (-1, 1) for "tanh" and "sin", (0, 1) for "sigmoid". For differential equations
+        that matters: beyond the domain the second derivative of a spline is another one, and the
+        loss jumps whenever a point passes the end.
+    seed, dtype, data, start
+        As in `Network`.
+
+    Examples
+    --------
+    >>> import kanml
+    >>> kanml.KAN([2, 5, 1], degree=3, intervals=5).n_parameters
+    120
+
+    With another layer in front:
+
+    >>> circle = kanml.PeriodicEmbedding(2, {1: 2.0})  # (t, x) -> (t, cos(pi x), sin(pi x))
+    >>> kan = kanml.KAN([3, 5, 1], activation="tanh")
+    >>> kanml.Network([circle, *kan.layers]).n_in
+    2
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        widths: Sequence[int],
+        *,
+        degree: int = 3,
+        intervals: int = 5,
+        domain: tuple[float, float] = (-1.0, 1.0),
+        basis: str = "spline",
+        extrapolation: str = "linear",
+        activation: str | None = None,
+        seed: int | Generator = 0,
+        dtype: npt.DTypeLike = "float64",
+        data: npt.ArrayLike | None = None,
+        start: str = "mixed",
+    ) -> None:
+        ends = finite(real_array(domain, "domain"), "domain")
+        if ends.shape != (2,) or not ends[0] < ends[1]:
+            raise ValueError(f"domain must be two numbers a < b, got {domain!r}")
+        low, high = ends.tolist()
+        between = [] if activation is None else [Activation(activation)]
+        layers: list[Layer] = []
+        for n_in, n_out in _pairs(widths):
+            if layers and activation is not None:
+                layers += between
+                low, high = ACTIVATIONS[activation].bounds or (low, high)
+            space = SplineSpace.uniform(low, high, intervals, degree)
+            layers.append(SplineLayer(n_in, n_out, space, basis=basis, extrapolation=extrapolation))
+        super().__init__(layers, seed=seed, dtype=dtype, data=data, start=start)
+
+
+class MLP(Network):
+    """A multilayer perceptron: `Linear` layers with an activation between them.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        Inputs, hidden widths, outputs.
+    activation : {"sigmoid", "tanh", "relu", "silu", "sin"}
+        Between the layers.
+    output_bias : bool
+        Whether the last layer has a bias.
+    seed, dtype, data
+        As in `Network`.
+
+    Examples
+    --------
+    >>> import kanml
+    >>> kanml.MLP([2, 30, 1]).n_parameters
+    120
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        widths: Sequence[int],
+        *,
+        activation: str = "relu",
+        output_bias: bool = False,
+        seed: int | Generator = 0,
+        dtype: npt.DTypeLike = "float64",
+        data: npt.ArrayLike | None = None,
+    ) -> None:
+        pairs = _pairs(widths)
+        layers: list[Layer] = []
+        for n_in, n_out in pairs[:-1]:
+            layers += [Linear(n_in, n_out), Activation(activation)]
+        layers.append(Linear(*pairs[-1], bias=output_bias))
+        super().__init__(layers, seed=seed, dtype=dtype, data=data)
+
+
+def _pairs(widths: Sequence[int]) -> list[tuple[int, int]]:
+    try:
+        numbers = [integer(w, f"widths[{i}]", 1, MAX_SIZE) for i, w in enumerate(widths)]
+    except TypeError as error:
+        raise TypeError(f"widths must be a sequence of integers: {error}") from None
+    if len(numbers) < 2:
+        raise ValueError(f"widths must have at least two entries, got {list(widths)}")
+    return list(pairwise(numbers))

@@ -1,0 +1,403 @@
+"""What a network is as a function: values, and derivatives of every kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kanml import _core
+from kanml._validation import FloatArray, integer, real_array, samples, threads
+from kanml.layers import Layer
+from kanml.network.architecture import Architecture, Block
+from kanml.network.derivatives import DerivativePlan
+
+__all__ = ["Differentiable"]
+
+
+class Differentiable:
+    """An architecture with parameters, as a function of inputs and parameters."""
+
+    __slots__ = ("_architecture", "_parameters")
+
+    _architecture: Architecture
+    _parameters: FloatArray
+
+    def _core_network(self) -> Any:
+        return self._architecture.core(self._parameters.dtype)
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers, in the order of evaluation: descriptions, without parameters or a seed."""
+        return self._architecture.layers
+
+    @property
+    def parameters(self) -> FloatArray:
+        """The flat parameter vector, read-only, shape (n_parameters,)."""
+        return self._parameters
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """What each part of the parameter vector is."""
+        return self._architecture.blocks
+
+    @property
+    def n_parameters(self) -> int:
+        """Length of the parameter vector."""
+        return self._architecture.n_parameters
+
+    @property
+    def n_in(self) -> int:
+        """Number of inputs."""
+        return self._architecture.widths[0]
+
+    @property
+    def n_out(self) -> int:
+        """Number of outputs."""
+        return self._architecture.widths[-1]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32 or float64."""
+        return self._parameters.dtype
+
+    def __call__(self, x: npt.ArrayLike, *, num_threads: int | None = None) -> FloatArray:
+        """Evaluate the network.
+
+        Parameters
+        ----------
+        x : array_like, shape (N, n_in)
+            Real numbers; converted to the network's dtype. NaN gives NaN in its own sample.
+        num_threads : int, optional
+            Number of threads; `kanml.get_num_threads()` by default. The result does not depend
+            on it.
+
+        Returns
+        -------
+        ndarray, shape (N, n_out)
+
+        Raises
+        ------
+        ValueError
+            If `x` has another shape, or lies outside the domain of a layer whose extrapolation
+            is "error".
+        TypeError
+            If `x` does not hold real numbers.
+        """
+        y: FloatArray = self._core_network().evaluate(
+            self._samples(x, "x", self.n_in), self._parameters, threads(num_threads)
+        )
+        return y
+
+    def vjp(
+        self, x: npt.ArrayLike, cotangent: npt.ArrayLike, *, num_threads: int | None = None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return the gradient of ``sum(cotangent * net(x))``.
+
+        Parameters
+        ----------
+        x : array_like, shape (N, n_in)
+        cotangent : array_like, shape (N, n_out)
+
+        Returns
+        -------
+        gradient_parameters : ndarray, shape (n_parameters,)
+        gradient_x : ndarray, shape (N, n_in)
+        """
+        inputs = self._samples(x, "x", self.n_in)
+        weights = self._samples(cotangent, "cotangent", self.n_out)
+        if len(weights) != len(inputs):
+            raise ValueError(
+                f"cotangent must have shape {(len(inputs), self.n_out)}, got {weights.shape}"
+            )
+        return self._planes_vjp(inputs, [], self._no_vectors(), weights[None], True, num_threads)
+
+    def taylor(
+        self,
+        x: npt.ArrayLike,
+        directions: npt.ArrayLike,
+        order: int,
+        *,
+        num_threads: int | None = None,
+    ) -> FloatArray:
+        """Return Taylor coefficients of the outputs along directions in the space of the inputs.
+
+        With y(s) = net(x + s v), these are the y_m of y(s) = y_0 + y_1 s + ... + y_K s^K + ...; the
+        m-th derivative along v is m! y_m. All directions go through the network together and share
+        y_0.
+
+        Parameters
+        ----------
+        x : array_like, shape (N, n_in)
+        directions : array_like, shape (n_in,), (M, n_in) or (M, N, n_in)
+            One direction, several, or several with a vector for each sample.
+        order : int
+            The highest order K, from 0 to 4, and at most the degree of every spline layer: above
+            it derivatives of splines vanish inside every interval.
+
+        Returns
+        -------
+        ndarray, shape (M, order + 1, N, n_out), without M for one direction of shape (n_in,)
+
+        Raises
+        ------
+        ValueError
+            If the order is above the degree of a spline layer, or a shape is wrong.
+
+        Examples
+        --------
+        >>> import kanml
+        >>> net = kanml.KAN([2, 3, 1], degree=3, seed=0)
+        >>> y = net.taylor([[0.1, 0.2]], directions=[1.0, 0.0], order=2)
+        >>> y.shape
+        (3, 1, 1)
+        >>> bool(y[0] == net([[0.1, 0.2]]))
+        True
+        """
+        inputs = self._samples(x, "x", self.n_in)
+        vectors, one = self._directions(directions, len(inputs))
+        order = self._order(order)
+        count = len(vectors)
+        orders = [order] * count if order > 0 else []
+        planes = self._planes(inputs, orders, vectors if orders else vectors[:0], num_threads)
+        result = np.empty((count, order + 1, len(inputs), self.n_out), self.dtype)
+        result[:, 0] = planes[0]
+        if order > 0:
+            result[:, 1:] = planes[1:].reshape(count, order, len(inputs), self.n_out)
+        return result[0] if one else result
+
+    def taylor_vjp(
+        self,
+        x: npt.ArrayLike,
+        directions: npt.ArrayLike,
+        cotangents: npt.ArrayLike,
+        *,
+        num_threads: int | None = None,
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return the gradient of ``sum(cotangents * net.taylor(x, directions, order))``.
+
+        Parameters
+        ----------
+        x, directions
+            As in `taylor`.
+        cotangents : array_like, shape (M, order + 1, N, n_out), without M for one direction
+            Their shape says the order.
+
+        Returns
+        -------
+        gradient_parameters : ndarray, shape (n_parameters,)
+        gradient_x : ndarray, shape (N, n_in)
+        """
+        inputs = self._samples(x, "x", self.n_in)
+        vectors, one = self._directions(directions, len(inputs))
+        weights = real_array(cotangents, "cotangents", self.dtype)
+        if one:
+            weights = weights[None]
+        count, rest = len(vectors), (len(inputs), self.n_out)
+        if weights.ndim != 4 or weights.shape[0] != count or weights.shape[2:] != rest:
+            expected = ("order + 1", *rest) if one else (count, "order + 1", *rest)
+            raise ValueError(
+                f"cotangents must have shape ({', '.join(map(str, expected))}), "
+                f"got {weights.shape[1:] if one else weights.shape}"
+            )
+        order = self._order(weights.shape[1] - 1)
+        orders = [order] * count if order > 0 else []
+        value = weights[:, :1].sum(axis=0)
+        planes = np.concatenate([value, weights[:, 1:].reshape(-1, *rest)])
+        used = vectors if orders else vectors[:0]
+        return self._planes_vjp(inputs, orders, used, planes, True, num_threads)
+
+    def derivatives(
+        self,
+        x: npt.ArrayLike,
+        names: Iterable[str],
+        inputs: str,
+        *,
+        num_threads: int | None = None,
+    ) -> dict[str, FloatArray]:
+        """Return partial derivatives of the outputs by the inputs.
+
+        Parameters
+        ----------
+        x : array_like, shape (N, n_in)
+        names : iterable of str
+            The derivatives: letters of `inputs`, up to four, each for one differentiation; the
+            empty string is the value. Mixed ones come by polarisation, at the cost of one or more
+            further directions.
+        inputs : str
+            A letter for each input.
+
+        Returns
+        -------
+        dict of str to ndarray, shape (N, n_out)
+
+        Raises
+        ------
+        ValueError
+            If a letter is unknown, or an order is above the degree of a spline layer.
+
+        Examples
+        --------
+        >>> import kanml
+        >>> net = kanml.KAN([2, 3, 1], degree=3, seed=0)
+        >>> d = net.derivatives([[0.1, 0.2]], ["", "t", "xx", "tx"], inputs="tx")
+        >>> d["tx"].shape
+        (1, 1)
+        """
+        points = self._samples(x, "x", self.n_in)
+        if not isinstance(inputs, str) or len(inputs) != self.n_in or len(set(inputs)) < self.n_in:
+            raise ValueError(
+                f"inputs must be {self.n_in} different letters, one for each input, got {inputs!r}"
+            )
+        if isinstance(names, str):
+            raise TypeError(f"names must be a sequence of names, got the one string {names!r}")
+        names = tuple(names)
+        for name in names:
+            for letter in name:
+                if letter not in inputs:
+                    raise ValueError(
+                        f"unknown letter {letter!r} in the derivative {name!r}: "
+                        f"inputs are {', '.join(inputs)}"
+                    )
+            self._order(len(name), f"derivative {name!r} has the order {len(name)}, but the order")
+        plan = DerivativePlan(tuple(name) for name in names)
+        letters = dict(zip(inputs, np.eye(self.n_in), strict=True))
+        vectors = plan.vectors(letters, self.n_in, self.dtype)
+        planes = self._planes(points, plan.orders, vectors, num_threads)
+        return {name: plan.derivative(tuple(name), planes) for name in names}
+
+    def jvp(
+        self, x: npt.ArrayLike, dtheta: npt.ArrayLike, *, num_threads: int | None = None
+    ) -> FloatArray:
+        """Return the derivative of ``net(x)`` along a direction in parameter space.
+
+        Parameters
+        ----------
+        x : array_like, shape (N, n_in)
+        dtheta : array_like, shape (n_parameters,)
+
+        Returns
+        -------
+        ndarray, shape (N, n_out)
+        """
+        tangent: FloatArray = self._core_network().jvp(
+            self._samples(x, "x", self.n_in),
+            self._parameters,
+            self._vector(dtheta, "dtheta"),
+            threads(num_threads),
+        )
+        return tangent
+
+    def mean_squared_error(
+        self, x: npt.ArrayLike, y: npt.ArrayLike, *, num_threads: int | None = None
+    ) -> tuple[float, FloatArray]:
+        """Return the mean over all entries of ``(net(x) - y)**2``, and its gradient.
+
+        Evaluation, error and gradient are one pass over the samples.
+
+        Parameters
+        ----------
+        x : array_like, shape (N, n_in), N >= 1
+        y : array_like, shape (N, n_out)
+
+        Returns
+        -------
+        value : float
+        gradient_parameters : ndarray, shape (n_parameters,)
+        """
+        inputs = self._samples(x, "x", self.n_in)
+        targets = self._samples(y, "y", self.n_out)
+        if len(targets) != len(inputs) or len(inputs) == 0:
+            raise ValueError(
+                f"x and y must hold the same samples, at least one: got x of shape {inputs.shape} "
+                f"and y of shape {targets.shape}"
+            )
+        result: tuple[float, FloatArray] = self._core_network().mean_squared_error(
+            inputs, self._parameters, targets, threads(num_threads)
+        )
+        return result
+
+    def _planes(
+        self,
+        x: FloatArray,
+        orders: Sequence[int],
+        vectors: FloatArray,
+        num_threads: int | None,
+        tape: Any = None,
+    ) -> FloatArray:
+        """Return Taylor coefficients, shape (1 + sum(orders), N, n_out).
+
+        The value comes first, then the orders of each direction in turn. A tape of `_tape()` keeps
+        what `_planes_vjp` of the same arguments would compute again.
+        """
+        planes: FloatArray = self._core_network().taylor(
+            x, self._parameters, list(orders), vectors, threads(num_threads), tape
+        )
+        return planes
+
+    def _tape(self) -> Any:
+        return _core.TapeFloat32() if self.dtype == np.float32 else _core.TapeFloat64()
+
+    def _planes_vjp(
+        self,
+        x: FloatArray,
+        orders: Sequence[int],
+        vectors: FloatArray,
+        cotangents: FloatArray,
+        by_x: bool,
+        num_threads: int | None,
+        tape: Any = None,
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return the gradient of ``sum(cotangents * planes)`` by the parameters, and by x."""
+        gradients: tuple[FloatArray, FloatArray] = self._core_network().taylor_vjp(
+            x,
+            self._parameters,
+            list(orders),
+            vectors,
+            np.ascontiguousarray(cotangents),
+            by_x,
+            threads(num_threads),
+            tape,
+        )
+        return gradients
+
+    def _no_vectors(self) -> FloatArray:
+        return np.zeros((0, self.n_in), self.dtype)
+
+    def _directions(self, value: npt.ArrayLike, n: int) -> tuple[FloatArray, bool]:
+        """Return directions as (M, n_in) or (M, n, n_in), and whether it was one, of (n_in,)."""
+        vectors = real_array(value, "directions", self.dtype)
+        shape, n_in = vectors.shape, self.n_in
+        if shape == (n_in,):
+            return vectors[None], True
+        if vectors.ndim not in (2, 3) or shape[-1] != n_in or (len(shape) == 3 and shape[1] != n):
+            raise ValueError(
+                f"directions must have shape ({n_in},), (M, {n_in}) or (M, {n}, {n_in}), "
+                f"got {shape}"
+            )
+        return vectors, False
+
+    def _order(self, order: int, what: str = "order") -> int:
+        """Check a Taylor order against the degrees of the spline layers."""
+        order = integer(order, "order", 0)
+        if order > _core.max_taylor_order:
+            raise ValueError(f"{what} must be at most {_core.max_taylor_order}, got {order}")
+        for i, layer in enumerate(self.layers):
+            if layer.degree is not None and layer.degree < order:
+                raise ValueError(
+                    f"{what} must be at most the degree of every spline layer, beyond which "
+                    f"derivatives vanish: order {order} needs degree {order} or more, but "
+                    f"layers[{i}] has degree {layer.degree}"
+                )
+        return order
+
+    def _samples(self, value: npt.ArrayLike, name: str, columns: int) -> FloatArray:
+        return samples(value, name, columns, self.dtype)
+
+    def _vector(self, value: npt.ArrayLike, name: str) -> FloatArray:
+        array = real_array(value, name, self.dtype)
+        if array.shape != (self.n_parameters,):
+            raise ValueError(f"{name} must have shape ({self.n_parameters},), got {array.shape}")
+        return array

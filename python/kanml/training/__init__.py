@@ -1,0 +1,7 @@
+"""Multilevel training: runs, what they record, and what may interrupt them."""
+
+from kanml.training.callbacks import Checkpoint, EarlyStopping, TrainingState
+from kanml.training.history import History, Try
+from kanml.training.train import Result, train
+
+__all__ = ["Checkpoint", "EarlyStopping", "History", "Result", "TrainingState", "Try", "train"]
