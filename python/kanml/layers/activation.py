@@ -47,6 +47,11 @@ ACTIVATIONS = {
     "silu": Form(lambda x: x * _logistic(x), (-3.0, 3.0)),
     "sin": Form(np.sin, (-1.5, 1.5), bounds=(-1.0, 1.0)),
 }
+if ACTIVATIONS.keys() != _core.ActivationKind.__members__.keys():
+    raise ImportError(
+        f"the core has the activations {list(_core.ActivationKind.__members__)}, and Python "
+        f"{list(ACTIVATIONS)}"
+    )
 
 
 class Activation(Layer):
