@@ -1,6 +1,6 @@
 """Kolmogorov-Arnold networks with spline activations, trained coarse to fine."""
 
-from kanml import analysis
+from kanml import analysis, equations
 from kanml._core import __version__
 from kanml.bridges.mlp import export_mlp
 from kanml.layers import Activation, Affine, Linear, PeriodicEmbedding, SplineLayer
@@ -39,6 +39,7 @@ __all__ = [
     "Term",
     "__version__",
     "analysis",
+    "equations",
     "export_mlp",
     "get_num_threads",
     "load",

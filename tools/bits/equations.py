@@ -11,6 +11,7 @@ from bits.record import Cases, Record
 
 __all__ = ["cases"]
 
+ROOM = getattr(kanml, "equations", kanml.problems)  # earlier revisions have them with the problems
 EQUATIONS: dict[str, dict[str, float]] = {  # as the library calls them
     "Advection": {"c": 2.5},
     "AllenCahn": {},
@@ -30,7 +31,7 @@ def cases() -> Cases:
     record = Record()
     for name, parameters in EQUATIONS.items():
         with record.within(name):
-            record_equation(record, getattr(kanml.problems, name)(**parameters))
+            record_equation(record, getattr(ROOM, name)(**parameters))
     for seed in (0, 3):
         record(f"RotatedWaves, seed {seed}", _waves, seed)
     return record.cases
@@ -65,6 +66,6 @@ def record_equation(record: Record, equation: Any) -> None:
 
 
 def _waves(seed: int) -> Any:
-    data = kanml.problems.RotatedWaves(seed, n=100)
+    data = ROOM.RotatedWaves(seed, n=100)
     x = uniform("waves", 20, 2, within=(0, 1))
     return data.x, data.y, data.x_test, data.y_test, data(x)

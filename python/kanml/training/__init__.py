@@ -2,6 +2,15 @@
 
 from kanml.training.callbacks import Checkpoint, EarlyStopping, TrainingState
 from kanml.training.history import History, Try
-from kanml.training.train import Result, train
+from kanml.training.train import RESTARTS, Result, train
 
-__all__ = ["Checkpoint", "EarlyStopping", "History", "Result", "TrainingState", "Try", "train"]
+__all__ = [
+    "RESTARTS",
+    "Checkpoint",
+    "EarlyStopping",
+    "History",
+    "Result",
+    "TrainingState",
+    "Try",
+    "train",
+]
