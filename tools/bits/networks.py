@@ -112,7 +112,8 @@ def record_derivatives(record: Record, net: Any, x: Array) -> None:
 
 def record_taylor(record: Record, net: Any, x: Array) -> None:
     """Record Taylor coefficients along directions of each kind, and derivatives by name."""
-    highest = min([MAX_ORDER, *(getattr(layer, "degree", MAX_ORDER) for layer in net.layers)])
+    degrees = (getattr(layer, "degree", None) for layer in net.layers)
+    highest = min([MAX_ORDER, *(degree for degree in degrees if degree is not None)])
     both, own = normal("directions", 2, net.n_in), normal("own directions", 1, ROWS, net.n_in)
     for order in range(highest + 1):
         cotangents = normal("cotangents", 2, order + 1, ROWS, net.n_out)
