@@ -20,7 +20,7 @@ class Problem(Protocol):
     what that returns, the contribution of each term to the loss.
 
     If it has a method ``excerpt(samples)``, starts are compared on a part of the samples: that
-    returns a problem on at most so many, and the share of the cost of an evaluation that is left.
+    returns a problem on at most that number of them, and the share of the cost of an evaluation.
 
     Training works on ``copy.copy(problem)``, and advances a copy of that in each step: what
     `advance` changes in one must not change in another. Where it replaces attributes by new

@@ -69,7 +69,7 @@ class Batches:
         return Batches(self.n, self.size, rng.bit_generator.state, order)
 
     def excerpt(self, samples: int) -> Rows:
-        """Return at most so many of all samples, in random order, always the same."""
+        """Return the rows of at most `samples` of all samples, always the same."""
         if samples >= self.n:
             return slice(0, self.n)
         return np.random.default_rng(0).choice(self.n, samples, replace=False)

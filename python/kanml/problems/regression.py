@@ -95,7 +95,7 @@ class Regression(Shared):
         return self._batches is not batches
 
     def excerpt(self, samples: int) -> tuple[Regression, float]:
-        """Return the problem on at most so many samples, and what it costs of the present batch."""
+        """Return the problem on at most `samples` samples, and its cost relative to a batch's."""
         rows = self._batches.excerpt(samples)
         part = Regression(self._x[rows], self._y[rows])
         return part, len(part.x) / self._batches.size

@@ -1,8 +1,8 @@
 """Other starts: all are tried briefly on the coarsest grid, and training continues from the best.
 
-Whether a start leads to a good minimum shows early, but only by comparison: the loss of a bad one
-stays on a plateau far above what others reach on the same grid. So the starts are trained in turn
-for a few steps on a part of the samples, the better half of them for some more, and so on:
+Whether a start leads to a good minimum mostly shows early, but only by comparison: the loss of a
+bad one stays on a plateau far above what others reach on the same grid. So the starts are trained
+in turn for a few steps on a part of the samples, the better half of them for some more, and so on:
 successive halving (K. Jamieson and A. Talwalkar, *Non-stochastic best arm identification and
 hyperparameter optimization*, AISTATS 2016). `docs/initialisation.md` has what it gains.
 """
@@ -91,7 +91,7 @@ class Contest:
     interrupted: Callable[[], bool]
 
     def starts_within(self, most: int, steps: int) -> int:
-        """Return how many starts, at most `most` and at least one, so many steps pay for."""
+        """Return how many starts, from one to `most`, can be tried at the cost of `steps` steps."""
         layers = sum(1 for layer in self.net.layers if layer.parameters)
         if most < 2 or not self.net.fresh or layers < 2:  # one layer is linear in its parameters
             return 1
@@ -109,7 +109,7 @@ class Contest:
     def winner(
         self, count: int, show: Callable[[str], None]
     ) -> tuple[LBFGSState | None, tuple[Try, ...]]:
-        """Return what became of the best of so many starts, and the tries.
+        """Return what became of the best of `count` starts, and the tries.
 
         Returns
         -------
@@ -156,7 +156,7 @@ class Contest:
         validation: Problem | None,
         geometry: Any,
     ) -> None:
-        """Take so many steps more."""
+        """Take further steps."""
         if trial.state is None:
             theta = self.vector(self.net.restart(trial.number))
             if not np.isfinite(theta).all():  # the dtype cannot hold them
@@ -260,7 +260,7 @@ def halved(count: int) -> int:
 
 
 def cost(count: int) -> int:
-    """Return how many steps a contest of so many starts takes."""
+    """Return how many steps a contest of `count` starts takes."""
     total = 0
     for steps in ROUNDS:
         if count > 1:

@@ -74,7 +74,7 @@ class Stage:
     draws: int = 0
 
     def excerpt(self, samples: int) -> Stage:
-        """Return the stage with one batch of at most so many samples of all."""
+        """Return the stage with a single batch of at most `samples` points."""
         rows = self.batches.excerpt(samples)
         stands_for = self.batches.size / min(samples, self.batches.n)
         part = replace(self.samples, rows=rows, stands_for=stands_for)

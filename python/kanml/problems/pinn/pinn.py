@@ -369,7 +369,7 @@ class PINN(Shared):
         return any(a.samples is not b.samples for a, b in zip(stages, after, strict=True))
 
     def excerpt(self, samples: int) -> tuple[PINN, float]:
-        """Return the problem on at most so many points of each term, and what it costs of this one.
+        """Return the problem on at most `samples` points of each term, and its share of the cost.
 
         Sums of squares stand for the points that are left out as well. With `reduce`, whose other
         processes would have to do the same, all points are kept.
