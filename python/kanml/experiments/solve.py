@@ -22,7 +22,7 @@ from kanml.equations import (
 )
 from kanml.experiments.outputs import draw_picture
 from kanml.experiments.runs import uninterrupted
-from kanml.layers import Affine, Layer, PeriodicEmbedding, SplineLayer
+from kanml.layers import Affine, Layer, PeriodicEmbedding
 from kanml.network import KAN, Network
 from kanml.optim import LBFGS
 from kanml.plotting import figure, plot_errors
@@ -267,7 +267,7 @@ def solve(names: Sequence[str], picture: Path | None) -> int:
 def _print_levels(watch: Watch, result: Result) -> None:
     history = result.history
     for level, net in enumerate(result.levels):
-        space = next(layer for layer in net.layers if isinstance(layer, SplineLayer)).spaces[0]
+        space = next(layer.spaces[0] for layer in net.layers if layer.spaces)
         row = np.flatnonzero(history.level == level)[-1]
         print(
             f"  {space.intervals:4d} intervals {net.n_parameters:6d} parameters"

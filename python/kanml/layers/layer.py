@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,12 +12,21 @@ import numpy as np
 from numpy.random import Generator
 
 from kanml._validation import Float64Array, FloatArray
+from kanml.splines.operators import InvertibleOperator, LinearOperator
+from kanml.splines.power_relu import ReluTransform
+from kanml.splines.prolongation import Prolongation
 from kanml.splines.space import SplineSpace
 
-__all__ = ["Arrays", "Layer", "Parameter", "Range"]
+__all__ = ["Arrays", "Layer", "Parameter", "Part", "Range"]
 
 Arrays: TypeAlias = tuple[Float64Array, ...]
 """The parameters of a layer, in their order."""
+
+O_co = TypeVar("O_co", bound=LinearOperator)
+
+Part: TypeAlias = tuple[int, int, O_co | None]
+"""How many blocks of parameters, one after the other, how many columns each, and their map; None:
+the identity."""
 
 Range: TypeAlias = tuple[Float64Array, Float64Array]
 """Lower and upper ends, shape (width,) each."""
@@ -91,9 +101,37 @@ class Layer(ABC):
         """Return the layer with every knot interval, if it has any, cut into `factor` parts."""
         return self
 
+    def with_space(self, space: SplineSpace | Sequence[SplineSpace]) -> Layer:
+        """Return the layer on other spaces; ValueError if it has none."""
+        raise ValueError(f"{self!r} has no spaces")
+
     def with_basis(self, basis: str) -> Layer:
         """Return the layer with the coefficients of its splines, if it has any, in a basis."""
         return self
+
+    def transfer(self, finer: Layer, known: dict[Any, Prolongation]) -> list[Part[Prolongation]]:
+        """Return the maps from the parameters to those of a layer that this one may become.
+
+        Parameters
+        ----------
+        finer : Layer
+        known : dict
+            Prolongations that other layers needed; those made here are added.
+        """
+        return [(math.prod(p.shape), 1, None) for p in self.parameters]
+
+    def change_of_basis(
+        self, basis: str, transforms: Mapping[SplineSpace, ReluTransform]
+    ) -> list[Part[InvertibleOperator]]:
+        """Return the maps from the parameters to those in a basis of splines.
+
+        Parameters
+        ----------
+        basis : {"spline", "relu"}
+        transforms : mapping of SplineSpace to ReluTransform
+            Of the spaces of all layers.
+        """
+        return [(math.prod(p.shape), 1, None) for p in self.parameters]
 
     def may_become(self, finer: Layer) -> bool:
         """Say whether another layer is this one but for the knots, and the basis, of splines."""

@@ -12,7 +12,10 @@ from numpy.random import Generator
 from kanml import _core
 from kanml._validation import MAX_SIZE, Float64Array, FloatArray, choice, integer
 from kanml.layers.filling import filling_map, onto
-from kanml.layers.layer import Arrays, Layer, Parameter, Range
+from kanml.layers.layer import Arrays, Layer, Parameter, Part, Range
+from kanml.splines.operators import InvertibleOperator
+from kanml.splines.power_relu import ReluTransform
+from kanml.splines.prolongation import Prolongation, prolongation
 from kanml.splines.space import SplineSpace
 
 __all__ = ["BASES", "SplineLayer"]
@@ -181,6 +184,37 @@ class SplineLayer(Layer):
             "slopes_below": slopes[0].astype(dtype),
             "slopes_above": slopes[1].astype(dtype),
         }
+
+    # Refinement, and the basis
+
+    def transfer(self, finer: Layer, known: dict[Any, Prolongation]) -> list[Part[Prolongation]]:
+        """Return the prolongations, one for each run of equal pairs of spaces."""
+        assert isinstance(finer, SplineLayer)  # see `may_become`
+        if self.basis != finer.basis:
+            raise ValueError(
+                f"a prolongation stays in one basis, got {self!r} in {self.basis!r} and "
+                f"{finer!r} in {finer.basis!r}; change it with to_basis"
+            )
+        parts: list[Part[Prolongation]] = []
+        for pair, run in groupby(zip(self.spaces, finer.spaces, strict=True)):
+            key = (*pair, self.basis)
+            if key not in known:
+                known[key] = prolongation(*pair, basis=self.basis)
+            parts.append((len(list(run)), self.n_out, known[key]))
+        return parts
+
+    def change_of_basis(
+        self, basis: str, transforms: Mapping[SplineSpace, ReluTransform]
+    ) -> list[Part[InvertibleOperator]]:
+        """Return the transposed transforms or their inverses: w = A^T u."""
+        if basis == self.basis:
+            return super().change_of_basis(basis, transforms)
+        parts: list[Part[InvertibleOperator]] = []
+        for space, run in groupby(self.spaces):
+            to_relu = transforms[space].T
+            change = to_relu if basis == "relu" else to_relu.inverse
+            parts.append((len(list(run)), self.n_out, change))
+        return parts
 
     def may_become(self, finer: Layer) -> bool:
         """Say whether another layer has the same widths and rule."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +15,10 @@ import numpy.typing as npt
 from kanml import _core
 from kanml._validation import require_memory
 from kanml.layers import KINDS, Layer, SplineLayer
+from kanml.layers.layer import Part
 from kanml.splines.operators import BlockOperator, InvertibleOperator
 from kanml.splines.power_relu import ReluTransform
-from kanml.splines.prolongation import BlockProlongation, Prolongation, prolongation
+from kanml.splines.prolongation import BlockProlongation, Prolongation
 from kanml.splines.space import SplineSpace
 
 __all__ = ["Architecture", "Block"]
@@ -94,7 +94,7 @@ class Architecture:
         for i, (layer, space) in enumerate(zip(self.layers, spaces, strict=True)):
             if space is None:
                 layers.append(layer)
-            elif isinstance(layer, SplineLayer):
+            elif layer.spaces:
                 layers.append(layer.with_space(space))
             else:
                 raise ValueError(f"spaces[{i}] must be None: {layer!r} has no spaces")
@@ -102,36 +102,23 @@ class Architecture:
 
     def prolongation(self, fine: Architecture) -> BlockProlongation:
         """Return the operator that carries the parameters to a refined architecture."""
-        known: dict[tuple[SplineSpace, SplineSpace, str], Prolongation] = {}
-        parts: list[tuple[int, int, Prolongation | None]] = []
         if len(fine.layers) != len(self.layers):
             raise ValueError(f"fine must have {len(self.layers)} layers, got {len(fine.layers)}")
+        known: dict[Any, Prolongation] = {}
+        parts: list[Part[Prolongation]] = []
         for i, (layer, finer) in enumerate(zip(self.layers, fine.layers, strict=True)):
             if not layer.may_become(finer):
                 raise ValueError(
                     f"fine must have the same layers on finer spaces, but its layers[{i}] is "
                     f"{finer!r}, and here it is {layer!r}"
                 )
-            if isinstance(layer, SplineLayer) and isinstance(finer, SplineLayer):
-                if layer.basis != finer.basis:
-                    raise ValueError(
-                        f"a prolongation stays in one basis, got {layer!r} in {layer.basis!r} and "
-                        f"{finer!r} in {finer.basis!r}; change it with to_basis"
-                    )
-                for pair, copies in _runs(zip(layer.spaces, finer.spaces, strict=True)):
-                    key = (*pair, layer.basis)
-                    if key not in known:
-                        known[key] = prolongation(*pair, basis=layer.basis)
-                    parts.append((copies, layer.n_out, known[key]))
-            else:
-                parts.extend((math.prod(p.shape), 1, None) for p in layer.parameters)
+            parts += layer.transfer(finer, known)
         return BlockProlongation(parts)
 
     @cached_property
     def relu_transforms(self) -> dict[SplineSpace, ReluTransform]:
         """The change of basis of each space."""
-        layers = (layer for layer in self.layers if isinstance(layer, SplineLayer))
-        return {space: ReluTransform(space) for layer in layers for space in set(layer.spaces)}
+        return {s: ReluTransform(s) for layer in self.layers for s in set(layer.spaces)}
 
     def to_basis(self, basis: str) -> Architecture:
         """Return the architecture with all spline layers in a basis."""
@@ -139,16 +126,13 @@ class Architecture:
 
     def change_of_basis(self, basis: str) -> InvertibleOperator:
         """Return the operator from the parameters to those of `to_basis`: w = A^T u."""
-        parts: list[tuple[int, int, InvertibleOperator | None]] = []
-        for layer in self.layers:
-            if isinstance(layer, SplineLayer) and layer.basis != basis:
-                for space, copies in _runs(layer.spaces):
-                    to_relu = self.relu_transforms[space].T
-                    change = to_relu if basis == "relu" else to_relu.inverse
-                    parts.append((copies, layer.n_out, change))
-            else:
-                parts.extend((math.prod(p.shape), 1, None) for p in layer.parameters)
-        return BlockOperator(parts)
+        return BlockOperator(
+            [
+                part
+                for layer in self.layers
+                for part in layer.change_of_basis(basis, self.relu_transforms)
+            ]
+        )
 
     def require_relu_weights_that_fit(self, dtype: npt.DTypeLike) -> None:
         """Check all layers in the ReLU basis; see `require_weights_that_fit`."""
@@ -175,14 +159,6 @@ def require_weights_that_fit(transform: ReluTransform, dtype: npt.DTypeLike, whe
     if lost >= 1:
         raise ValueError(message)
     warnings.warn(message.replace("cannot", "can hardly"), RuntimeWarning, stacklevel=2)
-
-
-Item = TypeVar("Item")
-
-
-def _runs(items: Iterable[Item]) -> list[tuple[Item, int]]:
-    """Return the runs of equal items, each with its length."""
-    return [(item, len(list(run))) for item, run in groupby(items)]
 
 
 def _chain(layers: tuple[Layer, ...]) -> tuple[int, ...]:
