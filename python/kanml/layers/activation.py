@@ -25,14 +25,14 @@ class Form(NamedTuple):
         The interval where it is neither linear nor flat.
     bounds : (float, float) or None
         What its values lie between.
-    order : int or None
-        The highest derivative that says anything; None: all.
+    smooth_order : int or None
+        As that of a layer.
     """
 
     function: Callable[[Float64Array], Float64Array]
     bends: tuple[float, float]
     bounds: tuple[float, float] | None = None
-    order: int | None = None
+    smooth_order: int | None = None
 
 
 def _logistic(x: Float64Array) -> Float64Array:
@@ -43,7 +43,7 @@ def _logistic(x: Float64Array) -> Float64Array:
 ACTIVATIONS = {
     "sigmoid": Form(_logistic, (-3.0, 3.0), bounds=(0.0, 1.0)),
     "tanh": Form(np.tanh, (-1.5, 1.5), bounds=(-1.0, 1.0)),
-    "relu": Form(lambda x: np.maximum(x, 0), (-1.0, 1.0), order=1),
+    "relu": Form(lambda x: np.maximum(x, 0), (-1.0, 1.0), smooth_order=1),
     "silu": Form(lambda x: x * _logistic(x), (-3.0, 3.0)),
     "sin": Form(np.sin, (-1.5, 1.5), bounds=(-1.0, 1.0)),
 }
@@ -78,6 +78,11 @@ class Activation(Layer):
     def form(self) -> Form:
         """What the library knows about the function."""
         return ACTIVATIONS[self.kind]
+
+    @property
+    def smooth_order(self) -> int | None:  # type: ignore[override]
+        """Above which order derivatives vanish."""
+        return self.form.smooth_order
 
     def core(self, width: int) -> _core.ActivationLayer:
         """Return the core's description, for `width` inputs."""

@@ -60,6 +60,9 @@ class Layer(ABC):
         Of splines.
     refuses : bool
         Whether evaluation raises ValueError for some finite inputs.
+    smooth_order : int or None
+        Above which order derivatives of an activation vanish, where they exist; None: nowhere.
+        For splines that is their degree.
     origin : (str, tuple of str)
         The kind of network that made the layer, and options that one was given. A layer does not
         carry these options, and a network made of it can say so.
@@ -72,6 +75,7 @@ class Layer(ABC):
     spaces: tuple[SplineSpace, ...] = ()
     degree: int | None = None
     refuses: bool = False
+    smooth_order: int | None = None
     origin: tuple[str, tuple[str, ...]] = ("", ())
 
     @abstractmethod

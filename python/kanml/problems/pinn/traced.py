@@ -23,7 +23,6 @@ from kanml.expressions import (
     partials,
     record,
 )
-from kanml.layers import Activation
 from kanml.network import Network
 from kanml.network.derivatives import DerivativePlan, Word
 from kanml.problems.pinn.collocation import Collocation
@@ -166,11 +165,11 @@ class TracedTerm:
                 continue
             net._order(order, f"{self.where}the order of {leaf}")
             for i, layer in enumerate(net.layers):
-                if order > 1 and isinstance(layer, Activation) and layer.kind == "relu":
+                if layer.smooth_order is not None and order > layer.smooth_order:
                     raise ValueError(
-                        f"{self.where}the order of {leaf} must be at most 1 for a network with "
-                        f"the activation 'relu', whose higher derivatives vanish: order {order} "
-                        f"needs a smooth one, as 'tanh' or 'silu', but layers[{i}] is {layer!r}"
+                        f"{self.where}the order of {leaf} must be at most {layer.smooth_order} for "
+                        f"this network, whose higher derivatives vanish: order {order} needs a "
+                        f"smooth activation, as 'tanh' or 'silu', but layers[{i}] is {layer!r}"
                     )
 
     def factor(self, count: float, stands_for: float = 1.0) -> float:
