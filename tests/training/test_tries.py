@@ -343,7 +343,7 @@ def test_the_excerpt_of_a_regression():
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 def test_the_excerpt_of_a_pinn(reduction):
-    """Each term on at most so many points: its mean, and its sum scaled up."""
+    """Each term on a part of its points: its mean, and its sum scaled up."""
     edge = np.linspace(-1, 1, 20)[:, None] * [1.0, 0.0]
     terms = [
         kanml.Term("pde", X, lambda u: u.xx + u.yy + u, reduction=reduction, weight=0.5),

@@ -196,7 +196,7 @@ class Network(Differentiable):
         Parameters
         ----------
         factor : int
-            Every interval of every spline layer is cut into so many equal parts.
+            The number of equal parts that every interval of every spline layer is cut into.
         spaces : sequence, optional
             Instead of `factor`: for each layer None (stays as it is) or its finer space, or one
             finer space for each of its inputs.

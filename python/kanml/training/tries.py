@@ -13,6 +13,7 @@ import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -95,9 +96,7 @@ class Contest:
         layers = sum(1 for layer in self.net.layers if layer.parameters)
         if most < 2 or not self.net.fresh or layers < 2:  # one layer is linear in its parameters
             return 1
-        _, share = self.part(self.problem)
-        if self.validation is not None:
-            share = max(share, self.part(self.validation)[1])
+        share = max(self.tried[1], self.held_out[1])
         vectors = self.optimizer.vectors(ROUNDS[0]) * self.vector(self.net).nbytes
         count = 1
         while count < most and cost(count + 1) * share <= steps:
@@ -127,8 +126,7 @@ class Contest:
 
     def compete(self, trials: list[Trial], show: Callable[[str], None]) -> None:
         """Train the trials on a part of the samples, fewer of them in each round."""
-        part, _ = self.part(self.problem)
-        validation = None if self.validation is None else self.part(self.validation)[0]
+        part, validation = self.tried[0], self.held_out[0]
         geometry = geometry_maps(self.net, self.optimizer.geometry, self.unknowns.size)
 
         def function(theta: Vector) -> tuple[float, Vector]:
@@ -191,6 +189,16 @@ class Contest:
         return self.validation is None or math.isfinite(
             self.value_and_gradient(self.validation, theta)[0]
         )
+
+    @cached_property
+    def tried(self) -> tuple[Problem, float]:
+        """The part of the problem that starts are tried on, and its share of the cost."""
+        return self.part(self.problem)
+
+    @cached_property
+    def held_out(self) -> tuple[Problem | None, float]:
+        """The part of the validation problem, if there is one, and its share of the cost."""
+        return (None, 0.0) if self.validation is None else self.part(self.validation)
 
     def part(self, problem: Problem) -> tuple[Problem, float]:
         """Return a problem on enough of its samples, and what it costs of the whole."""
