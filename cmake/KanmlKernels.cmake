@@ -1,5 +1,5 @@
 # The kernels, compiled once for each instruction set, each in a library and a namespace of its own.
-# cpp/core/instruction_set.cpp chooses one when the program starts.
+# cpp/core/runtime/instruction_set.cpp chooses one when the program starts.
 
 # The instruction sets of this processor's family.
 function(kanml_instruction_sets result)

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "kernels/table.hpp"
-#include "kernels/vectors.hpp"
+#include "simd/vectors.hpp"
 
 namespace kanml::kernels::inline KANML_TARGET {
 

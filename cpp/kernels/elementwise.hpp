@@ -3,9 +3,9 @@
 
 #include "kernels/orders.hpp"
 #include "kernels/table.hpp"
-#include "kernels/vectors.hpp"
 #include "point/activation.hpp"
 #include "point/taylor.hpp"
+#include "simd/vectors.hpp"
 
 namespace kanml::kernels::inline KANML_TARGET {
 

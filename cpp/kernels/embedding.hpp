@@ -4,9 +4,9 @@
 
 #include <cmath>
 
-#include "kernels/activation_layer.hpp"
+#include "kernels/elementwise.hpp"
 #include "kernels/table.hpp"
-#include "kernels/vectors.hpp"
+#include "simd/vectors.hpp"
 
 namespace kanml::kernels::inline KANML_TARGET {
 

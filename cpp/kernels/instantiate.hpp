@@ -4,12 +4,12 @@
 
 #include <utility>
 
-#include "kernels/activation_layer.hpp"
-#include "kernels/embedding_layer.hpp"
-#include "kernels/linear_layer.hpp"
-#include "kernels/spline_layer.hpp"
+#include "kernels/dense.hpp"
+#include "kernels/elementwise.hpp"
+#include "kernels/embedding.hpp"
+#include "kernels/spline/sheets.hpp"
+#include "kernels/spline/tiles.hpp"
 #include "kernels/table.hpp"
-#include "kernels/wide_spline_layer.hpp"
 
 namespace kanml::kernels::inline KANML_TARGET {
 

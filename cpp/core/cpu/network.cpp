@@ -1,7 +1,7 @@
 #include "kanml/network.hpp"
 
-#include "core/network_program.hpp"
-#include "core/network_wide.hpp"
+#include "core/cpu/sheets.hpp"
+#include "core/cpu/tiles.hpp"
 
 namespace kanml {
 

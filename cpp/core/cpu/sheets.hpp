@@ -4,7 +4,7 @@
 
 #include <limits>
 
-#include "core/network_program.hpp"
+#include "core/cpu/tiles.hpp"
 
 namespace kanml {
 

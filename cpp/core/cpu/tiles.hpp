@@ -13,9 +13,9 @@
 #include <utility>
 #include <vector>
 
-#include "core/parallel.hpp"
-#include "core/tile_layer.hpp"
-#include "core/workspace.hpp"
+#include "core/cpu/workspace.hpp"
+#include "core/network/tile_layer.hpp"
+#include "core/runtime/parallel.hpp"
 #include "kanml/network.hpp"
 #include "kanml/relu_transform.hpp"
 

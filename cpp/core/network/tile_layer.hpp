@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "core/active_kernels.hpp"
-#include "core/space_tables.hpp"
+#include "core/runtime/active_kernels.hpp"
+#include "core/splines/space_tables.hpp"
 #include "kanml/network.hpp"
 #include "kernels/table.hpp"
 

@@ -9,7 +9,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "core/active_kernels.hpp"
+#include "core/runtime/active_kernels.hpp"
 
 namespace kanml {
 

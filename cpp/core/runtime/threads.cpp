@@ -11,7 +11,7 @@
 #include <sstream>
 #include <string>
 
-#include "core/parallel.hpp"
+#include "core/runtime/parallel.hpp"
 
 namespace kanml {
 

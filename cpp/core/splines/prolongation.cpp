@@ -6,7 +6,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "core/space_tables.hpp"
+#include "core/splines/space_tables.hpp"
 #include "point/basis.hpp"
 
 namespace kanml {

@@ -1,4 +1,4 @@
-#include "core/space_tables.hpp"
+#include "core/splines/space_tables.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-#include "core/space_tables.hpp"
+#include "core/splines/space_tables.hpp"
 #include "point/basis.hpp"
 
 namespace kanml {

@@ -6,9 +6,9 @@
 #include <type_traits>
 
 #include "kernels/table.hpp"
-#include "kernels/vectors.hpp"
 #include "point/basis.hpp"
 #include "point/taylor.hpp"
+#include "simd/vectors.hpp"
 
 namespace kanml::kernels::inline KANML_TARGET {
 

@@ -4,8 +4,8 @@
 // comes last. Slow, but rarely needed.
 #pragma once
 
+#include "kernels/basis/tile_basis.hpp"
 #include "kernels/table.hpp"
-#include "kernels/tile_basis.hpp"
 
 namespace kanml::kernels::inline KANML_TARGET {
 

@@ -6,11 +6,11 @@
 // rows on by one. Outputs are taken in blocks of as many registers as leave room for that.
 #pragma once
 
+#include "kernels/basis/tile_basis.hpp"
 #include "kernels/orders.hpp"
-#include "kernels/overflow.hpp"
+#include "kernels/spline/overflow.hpp"
 #include "kernels/table.hpp"
-#include "kernels/tile_basis.hpp"
-#include "kernels/vectors.hpp"
+#include "simd/vectors.hpp"
 
 namespace kanml::kernels::inline KANML_TARGET {
 

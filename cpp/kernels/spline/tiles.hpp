@@ -13,11 +13,11 @@
 // columns: there vectors run over samples, and the coefficients of the samples are gathered.
 #pragma once
 
+#include "kernels/basis/tile_basis.hpp"
 #include "kernels/orders.hpp"
-#include "kernels/overflow.hpp"
+#include "kernels/spline/overflow.hpp"
 #include "kernels/table.hpp"
-#include "kernels/tile_basis.hpp"
-#include "kernels/vectors.hpp"
+#include "simd/vectors.hpp"
 
 namespace kanml::kernels::inline KANML_TARGET {
 
