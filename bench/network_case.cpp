@@ -10,6 +10,7 @@
 namespace bench {
 
 using kanml::Layer;
+using kanml::Layers;
 using kanml::LinearLayer;
 using kanml::SplineLayer;
 
@@ -24,21 +25,21 @@ std::vector<double> breakpoints(index n, bool graded) {
 
 namespace {
 
-Layer spline_layer(index n_in, index n_out, index intervals, int degree) {
+std::shared_ptr<const Layer> spline_layer(index n_in, index n_out, index intervals, int degree) {
   const auto space = std::make_shared<const kanml::SplineSpace>(breakpoints(intervals), degree);
-  return SplineLayer{.spaces = {static_cast<std::size_t>(n_in), space},
-                     .n_out = n_out,
-                     .extrapolation = kanml::Extrapolation::linear};
+  return std::make_shared<const SplineLayer>(
+      std::vector<std::shared_ptr<const kanml::SplineSpace>>(static_cast<std::size_t>(n_in), space),
+      n_out);
 }
 
 }  // namespace
 
-std::vector<Layer> regression_layers(index intervals, int degree) {
-  return {LinearLayer{.n_in = 2, .n_out = 5, .bias = true}, spline_layer(5, 1, intervals, degree)};
+Layers regression_layers(index intervals, int degree) {
+  return {std::make_shared<const LinearLayer>(2, 5, true), spline_layer(5, 1, intervals, degree)};
 }
 
-std::vector<Layer> spline_layers(const std::vector<index>& widths, index intervals, int degree) {
-  std::vector<Layer> layers;
+Layers spline_layers(const std::vector<index>& widths, index intervals, int degree) {
+  Layers layers;
   for (std::size_t l = 0; l + 1 < widths.size(); ++l) {
     layers.push_back(spline_layer(widths[l], widths[l + 1], intervals, degree));
   }
@@ -47,38 +48,38 @@ std::vector<Layer> spline_layers(const std::vector<index>& widths, index interva
 
 namespace {
 
-// Hidden values shall reach many intervals and stay inside the domain. Coefficients are those of a
+// Hidden values are to reach many intervals and stay inside the domain. Coefficients are those of a
 // smooth function for each connection, whose slope does not grow with the number of intervals: a
 // rounded hidden value then changes the outputs on fine levels no more than on coarse ones, and
 // tolerances may be tight. Linear weights have about one size, so that every hidden unit of the
 // narrow regression network spreads.
 double coefficient_at(const SplineLayer& layer, index i, index position) {
-  const index dim = layer.spaces.front()->dim();
-  const index row = i / layer.n_out;
-  const index connection = position - i + row / dim * layer.n_out + i % layer.n_out;
+  const index dim = layer.spaces().front()->dim();
+  const index row = i / layer.n_out();
+  const index connection = position - i + row / dim * layer.n_out() + i % layer.n_out();
   const double t = 2.0 * static_cast<double>(row % dim) / static_cast<double>(dim - 1) - 1.0;
   const double phase = 3.1 * noise(Stream::parameters, connection);
   const double frequency = 3.0 + noise(Stream::other, connection);
-  return std::cos(phase + frequency * t) / static_cast<double>(layer.spaces.size());
+  return std::cos(phase + frequency * t) / static_cast<double>(layer.spaces().size());
 }
 
 double parameter_at(const Layer& layer, index i, index position) {
-  const auto* splines = std::get_if<SplineLayer>(&layer);
+  const auto* splines = dynamic_cast<const SplineLayer*>(&layer);
   if (splines != nullptr) return 0.999 * coefficient_at(*splines, i, position);
   const double random = noise(Stream::parameters, position);
-  const double width = static_cast<double>(kanml::n_in(layer));
-  const auto& linear = std::get<LinearLayer>(layer);
-  const bool is_bias = i >= linear.n_in * linear.n_out;
+  const double width = static_cast<double>(layer.n_in());
+  const auto& linear = dynamic_cast<const LinearLayer&>(layer);
+  const bool is_bias = i >= linear.n_in() * linear.n_out();
   return is_bias ? 0.1 * random : (random < 0 ? -0.8 : 0.8) / width + 0.05 / width * random;
 }
 
 template <class T>
-std::vector<T> make_parameters(const std::vector<Layer>& layers) {
+std::vector<T> make_parameters(const Layers& layers) {
   std::vector<T> parameters;
-  for (const Layer& layer : layers) {
-    for (index i = 0; i < kanml::n_parameters(layer); ++i) {
+  for (const auto& layer : layers) {
+    for (index i = 0; i < layer->n_parameters(); ++i) {
       const auto position = static_cast<index>(parameters.size());
-      parameters.push_back(static_cast<T>(parameter_at(layer, i, position)));
+      parameters.push_back(static_cast<T>(parameter_at(*layer, i, position)));
     }
   }
   return parameters;
@@ -87,7 +88,7 @@ std::vector<T> make_parameters(const std::vector<Layer>& layers) {
 }  // namespace
 
 template <class T>
-NetworkCase<T>::NetworkCase(std::vector<Layer> layers_in, index batch_in)
+NetworkCase<T>::NetworkCase(Layers layers_in, index batch_in)
     : layers(std::move(layers_in)),
       network(layers),
       batch(batch_in),
@@ -106,9 +107,9 @@ const Expected& NetworkCase<T>::expected(const std::string& name) const {
 template <class T>
 double NetworkCase<T>::tolerance() const {
   index intervals = 0;
-  for (const Layer& layer : layers) {
-    const auto* splines = std::get_if<SplineLayer>(&layer);
-    if (splines != nullptr) intervals = std::max(intervals, splines->spaces.front()->intervals());
+  for (const auto& layer : layers) {
+    const auto* splines = dynamic_cast<const SplineLayer*>(layer.get());
+    if (splines != nullptr) intervals = std::max(intervals, splines->spaces().front()->intervals());
   }
   const double of_intervals = std::is_same_v<T, float> ? 0.5 : 16.0;
   return std::numeric_limits<T>::epsilon() * (64.0 + of_intervals * static_cast<double>(intervals));
@@ -174,23 +175,19 @@ Expected NetworkCase<T>::compute_expected() const {
   return sums;
 }
 
-double multiply_adds(const std::vector<Layer>& layers, index batch) {
+double multiply_adds(const Layers& layers, index batch) {
   index a_sample = 0;
-  for (const Layer& layer : layers) {
-    const auto* splines = std::get_if<SplineLayer>(&layer);
-    const index per_edge = splines == nullptr ? 1 : splines->spaces.front()->degree() + 1;
-    a_sample += per_edge * kanml::n_in(layer) * kanml::n_out(layer);
+  for (const auto& layer : layers) {
+    const auto* splines = dynamic_cast<const SplineLayer*>(layer.get());
+    const index per_edge = splines == nullptr ? 1 : splines->spaces().front()->degree() + 1;
+    a_sample += per_edge * layer->n_in() * layer->n_out();
   }
   return static_cast<double>(a_sample) * static_cast<double>(batch);
 }
 
-std::vector<Layer> without_first(const std::vector<Layer>& layers) {
-  return {layers.begin() + 1, layers.end()};
-}
+Layers without_first(const Layers& layers) { return {layers.begin() + 1, layers.end()}; }
 
-std::vector<Layer> without_last(const std::vector<Layer>& layers) {
-  return {layers.begin(), layers.end() - 1};
-}
+Layers without_last(const Layers& layers) { return {layers.begin(), layers.end() - 1}; }
 
 template class NetworkCase<float>;
 template class NetworkCase<double>;

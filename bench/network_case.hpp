@@ -19,11 +19,10 @@ using kanml::index;
 std::vector<double> breakpoints(index n, bool graded = false);
 
 // Linear(2, 5) and a spline layer 5 -> 1: the regression network of the reference problems.
-std::vector<kanml::Layer> regression_layers(index intervals, int degree);
+kanml::Layers regression_layers(index intervals, int degree);
 
 // Spline layers of these widths.
-std::vector<kanml::Layer> spline_layers(const std::vector<index>& widths, index intervals,
-                                        int degree);
+kanml::Layers spline_layers(const std::vector<index>& widths, index intervals, int degree);
 
 // Sums over results, as the reference network gives them.
 struct Expected {
@@ -39,9 +38,9 @@ struct Expected {
 template <class T>
 class NetworkCase {
  public:
-  NetworkCase(std::vector<kanml::Layer> layers, index batch);
+  NetworkCase(kanml::Layers layers, index batch);
 
-  std::vector<kanml::Layer> layers;
+  kanml::Layers layers;
   kanml::Network<T> network;
   index batch;
   std::vector<T> x;           // (batch, n_in)
@@ -72,12 +71,12 @@ class NetworkCase {
 
 // Multiply-adds that the local evaluation of all samples takes forwards; the gradient by the
 // parameters takes as many again, and so does the gradient by the inputs.
-double multiply_adds(const std::vector<kanml::Layer>& layers, index batch);
+double multiply_adds(const kanml::Layers& layers, index batch);
 
 // The layers whose input gradient is needed for the gradient by the parameters: all but the first.
-std::vector<kanml::Layer> without_first(const std::vector<kanml::Layer>& layers);
+kanml::Layers without_first(const kanml::Layers& layers);
 
 // The layers that run forwards for a gradient with given cotangents: all but the last.
-std::vector<kanml::Layer> without_last(const std::vector<kanml::Layer>& layers);
+kanml::Layers without_last(const kanml::Layers& layers);
 
 }  // namespace bench

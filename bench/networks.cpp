@@ -11,7 +11,7 @@ namespace {
 
 struct Architecture {
   const char* name;
-  std::vector<kanml::Layer> (*layers)(index intervals, int degree);
+  kanml::Layers (*layers)(index intervals, int degree);
   index batch;
 };
 

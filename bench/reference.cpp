@@ -75,12 +75,12 @@ double inverse_change_of_basis(std::span<const double> knots, int degree, std::s
   return product;
 }
 
-ReferenceNetwork::ReferenceNetwork(std::vector<kanml::Layer> layers) : layers_(std::move(layers)) {
-  for (const kanml::Layer& layer : layers_) {
+ReferenceNetwork::ReferenceNetwork(kanml::Layers layers) : layers_(std::move(layers)) {
+  for (const auto& layer : layers_) {
     auto& of_layer = knots_.emplace_back();
-    const auto* splines = std::get_if<kanml::SplineLayer>(&layer);
+    const auto* splines = dynamic_cast<const kanml::SplineLayer*>(layer.get());
     if (splines == nullptr) continue;
-    for (const auto& space : splines->spaces) {
+    for (const auto& space : splines->spaces()) {
       of_layer.push_back(knots_with_ghosts(space->breakpoints(), space->degree()));
     }
   }
@@ -97,9 +97,9 @@ void add_multiple(const Number& f, std::span<const Jet> row, std::span<Number> y
 template <class Number>
 std::vector<Number> linear(const kanml::LinearLayer& layer, std::span<const Number> x,
                            std::span<const Jet> parameters) {
-  const auto width = static_cast<std::size_t>(layer.n_out);
+  const auto width = static_cast<std::size_t>(layer.n_out());
   std::vector<Number> y(width);
-  if (layer.bias) {
+  if (layer.bias()) {
     add_multiple<Number>(Jet{1.0}, parameters.subspan(x.size() * width, width), y);
   }
   for (std::size_t p = 0; p < x.size(); ++p) {
@@ -112,16 +112,16 @@ template <class Number>
 std::vector<Number> splines(const kanml::SplineLayer& layer,
                             const std::vector<std::vector<double>>& knots,
                             std::span<const Number> x, std::span<const Jet> parameters) {
-  const auto width = static_cast<std::size_t>(layer.n_out);
+  const auto width = static_cast<std::size_t>(layer.n_out());
   std::vector<Number> y(width);
   for (std::size_t p = 0; p < x.size(); ++p) {
-    const int degree = layer.spaces[p]->degree();
+    const int degree = layer.spaces()[p]->degree();
     const index first = first_nonzero(knots[p], degree, value_of(x[p]));
     for (index j = first; j <= first + degree; ++j) {
       add_multiple<Number>(cox_de_boor(knots[p], j, degree, x[p]),
                            parameters.subspan(static_cast<std::size_t>(j) * width, width), y);
     }
-    parameters = parameters.subspan(static_cast<std::size_t>(layer.spaces[p]->dim()) * width);
+    parameters = parameters.subspan(static_cast<std::size_t>(layer.spaces()[p]->dim()) * width);
   }
   return y;
 }
@@ -132,9 +132,9 @@ template <class Number>
 std::vector<Number> ReferenceNetwork::operator()(std::vector<Number> x,
                                                  std::span<const Jet> parameters) const {
   for (std::size_t l = 0; l < layers_.size(); ++l) {
-    if (const auto* layer = std::get_if<kanml::LinearLayer>(&layers_[l])) {
+    if (const auto* layer = dynamic_cast<const kanml::LinearLayer*>(layers_[l].get())) {
       x = linear<Number>(*layer, x, parameters);
-    } else if (const auto* layer = std::get_if<kanml::SplineLayer>(&layers_[l])) {
+    } else if (const auto* layer = dynamic_cast<const kanml::SplineLayer*>(layers_[l].get())) {
       x = splines<Number>(*layer, knots_[l], x, parameters);
     } else {
       throw std::invalid_argument("the reference knows linear and spline layers only");

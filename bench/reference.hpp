@@ -86,7 +86,7 @@ double inverse_change_of_basis(std::span<const double> knots, int degree, std::s
 // A network of linear and spline layers; hidden values must stay inside the domains.
 class ReferenceNetwork {
  public:
-  explicit ReferenceNetwork(std::vector<kanml::Layer> layers);
+  explicit ReferenceNetwork(kanml::Layers layers);
 
   // The outputs at one sample, differentiated along a direction in the parameters and one in the
   // inputs. Of inputs that are series, so are the outputs.
@@ -94,7 +94,7 @@ class ReferenceNetwork {
   std::vector<Number> operator()(std::vector<Number> x, std::span<const Jet> parameters) const;
 
  private:
-  std::vector<kanml::Layer> layers_;
+  kanml::Layers layers_;
   std::vector<std::vector<std::vector<double>>> knots_;  // of every input of every layer
 };
 

@@ -113,7 +113,7 @@ struct Case {
     }
   }
 
-  double multiply_adds_forward(const std::vector<kanml::Layer>& layers) const {
+  double multiply_adds_forward(const kanml::Layers& layers) const {
     return static_cast<double>(directions().n_planes()) * multiply_adds(layers, batch);
   }
 };

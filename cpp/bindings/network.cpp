@@ -33,7 +33,10 @@ template <class T>
 void bind_network_type(py::module_& m, const char* name) {
   using Net = Network<T>;
   py::class_<Net>(m, name)
-      .def(py::init<std::vector<Layer>>(), py::arg("layers"))
+      .def(py::init([](const std::vector<std::shared_ptr<Layer>>& layers) {
+             return Net({layers.begin(), layers.end()});
+           }),
+           py::arg("layers"))
       .def_property_readonly("n_in", &Net::n_in)
       .def_property_readonly("n_out", &Net::n_out)
       .def_property_readonly("n_parameters", &Net::n_parameters)
@@ -146,24 +149,22 @@ void bind_network(py::module_& m) {
       .value("polynomial", Extrapolation::polynomial)
       .value("clamp", Extrapolation::clamp)
       .value("error", Extrapolation::error);
-  py::enum_<ActivationKind>(m, "ActivationKind")
-      .value("sigmoid", ActivationKind::sigmoid)
-      .value("tanh", ActivationKind::tanh)
-      .value("relu", ActivationKind::relu)
-      .value("silu", ActivationKind::silu)
-      .value("sin", ActivationKind::sin);
+#define KANML_VALUE(name) .value(#name, ActivationKind::name)
+  py::enum_<ActivationKind>(m, "ActivationKind") KANML_FOR_EACH_ACTIVATION(KANML_VALUE);
+#undef KANML_VALUE
 
-  py::class_<SplineLayer>(m, "SplineLayer")
-      .def(py::init([](std::vector<std::shared_ptr<SplineSpace>> spaces, index n_out,
+  py::class_<Layer, std::shared_ptr<Layer>>(m, "Layer");
+  py::class_<SplineLayer, Layer, std::shared_ptr<SplineLayer>>(m, "SplineLayer")
+      .def(py::init([](const std::vector<std::shared_ptr<SplineSpace>>& spaces, index n_out,
                        Extrapolation extrapolation, Basis basis) {
-             return SplineLayer{{spaces.begin(), spaces.end()}, n_out, extrapolation, basis};
+             return SplineLayer({spaces.begin(), spaces.end()}, n_out, extrapolation, basis);
            }),
            py::arg("spaces"), py::arg("n_out"), py::arg("extrapolation"), py::arg("basis"));
-  py::class_<LinearLayer>(m, "LinearLayer")
+  py::class_<LinearLayer, Layer, std::shared_ptr<LinearLayer>>(m, "LinearLayer")
       .def(py::init<index, index, bool>(), py::arg("n_in"), py::arg("n_out"), py::arg("bias"));
-  py::class_<ActivationLayer>(m, "ActivationLayer")
+  py::class_<ActivationLayer, Layer, std::shared_ptr<ActivationLayer>>(m, "ActivationLayer")
       .def(py::init<index, ActivationKind>(), py::arg("width"), py::arg("kind"));
-  py::class_<AffineLayer>(m, "AffineLayer")
+  py::class_<AffineLayer, Layer, std::shared_ptr<AffineLayer>>(m, "AffineLayer")
       .def(py::init<std::vector<double>, std::vector<double>>(), py::arg("scale"),
            py::arg("shift"));
 
@@ -171,7 +172,7 @@ void bind_network(py::module_& m) {
       .value("identity", Feature::identity)
       .value("cosine", Feature::cosine)
       .value("sine", Feature::sine);
-  py::class_<EmbeddingLayer>(m, "EmbeddingLayer")
+  py::class_<EmbeddingLayer, Layer, std::shared_ptr<EmbeddingLayer>>(m, "EmbeddingLayer")
       .def(py::init<index, std::vector<index>, std::vector<Feature>, std::vector<double>>(),
            py::arg("n_in"), py::arg("inputs"), py::arg("features"), py::arg("frequencies"));
 

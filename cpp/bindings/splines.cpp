@@ -77,7 +77,7 @@ void bind_splines(py::module_& m) {
       .def_property_readonly("dim", &SplineSpace::dim)
       .def_property_readonly("lower", &SplineSpace::lower)
       .def_property_readonly("upper", &SplineSpace::upper)
-      .def_property_readonly("uniform", &SplineSpace::uniform)
+      .def_property_readonly("uniform", [](const SplineSpace& s) { return s.uniform(); })
       .def_property_readonly("knots", [](const SplineSpace& s) { return copy_of(s.knots()); })
       .def_property_readonly("breakpoints",
                              [](const SplineSpace& s) { return copy_of(s.breakpoints()); })

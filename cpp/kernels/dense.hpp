@@ -71,52 +71,53 @@ void multiply_add(index rows, index terms, index columns, const T* x, index x_ro
 }
 
 template <class T>
-void linear_forward(const LinearLayerView<T>& layer, int samples, const Directions& directions,
-                    const T* const* x, const T* parameters, const T* parameter_tangent,
-                    T* const* y) {
+Refusal dense_forward(const DenseView& layer, const ForwardCall<T>& call) {
+  const int samples = call.samples;
   const auto start_from_bias = [&](const T* source, T* plane) {
     const T* bias = source + layer.n_in * layer.n_out;
     for (int s = 0; s < samples; ++s) {
       for (index q = 0; q < layer.n_out; ++q) plane[s * layer.n_out + q] = bias[q];
     }
   };
-  for (int m = 0; m < directions.n_planes; ++m) {
-    const T* source = m == 0 ? parameters : m == 1 ? parameter_tangent : nullptr;
+  const auto add_product = [&](const T* x, const T* weights, T* y) {
+    multiply_add(samples, layer.n_in, layer.n_out, x, layer.n_in, 1, weights, y);
+  };
+  for (int m = 0; m < call.directions.n_planes; ++m) {
+    const T* source = m == 0 ? call.parameters : m == 1 ? call.parameter_tangent : nullptr;
     if (layer.bias && source != nullptr) {
-      start_from_bias(source, y[m]);
+      start_from_bias(source, call.y[m]);
     } else {
-      clear(samples * layer.n_out, y[m]);
+      clear(samples * layer.n_out, call.y[m]);
     }
-    multiply_add(samples, layer.n_in, layer.n_out, x[m], layer.n_in, 1, parameters, y[m]);
+    add_product(call.x[m], call.parameters, call.y[m]);
   }
-  if (parameter_tangent != nullptr) {
-    multiply_add(samples, layer.n_in, layer.n_out, x[0], layer.n_in, 1, parameter_tangent, y[1]);
-  }
+  if (call.parameter_tangent != nullptr) add_product(call.x[0], call.parameter_tangent, call.y[1]);
+  return {};
 }
 
 template <class T>
-void linear_backward(const LinearLayerView<T>& layer, int samples, const Directions& directions,
-                     InputRange inputs, const T* const* x, const T* parameters,
-                     const T* const* y_cotangent, T* parameter_gradient, T* const* x_cotangent) {
+Refusal dense_backward(const DenseView& layer, const BackwardCall<T>& call) {
+  const auto [first, last] = call.inputs;
   const index n_in = layer.n_in;
   const index n_out = layer.n_out;
-  for (int m = 0; m < directions.n_planes; ++m) {
-    multiply_add(inputs.last - inputs.first, samples, n_out, x[m] + inputs.first, 1, n_in,
-                 y_cotangent[m], parameter_gradient + inputs.first * n_out);
-    if (x_cotangent == nullptr) continue;
-    for (int s = 0; s < samples; ++s) {
-      for (index p = inputs.first; p < inputs.last; ++p) {
-        x_cotangent[m][s * n_in + p] =
-            dot(n_out, parameters + p * n_out, y_cotangent[m] + s * n_out);
+  for (int m = 0; m < call.directions.n_planes; ++m) {
+    multiply_add(last - first, call.samples, n_out, call.x[m] + first, 1, n_in, call.y_cotangent[m],
+                 call.sink.gradient + first * n_out);
+    if (call.x_cotangent == nullptr) continue;
+    for (int s = 0; s < call.samples; ++s) {
+      for (index p = first; p < last; ++p) {
+        call.x_cotangent[m][s * n_in + p] =
+            dot(n_out, call.parameters + p * n_out, call.y_cotangent[m] + s * n_out);
       }
     }
   }
-  if (layer.bias && inputs.first == 0) {
-    T* gradient = parameter_gradient + n_in * n_out;
-    for (int s = 0; s < samples; ++s) {
-      for (index q = 0; q < n_out; ++q) gradient[q] += y_cotangent[0][s * n_out + q];
+  if (layer.bias && first == 0) {
+    T* gradient = call.sink.gradient + n_in * n_out;
+    for (int s = 0; s < call.samples; ++s) {
+      for (index q = 0; q < n_out; ++q) gradient[q] += call.y_cotangent[0][s * n_out + q];
     }
   }
+  return {};
 }
 
 }  // namespace kanml::kernels::inline KANML_TARGET

@@ -69,24 +69,26 @@ template <class T, int Order>
 }
 
 template <class T, ActivationKind Kind, int Order>
-void activation_forward(index entries, const Directions& directions, const T* const* x,
-                        T* const* y) {
-  for (index i = 0; i < entries; ++i) {
+Refusal activation_forward(const ElementwiseView& layer, const ForwardCall<T>& call) {
+  for (index i = 0; i < call.samples * layer.width; ++i) {
     T f[Order + 1];
-    point::activation<T, Kind, Order>(x[0][i], f);
-    apply_derivatives<T, Order>(directions, f, i, x, i, y);
+    point::Activation<Kind>::template derivatives<T, Order>(call.x[0][i], f);
+    apply_derivatives<T, Order>(call.directions, f, i, call.x, i, call.y);
   }
+  return {};
 }
 
 template <class T, ActivationKind Kind, int Order>
-void activation_backward(index entries, const Directions& directions, const T* const* x,
-                         const T* const* y_cotangent, T* const* x_cotangent) {
-  for (int m = 0; m < directions.n_planes; ++m) clear(entries, x_cotangent[m]);
+Refusal activation_backward(const ElementwiseView& layer, const BackwardCall<T>& call) {
+  if (call.x_cotangent == nullptr) return {};
+  const index entries = call.samples * layer.width;
+  for (int m = 0; m < call.directions.n_planes; ++m) clear(entries, call.x_cotangent[m]);
   for (index i = 0; i < entries; ++i) {
     T f[Order + 2];
-    point::activation<T, Kind, Order + 1>(x[0][i], f);
-    add_cotangents<T, Order>(directions, f, i, x, i, y_cotangent, x_cotangent);
+    point::Activation<Kind>::template derivatives<T, Order + 1>(call.x[0][i], f);
+    add_cotangents<T, Order>(call.directions, f, i, call.x, i, call.y_cotangent, call.x_cotangent);
   }
+  return {};
 }
 
 }  // namespace kanml::kernels::inline KANML_TARGET

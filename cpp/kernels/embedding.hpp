@@ -31,35 +31,36 @@ inline void feature_derivatives(Feature kind, T frequency, T x, T (&f)[Top + 1])
 }
 
 template <class T, int Order>
-void embedding_forward(const EmbeddingLayerView<T>& layer, int samples,
-                       const Directions& directions, const T* const* x, T* const* y) {
-  for (int s = 0; s < samples; ++s) {
+Refusal embedding_forward(const EmbeddingView<T>& layer, const ForwardCall<T>& call) {
+  for (int s = 0; s < call.samples; ++s) {
     for (index q = 0; q < layer.n_out; ++q) {
       const index entry = s * layer.n_in + layer.inputs[q];
       T f[Order + 1];
-      feature_derivatives<T, Order>(layer.features[q], layer.frequencies[q], x[0][entry], f);
-      apply_derivatives<T, Order>(directions, f, entry, x, s * layer.n_out + q, y);
+      feature_derivatives<T, Order>(layer.features[q], layer.frequencies[q], call.x[0][entry], f);
+      apply_derivatives<T, Order>(call.directions, f, entry, call.x, s * layer.n_out + q, call.y);
     }
   }
+  return {};
 }
 
 // Adds up what the features of one input say.
 template <class T, int Order>
-void embedding_backward(const EmbeddingLayerView<T>& layer, int samples,
-                        const Directions& directions, const T* const* x,
-                        const T* const* y_cotangent, T* const* x_cotangent) {
-  for (int m = 0; m < directions.n_planes; ++m) {
-    clear(samples * layer.n_in, x_cotangent[m]);
+Refusal embedding_backward(const EmbeddingView<T>& layer, const BackwardCall<T>& call) {
+  if (call.x_cotangent == nullptr) return {};
+  for (int m = 0; m < call.directions.n_planes; ++m) {
+    clear(call.samples * layer.n_in, call.x_cotangent[m]);
   }
-  for (int s = 0; s < samples; ++s) {
+  for (int s = 0; s < call.samples; ++s) {
     for (index q = 0; q < layer.n_out; ++q) {
       const index entry = s * layer.n_in + layer.inputs[q];
       T f[Order + 2];
-      feature_derivatives<T, Order + 1>(layer.features[q], layer.frequencies[q], x[0][entry], f);
-      add_cotangents<T, Order>(directions, f, entry, x, s * layer.n_out + q, y_cotangent,
-                               x_cotangent);
+      feature_derivatives<T, Order + 1>(layer.features[q], layer.frequencies[q], call.x[0][entry],
+                                        f);
+      add_cotangents<T, Order>(call.directions, f, entry, call.x, s * layer.n_out + q,
+                               call.y_cotangent, call.x_cotangent);
     }
   }
+  return {};
 }
 
 }  // namespace kanml::kernels::inline KANML_TARGET

@@ -8,7 +8,9 @@
 
 namespace kanml::point::inline KANML_TARGET {
 
+// The formulas below go as far as what the backward pass of the highest Taylor order needs.
 inline constexpr int max_activation_derivative = 5;
+static_assert(max_taylor_order + 1 <= max_activation_derivative);
 
 // 1 / (1 + exp(-x)), without overflow.
 template <class T>
@@ -58,24 +60,52 @@ inline void tanh_derivatives(T x, T (&f)[Top + 1]) {
   }
 }
 
-template <class T, ActivationKind Kind, int Top>
-inline void activation(T x, T (&f)[Top + 1]) {
-  static_assert(Top >= 0 && Top <= max_activation_derivative);
-  if constexpr (Kind == ActivationKind::sigmoid) {
+// The function of each kind: derivatives 0..Top at x.
+template <ActivationKind Kind>
+struct Activation;
+
+template <>
+struct Activation<ActivationKind::sigmoid> {
+  template <class T, int Top>
+  static void derivatives(T x, T (&f)[Top + 1]) {
     logistic_derivatives<T, Top>(x, f);
-  } else if constexpr (Kind == ActivationKind::tanh) {
+  }
+};
+
+template <>
+struct Activation<ActivationKind::tanh> {
+  template <class T, int Top>
+  static void derivatives(T x, T (&f)[Top + 1]) {
     tanh_derivatives<T, Top>(x, f);
-  } else if constexpr (Kind == ActivationKind::relu) {
-    // Written so that NaN stays NaN. The derivative at 0 is taken as 0.
+  }
+};
+
+template <>
+struct Activation<ActivationKind::relu> {
+  // Written so that NaN stays NaN. The derivative at 0 is taken as 0.
+  template <class T, int Top>
+  static void derivatives(T x, T (&f)[Top + 1]) {
     f[0] = x <= T(0) ? T(0) : x;
     if constexpr (Top >= 1) f[1] = x > T(0) ? T(1) : T(0);
     for (int m = 2; m <= Top; ++m) f[m] = T(0);
-  } else if constexpr (Kind == ActivationKind::silu) {
+  }
+};
+
+template <>
+struct Activation<ActivationKind::silu> {
+  template <class T, int Top>
+  static void derivatives(T x, T (&f)[Top + 1]) {
     T g[Top + 1];
     logistic_derivatives<T, Top>(x, g);
     f[0] = x * g[0];
     for (int m = 1; m <= Top; ++m) f[m] = x * g[m] + static_cast<T>(m) * g[m - 1];
-  } else {
+  }
+};
+
+template <>
+struct Activation<ActivationKind::sin> {
+  template <class T, int Top>
+  static void derivatives(T x, T (&f)[Top + 1]) {
     const T sine = std::sin(x);
     const T cosine = std::cos(x);
     for (int m = 0; m <= Top; ++m) {
@@ -83,6 +113,6 @@ inline void activation(T x, T (&f)[Top + 1]) {
       f[m] = m % 4 < 2 ? even : -even;
     }
   }
-}
+};
 
 }  // namespace kanml::point::inline KANML_TARGET

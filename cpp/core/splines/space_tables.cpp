@@ -51,15 +51,10 @@ template <class T>
 void SpaceTables<T>::find_uniform_knots(const SplineSpace& space) {
   const long double lower = space.lower();
   const long double spacing = (space.upper() - lower) / static_cast<long double>(space.intervals());
-  const long double trace = (std::is_same_v<T, float> ? 4e-9L : 5e-14L) * spacing;
-  long double deviation = 0;
-  for (std::size_t i = 0; i < knots_.size(); ++i) {
-    const long double exact = lower + spacing * (static_cast<long double>(i) - degree_);
-    deviation = std::max(deviation, std::abs(exact - space.knots()[i]));
-  }
   // Multiples of the first part of the spacing are exact if both have no more digits than T.
   constexpr int digits_of_multiples = std::is_same_v<T, float> ? 12 : 20;
-  uniform_ = deviation <= trace && space.intervals() < (index{1} << digits_of_multiples);
+  constexpr double trace = std::is_same_v<T, float> ? 4e-9 : 5e-14;
+  uniform_ = space.uniform(trace) && space.intervals() < (index{1} << digits_of_multiples);
   int exponent = 0;
   std::frexp(spacing, &exponent);
   const int last_digit = exponent - (std::numeric_limits<T>::digits - digits_of_multiples);

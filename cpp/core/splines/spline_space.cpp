@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -26,13 +28,16 @@ std::vector<double> with_ghost_knots(std::span<const double> breakpoints, int de
   return knots;
 }
 
-bool is_uniform(std::span<const double> breakpoints) {
-  const auto n = static_cast<double>(breakpoints.size() - 1);
-  const double spacing = (breakpoints.back() - breakpoints.front()) / n;
-  for (std::size_t i = 0; i + 1 < breakpoints.size(); ++i) {
-    if (std::fabs(breakpoints[i + 1] - breakpoints[i] - spacing) > 1e-13 * spacing) return false;
+// How far a knot lies from a multiple of the spacing, at most, in spacings.
+double greatest_unevenness(const SplineSpace& space) {
+  const long double lower = space.lower();
+  const long double spacing = (space.upper() - lower) / static_cast<long double>(space.intervals());
+  long double deviation = 0;
+  for (std::size_t i = 0; i < space.knots().size(); ++i) {
+    const long double exact = lower + spacing * (static_cast<long double>(i) - space.degree());
+    deviation = std::max(deviation, std::abs(exact - space.knots()[i]));
   }
-  return true;
+  return static_cast<double>(deviation / spacing);
 }
 
 // Calls f with the degree as a constant, so that the loops of a row unroll.
@@ -61,6 +66,15 @@ void basis_row(const point::SpaceView<double>& space, std::int32_t i, double x, 
 
 }  // namespace
 
+// Those for float are made when they are first asked for: few networks are in float.
+struct SplineSpace::Tables {
+  explicit Tables(const SplineSpace& space) : in_double(space) {}
+
+  const SpaceTables<double> in_double;
+  std::mutex mutex;
+  std::optional<const SpaceTables<float>> in_float;
+};
+
 SplineSpace::SplineSpace(std::span<const double> breakpoints, int degree) : degree_(degree) {
   if (degree < min_degree || degree > max_degree) {
     throw std::invalid_argument("the degree of a spline space must be " +
@@ -79,13 +93,24 @@ SplineSpace::SplineSpace(std::span<const double> breakpoints, int degree) : degr
       throw std::invalid_argument("breakpoints must be finite and strictly increasing");
     }
   }
-  uniform_ = is_uniform(breakpoints);
-  tables_ = std::make_shared<const SpaceTables<double>>(*this);
+  unevenness_ = greatest_unevenness(*this);
+  tables_ = std::make_shared<Tables>(*this);
+}
+
+template <>
+const SpaceTables<double>& SplineSpace::tables<double>() const {
+  return tables_->in_double;
+}
+template <>
+const SpaceTables<float>& SplineSpace::tables<float>() const {
+  const std::lock_guard lock(tables_->mutex);
+  if (!tables_->in_float) tables_->in_float.emplace(*this);
+  return *tables_->in_float;
 }
 
 void SplineSpace::basis(std::span<const double> x, int derivative, std::span<index> first,
                         std::span<double> values) const {
-  const auto space = tables_->view();
+  const auto space = tables_->in_double.view();
   with_degree(degree_, [&](auto degree) {
     for (std::size_t s = 0; s < x.size(); ++s) {
       const std::int32_t i = point::find_interval(space, degree, x[s]);
@@ -98,7 +123,7 @@ void SplineSpace::basis(std::span<const double> x, int derivative, std::span<ind
 void SplineSpace::evaluate(index functions, std::span<const double> coefficients,
                            std::span<const double> x, int derivative,
                            std::span<double> values) const {
-  const auto space = tables_->view();
+  const auto space = tables_->in_double.view();
   const auto n = static_cast<index>(x.size());
   with_degree(degree_, [&](auto degree) {
     double row[degree + 1];

@@ -5,57 +5,11 @@
 #include <optional>
 #include <span>
 #include <stdexcept>
-#include <variant>
-#include <vector>
 
 #include "kanml/buffer.hpp"
-#include "kanml/spline_space.hpp"
+#include "kanml/layers.hpp"
 
 namespace kanml {
-
-// y_q = sum_p phi_pq(x_p), phi_pq a spline in the space of input p.
-// Parameters: coefficients (sum of dims, n_out), the functions of input 0 first. In the ReLU basis
-// they become B-spline coefficients once an evaluation, and their gradients come back: so the
-// layer is the same function, outside the domain too, at the same cost.
-struct SplineLayer {
-  std::vector<std::shared_ptr<const SplineSpace>> spaces;  // one an input, all of one degree
-  index n_out;
-  Extrapolation extrapolation;
-  Basis basis = Basis::spline;
-};
-
-// y = x W + b. Parameters: weights W (n_in, n_out), then the bias b (n_out) if there is one.
-struct LinearLayer {
-  index n_in;
-  index n_out;
-  bool bias;
-};
-
-// y = f(x), entry by entry. No parameters.
-struct ActivationLayer {
-  index width;
-  ActivationKind kind;
-};
-
-// y = scale * x + shift, entry by entry, with fixed numbers. No parameters.
-struct AffineLayer {
-  std::vector<double> scale;  // (width)
-  std::vector<double> shift;  // (width)
-};
-
-// y_q = x_p, cos(f x_p) or sin(f x_p), with p = inputs[q] and f = frequencies[q]. No parameters.
-struct EmbeddingLayer {
-  index n_in;
-  std::vector<index> inputs;        // (n_out): 0 .. n_in - 1
-  std::vector<Feature> features;    // (n_out)
-  std::vector<double> frequencies;  // (n_out), ignored where the feature is the identity
-};
-
-using Layer = std::variant<SplineLayer, LinearLayer, ActivationLayer, AffineLayer, EmbeddingLayer>;
-
-index n_in(const Layer& layer);
-index n_out(const Layer& layer);
-index n_parameters(const Layer& layer);
 
 // An input of a layer with Extrapolation::error lies outside its domain.
 class OutsideDomain : public std::domain_error {
@@ -82,10 +36,10 @@ struct Directions {
 // arguments need not compute it again. Empty if that would take more than 16 MiB.
 template <class T>
 class Tape {
-  template <class>
-  friend class Network;
-
-  // Room for so many numbers, which are not set.
+ public:
+  index size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  // Makes room for so many numbers, which are not set.
   void resize(index size) {
     if (size > capacity_) {
       storage_.emplace(static_cast<std::size_t>(size) * sizeof(T));
@@ -93,8 +47,9 @@ class Tape {
     }
     size_ = size;
   }
-  T* features() const { return static_cast<T*>(storage_->data()); }  // tile by tile; size_ > 0
+  T* features() const { return static_cast<T*>(storage_->data()); }  // tile by tile; not empty
 
+ private:
   index size_ = 0;
   index capacity_ = 0;
   std::optional<Buffer> storage_;
@@ -108,7 +63,7 @@ class Network {
  public:
   // Throws std::invalid_argument if widths do not chain, knots coincide once rounded to T, or a
   // layer in the ReLU basis has a transform beyond the range of double.
-  explicit Network(std::vector<Layer> layers);
+  explicit Network(Layers layers);
   ~Network();
   Network(Network&&) noexcept;
   Network& operator=(Network&&) noexcept;
@@ -163,8 +118,8 @@ class Network {
                             int threads = 0) const;
 
  private:
-  struct Program;
-  std::unique_ptr<const Program> program_;
+  struct Implementation;
+  std::unique_ptr<const Implementation> implementation_;
 };
 
 extern template class Network<float>;

@@ -31,8 +31,13 @@ class SplineSpace {
     return knots().subspan(static_cast<std::size_t>(degree_),
                            static_cast<std::size_t>(intervals()) + 1);
   }
-  // Whether every spacing is (b - a) / n up to a relative 1e-13.
-  bool uniform() const { return uniform_; }
+  // Whether every knot lies, within so many spacings, at a multiple of the spacing (b - a) / n.
+  bool uniform(double within = 5e-14) const { return unevenness_ <= within; }
+
+  // What evaluation in float or double needs. Throws std::invalid_argument if knots coincide once
+  // rounded to the type.
+  template <class T>
+  const SpaceTables<T>& tables() const;
 
   // The degree + 1 functions that are nonzero at each point, differentiated `derivative` times
   // (0 .. degree). Points must lie in [a, b] (NaN gives NaN); the derivative of order `degree`
@@ -50,10 +55,12 @@ class SplineSpace {
                 std::span<double> values) const;       // (functions, N) out
 
  private:
+  struct Tables;
+
   std::vector<double> knots_;
   int degree_;
-  bool uniform_;
-  std::shared_ptr<const SpaceTables<double>> tables_;
+  double unevenness_;  // spacings
+  std::shared_ptr<Tables> tables_;
 };
 
 }  // namespace kanml

@@ -29,6 +29,15 @@ enum class Extrapolation {
 // What an embedding layer makes of an input.
 enum class Feature { identity, cosine, sine };
 
-enum class ActivationKind { sigmoid, tanh, relu, silu, sin };
+// The activation functions by name. point/activation.hpp has the function of each: without one the
+// kernels do not compile.
+#define KANML_FOR_EACH_ACTIVATION(f) f(sigmoid) f(tanh) f(relu) f(silu) f(sin)
+
+#define KANML_ENUMERATOR(name) name,
+#define KANML_ONE_MORE(name) +1
+enum class ActivationKind { KANML_FOR_EACH_ACTIVATION(KANML_ENUMERATOR) };
+inline constexpr int n_activations = 0 KANML_FOR_EACH_ACTIVATION(KANML_ONE_MORE);
+#undef KANML_ENUMERATOR
+#undef KANML_ONE_MORE
 
 }  // namespace kanml

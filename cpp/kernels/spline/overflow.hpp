@@ -45,9 +45,13 @@ ValueAndSlope<T> continued(const TileBasis<T, Degree, Degree>& basis, int sample
 // Computes the planes of such samples anew: the values, and plane 1 if it has parameter_tangent in
 // it. Weights of other planes are finite.
 template <class T, int Degree>
-[[gnu::noinline]] void sum_before_distances(const SplineLayerView<T>& layer, int samples,
-                                            const T* const* x, const T* parameters,
-                                            const T* parameter_tangent, T* const* y) {
+[[gnu::noinline]] void sum_before_distances(const SplineView<T>& layer,
+                                            const ForwardCall<T>& call) {
+  const int samples = call.samples;
+  const T* const* const x = call.x;
+  const T* const parameters = call.parameters;
+  const T* const parameter_tangent = call.parameter_tangent;
+  T* const* const y = call.y;
   const bool linear = layer.extrapolation == Extrapolation::linear;
   alignas(cache_line) T column[tile_size];
   const auto take_column = [&](index p) {

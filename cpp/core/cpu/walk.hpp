@@ -1,0 +1,104 @@
+// A plan, ready to run on processors: its layers in one scalar type, and the steps from one to the
+// next that all executors take.
+#pragma once
+
+#include <algorithm>
+#include <iomanip>
+#include <limits>
+#include <memory>
+#include <span>
+#include <sstream>
+#include <type_traits>
+#include <vector>
+
+#include "core/cpu/curves.hpp"
+#include "core/cpu/workspace.hpp"
+#include "core/network/plan.hpp"
+#include "core/network/tile_layer.hpp"
+#include "core/runtime/parallel.hpp"
+
+namespace kanml {
+
+template <class T>
+class Walk {
+ public:
+  // Throws std::invalid_argument if knots coincide once rounded to T.
+  explicit Walk(Plan given) : plan(std::move(given)) {
+    for (const auto& layer : plan.layers) {
+      if constexpr (std::is_same_v<T, float>) {
+        layers.push_back(layer->in_float());
+      } else {
+        layers.push_back(layer->in_double());
+      }
+      work_ += layers.back()->work();
+    }
+  }
+
+  const Plan plan;
+  std::vector<std::unique_ptr<const TileLayer<T>>> layers;
+
+  // Threads for so many tasks of an evaluation.
+  int team(int requested, index n, int n_planes, index tasks) const {
+    constexpr index serial_work = 50'000;  // multiply-adds that do not pay for waking threads
+    return n * work_ * n_planes < serial_work ? 1 : team_size(requested, tasks);
+  }
+
+  // Points the planes of order 0 at the inputs of a tile, and fills those of the directions.
+  void bind_inputs(const Tile& tile, const Curves<T>& curves, Planes<T>& planes) const {
+    const index n_in = plan.n_in();
+    // Kernels take planes they may write; nothing writes the input.
+    planes[0] = const_cast<T*>(curves.x.data()) + tile.first * n_in;
+    const index size = tile.samples * n_in;
+    for (int d = 0; d < curves.directions.count; ++d) {
+      const int plane = curves.directions.planes[d];
+      T* first = planes[static_cast<std::size_t>(plane)];
+      if (curves.per_sample) {
+        std::copy_n(curves.vectors.data() + (d * curves.n + tile.first) * n_in, size, first);
+      } else {
+        const T* vector = curves.vectors.data() + d * n_in;
+        for (int s = 0; s < tile.samples; ++s) std::copy_n(vector, n_in, first + s * n_in);
+      }
+      for (int m = 2; m <= curves.directions.orders[d]; ++m) {
+        std::fill_n(planes[static_cast<std::size_t>(plane + m - 1)], size, T(0));
+      }
+    }
+  }
+
+  // Points planes at their part of an array (n_planes, n, n_out).
+  void bind_outputs(const Tile& tile, index n, T* y, Planes<T>& planes) const {
+    for (T*& plane : planes) {
+      plane = y + tile.first * plan.n_out();
+      y += n * plan.n_out();
+    }
+  }
+
+  // Throws for an input that layer l refused; `in` are the inputs of the tile.
+  void require_accepted(const kernels::Refusal& refusal, std::size_t l, const Tile& tile,
+                        const T* in) const {
+    if (refusal.sample < 0) return;
+    const T value = in[refusal.sample * plan.widths[l] + refusal.input];
+    std::ostringstream message;
+    message << std::showpoint << std::setprecision(std::numeric_limits<T>::max_digits10) << "layer "
+            << l << " refuses the value " << value << " of its input " << refusal.input
+            << " at sample " << tile.first + refusal.sample
+            << ": it lies outside the domain, and extrapolation is \"error\"";
+    throw OutsideDomain(message.str());
+  }
+
+  // Of one thread, for tiles of so many samples.
+  std::size_t scratch_bytes(int n_planes, index samples = kernels::tile_size) const {
+    index bytes = 0;
+    for (const auto& layer : layers) {
+      bytes = std::max(bytes, layer->scratch_bytes(static_cast<int>(samples), n_planes));
+    }
+    return static_cast<std::size_t>(bytes);
+  }
+
+  // The lowest layer that cotangents are carried to.
+  std::size_t lowest(bool to_inputs) const { return to_inputs ? 0 : plan.first_trained; }
+
+ private:
+  index work_ = 0;
+};
+
+}  // namespace kanml

@@ -1,0 +1,42 @@
+// Activation functions, entry by entry.
+
+#include "core/network/tile_layer.hpp"
+#include "core/runtime/active_kernels.hpp"
+#include "kanml/layers.hpp"
+#include "kernels/table.hpp"
+
+namespace kanml {
+
+namespace {
+
+template <class T>
+class ActivationTileLayer final : public TileLayer<T> {
+ public:
+  ActivationTileLayer(index width, ActivationKind kind)
+      : TileLayer<T>(width, width, false),
+        view_{width},
+        kernels_(active_kernels<T>().activations[static_cast<std::size_t>(kind)]) {}
+
+  kernels::Refusal forward(const kernels::ForwardCall<T>& call) const override {
+    return kernels_.forward[highest_order(call.directions)](view_, call);
+  }
+  kernels::Refusal backward(const kernels::BackwardCall<T>& call) const override {
+    return kernels_.backward[highest_order(call.directions)](view_, call);
+  }
+  index work() const override { return 20 * view_.width; }
+
+ private:
+  kernels::ElementwiseView view_;
+  const kernels::PointwiseKernels<kernels::ElementwiseView, T>& kernels_;
+};
+
+}  // namespace
+
+std::unique_ptr<const TileLayer<float>> ActivationLayer::in_float() const {
+  return std::make_unique<ActivationTileLayer<float>>(width_, kind_);
+}
+std::unique_ptr<const TileLayer<double>> ActivationLayer::in_double() const {
+  return std::make_unique<ActivationTileLayer<double>>(width_, kind_);
+}
+
+}  // namespace kanml

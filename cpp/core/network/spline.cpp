@@ -1,0 +1,139 @@
+// Layers of splines.
+
+#include <stdexcept>
+
+#include "core/network/parameter_count.hpp"
+#include "core/network/tile_layer.hpp"
+#include "core/parameters/kind.hpp"
+#include "core/runtime/active_kernels.hpp"
+#include "core/splines/space_tables.hpp"
+#include "kanml/layers.hpp"
+#include "kernels/table.hpp"
+
+namespace kanml {
+
+namespace {
+
+template <class T>
+class SplineTileLayer final : public TileLayer<T> {
+ public:
+  SplineTileLayer(std::vector<std::shared_ptr<const SplineSpace>> spaces, index n_out,
+                  Extrapolation extrapolation)
+      : TileLayer<T>(static_cast<index>(spaces.size()), n_out, true),
+        degree_(spaces.front()->degree()),
+        kernels_(active_kernels<T>().splines[static_cast<std::size_t>(degree_ - min_degree)]),
+        spaces_(std::move(spaces)) {
+    index row = 0;
+    index most_intervals = 0;
+    for (const auto& space : spaces_) {
+      views_.push_back(space->template tables<T>().view());
+      rows_.push_back(row);
+      row += space->dim();
+      most_intervals = std::max(most_intervals, space->intervals());
+    }
+    view_ = {.n_in = static_cast<index>(views_.size()),
+             .n_out = n_out,
+             .spaces = views_.data(),
+             .rows = rows_.data(),
+             .most_intervals = most_intervals,
+             .extrapolation = extrapolation};
+  }
+
+  kernels::Refusal forward(const kernels::ForwardCall<T>& call) const override {
+    return kernels_.forward[highest_order(call.directions)](view_, call);
+  }
+  kernels::Refusal backward(const kernels::BackwardCall<T>& call) const override {
+    return kernels_.backward[highest_order(call.directions)](view_, call);
+  }
+  // Worthwhile as long as they stay in cache.
+  index kept_bytes() const override {
+    constexpr index cached = index{128} << 10;
+    const index bytes = kernels_.kept_bytes(view_.n_in);
+    return bytes <= cached ? bytes : 0;
+  }
+  index work() const override { return (degree_ + 1) * view_.n_in * (view_.n_out + degree_); }
+
+  // Samples of one interval should be several, and those of a tile stay in cache.
+  int wide_tile() const override { return wide() ? samples_for(8, 128, 2048) : 0; }
+  index scratch_bytes(int samples, int n_planes) const override {
+    if (!wide() || samples <= kernels::tile_size) {
+      return n_planes * view_.n_in * kernels::tile_size * index{sizeof(T)};
+    }
+    return kernels_.values_scratch_bytes(view_, std::max(samples, samples_for_backward()));
+  }
+  kernels::Refusal values(const kernels::ValuesCall<T>& call) const override {
+    return wide() ? kernels_.values(view_, call) : TileLayer<T>::values(call);
+  }
+  bool writes_fresh() const override { return wide(); }
+
+ private:
+  kernels::Refusal values_back(const kernels::ValuesBackCall<T>& call) const override {
+    if (!wide()) return TileLayer<T>::values_back(call);
+    return this->in_steps(call.samples, samples_for_backward(), [&](int first, int count) {
+      auto step = this->some(call, first, count);
+      step.sink.fresh = call.sink.fresh && first == 0;
+      return kernels_.values_back(view_, step);
+    });
+  }
+
+  // Worthwhile as soon as outputs fill some registers.
+  bool wide() const { return view_.n_out >= 24; }
+  // `most` is for 256 outputs; of more there are fewer samples, in the same memory.
+  int samples_for(index an_interval, index least, index most) const {
+    const index affordable = std::max(least, most * 256 / std::max<index>(256, view_.n_out));
+    return static_cast<int>(std::clamp(an_interval * view_.most_intervals, least, affordable));
+  }
+  int samples_for_backward() const { return samples_for(16, 512, 4096); }
+
+  int degree_;
+  const kernels::SplineKernels<T>& kernels_;
+  std::vector<std::shared_ptr<const SplineSpace>> spaces_;
+  std::vector<point::SpaceView<T>> views_;
+  std::vector<index> rows_;
+  kernels::SplineView<T> view_;
+};
+
+}  // namespace
+
+SplineLayer::SplineLayer(std::vector<std::shared_ptr<const SplineSpace>> spaces, index n_out,
+                         Extrapolation extrapolation, Basis basis)
+    : spaces_(std::move(spaces)), n_out_(n_out), extrapolation_(extrapolation), basis_(basis) {
+  if (spaces_.empty()) throw std::invalid_argument("a spline layer needs an input");
+  for (const auto& space : spaces_) {
+    if (space->degree() != spaces_.front()->degree()) {
+      throw std::invalid_argument("the spaces of a spline layer must have one degree");
+    }
+  }
+}
+
+index SplineLayer::n_parameters() const {
+  index rows = 0;
+  for (const auto& space : spaces_) rows += space->dim();
+  return parameter_count(rows, n_out_);
+}
+
+// Derivatives of splines above their degree are zero.
+int SplineLayer::max_order() const { return spaces_.front()->degree(); }
+
+std::vector<StoredPart> SplineLayer::stored_parts() const {
+  std::vector<StoredPart> parts;
+  index offset = 0;
+  for (auto first = spaces_.begin(); first != spaces_.end();) {
+    const auto last = std::find_if(first, spaces_.end(), [&](auto& s) { return s != *first; });
+    if (auto kind = coefficients_of(basis_, **first, last - first, n_out_)) {
+      parts.push_back({offset, std::move(kind)});
+    }
+    offset += (last - first) * (*first)->dim() * n_out_;
+    first = last;
+  }
+  return parts;
+}
+
+std::unique_ptr<const TileLayer<float>> SplineLayer::in_float() const {
+  return std::make_unique<SplineTileLayer<float>>(spaces_, n_out_, extrapolation_);
+}
+std::unique_ptr<const TileLayer<double>> SplineLayer::in_double() const {
+  return std::make_unique<SplineTileLayer<double>>(spaces_, n_out_, extrapolation_);
+}
+
+}  // namespace kanml

@@ -1,0 +1,49 @@
+// The weights of powers of ReLUs as a kind of parameters.
+#pragma once
+
+#include "core/parameters/kind.hpp"
+#include "kanml/relu_transform.hpp"
+
+namespace kanml {
+
+// Weights w (inputs, dim, n_out), read as B-spline coefficients u = A^-T w; see relu_transform.hpp.
+// So gradients satisfy g_w = A^-1 g_u.
+class PowerReluWeights final : public ParameterKind {
+ public:
+  // Throws std::invalid_argument if the transform is beyond the range of double.
+  PowerReluWeights(const SplineSpace& space, index inputs, index n_out)
+      : ParameterKind(inputs * space.dim() * n_out),
+        transform_(space),
+        inputs_(inputs),
+        n_out_(n_out) {}
+
+  void decode(std::span<const float> stored, std::span<float> read) const override {
+    transform_.solve_transpose<float>(inputs_, n_out_, stored, read);
+  }
+  void decode(std::span<const double> stored, std::span<double> read) const override {
+    transform_.solve_transpose<double>(inputs_, n_out_, stored, read);
+  }
+  void pull_back(std::span<const float>, std::span<const float> by_read,
+                 std::span<float> by_stored) const override {
+    transform_.solve<float>(inputs_, n_out_, by_read, by_stored);
+  }
+  void pull_back(std::span<const double>, std::span<const double> by_read,
+                 std::span<double> by_stored) const override {
+    transform_.solve<double>(inputs_, n_out_, by_read, by_stored);
+  }
+  void push_forward(std::span<const float>, std::span<const float> of_stored,
+                    std::span<float> of_read) const override {
+    transform_.solve_transpose<float>(inputs_, n_out_, of_stored, of_read);
+  }
+  void push_forward(std::span<const double>, std::span<const double> of_stored,
+                    std::span<double> of_read) const override {
+    transform_.solve_transpose<double>(inputs_, n_out_, of_stored, of_read);
+  }
+
+ private:
+  ReluTransform transform_;
+  index inputs_;
+  index n_out_;
+};
+
+}  // namespace kanml
