@@ -139,7 +139,7 @@ std::vector<Number> ReferenceNetwork::operator()(std::vector<Number> x,
     } else {
       throw std::invalid_argument("the reference knows linear and spline layers only");
     }
-    parameters = parameters.subspan(static_cast<std::size_t>(kanml::n_parameters(layers_[l])));
+    parameters = parameters.subspan(static_cast<std::size_t>(layers_[l]->n_parameters()));
   }
   return x;
 }

@@ -156,10 +156,12 @@ void bind_network(py::module_& m) {
   py::class_<Layer, std::shared_ptr<Layer>>(m, "Layer");
   py::class_<SplineLayer, Layer, std::shared_ptr<SplineLayer>>(m, "SplineLayer")
       .def(py::init([](const std::vector<std::shared_ptr<SplineSpace>>& spaces, index n_out,
-                       Extrapolation extrapolation, Basis basis) {
-             return SplineLayer({spaces.begin(), spaces.end()}, n_out, extrapolation, basis);
+                       Extrapolation extrapolation, Basis basis,
+                       std::optional<ActivationKind> base) {
+             return SplineLayer({spaces.begin(), spaces.end()}, n_out, extrapolation, basis, base);
            }),
-           py::arg("spaces"), py::arg("n_out"), py::arg("extrapolation"), py::arg("basis"));
+           py::arg("spaces"), py::arg("n_out"), py::arg("extrapolation"), py::arg("basis"),
+           py::arg("base") = py::none());
   py::class_<LinearLayer, Layer, std::shared_ptr<LinearLayer>>(m, "LinearLayer")
       .def(py::init<index, index, bool>(), py::arg("n_in"), py::arg("n_out"), py::arg("bias"));
   py::class_<ActivationLayer, Layer, std::shared_ptr<ActivationLayer>>(m, "ActivationLayer")

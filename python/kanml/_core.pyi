@@ -7,7 +7,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['ActivationKind', 'ActivationLayer', 'AffineLayer', 'Basis', 'EmbeddingLayer', 'Extrapolation', 'Feature', 'LinearLayer', 'NetworkFloat32', 'NetworkFloat64', 'OutsideDomain', 'Prolongation', 'ReluTransform', 'SplineLayer', 'SplineSpace', 'TapeFloat32', 'TapeFloat64', 'adam_direction', 'axpy', 'build_information', 'dot', 'get_num_threads', 'instruction_set', 'instruction_sets', 'max_abs', 'max_degree', 'max_taylor_order', 'min_degree', 'set_num_threads', 'two_loop', 'update_diagonal']
+__all__: list[str] = ['ActivationKind', 'ActivationLayer', 'AffineLayer', 'Basis', 'EmbeddingLayer', 'Extrapolation', 'Feature', 'Layer', 'LinearLayer', 'NetworkFloat32', 'NetworkFloat64', 'OutsideDomain', 'Prolongation', 'ReluTransform', 'SplineLayer', 'SplineSpace', 'TapeFloat32', 'TapeFloat64', 'adam_direction', 'axpy', 'build_information', 'dot', 'get_num_threads', 'instruction_set', 'instruction_sets', 'max_abs', 'max_degree', 'max_taylor_order', 'min_degree', 'set_num_threads', 'two_loop', 'update_diagonal']
 class SplineSpace:
     def __init__(self, breakpoints: numpy.typing.NDArray[numpy.float64], degree: typing.SupportsInt | typing.SupportsIndex) -> None:
         ...
@@ -251,16 +251,18 @@ class ActivationKind:
     @property
     def value(self) -> int:
         ...
-class SplineLayer:
-    def __init__(self, spaces: collections.abc.Sequence[SplineSpace], n_out: typing.SupportsInt | typing.SupportsIndex, extrapolation: Extrapolation, basis: Basis) -> None:
+class Layer:
+    pass
+class SplineLayer(Layer):
+    def __init__(self, spaces: collections.abc.Sequence[SplineSpace], n_out: typing.SupportsInt | typing.SupportsIndex, extrapolation: Extrapolation, basis: Basis, base: ActivationKind | None = None) -> None:
         ...
-class LinearLayer:
+class LinearLayer(Layer):
     def __init__(self, n_in: typing.SupportsInt | typing.SupportsIndex, n_out: typing.SupportsInt | typing.SupportsIndex, bias: bool) -> None:
         ...
-class ActivationLayer:
+class ActivationLayer(Layer):
     def __init__(self, width: typing.SupportsInt | typing.SupportsIndex, kind: ActivationKind) -> None:
         ...
-class AffineLayer:
+class AffineLayer(Layer):
     def __init__(self, scale: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], shift: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex]) -> None:
         ...
 class Feature:
@@ -311,7 +313,7 @@ class Feature:
     @property
     def value(self) -> int:
         ...
-class EmbeddingLayer:
+class EmbeddingLayer(Layer):
     def __init__(self, n_in: typing.SupportsInt | typing.SupportsIndex, inputs: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], features: collections.abc.Sequence[Feature], frequencies: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex]) -> None:
         ...
 class TapeFloat32:
@@ -321,7 +323,7 @@ class TapeFloat64:
     def __init__(self) -> None:
         ...
 class NetworkFloat32:
-    def __init__(self, layers: collections.abc.Sequence[SplineLayer | LinearLayer | ActivationLayer | AffineLayer | EmbeddingLayer]) -> None:
+    def __init__(self, layers: collections.abc.Sequence[Layer]) -> None:
         ...
     def evaluate(self, x: numpy.typing.NDArray[numpy.float32], parameters: numpy.typing.NDArray[numpy.float32], threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float32]:
         ...
@@ -343,7 +345,7 @@ class NetworkFloat32:
     def n_parameters(self) -> int:
         ...
 class NetworkFloat64:
-    def __init__(self, layers: collections.abc.Sequence[SplineLayer | LinearLayer | ActivationLayer | AffineLayer | EmbeddingLayer]) -> None:
+    def __init__(self, layers: collections.abc.Sequence[Layer]) -> None:
         ...
     def evaluate(self, x: numpy.typing.NDArray[numpy.float64], parameters: numpy.typing.NDArray[numpy.float64], threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
         ...

@@ -68,7 +68,7 @@ class Sheets {
       T* to = l > lowest               ? sheet.cotangents[l][0]
               : input_gradient.empty() ? nullptr
                                        : input_gradient.data() + whole.first * widths()[0];
-      const auto refusal = walk_.layers[l]->values_back(
+      const auto refusal = walk_.layers[l]->part_back(
           part,
           {.samples = whole.samples,
            .inputs = {},

@@ -1,7 +1,9 @@
 // Layers of splines.
 
+#include <optional>
 #include <stdexcept>
 
+#include "core/network/base_function.hpp"
 #include "core/network/parameter_count.hpp"
 #include "core/network/tile_layer.hpp"
 #include "core/parameters/kind.hpp"
@@ -64,9 +66,6 @@ class SplineTileLayer final : public TileLayer<T> {
   kernels::Refusal values(const kernels::ValuesCall<T>& call) const override {
     return wide() ? kernels_.values(view_, call) : TileLayer<T>::values(call);
   }
-  bool writes_fresh() const override { return wide(); }
-
- private:
   kernels::Refusal values_back(const kernels::ValuesBackCall<T>& call) const override {
     if (!wide()) return TileLayer<T>::values_back(call);
     return this->in_steps(call.samples, samples_for_backward(), [&](int first, int count) {
@@ -75,7 +74,9 @@ class SplineTileLayer final : public TileLayer<T> {
       return kernels_.values_back(view_, step);
     });
   }
+  bool writes_fresh() const override { return wide(); }
 
+ private:
   // Worthwhile as soon as outputs fill some registers.
   bool wide() const { return view_.n_out >= 24; }
   // `most` is for 256 outputs; of more there are fewer samples, in the same memory.
@@ -93,11 +94,31 @@ class SplineTileLayer final : public TileLayer<T> {
   kernels::SplineView<T> view_;
 };
 
+index n_coefficients(const SplineLayer& layer) {
+  index rows = 0;
+  for (const auto& space : layer.spaces()) rows += space->dim();
+  return parameter_count(rows, layer.n_out());
+}
+
+template <class T>
+std::unique_ptr<const TileLayer<T>> ready(const SplineLayer& layer, Extrapolation extrapolation,
+                                          std::optional<ActivationKind> base) {
+  auto splines = std::make_unique<SplineTileLayer<T>>(layer.spaces(), layer.n_out(), extrapolation);
+  if (!base) return splines;
+  return std::make_unique<WithBaseFunction<T>>(std::move(splines), layer.n_in(), layer.n_out(),
+                                               n_coefficients(layer), *base);
+}
+
 }  // namespace
 
 SplineLayer::SplineLayer(std::vector<std::shared_ptr<const SplineSpace>> spaces, index n_out,
-                         Extrapolation extrapolation, Basis basis)
-    : spaces_(std::move(spaces)), n_out_(n_out), extrapolation_(extrapolation), basis_(basis) {
+                         Extrapolation extrapolation, Basis basis,
+                         std::optional<ActivationKind> base)
+    : spaces_(std::move(spaces)),
+      n_out_(n_out),
+      extrapolation_(extrapolation),
+      basis_(basis),
+      base_(base) {
   if (spaces_.empty()) throw std::invalid_argument("a spline layer needs an input");
   for (const auto& space : spaces_) {
     if (space->degree() != spaces_.front()->degree()) {
@@ -107,9 +128,7 @@ SplineLayer::SplineLayer(std::vector<std::shared_ptr<const SplineSpace>> spaces,
 }
 
 index SplineLayer::n_parameters() const {
-  index rows = 0;
-  for (const auto& space : spaces_) rows += space->dim();
-  return parameter_count(rows, n_out_);
+  return n_coefficients(*this) + (base_ ? parameter_count(n_in(), n_out_) : 0);
 }
 
 // Derivatives of splines above their degree are zero.
@@ -130,10 +149,10 @@ std::vector<StoredPart> SplineLayer::stored_parts() const {
 }
 
 std::unique_ptr<const TileLayer<float>> SplineLayer::in_float() const {
-  return std::make_unique<SplineTileLayer<float>>(spaces_, n_out_, extrapolation_);
+  return ready<float>(*this, extrapolation_, base_);
 }
 std::unique_ptr<const TileLayer<double>> SplineLayer::in_double() const {
-  return std::make_unique<SplineTileLayer<double>>(spaces_, n_out_, extrapolation_);
+  return ready<double>(*this, extrapolation_, base_);
 }
 
 }  // namespace kanml

@@ -31,18 +31,14 @@ class TileLayer {
   virtual index scratch_bytes(int /*samples*/, int /*n_planes*/) const { return 0; }
 
   virtual kernels::Refusal values(const kernels::ValuesCall<T>& call) const {
-    return in_steps(call.samples, kernels::tile_size, [&](int first, int count) {
-      const T* const from = call.x + first * n_in_;
-      T* const to = call.y + first * n_out_;
-      return forward({.samples = count,
-                      .directions = {},
-                      .x = &from,
-                      .parameters = call.parameters,
-                      .parameter_tangent = nullptr,
-                      .y = &to,
-                      .memory = {.scratch = call.scratch}});
-    });
+    return in_tiles(call, [&](const kernels::ForwardCall<T>& tile) { return forward(tile); });
   }
+  // Both gradients, of some inputs. A fresh sink is written to if the layer writes_fresh; otherwise
+  // it must hold zeros.
+  virtual kernels::Refusal values_back(const kernels::ValuesBackCall<T>& call) const {
+    return in_tiles(call, [&](const kernels::BackwardCall<T>& tile) { return backward(tile); });
+  }
+  virtual bool writes_fresh() const { return false; }
 
   // Parts own the parameters of some inputs, or some samples where there are no parameters. Each
   // reads the cotangents of all outputs: parts are few, and as many for every thread.
@@ -51,9 +47,7 @@ class TileLayer {
     const index share = threads * inputs_of_part;
     return std::min(input_groups(), threads * ((n_in_ + share - 1) / share));
   }
-  // Whether a fresh sink is written to. Otherwise it must hold zeros.
-  virtual bool writes_fresh() const { return false; }
-  kernels::Refusal values_back(Part part, kernels::ValuesBackCall<T> call) const {
+  kernels::Refusal part_back(Part part, kernels::ValuesBackCall<T> call) const {
     if (has_parameters_) {
       call.inputs = inputs_of(part);
       return values_back(call);
@@ -73,18 +67,35 @@ class TileLayer {
   TileLayer(index n_in, index n_out, bool has_parameters)
       : n_in_(n_in), n_out_(n_out), has_parameters_(has_parameters) {}
 
-  virtual kernels::Refusal values_back(const kernels::ValuesBackCall<T>& whole) const {
+  // Calls f with one tile after the other, until one is refused.
+  template <class F>
+  kernels::Refusal in_tiles(const kernels::ValuesCall<T>& call, const F& f) const {
+    return in_steps(call.samples, kernels::tile_size, [&](int first, int count) {
+      const T* const from = call.x + first * n_in_;
+      T* const to = call.y + first * n_out_;
+      return f(kernels::ForwardCall<T>{.samples = count,
+                                       .directions = {},
+                                       .x = &from,
+                                       .parameters = call.parameters,
+                                       .parameter_tangent = nullptr,
+                                       .y = &to,
+                                       .memory = {.scratch = call.scratch}});
+    });
+  }
+  template <class F>
+  kernels::Refusal in_tiles(const kernels::ValuesBackCall<T>& whole, const F& f) const {
     return in_steps(whole.samples, kernels::tile_size, [&](int first, int count) {
       const auto call = some(whole, first, count);
-      return backward({.samples = count,
-                       .directions = {},
-                       .inputs = call.inputs,
-                       .x = &call.x,
-                       .parameters = call.parameters,
-                       .y_cotangent = &call.y_cotangent,
-                       .sink = call.sink,
-                       .x_cotangent = call.x_cotangent == nullptr ? nullptr : &call.x_cotangent,
-                       .memory = {.scratch = call.scratch}});
+      return f(kernels::BackwardCall<T>{
+          .samples = count,
+          .directions = {},
+          .inputs = call.inputs,
+          .x = &call.x,
+          .parameters = call.parameters,
+          .y_cotangent = &call.y_cotangent,
+          .sink = call.sink,
+          .x_cotangent = call.x_cotangent == nullptr ? nullptr : &call.x_cotangent,
+          .memory = {.scratch = call.scratch}});
     });
   }
 

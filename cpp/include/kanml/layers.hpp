@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "kanml/spline_space.hpp"
@@ -42,7 +43,8 @@ class SplineLayer final : public Layer {
  public:
   // Spaces: one an input, all of one degree.
   SplineLayer(std::vector<std::shared_ptr<const SplineSpace>> spaces, index n_out,
-              Extrapolation extrapolation = Extrapolation::linear, Basis basis = Basis::spline);
+              Extrapolation extrapolation = Extrapolation::linear, Basis basis = Basis::spline,
+              std::optional<ActivationKind> base = std::nullopt);
 
   const std::vector<std::shared_ptr<const SplineSpace>>& spaces() const { return spaces_; }
 
@@ -59,6 +61,7 @@ class SplineLayer final : public Layer {
   index n_out_;
   Extrapolation extrapolation_;
   Basis basis_;
+  std::optional<ActivationKind> base_;
 };
 
 // y = x W + b. Parameters: weights W (n_in, n_out), then the bias b (n_out) if there is one.
