@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from kanml import _core
 from kanml._validation import Float64Array, choice, integer, samples
-from kanml.layers import SplineLayer
 from kanml.network import Network
 from kanml.splines import SplineSpace
 from kanml.splines.power_relu import relu_transform
@@ -425,9 +424,9 @@ def _scales(net: Network) -> Float64Array:
     scales = np.ones(net.n_parameters)
     for block in net.blocks:
         layer = net.layers[block.layer]
-        if isinstance(layer, SplineLayer):
+        if layer.spaces:
             factors = [
-                np.full(space.dim * layer.n_out, _spacing(space, block.layer) ** -layer.degree)
+                np.full(space.dim * block.shape[1], _spacing(space, block.layer) ** -space.degree)
                 for space in layer.spaces
             ]
             scales[block.slice] = np.concatenate(factors)

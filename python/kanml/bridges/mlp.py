@@ -72,13 +72,10 @@ def export_mlp(net: Network) -> list[dict[str, Any]]:
     """
     if not isinstance(net, Network):
         raise TypeError(f"net must be a Network, got {net!r}")
-    bases = net.to_basis("spline"), net.to_basis("relu")
-    layers = []
-    for i, layer in enumerate(net.layers):
-        blocks = [block for block in net.blocks if block.layer == i]
-        in_splines, in_relus = (
-            [form.parameters[block.slice].reshape(block.shape) for block in blocks]
-            for form in bases
-        )
-        layers.append(layer.exported(in_splines, in_relus, net.dtype))
-    return layers
+    in_powers = net.to_basis("relu")
+    arrays = [form._architecture.stored(form.parameters) for form in (net, in_powers)]
+    exported = []
+    for own, layer, own_arrays, stored in zip(net.layers, in_powers.layers, *arrays, strict=True):
+        read = own.parameter_kind.decode(own_arrays)
+        exported.append(layer.exported(stored, read, net.dtype))
+    return exported

@@ -5,10 +5,11 @@ from typing import Any
 
 from kanml.layers.activation import Activation
 from kanml.layers.affine import Affine
-from kanml.layers.layer import Layer, Parameter
+from kanml.layers.layer import Layer
 from kanml.layers.linear import Linear
+from kanml.layers.parameters import BASES, Parameter
 from kanml.layers.periodic import PeriodicEmbedding
-from kanml.layers.spline import BASES, SplineLayer
+from kanml.layers.spline import SplineLayer
 
 __all__ = [
     "BASES",

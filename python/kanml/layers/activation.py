@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kanml import _core
-from kanml._validation import Float64Array, FloatArray, choice
-from kanml.layers.layer import Arrays, Layer, Range
+from kanml._validation import Float64Array, choice
+from kanml.layers.layer import Layer, Range
+from kanml.layers.parameters import Arrays
 
 __all__ = ["ACTIVATIONS", "Activation"]
 
@@ -97,9 +98,7 @@ class Activation(Layer):
         """Return the layer that `description` described."""
         return cls(values["kind"])
 
-    def exported(
-        self, in_splines: Sequence[FloatArray], in_relus: Sequence[FloatArray], dtype: np.dtype[Any]
-    ) -> dict[str, Any]:
+    def exported(self, stored: Arrays, read: Arrays, dtype: np.dtype[Any]) -> dict[str, Any]:
         """Return which function it is."""
         return {"layer": "activation", "kind": self.kind}
 

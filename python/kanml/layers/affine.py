@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from kanml import _core
-from kanml._validation import MAX_SIZE, Float64Array, FloatArray, finite, integer, real_array
-from kanml.layers.layer import Arrays, Layer, Range
+from kanml._validation import MAX_SIZE, Float64Array, finite, integer, real_array
+from kanml.layers.layer import Layer, Range
+from kanml.layers.parameters import Arrays
 
 __all__ = ["Affine"]
 
@@ -154,9 +155,7 @@ class Affine(Layer):
         """Return the layer that `description` described."""
         return cls(values["scale"], values["shift"])
 
-    def exported(
-        self, in_splines: Sequence[FloatArray], in_relus: Sequence[FloatArray], dtype: np.dtype[Any]
-    ) -> dict[str, Any]:
+    def exported(self, stored: Arrays, read: Arrays, dtype: np.dtype[Any]) -> dict[str, Any]:
         """Return scale and shift in a dtype."""
         scale, shift = self.scale.astype(dtype), self.shift.astype(dtype)
         return {"layer": "affine", "scale": scale, "shift": shift}

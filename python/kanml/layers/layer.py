@@ -2,45 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.random import Generator
 
-from kanml._validation import Float64Array, FloatArray
-from kanml.splines.operators import InvertibleOperator, LinearOperator
-from kanml.splines.power_relu import ReluTransform
-from kanml.splines.prolongation import Prolongation
+from kanml._validation import Float64Array
+from kanml.layers.parameters import Arrays, Parameter, ParameterKind, Plain
 from kanml.splines.space import SplineSpace
 
-__all__ = ["Arrays", "Layer", "Parameter", "Part", "Range"]
-
-Arrays: TypeAlias = tuple[Float64Array, ...]
-"""The parameters of a layer, in their order."""
-
-O_co = TypeVar("O_co", bound=LinearOperator)
-
-Part: TypeAlias = tuple[int, int, O_co | None]
-"""How many blocks of parameters, one after the other, how many columns each, and their map; None:
-the identity."""
+__all__ = ["Layer", "Range"]
 
 Range: TypeAlias = tuple[Float64Array, Float64Array]
 """Lower and upper ends, shape (width,) each."""
 
 Self = TypeVar("Self", bound="Layer")
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One array of parameters of a layer: what it is called, what it is, its shape."""
-
-    name: str
-    kind: str
-    shape: tuple[int, ...]
 
 
 class Layer(ABC):
@@ -78,6 +56,11 @@ class Layer(ABC):
     smooth_order: int | None = None
     origin: tuple[str, tuple[str, ...]] = ("", ())
 
+    @property
+    def parameter_kind(self) -> ParameterKind:
+        """How what is stored becomes what kernels read."""
+        return Plain(self.parameters)
+
     @abstractmethod
     def core(self, width: int) -> Any:
         """Return the core's description, for `width` inputs."""
@@ -94,10 +77,16 @@ class Layer(ABC):
         """Return the layer that `description` described; every value is checked again."""
 
     @abstractmethod
-    def exported(
-        self, in_splines: Sequence[FloatArray], in_relus: Sequence[FloatArray], dtype: np.dtype[Any]
-    ) -> dict[str, Any]:
-        """Return what the layer is in `export_mlp`; its parameters are given in both bases."""
+    def exported(self, stored: Arrays, read: Arrays, dtype: np.dtype[Any]) -> dict[str, Any]:
+        """Return what the layer is in `export_mlp`.
+
+        Parameters
+        ----------
+        stored, read : Arrays
+            Its parameters: as it stores them, and as kernels read them.
+        dtype : dtype
+            Of the arrays returned.
+        """
 
     # Refinement, and the basis of splines
 
@@ -113,30 +102,6 @@ class Layer(ABC):
         """Return the layer with the coefficients of its splines, if it has any, in a basis."""
         return self
 
-    def transfer(self, finer: Layer, known: dict[Any, Prolongation]) -> list[Part[Prolongation]]:
-        """Return the maps from the parameters to those of a layer that this one may become.
-
-        Parameters
-        ----------
-        finer : Layer
-        known : dict
-            Prolongations that other layers needed; those made here are added.
-        """
-        return [(math.prod(p.shape), 1, None) for p in self.parameters]
-
-    def change_of_basis(
-        self, basis: str, transforms: Mapping[SplineSpace, ReluTransform]
-    ) -> list[Part[InvertibleOperator]]:
-        """Return the maps from the parameters to those in a basis of splines.
-
-        Parameters
-        ----------
-        basis : {"spline", "relu"}
-        transforms : mapping of SplineSpace to ReluTransform
-            Of the spaces of all layers.
-        """
-        return [(math.prod(p.shape), 1, None) for p in self.parameters]
-
     def may_become(self, finer: Layer) -> bool:
         """Say whether another layer is this one but for the knots, and the basis, of splines."""
         return type(finer) is type(self) and finer.description() == self.description()
@@ -145,7 +110,7 @@ class Layer(ABC):
 
     @abstractmethod
     def values(self, arrays: Arrays, x: Float64Array) -> Float64Array:
-        """Evaluate the layer in NumPy, where it has splines from B-spline coefficients."""
+        """Evaluate the layer in NumPy, from its parameters as kernels read them."""
 
     def range_wanted(self, behind: Sequence[Layer], width: int, sender: Layer) -> Range | None:
         """Return the range that outputs of a trained layer should take when they come to this one.
@@ -178,6 +143,8 @@ class Layer(ABC):
         self, x: Float64Array, target: Range, share: float, rng: Generator
     ) -> tuple[Arrays, Float64Array]:
         """Return initial parameters with which the outputs range over a target, and the outputs.
+
+        Like those of `drawn`, they are what kernels read.
 
         Parameters
         ----------

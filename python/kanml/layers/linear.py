@@ -9,9 +9,10 @@ import numpy as np
 from numpy.random import Generator
 
 from kanml import _core
-from kanml._validation import MAX_SIZE, Float64Array, FloatArray, integer
+from kanml._validation import MAX_SIZE, Float64Array, integer
 from kanml.layers.filling import filling_map
-from kanml.layers.layer import Arrays, Layer, Parameter, Range
+from kanml.layers.layer import Layer, Range
+from kanml.layers.parameters import Arrays, Parameter
 
 __all__ = ["Linear"]
 
@@ -64,11 +65,9 @@ class Linear(Layer):
         """Return the layer that `description` described."""
         return cls(values["n_in"], values["n_out"], values["bias"])
 
-    def exported(
-        self, in_splines: Sequence[FloatArray], in_relus: Sequence[FloatArray], dtype: np.dtype[Any]
-    ) -> dict[str, Any]:
+    def exported(self, stored: Arrays, read: Arrays, dtype: np.dtype[Any]) -> dict[str, Any]:
         """Return the weights and the bias, 0 if there is none."""
-        weights, *bias = in_splines
+        weights, *bias = read
         return {
             "layer": "linear",
             "weights": weights,

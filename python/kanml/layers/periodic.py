@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from kanml import _core
-from kanml._validation import MAX_SIZE, Float64Array, FloatArray, integer, number
-from kanml.layers.layer import Arrays, Layer, Range
+from kanml._validation import MAX_SIZE, Float64Array, integer, number
+from kanml.layers.layer import Layer, Range
+from kanml.layers.parameters import Arrays
 
 __all__ = ["PeriodicEmbedding"]
 
@@ -94,9 +95,7 @@ class PeriodicEmbedding(Layer):
         """Return the layer that `description` described."""
         return cls(values["n_in"], dict(values["periods"]), values["multiples"])
 
-    def exported(
-        self, in_splines: Sequence[FloatArray], in_relus: Sequence[FloatArray], dtype: np.dtype[Any]
-    ) -> dict[str, Any]:
+    def exported(self, stored: Arrays, read: Arrays, dtype: np.dtype[Any]) -> dict[str, Any]:
         """Return input, function and frequency of each feature."""
         inputs, kinds, frequencies = zip(*self.features, strict=True)
         return {

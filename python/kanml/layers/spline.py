@@ -12,15 +12,13 @@ from numpy.random import Generator
 from kanml import _core
 from kanml._validation import MAX_SIZE, Float64Array, FloatArray, choice, integer
 from kanml.layers.filling import filling_map, onto
-from kanml.layers.layer import Arrays, Layer, Parameter, Part, Range
-from kanml.splines.operators import InvertibleOperator
-from kanml.splines.power_relu import ReluTransform
-from kanml.splines.prolongation import Prolongation, prolongation
+from kanml.layers.layer import Layer, Range
+from kanml.layers.parameters import BASES, Arrays, Parameter, ParameterKind
+from kanml.layers.parameters.power_relus import as_channels
 from kanml.splines.space import SplineSpace
 
-__all__ = ["BASES", "SplineLayer"]
+__all__ = ["SplineLayer"]
 
-BASES = tuple(_core.Basis.__members__)
 EXTRAPOLATIONS = tuple(_core.Extrapolation.__members__)
 LAST_LAYER_SCALE = 1e-3  # standard deviation of the coefficients of an output, over all its inputs
 CHUNK = 4096  # samples that are evaluated together
@@ -95,10 +93,14 @@ class SplineLayer(Layer):
         return self.extrapolation == "error"
 
     @property
+    def parameter_kind(self) -> ParameterKind:
+        """Coefficients in the basis."""
+        return BASES[self.basis](self.spaces, self.n_out)
+
+    @property
     def parameters(self) -> tuple[Parameter, ...]:  # type: ignore[override]
         """The coefficients, whose kind is their basis."""
-        rows = sum(space.dim for space in self.spaces)
-        return (Parameter("coefficients", self.basis, (rows, self.n_out)),)
+        return self.parameter_kind.parameters
 
     def with_space(self, space: SplineSpace | Sequence[SplineSpace]) -> SplineLayer:
         """Return the same layer on other spaces."""
@@ -154,67 +156,10 @@ class SplineLayer(Layer):
             extrapolation=values["extrapolation"],
         )
 
-    def exported(
-        self, in_splines: Sequence[FloatArray], in_relus: Sequence[FloatArray], dtype: np.dtype[Any]
-    ) -> dict[str, Any]:
-        """Return one channel a basis function; the slopes are those at the ends of domains."""
-        (coefficients,), (weights,) = in_splines, in_relus
-        lower, upper = np.array([space.domain for space in self.spaces]).T
-        slopes = np.zeros((2, self.n_in, self.n_out))
-        channels = [np.arange(space.dim) for space in self.spaces]
-        rectified = np.ones(len(weights), dtype=bool)
-        if self.extrapolation == "linear":
-            ends = np.cumsum([space.dim for space in self.spaces])[:-1]
-            for p, (space, rows) in enumerate(
-                zip(self.spaces, np.split(coefficients, ends), strict=True)
-            ):
-                slopes[:, p] = space.evaluate(rows.T, space.domain, derivative=1).T
-        elif self.extrapolation == "polynomial":
-            lower, upper = np.full_like(lower, -np.inf), np.full_like(upper, np.inf)
-            rectified = np.concatenate(channels) > self.degree
-        return {
-            "layer": "power-relu",
-            "inputs": np.repeat(np.arange(self.n_in), [space.dim for space in self.spaces]),
-            "knots": np.concatenate([s.knots[: s.dim] for s in self.spaces]).astype(dtype),
-            "rectified": rectified,
-            "power": self.degree,
-            "weights": weights,
-            "lower": lower.astype(dtype),
-            "upper": upper.astype(dtype),
-            "slopes_below": slopes[0].astype(dtype),
-            "slopes_above": slopes[1].astype(dtype),
-        }
-
-    # Refinement, and the basis
-
-    def transfer(self, finer: Layer, known: dict[Any, Prolongation]) -> list[Part[Prolongation]]:
-        """Return the prolongations, one for each run of equal pairs of spaces."""
-        assert isinstance(finer, SplineLayer)  # see `may_become`
-        if self.basis != finer.basis:
-            raise ValueError(
-                f"a prolongation stays in one basis, got {self!r} in {self.basis!r} and "
-                f"{finer!r} in {finer.basis!r}; change it with to_basis"
-            )
-        parts: list[Part[Prolongation]] = []
-        for pair, run in groupby(zip(self.spaces, finer.spaces, strict=True)):
-            key = (*pair, self.basis)
-            if key not in known:
-                known[key] = prolongation(*pair, basis=self.basis)
-            parts.append((len(list(run)), self.n_out, known[key]))
-        return parts
-
-    def change_of_basis(
-        self, basis: str, transforms: Mapping[SplineSpace, ReluTransform]
-    ) -> list[Part[InvertibleOperator]]:
-        """Return the transposed transforms or their inverses: w = A^T u."""
-        if basis == self.basis:
-            return super().change_of_basis(basis, transforms)
-        parts: list[Part[InvertibleOperator]] = []
-        for space, run in groupby(self.spaces):
-            to_relu = transforms[space].T
-            change = to_relu if basis == "relu" else to_relu.inverse
-            parts.append((len(list(run)), self.n_out, change))
-        return parts
+    def exported(self, stored: Arrays, read: Arrays, dtype: np.dtype[Any]) -> dict[str, Any]:
+        """Return one channel a power of a ReLU; these have to be what the layer stores."""
+        (weights,), (coefficients,) = stored, read
+        return as_channels(self.spaces, self.extrapolation, coefficients, weights, dtype)
 
     def may_become(self, finer: Layer) -> bool:
         """Say whether another layer has the same widths and rule."""
@@ -231,7 +176,7 @@ class SplineLayer(Layer):
         parts = np.split(x, range(CHUNK, len(x), CHUNK))
         return np.concatenate([self._values(arrays[0], part) for part in parts])
 
-    def _values(self, coefficients: Float64Array, x: Float64Array) -> Float64Array:
+    def _values(self, coefficients: FloatArray, x: Float64Array) -> Float64Array:
         """Evaluate splines, which continue outside their domains as the layer has it.
 
         A polynomial is continued by its tangent, too: it may be of any size there.
@@ -286,8 +231,8 @@ class SplineLayer(Layer):
 
     def drawn(self, rng: Generator) -> Arrays:
         """Return small random splines."""
-        (parameter,) = self.parameters
-        return (rng.normal(0.0, LAST_LAYER_SCALE / np.sqrt(self.n_in), parameter.shape),)
+        shape = (sum(space.dim for space in self.spaces), self.n_out)
+        return (rng.normal(0.0, LAST_LAYER_SCALE / np.sqrt(self.n_in), shape),)
 
     def _linear(self, weights: Float64Array, bias: Float64Array) -> Float64Array:
         """Return the coefficients of the linear map ``x @ weights + bias``."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,13 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from kanml import _core
-from kanml._validation import require_memory
-from kanml.layers import KINDS, Layer, SplineLayer
-from kanml.layers.layer import Part
+from kanml._validation import FloatArray, require_memory
+from kanml.layers import KINDS, Layer
+from kanml.layers.parameters import Arrays, Part
 from kanml.splines.operators import BlockOperator, InvertibleOperator
-from kanml.splines.power_relu import ReluTransform
 from kanml.splines.prolongation import BlockProlongation, Prolongation
-from kanml.splines.space import SplineSpace
 
 __all__ = ["Architecture", "Block"]
 
@@ -68,13 +65,13 @@ class Architecture:
     @cached_property
     def float32(self) -> _core.NetworkFloat32:
         """The compiled network in float32."""
-        self.require_relu_weights_that_fit(np.float32)
+        self.require_fit(np.float32)
         return _core.NetworkFloat32(self.core_layers)
 
     @cached_property
     def float64(self) -> _core.NetworkFloat64:
         """The compiled network in float64."""
-        self.require_relu_weights_that_fit(np.float64)
+        self.require_fit(np.float64)
         return _core.NetworkFloat64(self.core_layers)
 
     def core(self, dtype: np.dtype[Any]) -> Any:
@@ -100,65 +97,57 @@ class Architecture:
                 raise ValueError(f"spaces[{i}] must be None: {layer!r} has no spaces")
         return Architecture(layers)
 
-    def prolongation(self, fine: Architecture) -> BlockProlongation:
+    def prolongation(self, parameters: FloatArray, fine: Architecture) -> BlockProlongation:
         """Return the operator that carries the parameters to a refined architecture."""
         if len(fine.layers) != len(self.layers):
             raise ValueError(f"fine must have {len(self.layers)} layers, got {len(fine.layers)}")
         known: dict[Any, Prolongation] = {}
         parts: list[Part[Prolongation]] = []
+        stored = self.stored(parameters)
         for i, (layer, finer) in enumerate(zip(self.layers, fine.layers, strict=True)):
             if not layer.may_become(finer):
                 raise ValueError(
                     f"fine must have the same layers on finer spaces, but its layers[{i}] is "
                     f"{finer!r}, and here it is {layer!r}"
                 )
-            parts += layer.transfer(finer, known)
+            if layer.parameter_kind.name != finer.parameter_kind.name:
+                raise ValueError(
+                    f"a prolongation stays in one basis, but layers[{i}] is {layer!r} here and "
+                    f"{finer!r} in fine; change it with to_basis"
+                )
+            parts += layer.parameter_kind.transfer(stored[i], finer.parameter_kind, known)
         return BlockProlongation(parts)
-
-    @cached_property
-    def relu_transforms(self) -> dict[SplineSpace, ReluTransform]:
-        """The change of basis of each space."""
-        return {s: ReluTransform(s) for layer in self.layers for s in set(layer.spaces)}
 
     def to_basis(self, basis: str) -> Architecture:
         """Return the architecture with all spline layers in a basis."""
         return Architecture([layer.with_basis(basis) for layer in self.layers])
 
     def change_of_basis(self, basis: str) -> InvertibleOperator:
-        """Return the operator from the parameters to those of `to_basis`: w = A^T u."""
-        return BlockOperator(
-            [
-                part
-                for layer in self.layers
-                for part in layer.change_of_basis(basis, self.relu_transforms)
-            ]
-        )
+        """Return the operator from the parameters to those of `to_basis`."""
+        parts: list[Part[InvertibleOperator]] = []
+        for layer in self.layers:
+            parts += layer.parameter_kind.change_to(layer.with_basis(basis).parameter_kind)
+        return BlockOperator(parts)
 
-    def require_relu_weights_that_fit(self, dtype: npt.DTypeLike) -> None:
-        """Check all layers in the ReLU basis; see `require_weights_that_fit`."""
+    def encode(self, read: Sequence[Arrays]) -> FloatArray:
+        """Return the parameters with which kernels read these arrays of each layer."""
+        kinds = [layer.parameter_kind for layer in self.layers]
+        stored = [
+            array for kind, arrays in zip(kinds, read, strict=True) for array in kind.encode(arrays)
+        ]
+        return np.concatenate([np.zeros(0), *(array.ravel() for array in stored)])
+
+    def stored(self, parameters: FloatArray) -> list[Arrays]:
+        """Return the arrays of each layer that a vector of parameters holds."""
+        arrays: list[list[FloatArray]] = [[] for _ in self.layers]
+        for block in self.blocks:
+            arrays[block.layer].append(parameters[block.slice].reshape(block.shape))
+        return [tuple(of_layer) for of_layer in arrays]
+
+    def require_fit(self, dtype: npt.DTypeLike) -> None:
+        """Raise ValueError where a dtype cannot hold the parameters of a layer."""
         for i, layer in enumerate(self.layers):
-            if isinstance(layer, SplineLayer) and layer.basis == "relu":
-                for space in dict.fromkeys(layer.spaces):  # in order: the first bad one is named
-                    require_weights_that_fit(self.relu_transforms[space], dtype, f"layers[{i}]")
-
-
-def require_weights_that_fit(transform: ReluTransform, dtype: npt.DTypeLike, where: str) -> None:
-    """Raise ValueError where rounding to a dtype may change splines by all of their size.
-
-    From a hundredth of their size on it is a RuntimeWarning.
-    """
-    lost = transform.lost(dtype)
-    if lost < 0.01:
-        return
-    message = (
-        f"{where}: {np.dtype(dtype).name} cannot hold the ReLU weights of {transform.space!r}: "
-        f"rounding them may change the splines by {lost:.0e} of their size; use fewer intervals "
-        f"or more even ones, a lower degree{', float64' if dtype == np.float32 else ''} or the "
-        "spline basis"
-    )
-    if lost >= 1:
-        raise ValueError(message)
-    warnings.warn(message.replace("cannot", "can hardly"), RuntimeWarning, stacklevel=2)
+            layer.parameter_kind.require_fit(dtype, f"layers[{i}]")
 
 
 def _chain(layers: tuple[Layer, ...]) -> tuple[int, ...]:

@@ -87,7 +87,7 @@ class Network(Differentiable):
                     f"data must have shape (N, {self.n_in}) with N >= 1, got shape {inputs.shape}"
                 )
         drawn, self._start = Start.first(self.layers, start, seed, inputs)
-        self._parameters = self._from_splines(drawn, float_dtype(dtype))
+        self._parameters = _frozen(self._architecture.encode(drawn).astype(float_dtype(dtype)))
         self._core_network()  # so that knots which coincide in the dtype are refused here
 
     @classmethod
@@ -99,11 +99,6 @@ class Network(Differentiable):
         net._parameters = _frozen(parameters)
         net._start = start
         return net
-
-    def _from_splines(self, coefficients: FloatArray, dtype: np.dtype[Any]) -> FloatArray:
-        """Return the parameters of B-spline coefficients: the basis leaves the function alone."""
-        to_splines = self._architecture.change_of_basis("spline")
-        return _frozen(to_splines.solve(coefficients).astype(dtype))
 
     @property
     def fresh(self) -> bool:
@@ -145,7 +140,7 @@ class Network(Differentiable):
                 "one has others: it comes from with_parameters, refine, restart or load"
             )
         drawn = self._start.other(self.layers, number)
-        return Network._of(self._architecture, self._from_splines(drawn, self.dtype))
+        return Network._of(self._architecture, self._architecture.encode(drawn).astype(self.dtype))
 
     def with_parameters(self, parameters: npt.ArrayLike) -> Network:
         """Return the network with other parameters; NaN and infinity are allowed here.
@@ -208,9 +203,9 @@ class Network(Differentiable):
             weights of a finer layer in the ReLU basis.
         """
         architecture = self._architecture.refine(factor, spaces)
-        operator = self._architecture.prolongation(architecture)
+        operator = self._architecture.prolongation(self._parameters, architecture)
         fine = Network._of(architecture, operator @ self._parameters)
-        fine._core_network()  # so that ReLU weights which do not fit the dtype are refused here
+        fine._core_network()  # so that parameters which do not fit the dtype are refused here
         return fine
 
     def _refined_shape(self, times: int) -> Network:
@@ -264,7 +259,7 @@ class Network(Differentiable):
             As in `to_basis`.
         """
         choice(basis, "basis", BASES)
-        self._architecture.to_basis(basis).require_relu_weights_that_fit(self.dtype)
+        self._architecture.to_basis(basis).require_fit(self.dtype)
         return self._architecture.change_of_basis(basis)
 
     def prolongation(self, fine: Network) -> BlockProlongation:
@@ -289,7 +284,7 @@ class Network(Differentiable):
         """
         if not isinstance(fine, Network):
             raise TypeError(f"fine must be a Network, got {fine!r}")
-        return self._architecture.prolongation(fine._architecture)
+        return self._architecture.prolongation(self._parameters, fine._architecture)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to a file; see `kanml.load`."""

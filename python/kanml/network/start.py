@@ -35,6 +35,7 @@ from numpy.random import Generator
 from kanml._validation import Float64Array, integer
 from kanml.layers import Layer
 from kanml.layers.layer import Range
+from kanml.layers.parameters import Arrays
 
 __all__ = ["RANDOM_SHARES", "Generator", "Start"]
 
@@ -69,8 +70,8 @@ class Start:
         kind: str,
         seed: int | Generator,
         data: Float64Array | None,
-    ) -> tuple[Float64Array, Start]:
-        """Return the initial parameters in float64, as B-spline coefficients, and their start."""
+    ) -> tuple[list[Arrays], Start]:
+        """Return what kernels read of each layer at first, in float64, and how it was drawn."""
         rng = seed if isinstance(seed, Generator) else _generator(integer(seed, "seed", 0))
         most: float = MAX_PROBES
         if RANDOM_SHARES[kind] > 0:
@@ -79,40 +80,40 @@ class Start:
         # A layer that refuses what lies outside its domain must have seen every sample.
         if any(layer.refuses for layer in layers):
             most = np.inf
-        parameters = _initial_parameters(layers, kind, rng, _some(data, most))
+        drawn = _initial_arrays(layers, kind, rng, _some(data, most))
         entropy = int(rng.integers(2**63))
         again = _some(data, MAX_PROBES_AGAIN)
-        return parameters, cls(kind, entropy, None if again is None else again.copy())
+        return drawn, cls(kind, entropy, None if again is None else again.copy())
 
-    def other(self, layers: Sequence[Layer], number: int) -> Float64Array:
-        """Return other initial parameters, those of a number from 1 on: all kinds take turns."""
+    def other(self, layers: Sequence[Layer], number: int) -> list[Arrays]:
+        """Return another beginning, that of a number from 1 on: all kinds take turns."""
         kinds = list(RANDOM_SHARES)
         kind = kinds[(kinds.index(self.kind) + number) % len(kinds)]
-        return _initial_parameters(layers, kind, _generator([self.entropy, number]), self.data)
+        return _initial_arrays(layers, kind, _generator([self.entropy, number]), self.data)
 
 
 def _generator(seed: int | Sequence[int]) -> Generator:
     return np.random.default_rng(seed)
 
 
-def _initial_parameters(
+def _initial_arrays(
     layers: Sequence[Layer], kind: str, rng: Generator, data: Float64Array | None
-) -> Float64Array:
+) -> list[Arrays]:
     targets = [_target(layers[i:]) for i in range(len(layers))]
     last = max((i for i, target in enumerate(targets) if target is not None), default=-1)
     # Samples go no further than to the last layer that wants to know their range.
     x = data
     if x is None:
         x = _probes(layers, rng) if last >= 0 else np.zeros((0, 1))
-    parts = [np.zeros(0)]
+    drawn: list[Arrays] = []
     for i, (layer, target) in enumerate(zip(layers, targets, strict=True)):
         if target is not None:
             arrays, x = layer.filling(x, target, RANDOM_SHARES[kind], rng)
         else:
             arrays = layer.drawn(rng) if layer.parameters else ()
             x = layer.values(arrays, x) if i < last else x
-        parts += [array.ravel() for array in arrays]
-    return np.concatenate(parts)
+        drawn.append(arrays)
+    return drawn
 
 
 def _target(layers: Sequence[Layer]) -> Range | None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from kanml._validation import Float64Array, FloatArray, real_array
 
-__all__ = ["BlockOperator", "InvertibleOperator", "LinearOperator", "Map", "blockwise"]
+__all__ = ["BlockOperator", "InvertibleOperator", "LinearOperator", "Map", "blockwise", "identity"]
 
 Map: TypeAlias = Callable[[FloatArray], FloatArray]
 """Acts on the middle axis of a C-contiguous array (copies, rows, m); keeps the dtype."""
@@ -79,6 +79,14 @@ Check: TypeAlias = Callable[[np.dtype[Any]], None]
 
 def _unchecked(dtype: np.dtype[Any]) -> None:
     pass
+
+
+def _both(one: Check, other: Check) -> Check:
+    def check(dtype: np.dtype[Any]) -> None:
+        one(dtype)
+        other(dtype)
+
+    return check
 
 
 class InvertibleOperator(LinearOperator):
@@ -156,6 +164,24 @@ class InvertibleOperator(LinearOperator):
             self._check_apply,
         )
         return made_by(inverse, getattr, self, "inverse")
+
+    def after(self, first: InvertibleOperator) -> InvertibleOperator:
+        """Return the product ``self @ first``."""
+        product = InvertibleOperator(
+            self.shape[0],
+            lambda x: self._apply(first._apply(x)),
+            lambda x: first._apply_transpose(self._apply_transpose(x)),
+            lambda b: first._solve(self._solve(b)),
+            lambda b: self._solve_transpose(first._solve_transpose(b)),
+            _both(self._check_apply, first._check_apply),
+            _both(self._check_solve, first._check_solve),
+        )
+        return made_by(product, InvertibleOperator.after, self, first)
+
+
+def identity(size: int) -> InvertibleOperator:
+    """Return the identity on vectors of some size."""
+    return made_by(InvertibleOperator(size, np.copy, np.copy, np.copy, np.copy), identity, size)
 
 
 def apply_along_axis_0(

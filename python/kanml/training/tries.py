@@ -232,8 +232,7 @@ def continued(optimizer: Optimizer[Any], net: Network, best: LBFGSState) -> Any:
     """
     state = optimizer.init(best.parameters)
     in_splines = optimizer.geometry == "spline" or (
-        optimizer.geometry is None
-        and all(getattr(layer, "basis", "spline") == "spline" for layer in net.layers)
+        optimizer.geometry is None and not any(layer.parameter_kind.encoded for layer in net.layers)
     )
     if not (isinstance(state, LBFGSState) and in_splines):
         return state
