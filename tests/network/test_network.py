@@ -511,32 +511,61 @@ def test_copies_of_layers_are_as_read_only_as_they_are(how):
             array[0] = 1.0
 
 
-# Layers of another network
+# Layers in front
+
+
+FRONTS = {
+    "circle": [kanml.PeriodicEmbedding(2, {1: 2.0})],
+    "box": [kanml.Affine.normalising([0, 0], [1, 3])],
+    "any width": [kanml.Affine(0.5, 0.0), kanml.Activation("tanh")],
+    "several": [kanml.Affine(0.5, 0.0), kanml.PeriodicEmbedding(2, {0: 1.0}), kanml.Linear(3, 4)],
+}
+
+
+@pytest.mark.parametrize("name", FRONTS)
+def test_layers_in_front(name):
+    """The same network as that of all layers in a row, its start included."""
+    front = FRONTS[name]
+    width = next((layer.n_out for layer in reversed(front) if layer.n_out is not None), 2)
+    x = np.random.default_rng(0).uniform(0, 1, (50, 2))
+    options = {"seed": 3, "dtype": "float32", "data": x}
+    for net, layers in (
+        (
+            kanml.KAN([2, 5, 1], activation="tanh", start="random", front=front, **options),
+            kanml.KAN([width, 5, 1], activation="tanh").layers,
+        ),
+        (kanml.MLP([2, 5, 1], front=iter(front), **options), kanml.MLP([width, 5, 1]).layers),
+    ):
+        assert (net.n_in, net.n_out) == (2, 1)
+        start = "random" if net.layers[-1].spaces else "mixed"
+        in_a_row = kanml.Network([*front, *layers], start=start, **options)
+        assert repr(net) == repr(in_a_row)
+        assert same_bits(net.parameters, in_a_row.parameters)
+        assert same_bits(net.restart(1).parameters, in_a_row.restart(1).parameters)
+        assert same_bits(net(x), in_a_row(x))
 
 
 @pytest.mark.parametrize("model", [kanml.KAN, kanml.MLP])
-def test_options_that_layers_do_not_carry(model):
-    """They are lost with a warning that names them, unless the new network gets its own."""
-    data = np.zeros((4, 2))
-    options = {"seed": 3, "dtype": "float32", "data": data}
-    for given in ([], ["seed"], ["dtype", "data"], ["seed", "dtype", "data"]):
-        net = model([2, 3, 1], **{name: options[name] for name in given})
-        front = kanml.Affine.normalising([0, 0], [1, 2])
-        repeated = {name: options[name] for name in given}
-        assert kanml.Network([front, *net.layers], **repeated).n_in == 2
-        if given:
-            lost = given[-1:]
-            kept = {name: options[name] for name in given[:-1]}
-            pattern = rf"layers\[1\] comes from a {model.__name__} .* given {lost[0]}=;"
-            with pytest.warns(UserWarning, match=pattern):
-                kanml.Network([front, *net.layers], **kept)
+def test_fronts_that_do_not_fit(model):
+    circle = kanml.PeriodicEmbedding(2, {1: 2.0})
+    for widths, front, parts in (
+        ([3, 5, 1], [circle], ["front[0]", repr(circle), "takes 2", "widths[0] is 3"]),
+        ([2, 1], [circle, kanml.Affine(1.0, 0.0), circle], ["front[2]", "takes 2", "hands on 3"]),
+    ):
+        with pytest.raises(ValueError, match=naming(*parts)):
+            model(widths, front=front)
+    with pytest.raises(TypeError, match=naming("front", "sequence of layers", repr(circle))):
+        model([2, 1], front=circle)
+    with pytest.raises(TypeError, match=naming("front[1]", "layer of kanml", "'tanh'")):
+        model([2, 1], front=[circle, "tanh"])
+    with pytest.raises(ValueError, match=naming("data", "(N, 2)")):
+        model([2, 5, 1], front=[circle], data=np.zeros((4, 3)))
 
 
-def test_layers_of_ones_own_are_used_again_without_a_word():
+def test_layers_are_used_again():
     layers = [kanml.Linear(2, 3), kanml.SplineLayer(3, 1, nonuniform(3, 2, seed=0))]
     first, second = kanml.Network(layers, seed=1), kanml.Network(layers)
     assert not same_bits(first.parameters, second.parameters)
-    kanml.KAN([1, 1], seed=1).refine().to_basis("relu")
 
 
 # Transfers between networks that do not nest

@@ -200,7 +200,7 @@ def test_during_set_up():
     """It takes effect after the first evaluation."""
     arguments = {"callbacks": [], "progress": False}
 
-    class Net(kanml.KAN):
+    class Net(kanml.Network):
         """Presses Ctrl-C when `train` looks at it."""
 
         @property

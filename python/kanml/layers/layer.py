@@ -41,9 +41,6 @@ class Layer(ABC):
     smooth_order : int or None
         Above which order derivatives of an activation vanish, where they exist; None: nowhere.
         For splines that is their degree.
-    origin : (str, tuple of str)
-        The kind of network that made the layer, and options that one was given. A layer does not
-        carry these options, and a network made of it can say so.
     """
 
     name: ClassVar[str]
@@ -54,7 +51,6 @@ class Layer(ABC):
     degree: int | None = None
     refuses: bool = False
     smooth_order: int | None = None
-    origin: tuple[str, tuple[str, ...]] = ("", ())
 
     @property
     def parameter_kind(self) -> ParameterKind:

@@ -17,8 +17,22 @@ from kanml.splines.space import SplineSpace
 __all__ = ["KAN", "MLP"]
 
 
-class KAN(Network):
-    """A Kolmogorov-Arnold network: spline layers on equal uniform knots.
+def KAN(
+    widths: Sequence[int],
+    *,
+    degree: int = 3,
+    intervals: int = 5,
+    domain: tuple[float, float] = (-1.0, 1.0),
+    basis: str = "spline",
+    extrapolation: str = "linear",
+    activation: str | None = None,
+    front: Sequence[Layer] = (),
+    seed: int | Generator = 0,
+    dtype: npt.DTypeLike = "float64",
+    data: npt.ArrayLike | None = None,
+    start: str = "mixed",
+) -> Network:
+    """Return a Kolmogorov-Arnold network: spline layers on equal uniform knots.
 
     Parameters
     ----------
@@ -40,8 +54,21 @@ class KAN(Network):
         next layer, (-1, 1) for "tanh" and "sin", (0, 1) for "sigmoid". For differential equations
         that matters: beyond the domain the second derivative of a spline is another one, and the
         loss jumps whenever a point passes the end.
+    front : sequence of layers
+        Between the inputs and the first spline layer, whose splines are then of what these layers
+        hand on: as many inputs as that is, and on the domain that it should lie in.
     seed, dtype, data, start
         As in `Network`.
+
+    Returns
+    -------
+    Network
+
+    Raises
+    ------
+    ValueError
+        If the layers in front do not take ``widths[0]`` inputs, and as in `SplineLayer` and
+        `Network`.
 
     Examples
     --------
@@ -49,48 +76,40 @@ class KAN(Network):
     >>> kanml.KAN([2, 5, 1], degree=3, intervals=5).n_parameters
     120
 
-    With another layer in front:
+    Periodic in its second input, by way of three features:
 
     >>> circle = kanml.PeriodicEmbedding(2, {1: 2.0})  # (t, x) -> (t, cos(pi x), sin(pi x))
-    >>> kan = kanml.KAN([3, 5, 1], activation="tanh")
-    >>> kanml.Network([circle, *kan.layers]).n_in
-    2
+    >>> net = kanml.KAN([2, 5, 1], activation="tanh", front=[circle])
+    >>> net.n_in, net.layers[1].n_in
+    (2, 3)
     """
-
-    __slots__ = ()
-
-    def __init__(
-        self,
-        widths: Sequence[int],
-        *,
-        degree: int = 3,
-        intervals: int = 5,
-        domain: tuple[float, float] = (-1.0, 1.0),
-        basis: str = "spline",
-        extrapolation: str = "linear",
-        activation: str | None = None,
-        seed: int | Generator = 0,
-        dtype: npt.DTypeLike = "float64",
-        data: npt.ArrayLike | None = None,
-        start: str = "mixed",
-    ) -> None:
-        ends = finite(real_array(domain, "domain"), "domain")
-        if ends.shape != (2,) or not ends[0] < ends[1]:
-            raise ValueError(f"domain must be two numbers a < b, got {domain!r}")
-        low, high = ends.tolist()
-        between = [] if activation is None else [Activation(activation)]
-        layers: list[Layer] = []
-        for n_in, n_out in _pairs(widths):
-            if layers and activation is not None:
-                layers += between
-                low, high = ACTIVATIONS[activation].bounds or (low, high)
-            space = SplineSpace.uniform(low, high, intervals, degree)
-            layers.append(SplineLayer(n_in, n_out, space, basis=basis, extrapolation=extrapolation))
-        super().__init__(layers, seed=seed, dtype=dtype, data=data, start=start)
+    ends = finite(real_array(domain, "domain"), "domain")
+    if ends.shape != (2,) or not ends[0] < ends[1]:
+        raise ValueError(f"domain must be two numbers a < b, got {domain!r}")
+    low, high = ends.tolist()
+    between = [] if activation is None else [Activation(activation)]
+    front = _in_front(front)
+    layers: list[Layer] = []
+    for n_in, n_out in _pairs(widths, front):
+        if layers and activation is not None:
+            layers += between
+            low, high = ACTIVATIONS[activation].bounds or (low, high)
+        space = SplineSpace.uniform(low, high, intervals, degree)
+        layers.append(SplineLayer(n_in, n_out, space, basis=basis, extrapolation=extrapolation))
+    return Network([*front, *layers], seed=seed, dtype=dtype, data=data, start=start)
 
 
-class MLP(Network):
-    """A multilayer perceptron: `Linear` layers with an activation between them.
+def MLP(
+    widths: Sequence[int],
+    *,
+    activation: str = "relu",
+    output_bias: bool = False,
+    front: Sequence[Layer] = (),
+    seed: int | Generator = 0,
+    dtype: npt.DTypeLike = "float64",
+    data: npt.ArrayLike | None = None,
+) -> Network:
+    """Return a multilayer perceptron: `Linear` layers with an activation between them.
 
     Parameters
     ----------
@@ -100,8 +119,19 @@ class MLP(Network):
         Between the layers.
     output_bias : bool
         Whether the last layer has a bias.
+    front : sequence of layers
+        Between the inputs and the first `Linear` layer.
     seed, dtype, data
         As in `Network`.
+
+    Returns
+    -------
+    Network
+
+    Raises
+    ------
+    ValueError
+        If the layers in front do not take ``widths[0]`` inputs, and as in `Network`.
 
     Examples
     --------
@@ -109,32 +139,45 @@ class MLP(Network):
     >>> kanml.MLP([2, 30, 1]).n_parameters
     120
     """
-
-    __slots__ = ()
-
-    def __init__(
-        self,
-        widths: Sequence[int],
-        *,
-        activation: str = "relu",
-        output_bias: bool = False,
-        seed: int | Generator = 0,
-        dtype: npt.DTypeLike = "float64",
-        data: npt.ArrayLike | None = None,
-    ) -> None:
-        pairs = _pairs(widths)
-        layers: list[Layer] = []
-        for n_in, n_out in pairs[:-1]:
-            layers += [Linear(n_in, n_out), Activation(activation)]
-        layers.append(Linear(*pairs[-1], bias=output_bias))
-        super().__init__(layers, seed=seed, dtype=dtype, data=data)
+    front = _in_front(front)
+    pairs = _pairs(widths, front)
+    layers: list[Layer] = []
+    for n_in, n_out in pairs[:-1]:
+        layers += [Linear(n_in, n_out), Activation(activation)]
+    layers.append(Linear(*pairs[-1], bias=output_bias))
+    return Network([*front, *layers], seed=seed, dtype=dtype, data=data)
 
 
-def _pairs(widths: Sequence[int]) -> list[tuple[int, int]]:
+def _in_front(front: Sequence[Layer]) -> tuple[Layer, ...]:
+    """Return layers that are such."""
+    try:
+        layers = tuple(front)
+    except TypeError:
+        raise TypeError(f"front must be a sequence of layers, got {front!r}") from None
+    for i, layer in enumerate(layers):
+        if not isinstance(layer, Layer):
+            raise TypeError(f"front[{i}] must be a layer of kanml, got {layer!r}")
+    return layers
+
+
+def _pairs(widths: Sequence[int], front: Sequence[Layer]) -> list[tuple[int, int]]:
+    """Return the widths of the layers behind those in front."""
     try:
         numbers = [integer(w, f"widths[{i}]", 1, MAX_SIZE) for i, w in enumerate(widths)]
     except TypeError as error:
         raise TypeError(f"widths must be a sequence of integers: {error}") from None
     if len(numbers) < 2:
         raise ValueError(f"widths must have at least two entries, got {list(widths)}")
-    return list(pairwise(numbers))
+    return list(pairwise([_handed_on(numbers[0], front), *numbers[1:]]))
+
+
+def _handed_on(width: int, front: Sequence[Layer]) -> int:
+    """Return how many features some layers make of `width` inputs."""
+    for i, layer in enumerate(front):
+        if layer.n_in not in (None, width):
+            given = "widths[0] is" if i == 0 else f"front[{i - 1}] hands on"
+            raise ValueError(
+                f"front[{i}] = {layer!r} takes {layer.n_in} inputs, but {given} {width}"
+            )
+        width = width if layer.n_out is None else layer.n_out
+    return width

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -71,13 +70,8 @@ class Network(Differentiable):
         data: npt.ArrayLike | None = None,
         start: str = "mixed",
     ) -> None:
-        layers = tuple(layers)
         choice(start, "start", tuple(RANDOM_SHARES))
-        given = _not_default(seed, dtype, data, start)
-        _warn_of_lost_options(layers, given)
-        if type(self) is not Network:  # then the layers are new, and made for this network
-            for layer in layers:
-                layer.origin = (type(self).__name__, given)
+        kind = float_dtype(dtype)
         self._architecture = Architecture(layers)
         inputs = None
         if data is not None:
@@ -87,14 +81,14 @@ class Network(Differentiable):
                     f"data must have shape (N, {self.n_in}) with N >= 1, got shape {inputs.shape}"
                 )
         drawn, self._start = Start.first(self.layers, start, seed, inputs)
-        self._parameters = _frozen(self._architecture.encode(drawn).astype(float_dtype(dtype)))
+        self._parameters = _frozen(self._architecture.encode(drawn).astype(kind))
         self._core_network()  # so that knots which coincide in the dtype are refused here
 
     @classmethod
     def _of(
         cls, architecture: Architecture, parameters: FloatArray, start: Start | None = None
     ) -> Network:
-        net = object.__new__(cls if cls is Network else Network)
+        net = object.__new__(cls)
         net._architecture = architecture
         net._parameters = _frozen(parameters)
         net._start = start
@@ -305,33 +299,6 @@ class Network(Differentiable):
 def _frozen(array: FloatArray) -> FloatArray:
     array.setflags(write=False)
     return array
-
-
-def _not_default(
-    seed: int | Generator, dtype: npt.DTypeLike, data: npt.ArrayLike | None, start: str
-) -> tuple[str, ...]:
-    given = {
-        "seed": isinstance(seed, Generator) or seed != 0,
-        "dtype": float_dtype(dtype) != np.float64,
-        "data": data is not None,
-        "start": start != "mixed",
-    }
-    return tuple(name for name, is_given in given.items() if is_given)
-
-
-def _warn_of_lost_options(layers: Sequence[Layer], given: tuple[str, ...]) -> None:
-    """Warn where layers of another network are used without the options that it was given."""
-    for i, layer in enumerate(layers):
-        name, options = getattr(layer, "origin", ("", ()))
-        if lost := [option for option in options if option not in given]:
-            options_lost = ", ".join(f"{option}=" for option in lost)
-            warnings.warn(
-                f"layers[{i}] comes from a {name} that was given {options_lost}; layers hold no "
-                f"parameters, so give {options_lost} to this network",
-                UserWarning,
-                stacklevel=3,
-            )
-            return
 
 
 def describe_network(net: Network) -> dict[str, Any]:
