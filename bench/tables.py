@@ -40,9 +40,10 @@ def friedman() -> Table:
 def recipe(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> kanml.Result:
     """Train as the user guide does: standardised inputs, every fifth row held out."""
     held_out = np.arange(len(x)) % 5 == 0
-    kan = kanml.KAN([x.shape[1], 10, 1], degree=3, intervals=2, domain=(-3, 3))
+    standardise = kanml.Affine.standardising(x)
+    widths = [x.shape[1], 10, 1]
     return kanml.train(
-        kanml.Network([kanml.Affine.standardising(x), *kan.layers], data=x),
+        kanml.KAN(widths, degree=3, intervals=2, domain=(-3, 3), front=[standardise], data=x),
         kanml.Regression(x[~held_out], y[~held_out]),
         schedule=[200, 200, 200, 200],
         validation=kanml.Regression(x[held_out], y[held_out]),

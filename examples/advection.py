@@ -31,9 +31,8 @@ def main() -> None:
     )
     # onto (-1, 1)^2, the domain of the splines
     onto_domain = kanml.Affine.normalising([0, 0], [1, 2 * np.pi])
-    kan = kanml.KAN([2, 6, 1], degree=5, intervals=4)
+    net = kanml.KAN([2, 6, 1], degree=5, intervals=4, front=[onto_domain])
 
-    net = kanml.Network([onto_domain, *kan.layers])
     result = kanml.train(net, problem, SCHEDULE, kanml.LBFGS(memory=300))
     for level, trained in enumerate(result.levels):
         print(f"{4 * 2**level:3d} intervals: relative L2 error {exact.relative_l2(trained):.1e}")

@@ -27,11 +27,9 @@ def main() -> None:
         kanml.PeriodicEmbedding(2, {1: 2.0}),  # (t, x) -> (t, cos(pi x), sin(pi x))
         kanml.Affine([2, 1, 1], [-1, 0, 0]),  # t from (0, 1) to (-1, 1), where the splines live
     ]
-    kan = kanml.KAN([3, 8, 8, 1], degree=4, intervals=4, activation="tanh")
+    net = kanml.KAN([2, 8, 8, 1], degree=4, intervals=4, activation="tanh", front=front)
 
-    result = kanml.train(
-        kanml.Network([*front, *kan.layers]), problem, SCHEDULE, kanml.LBFGS(memory=300)
-    )
+    result = kanml.train(net, problem, SCHEDULE, kanml.LBFGS(memory=300))
     exact = AllenCahn(eps=EPS)
     for level, trained in enumerate(result.levels):
         error = exact.relative_l2(partial(problem.solution, trained))

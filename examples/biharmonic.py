@@ -28,11 +28,9 @@ def main() -> None:
     exact = Biharmonic()
     problem = kanml.PINN("xy", [kanml.Term("pde", exact.grid(33), residual)], transform=clamped)
     onto_domain = kanml.Affine.normalising([0, 0], [1, 1])  # (-1, 1)^2, that of the splines
-    kan = kanml.KAN([2, 4, 1], degree=5, intervals=4, activation="tanh")
+    net = kanml.KAN([2, 4, 1], degree=5, intervals=4, activation="tanh", front=[onto_domain])
 
-    result = kanml.train(
-        kanml.Network([onto_domain, *kan.layers]), problem, SCHEDULE, kanml.LBFGS(memory=300)
-    )
+    result = kanml.train(net, problem, SCHEDULE, kanml.LBFGS(memory=300))
     for level, trained in enumerate(result.levels):
         error = exact.relative_l2(partial(problem.solution, trained))
         print(f"{4 * 2**level:3d} intervals: relative L2 error {error:.1e}")

@@ -26,11 +26,9 @@ def main() -> None:
         transform=start_and_ends,
     )
     onto_domain = kanml.Affine.normalising([0, -1], [1, 1])  # (-1, 1)^2, that of the splines
-    kan = kanml.KAN([2, 6, 6, 1], degree=4, intervals=4, activation="tanh")
+    net = kanml.KAN([2, 6, 6, 1], degree=4, intervals=4, activation="tanh", front=[onto_domain])
 
-    result = kanml.train(
-        kanml.Network([onto_domain, *kan.layers]), problem, SCHEDULE, kanml.LBFGS(memory=50)
-    )
+    result = kanml.train(net, problem, SCHEDULE, kanml.LBFGS(memory=50))
     exact = Burgers(nu=NU)
     for level, trained in enumerate(result.levels):
         error = exact.relative_l2(partial(problem.solution, trained))

@@ -27,11 +27,11 @@ def main() -> None:
         unknowns={"nu": 1.0},  # where its training starts
     )
     onto_domain = kanml.Affine.normalising([0, -1], [1, 1])  # (-1, 1)^2, that of the splines
-    kan = kanml.KAN([2, 6, 1], degree=3, intervals=4, activation="tanh")
+    net = kanml.KAN([2, 6, 1], degree=3, intervals=4, activation="tanh", front=[onto_domain])
 
     levels = {}  # the state of training at the end of each level
     kanml.train(
-        kanml.Network([onto_domain, *kan.layers]),
+        net,
         problem,
         SCHEDULE,
         kanml.LBFGS(memory=300),

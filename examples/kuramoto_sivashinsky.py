@@ -27,11 +27,9 @@ def main() -> None:
         transform=lambda u, t, x: -np.sin(np.pi * x) + t * u,
     )
     circle = kanml.PeriodicEmbedding(2, {1: 2.0})  # (t, x) -> (t, cos(pi x), sin(pi x))
-    kan = kanml.KAN([3, 6, 6, 1], degree=5, intervals=4, activation="tanh")
+    net = kanml.KAN([2, 6, 6, 1], degree=5, intervals=4, activation="tanh", front=[circle])
 
-    result = kanml.train(
-        kanml.Network([circle, *kan.layers]), problem, SCHEDULE, kanml.LBFGS(memory=300)
-    )
+    result = kanml.train(net, problem, SCHEDULE, kanml.LBFGS(memory=300))
     exact = KuramotoSivashinsky(ALPHA, BETA, GAMMA)
     for level, trained in enumerate(result.levels):
         error = exact.relative_l2(partial(problem.solution, trained))

@@ -149,8 +149,8 @@ def test_the_sides_of_the_volume():
 def test_periodic_conditions(problem):
     (_, width) = (high - low for low, high in problem.domain)
     pinn = problem.pinn({"boundary": 7}, seed=3, reduction="sum")
-    mlp = kanml.MLP([3, 4, 1], activation="tanh")
-    embedded = kanml.Network([kanml.PeriodicEmbedding(2, {1: width}), *mlp.layers])
+    circle = kanml.PeriodicEmbedding(2, {1: width})
+    embedded = kanml.MLP([2, 4, 1], activation="tanh", front=[circle])
     assert abs(pinn.residuals(embedded)).max() < 1e-12
     net = kanml.KAN([2, 3, 1], degree=5, intervals=3, seed=1)
     (term,) = pinn.terms

@@ -466,8 +466,8 @@ def test_a_box_is_mapped_into_the_domain_with_its_ends(box, domain):
 def test_the_corner_of_a_box_is_inside(lower, upper):
     """There is no jump of derivatives, and no refusal."""
     for rule in ("linear", "error"):
-        kan = kanml.KAN([1, 1], intervals=4, extrapolation=rule)
-        net = kanml.Network([kanml.Affine.normalising([lower], [upper]), *kan.layers])
+        box = kanml.Affine.normalising([lower], [upper])
+        net = kanml.KAN([1, 1], intervals=4, extrapolation=rule, front=[box])
         net = net.with_parameters(np.arange(7.0) ** 2)
         step = (upper - lower) * 1e-9
         x = [[lower], [lower + step], [upper - step], [upper]]
@@ -529,7 +529,7 @@ def test_one_input_before_an_activation(first):
 
 
 def test_an_activation_in_front():
-    net = kanml.Network([kanml.Activation("tanh"), *kanml.KAN([2, 3, 1]).layers])
+    net = kanml.KAN([2, 3, 1], front=[kanml.Activation("tanh")])
     assert np.isfinite(net(np.array([[0.1, 0.2]]))).all()
 
 

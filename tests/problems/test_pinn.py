@@ -798,7 +798,7 @@ SECOND = {  # residuals of second order at least
     [
         (kanml.MLP([2, 5, 1]), 1),
         (kanml.KAN([2, 3, 1], activation="relu"), 1),
-        (kanml.Network([kanml.Linear(2, 3), *kanml.MLP([3, 4, 1]).layers]), 2),
+        (kanml.MLP([2, 4, 1], front=[kanml.Linear(2, 3)]), 2),
     ],
 )
 def test_relus_have_one_derivative(name, net, layer):

@@ -199,7 +199,7 @@ def test_operators_are_pickled(basis):
 
 
 def test_operators_of_networks_are_pickled():
-    net = kanml.Network([kanml.Linear(2, 2), *kanml.KAN([2, 3, 1], degree=2).layers])
+    net = kanml.KAN([2, 3, 1], degree=2, front=[kanml.Linear(2, 2)])
     P, change = net.prolongation(net.refine()), net.change_of_basis("relu")
     rng = np.random.default_rng(0)
     c, g = rng.normal(size=P.shape[1]), rng.normal(size=P.shape[0])

@@ -92,8 +92,7 @@ def _kan(widths: Sequence[int], *front: Layer) -> Network:
 
     The tanh between its layers keeps its values where the splines have smooth derivatives.
     """
-    kan = KAN(widths, degree=5, intervals=4, activation="tanh")
-    return Network([*front, *kan.layers])
+    return KAN(widths, degree=5, intervals=4, activation="tanh", front=front)
 
 
 def _sinh(strength: float) -> Callable[[Float64Array], Float64Array]:
@@ -157,7 +156,7 @@ def _allen_cahn() -> Setting:
     return Setting(
         equation,
         "[3,8,8,1] of (t, cos(pi x), sin(pi x)), 4096 points; initial values exactly",
-        lambda: _kan([3, 8, 8, 1], *CIRCLE),
+        lambda: _kan([2, 8, 8, 1], *CIRCLE),
         lambda: equation.pinn(
             {"volume": lattice(equation, 4096)},
             transform=lambda u, t, x: x**2 * np.cos(np.pi * x) + t * u,
@@ -178,7 +177,7 @@ def _korteweg_de_vries() -> Setting:
         equation,
         "[3,8,8,1] of (t, cos(pi x), sin(pi x)), 3000 points; initial values exactly; early times\n"
         "weighted more",
-        lambda: _kan([3, 8, 8, 1], *CIRCLE),
+        lambda: _kan([2, 8, 8, 1], *CIRCLE),
         lambda: PINN(
             equation.inputs,
             [Term("volume", lattice(equation, 3000), early_first)],
