@@ -403,10 +403,11 @@ def test_the_limits_of_a_warning_and_of_an_error(dtype):
 @pytest.mark.parametrize("length", [1e-70, 1e75])
 def test_spaces_beyond_the_range_of_float64(length):
     space = kanml.SplineSpace([0.0, length / 2, length], 5)
+    in_splines = kanml.Network([kanml.SplineLayer(1, 1, space)])  # needs no powers
     for call in (
         lambda: kanml.relu_transform(space),
         lambda: kanml.Network([kanml.SplineLayer(1, 1, space, basis="relu")]),
-        lambda: kanml.Network([kanml.SplineLayer(1, 1, space)]).to_basis("relu"),
+        lambda: in_splines.to_basis("relu"),
     ):
         with pytest.raises(ValueError, match=naming(repr(space), "float64")):
             call()
