@@ -35,6 +35,9 @@ def reference_layers(net, parameters=None):
                 layers.append(networks.Relu(knots, degree, coefficients))
             else:
                 layers.append(networks.Spline(knots, degree, coefficients, layer.extrapolation))
+            if layer.base is not None:
+                based = networks.WithBase(layers.pop(), layer.base, arrays[i, "base_weights"])
+                layers.append(based)
         elif isinstance(layer, kanml.Linear):
             layers.append(networks.Linear(arrays[i, "weights"], arrays.get((i, "bias"))))
         elif isinstance(layer, kanml.Affine):
@@ -102,7 +105,9 @@ def with_random_parameters(net, seed=0):
     return net.with_parameters(random_parameters(net, seed))
 
 
-def every_layer(degree=5, extrapolation="linear", seed=0, dtype="float64", basis="spline"):
+def every_layer(
+    degree=5, extrapolation="linear", seed=0, dtype="float64", basis="spline", base=None
+):
     """Every kind of layer and of activation, uneven knots; domains are left but by ReLU powers."""
     rng = np.random.default_rng(seed)
     end = 0.7 if basis == "spline" else 1.5
@@ -111,13 +116,13 @@ def every_layer(degree=5, extrapolation="linear", seed=0, dtype="float64", basis
         kanml.PeriodicEmbedding(2, {1: 3.0}, multiples=(1, 2)),
         kanml.Linear(5, 3),
         kanml.Activation("tanh"),
-        kanml.SplineLayer(3, 5, spaces, basis=basis, extrapolation=extrapolation),
+        kanml.SplineLayer(3, 5, spaces, basis=basis, extrapolation=extrapolation, base=base),
         kanml.Activation("relu"),
         kanml.Linear(5, 3),
         kanml.Activation("silu"),
         kanml.Affine([1.5, 3.0, -2.0], 0.1),
         kanml.Activation("sin"),
-        kanml.SplineLayer(3, 2, spaces[0], basis=basis, extrapolation=extrapolation),
+        kanml.SplineLayer(3, 2, spaces[0], basis=basis, extrapolation=extrapolation, base=base),
         kanml.Linear(2, 2, bias=False),
         kanml.Activation("sigmoid"),
     ]

@@ -25,7 +25,8 @@ def power_relu(layer, x):
     z = np.where(layer["rectified"], np.maximum(z, 0), z)
     below = np.minimum(x - layer["lower"], 0) @ layer["slopes_below"]
     above = np.maximum(x - layer["upper"], 0) @ layer["slopes_above"]
-    return z ** layer["power"] @ layer["weights"] + below + above
+    y = z ** layer["power"] @ layer["weights"] + below + above
+    return y + FUNCTIONS[layer["base"]](x) @ layer["base_weights"] if "base" in layer else y
 
 
 def evaluate(layers, x):
@@ -54,13 +55,13 @@ def cancellation(net, x):
     return np.finfo(net.dtype).eps * (z ** layer["power"] @ np.abs(layer["weights"])).max()
 
 
-def splines(rule, degree):
+def splines(rule, degree, base=None):
     points = np.array([-1.0, -0.7, -0.1, 0.4, 1.0])
     spaces = [
         kanml.SplineSpace(points, degree),
         kanml.SplineSpace.uniform(-1, 1, 3, degree),
     ]
-    return kanml.SplineLayer(2, 3, spaces, extrapolation=rule)
+    return kanml.SplineLayer(2, 3, spaces, extrapolation=rule, base=base)
 
 
 @pytest.mark.parametrize("basis", ["spline", "relu"])
@@ -70,6 +71,16 @@ def test_one_layer_on_the_whole_line(rule, degree, basis):
     rng = np.random.default_rng(degree)
     net = kanml.Network([splines(rule, degree)])
     net = net.with_parameters(rng.standard_normal(net.n_parameters)).to_basis(basis)
+    x = rng.uniform(-1.5, 1.5, (400, 2))
+    error = np.abs(evaluate(kanml.export_mlp(net), x) - net(x)).max()
+    assert error <= 16 * cancellation(net, x)
+
+
+@pytest.mark.parametrize("base", FUNCTIONS)
+def test_a_base_function_on_the_whole_line(base):
+    rng = np.random.default_rng(0)
+    net = kanml.Network([splines("linear", 3, base)])
+    net = net.with_parameters(rng.standard_normal(net.n_parameters))
     x = rng.uniform(-1.5, 1.5, (400, 2))
     error = np.abs(evaluate(kanml.export_mlp(net), x) - net(x)).max()
     assert error <= 16 * cancellation(net, x)

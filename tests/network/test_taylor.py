@@ -36,6 +36,10 @@ def alone(kind):
 CASES = {
     **{f"degree {k}, {rule}": (every_layer, k, rule) for k in range(1, 6) for rule in RULES},
     **{
+        f"degree {k}, base {f}": (every_layer, k, "linear", 0, "float64", "spline", f)
+        for k, f in enumerate(networks.ACTIVATIONS, 1)
+    },
+    **{
         f"degree {k}, powers": (every_layer, k, "linear", 0, "float64", "relu") for k in range(1, 6)
     },
     **{kind: (alone, kind) for kind in networks.ACTIVATIONS},

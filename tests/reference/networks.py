@@ -115,6 +115,21 @@ class Activation:
 
 
 @dataclass(frozen=True)
+class WithBase:
+    """y = splines(x) + f(x) W, with a layer of splines, f by its kind and W (n_in, n_out)."""
+
+    splines: Spline | Relu
+    kind: str
+    weights: np.ndarray
+
+    def __call__(self, x):
+        return self.splines(x) + Activation(self.kind)(x) @ self.weights
+
+    def kink_distance(self, x):
+        return np.minimum(self.splines.kink_distance(x), Activation(self.kind).kink_distance(x))
+
+
+@dataclass(frozen=True)
 class Embedding:
     """Each feature (i, kind, w) is x_i itself, cos(w x_i) or sin(w x_i)."""
 

@@ -89,6 +89,10 @@ def through(layer, series):
         return {k: layer(c) if k == constant else layer.scale * c for k, c in series.items()}
     if isinstance(layer, networks.Activation):
         return composed(activation(layer.kind, z, order), series)
+    if isinstance(layer, networks.WithBase):
+        splines_of, outer = through(layer.splines, series), activation(layer.kind, z, order)
+        function = composed(outer, series)
+        return {k: splines_of[k] + function[k] @ layer.weights for k in series}
     if isinstance(layer, networks.Embedding):
         columns = []
         for i, kind, frequency in layer.features:

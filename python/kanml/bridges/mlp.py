@@ -37,7 +37,9 @@ def export_mlp(net: Network) -> list[dict[str, Any]]:
 
           All channels are rectified, except in layers with the rule "polynomial" those of the
           degree + 1 knots up to the lower end, which have no clipping either. With the rule "error"
-          values continue constantly.
+          values continue constantly. A layer with a base function has that as "base", one of the
+          functions of `Activation`, and its "base_weights" (n_in, n_out):
+          ``y += base(x) @ base_weights``.
         - "linear": "weights" (n_in, n_out), "bias" (n_out,).
         - "activation": "kind", one of those of `Activation`.
         - "affine": "scale", "shift", numbers or arrays (width,).

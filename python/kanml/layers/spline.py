@@ -11,9 +11,10 @@ from numpy.random import Generator
 
 from kanml import _core
 from kanml._validation import MAX_SIZE, Float64Array, FloatArray, choice, integer
+from kanml.layers.activation import ACTIVATIONS
 from kanml.layers.filling import filling_map, onto
 from kanml.layers.layer import Layer, Range
-from kanml.layers.parameters import BASES, Arrays, Parameter, ParameterKind
+from kanml.layers.parameters import BASES, Arrays, Joined, Parameter, ParameterKind, Plain
 from kanml.layers.parameters.power_relus import as_channels
 from kanml.splines.space import SplineSpace
 
@@ -28,9 +29,14 @@ ROUNDING = 2.0**-14  # greater than that of a layer in float32, relative to its 
 class SplineLayer(Layer):
     """A layer of splines: ``y_q = sum_p phi_pq(x_p)``.
 
+    With a base function f it is ``y_q = sum_p (phi_pq(x_p) + W_pq f(x_p))``, the layer of Liu et
+    al., arXiv:2404.19756, equation (2.10).
+
     Its parameters are the coefficients of all phi_pq in the basis of its choice, an array of shape
     (sum of the dims of the spaces, n_out), the functions of input 0 first. The basis decides what
-    training does, not what the layer can represent: see `Network.to_basis`.
+    training does, not what the layer can represent: see `Network.to_basis`. A base function adds
+    its weights W, an array of shape (n_in, n_out), which start at zero and stay as they are in a
+    refinement.
 
     Parameters
     ----------
@@ -45,6 +51,8 @@ class SplineLayer(Layer):
     extrapolation : {"linear", "polynomial", "clamp", "error"}
         Outside the domain of an input: value and slope of the end continue (C1), the polynomial
         of the end interval continues, the end value continues, or evaluation raises ValueError.
+    base : {None, "sigmoid", "tanh", "relu", "silu", "sin"}
+        The base function f, which is the same outside the domain.
 
     Examples
     --------
@@ -52,6 +60,8 @@ class SplineLayer(Layer):
     >>> space = kanml.SplineSpace.uniform(-1, 1, intervals=5, degree=3)
     >>> kanml.SplineLayer(2, 4, space).parameters
     (Parameter(name='coefficients', kind='spline', shape=(16, 4)),)
+    >>> kanml.SplineLayer(2, 4, space, base="silu").parameters[1]
+    Parameter(name='base_weights', kind='plain', shape=(2, 4))
     """
 
     name = "spline"
@@ -66,11 +76,13 @@ class SplineLayer(Layer):
         *,
         basis: str = "spline",
         extrapolation: str = "linear",
+        base: str | None = None,
     ) -> None:
         self.n_in = integer(n_in, "n_in", 1, MAX_SIZE)
         self.n_out = integer(n_out, "n_out", 1, MAX_SIZE)
         self.basis = choice(basis, "basis", BASES)
         self.extrapolation = choice(extrapolation, "extrapolation", EXTRAPOLATIONS)
+        self.base = None if base is None else choice(base, "base", tuple(ACTIVATIONS))
         spaces = (space,) * self.n_in if isinstance(space, SplineSpace) else tuple(space)
         for i, one in enumerate(spaces):
             if not isinstance(one, SplineSpace):
@@ -94,25 +106,31 @@ class SplineLayer(Layer):
 
     @property
     def parameter_kind(self) -> ParameterKind:
-        """Coefficients in the basis."""
-        return BASES[self.basis](self.spaces, self.n_out)
+        """Coefficients in the basis, and the weights of the base function."""
+        coefficients = BASES[self.basis](self.spaces, self.n_out)
+        if self.base is None:
+            return coefficients
+        weights = Parameter("base_weights", "plain", (self.n_in, self.n_out))
+        return Joined(coefficients, Plain([weights]))
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:  # type: ignore[override]
-        """The coefficients, whose kind is their basis."""
+        """The coefficients, whose kind is their basis, and the weights of the base function."""
         return self.parameter_kind.parameters
 
     def with_space(self, space: SplineSpace | Sequence[SplineSpace]) -> SplineLayer:
         """Return the same layer on other spaces."""
-        return SplineLayer(
-            self.n_in, self.n_out, space, basis=self.basis, extrapolation=self.extrapolation
-        )
+        return SplineLayer(self.n_in, self.n_out, space, **self._options())
 
     def with_basis(self, basis: str) -> SplineLayer:
         """Return the same layer with its coefficients in a basis."""
-        return SplineLayer(
-            self.n_in, self.n_out, self.spaces, basis=basis, extrapolation=self.extrapolation
-        )
+        options = {**self._options(), "basis": basis}
+        return SplineLayer(self.n_in, self.n_out, self.spaces, **options)
+
+    def _options(self) -> dict[str, Any]:
+        """Return the options beside the spaces; base only if there is one, as in older files."""
+        options: dict[str, Any] = {"basis": self.basis, "extrapolation": self.extrapolation}
+        return options if self.base is None else {**options, "base": self.base}
 
     def refine(self, factor: int = 2) -> SplineLayer:
         """Return the same layer on spaces with every interval cut into `factor` parts."""
@@ -128,6 +146,7 @@ class SplineLayer(Layer):
             self.n_out,
             _core.Extrapolation.__members__[self.extrapolation],
             _core.Basis.__members__[self.basis],
+            None if self.base is None else _core.ActivationKind.__members__[self.base],
         )
 
     def description(self) -> dict[str, Any]:
@@ -138,8 +157,7 @@ class SplineLayer(Layer):
             "degree": self.degree,
             "breakpoints": [space.breakpoints.tolist() for space in distinct],
             "inputs": [distinct.index(space) for space in self.spaces],
-            "basis": self.basis,
-            "extrapolation": self.extrapolation,
+            **self._options(),
         }
 
     @classmethod
@@ -154,27 +172,35 @@ class SplineLayer(Layer):
             spaces,
             basis=values["basis"],
             extrapolation=values["extrapolation"],
+            base=values.get("base"),
         )
 
     def exported(self, stored: Arrays, read: Arrays, dtype: np.dtype[Any]) -> dict[str, Any]:
         """Return one channel a power of a ReLU; these have to be what the layer stores."""
-        (weights,), (coefficients,) = stored, read
-        return as_channels(self.spaces, self.extrapolation, coefficients, weights, dtype)
+        splines = as_channels(self.spaces, self.extrapolation, read[0], stored[0], dtype)
+        return (
+            splines
+            if self.base is None
+            else {**splines, "base": self.base, "base_weights": read[1]}
+        )
 
     def may_become(self, finer: Layer) -> bool:
         """Say whether another layer has the same widths and rule."""
         return (
             isinstance(finer, SplineLayer)
             and (finer.n_in, finer.n_out) == (self.n_in, self.n_out)
-            and finer.extrapolation == self.extrapolation
+            and (finer.extrapolation, finer.base) == (self.extrapolation, self.base)
         )
 
     # Where training starts
 
     def values(self, arrays: Arrays, x: Float64Array) -> Float64Array:
-        """Evaluate splines with these B-spline coefficients."""
+        """Evaluate splines with these B-spline coefficients, and the base function."""
         parts = np.split(x, range(CHUNK, len(x), CHUNK))
-        return np.concatenate([self._values(arrays[0], part) for part in parts])
+        y = np.concatenate([self._values(arrays[0], part) for part in parts])
+        if self.base is not None:
+            y += ACTIVATIONS[self.base].function(x) @ arrays[1]
+        return y
 
     def _values(self, coefficients: FloatArray, x: Float64Array) -> Float64Array:
         """Evaluate splines, which continue outside their domains as the layer has it.
@@ -216,23 +242,30 @@ class SplineLayer(Layer):
         """Return a mixture of a linear map and random splines.
 
         The linear map fills [-1, 1], and the coefficients of the random splines have the variance
-        1 / n_in, before both are mixed by their shares and scaled to the target.
+        1 / n_in, before both are mixed by their shares and scaled to the target. The weights of a
+        base function are zero.
         """
         if share == 0:
             weights, bias = filling_map(x, target, rng, bias=True)
-            return (self._linear(weights, bias),), self._clipped(x) @ weights + bias
+            return self._based(self._linear(weights, bias)), self._clipped(x) @ weights + bias
         unit = np.ones(self.n_out)
         linear = self._linear(*filling_map(x, (-unit, unit), rng, bias=True))
         noise = rng.normal(0.0, 1 / np.sqrt(self.n_in), linear.shape)
         coefficients = (1 - share) * linear + share * noise
-        y = self.values((coefficients,), x)
+        y = self.values(self._based(coefficients), x)
         scale, shift = onto(y, target)
-        return (coefficients * scale + shift / self.n_in,), y * scale + shift
+        return self._based(coefficients * scale + shift / self.n_in), y * scale + shift
 
     def drawn(self, rng: Generator) -> Arrays:
         """Return small random splines."""
         shape = (sum(space.dim for space in self.spaces), self.n_out)
-        return (rng.normal(0.0, LAST_LAYER_SCALE / np.sqrt(self.n_in), shape),)
+        return self._based(rng.normal(0.0, LAST_LAYER_SCALE / np.sqrt(self.n_in), shape))
+
+    def _based(self, coefficients: Float64Array) -> Arrays:
+        """Return coefficients, and weights of the base function, if there is one, that are zero."""
+        if self.base is None:
+            return (coefficients,)
+        return coefficients, np.zeros((self.n_in, self.n_out))
 
     def _linear(self, weights: Float64Array, bias: Float64Array) -> Float64Array:
         """Return the coefficients of the linear map ``x @ weights + bias``."""
@@ -254,7 +287,5 @@ class SplineLayer(Layer):
     def __repr__(self) -> str:
         one = len(set(self.spaces)) == 1
         space = repr(self.spaces[0]) if one else repr(list(self.spaces))
-        return (
-            f"SplineLayer({self.n_in}, {self.n_out}, {space}, basis={self.basis!r}, "
-            f"extrapolation={self.extrapolation!r})"
-        )
+        options = ", ".join(f"{name}={value!r}" for name, value in self._options().items())
+        return f"SplineLayer({self.n_in}, {self.n_out}, {space}, {options})"

@@ -25,6 +25,7 @@ def KAN(
     domain: tuple[float, float] = (-1.0, 1.0),
     basis: str = "spline",
     extrapolation: str = "linear",
+    base: str | None = None,
     activation: str | None = None,
     front: Sequence[Layer] = (),
     seed: int | Generator = 0,
@@ -49,6 +50,8 @@ def KAN(
         What the parameters are coefficients of; see `SplineLayer`.
     extrapolation : {"linear", "polynomial", "clamp", "error"}
         What happens outside the domain; see `SplineLayer`.
+    base : {None, "sigmoid", "tanh", "relu", "silu", "sin"}
+        A function beside the splines of every layer, "silu" as in pykan; see `SplineLayer`.
     activation : {None, "sigmoid", "tanh", "relu", "silu", "sin"}
         Between the layers; none by default. With a bounded one no value leaves the domain of the
         next layer, (-1, 1) for "tanh" and "sin", (0, 1) for "sigmoid". For differential equations
@@ -95,7 +98,9 @@ def KAN(
             layers += between
             low, high = ACTIVATIONS[activation].bounds or (low, high)
         space = SplineSpace.uniform(low, high, intervals, degree)
-        layers.append(SplineLayer(n_in, n_out, space, basis=basis, extrapolation=extrapolation))
+        layers.append(
+            SplineLayer(n_in, n_out, space, basis=basis, extrapolation=extrapolation, base=base)
+        )
     return Network([*front, *layers], seed=seed, dtype=dtype, data=data, start=start)
 
 

@@ -3,11 +3,12 @@
 from kanml import _core
 from kanml.layers.parameters.basis import Basis
 from kanml.layers.parameters.bsplines import BSplines
+from kanml.layers.parameters.joined import Joined
 from kanml.layers.parameters.kind import Arrays, Parameter, ParameterKind, Part
 from kanml.layers.parameters.plain import Plain
 from kanml.layers.parameters.power_relus import PowerReLUs
 
-__all__ = ["BASES", "Arrays", "Basis", "Parameter", "ParameterKind", "Part", "Plain"]
+__all__ = ["BASES", "Arrays", "Basis", "Joined", "Parameter", "ParameterKind", "Part", "Plain"]
 
 BASES: dict[str, type[Basis]] = {basis.name: basis for basis in (BSplines, PowerReLUs)}
 if BASES.keys() != _core.Basis.__members__.keys():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy.typing as npt
 
@@ -48,8 +48,8 @@ class ParameterKind(ABC):
         Whether what is stored is not what kernels read.
     """
 
-    name: ClassVar[str]
-    encoded: ClassVar[bool]
+    name: str
+    encoded: bool
 
     @property
     @abstractmethod
