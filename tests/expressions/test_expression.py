@@ -474,7 +474,7 @@ def test_trees_agree_with_mpmath():
         if isinstance(tree, str):
             return values[tree]
         if isinstance(tree, float):
-            return values["u"]._trace.constant(tree) if which == 0 else mpmath.mpf(tree)
+            return values["u"]._graph.constant(tree) if which == 0 else mpmath.mpf(tree)
         table = unary if len(tree) == 2 else binary
         return table[tree[0]][which](*[run(part, values, which) for part in tree[1:]])
 

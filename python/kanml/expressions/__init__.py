@@ -22,12 +22,13 @@ u.t + u*u.x - nu*u.xx
 array([ 5. , 10.5])
 """
 
-from kanml.expressions.derivatives import leaves, partials
-from kanml.expressions.graph import Expression, Trace, as_number
+from kanml.expressions.derivatives import partials
+from kanml.expressions.expression import Expression
 from kanml.expressions.names import identifier, letters
-from kanml.expressions.nodes import Leaf
+from kanml.expressions.nodes import Leaf, as_number, leaves
 from kanml.expressions.program import Program, Rows
 from kanml.expressions.recording import Recorded, Recording, record, record_alone
+from kanml.expressions.trace import Trace
 
 __all__ = [
     "Expression",

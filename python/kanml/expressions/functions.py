@@ -3,40 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from kanml.expressions.expression import Expression, Graph
+from kanml.expressions.names import name_of
 from kanml.expressions.operations import OPERATIONS, WHERE
 
-if TYPE_CHECKING:
-    from kanml.expressions.graph import Expression, Trace
-
-__all__ = ["FUNCTIONS", "hint", "name_of"]
+__all__ = ["FUNCTIONS", "hint"]
 
 
-def _where(trace: Trace, *arguments: object) -> Expression:
+def _where(graph: Graph, *arguments: object) -> Expression:
     if len(arguments) != 3:
         raise TypeError("np.where(condition) cannot be traced; write np.where(condition, a, b)")
-    return trace.apply(WHERE, *arguments)
+    return graph.apply(WHERE, *arguments)
 
 
 def _select(
-    trace: Trace, condlist: Sequence[object], choicelist: Sequence[object], default: object = 0
+    graph: Graph, condlist: Sequence[object], choicelist: Sequence[object], default: object = 0
 ) -> Expression:
     if len(condlist) != len(choicelist):
         raise ValueError(
             f"np.select needs a choice for each condition, got {len(condlist)} conditions and "
             f"{len(choicelist)} choices"
         )
-    result = trace.expression(default)
+    result = graph.expression(default)
     for condition, choice in reversed(list(zip(condlist, choicelist, strict=True))):
-        result = trace.apply(WHERE, condition, choice, result)
+        result = graph.apply(WHERE, condition, choice, result)
     return result
 
 
 def _clip(
-    trace: Trace,
+    graph: Graph,
     a: object,
     a_min: object = None,
     a_max: object = None,
@@ -49,22 +48,22 @@ def _clip(
         raise TypeError("np.clip cannot write into a field (out=)")
     lowest = min if a_min is None else a_min
     highest = max if a_max is None else a_max
-    result = trace.expression(a)
+    result = graph.expression(a)
     if lowest is not None:
-        result = trace.apply(OPERATIONS[np.maximum], result, lowest)
-    return result if highest is None else trace.apply(OPERATIONS[np.minimum], result, highest)
+        result = graph.apply(OPERATIONS[np.maximum], result, lowest)
+    return result if highest is None else graph.apply(OPERATIONS[np.minimum], result, highest)
 
 
-def _zeros_like(trace: Trace, a: object) -> Expression:
-    return trace.constant(0.0)
+def _zeros_like(graph: Graph, a: object) -> Expression:
+    return graph.expression(0.0)
 
 
-def _ones_like(trace: Trace, a: object) -> Expression:
-    return trace.constant(1.0)
+def _ones_like(graph: Graph, a: object) -> Expression:
+    return graph.expression(1.0)
 
 
-def _full_like(trace: Trace, a: object, fill_value: object) -> Expression:
-    return trace.expression(fill_value)
+def _full_like(graph: Graph, a: object, fill_value: object) -> Expression:
+    return graph.expression(fill_value)
 
 
 FUNCTIONS: dict[Any, Callable[..., Expression]] = {
@@ -95,9 +94,3 @@ HINTS |= dict.fromkeys(["round", "around", "fix"], "write np.rint or np.trunc")
 def hint(function: Any) -> str:
     """Return what to do in place of a function that cannot be traced."""
     return HINTS.get(name_of(function).removeprefix("np."), HINT)
-
-
-def name_of(function: Any) -> str:
-    """Return how users write a function: np.sin, or erf where it is not NumPy's."""
-    name = getattr(function, "__name__", str(function))
-    return f"np.{name}" if hasattr(np, name) else name

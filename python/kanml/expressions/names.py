@@ -1,11 +1,14 @@
-"""Names of fields and letters of derivatives, as Python's parser reads them."""
+"""Names of fields, letters of derivatives and functions, as users write them."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
+from typing import Any
 
-__all__ = ["identifier", "letters"]
+import numpy as np
+
+__all__ = ["identifier", "letters", "name_of"]
 
 
 def identifier(name: str) -> str:
@@ -28,3 +31,9 @@ def letters(names: Iterable[str]) -> str:
     if len(set(result)) != len(result):
         raise ValueError(f"inputs and directions must differ, got {', '.join(result)}")
     return "".join(result)
+
+
+def name_of(function: Any) -> str:
+    """Return how users write a function: np.sin, or erf where it is not NumPy's."""
+    name = getattr(function, "__name__", str(function))
+    return f"np.{name}" if hasattr(np, name) else name

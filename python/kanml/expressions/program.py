@@ -9,9 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kanml._validation import FloatArray
-from kanml.expressions.derivatives import below
-from kanml.expressions.graph import Expression, as_number, is_condition
-from kanml.expressions.nodes import Data, Leaf
+from kanml.expressions.expression import Expression
+from kanml.expressions.nodes import Data, Leaf, as_number, below, is_condition
 from kanml.expressions.operations import Operation
 from kanml.expressions.text import shortened
 
@@ -52,7 +51,7 @@ class Program:
     def __init__(self, expressions: Iterable[Expression]) -> None:
         roots = list(expressions)
         for root in roots:
-            if root._trace is not roots[0]._trace:
+            if root._graph is not roots[0]._graph:
                 raise ValueError(f"the expression {shortened(root)} belongs to another trace")
             if is_condition(root):
                 raise TypeError(f"an expression must be a number, got {shortened(root)}")

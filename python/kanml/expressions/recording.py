@@ -27,8 +27,9 @@ from typing import Any
 
 import numpy as np
 
-from kanml.expressions.graph import Expression, Trace
+from kanml.expressions.expression import Expression, Graph
 from kanml.expressions.nodes import Data
+from kanml.expressions.trace import Trace
 
 __all__ = ["Recorded", "Recording", "record", "record_alone"]
 
@@ -96,7 +97,7 @@ class Recording:
 
     def listen(self, name: str, args: Any, kwargs: Any, result: Expression) -> None:
         """Keep a call, with copies of the arrays it was given: these are the caller's."""
-        call = Call(name, _kept(args, result._trace), _kept(kwargs, result._trace))
+        call = Call(name, _kept(args, result._graph), _kept(kwargs, result._graph))
         self.calls.append((call, result))
 
     def function(self, name: str) -> Recorded:
@@ -209,10 +210,10 @@ def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
     return change(value)
 
 
-def _kept(value: Any, trace: Trace) -> Any:
+def _kept(value: Any, graph: Graph) -> Any:
     def kept(item: Any) -> Any:
         if isinstance(item, (np.ndarray, np.generic)):
-            what = trace.expression(item)._what
+            what = graph.expression(item)._what
             return what.array if isinstance(what, Data) else what
         return float(item) if isinstance(item, Real) and not isinstance(item, bool) else item
 

@@ -8,14 +8,12 @@ factors become one, the last bit.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from kanml.expressions.expression import Expression
 from kanml.expressions.operations import Operation
-
-if TYPE_CHECKING:
-    from kanml.expressions.graph import Expression
 
 __all__ = ["simplified"]
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
-from kanml.expressions.derivatives import below
+from kanml.expressions.nodes import Node, below
 from kanml.expressions.operations import Operation
-
-if TYPE_CHECKING:
-    from kanml.expressions.graph import Expression
 
 __all__ = ["shortened", "text"]
 
@@ -32,7 +29,7 @@ INFIX = {
 }
 
 
-def text(root: Expression) -> str:
+def text(root: Node) -> str:
     """Return the expression as NumPy arithmetic; what it uses twice gets a name of its own first.
 
     >>> from kanml.expressions import Trace
@@ -53,7 +50,7 @@ def text(root: Expression) -> str:
     return "; ".join([*lines, written[root._number][0]])
 
 
-def shortened(root: Expression, limit: int = 80) -> str:
+def shortened(root: Node, limit: int = 80) -> str:
     """Return the text, or the start of a long one."""
     full = text(root)
     return full if len(full) <= limit else full[: limit - 3] + "..."

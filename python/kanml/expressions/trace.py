@@ -1,176 +1,33 @@
-"""The graph of a residual: expressions, and the trace that makes them."""
+"""The graph of a residual: what it is given, and what its operations come to."""
 
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from numbers import Real
-from typing import Any, NoReturn, TypeAlias, Union
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from kanml._validation import finite, integer, real_array
 from kanml.expressions.derivatives import total
-from kanml.expressions.functions import FUNCTIONS, hint, name_of
-from kanml.expressions.names import identifier, letters
-from kanml.expressions.nodes import Data, Leaf
+from kanml.expressions.expression import Expression, Graph
+from kanml.expressions.functions import FUNCTIONS, hint
+from kanml.expressions.names import identifier, letters, name_of
+from kanml.expressions.nodes import Data, Leaf, What, is_condition
 from kanml.expressions.operations import OPERATIONS, WHERE, Operation
 from kanml.expressions.simplify import simplified
-from kanml.expressions.text import shortened, text
+from kanml.expressions.text import shortened
 
-__all__ = ["Expression", "Trace", "as_number", "is_condition"]
+__all__ = ["Trace"]
 
-
-Listener: TypeAlias = Callable[[str, Any, Any, "Expression"], None]
-What: TypeAlias = Union[Leaf, Operation, Data, float, bool]  # noqa: UP007 (mypy reads it so)
+Listener: TypeAlias = Callable[[str, Any, Any, Expression], None]
 
 
-class Expression(NDArrayOperatorsMixin):
-    """A number, or a truth value, at each point: to calculate with, not to be made directly.
-
-    Attributes made of the letters of the trace are derivatives: ``u.tx``, ``(x * u).xx``. NumPy's
-    arithmetic and functions give further expressions, comparisons conditions for `numpy.where`.
-    Expressions do not change, and the same operation on the same arguments is the same object.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> trace = Trace("tx")
-    >>> u, (t, x) = trace.output("u"), trace.coordinates
-    >>> (np.sin(x) * u).x
-    cos(x)*u + sin(x)*u.x
-    >>> u.tx is u.xt
-    True
-    """
-
-    __slots__ = ("_arguments", "_number", "_trace", "_what")
-
-    _trace: Trace
-    _number: int
-    _what: What
-    _arguments: tuple[Expression, ...]
-
-    def __init__(
-        self, trace: Trace, number: int, what: What, arguments: tuple[Expression, ...]
-    ) -> None:
-        object.__setattr__(self, "_trace", trace)
-        object.__setattr__(self, "_number", number)
-        object.__setattr__(self, "_what", what)
-        object.__setattr__(self, "_arguments", arguments)
-
-    def __getattr__(self, name: str) -> Expression:
-        name = identifier(name)
-        if name.startswith("_") or not all(letter in self._trace.letters for letter in name):
-            raise AttributeError(self._trace._unknown_attribute(name))
-        return self._trace._do(lambda: self._derivative(name), "getattr", (self, name), {})
-
-    def _derivative(self, name: str) -> Expression:
-        if is_condition(self):
-            raise TypeError(f"the condition {shortened(self)} has no derivative .{name}")
-        result = self
-        for letter in sorted(name):
-            result = total(result, letter)
-        return result
-
-    def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"a field cannot be changed: .{name} cannot be set")
-
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        name = name_of(ufunc)
-        if method != "__call__":
-            raise TypeError(
-                f"{name}.{method} cannot be traced: a residual is arithmetic at each point"
-            )
-        if kwargs.get("out") is not None:
-            raise TypeError(
-                f"{name} cannot write into a field (+=, out=): write r = r + ... in place of "
-                "r += ..."
-            )
-        if kwargs:
-            raise TypeError(f"{name} cannot be traced with {', '.join(kwargs)}=")
-        if ufunc not in OPERATIONS:
-            raise TypeError(f"{name} cannot be traced: its derivative is not known here")
-        if ufunc in BITWISE:
-            self._trace._only_conditions(name, inputs)
-        return self._trace._do(
-            lambda: self._trace.apply(OPERATIONS[ufunc], *inputs), ufunc.__name__, inputs, {}
-        )
-
-    def __array_function__(
-        self, function: Any, types: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
-    ) -> Any:
-        if function not in FUNCTIONS:
-            raise TypeError(f"{name_of(function)} cannot be traced: {hint(function)}")
-        return self._trace._do(
-            lambda: FUNCTIONS[function](self._trace, *args, **kwargs),
-            function.__name__,
-            tuple(args),
-            dict(kwargs),
-        )
-
-    def __repr__(self) -> str:
-        return text(self)
-
-    __hash__ = object.__hash__  # == is elementwise
-
-    def __copy__(self) -> Expression:
-        return self
-
-    def __deepcopy__(self, memo: object) -> Expression:
-        return self
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a field cannot be pickled; trace the residual again where it is needed")
-
-    def _refuse(self, what: str, instead: str) -> NoReturn:
-        raise TypeError(f"{what} of the field {shortened(self)} cannot be traced; {instead}")
-
-    def __bool__(self) -> NoReturn:
-        self._refuse(
-            "the truth value",
-            "in place of if, and, or, not, min, max write np.where(condition, a, b), &, |, ~, "
-            "np.minimum, np.maximum",
-        )
-
-    def __float__(self) -> NoReturn:
-        self._refuse("float()", "in place of functions of math write those of NumPy, as np.sin")
-
-    def __int__(self) -> NoReturn:
-        self._refuse("int()", "to round write np.floor, np.ceil, np.rint or np.trunc")
-
-    def __index__(self) -> NoReturn:
-        self._refuse("the integer value", "fields cannot index or count")
-
-    def __complex__(self) -> NoReturn:
-        self._refuse("complex()", "fields are real")
-
-    def __round__(self, digits: int | None = None) -> NoReturn:
-        self._refuse("round()", "write np.rint")
-
-    def __iter__(self) -> NoReturn:
-        self._refuse("iteration", "a residual is arithmetic at each point")
-
-    def __len__(self) -> NoReturn:
-        self._refuse("len()", "a residual is arithmetic at each point")
-
-    def __getitem__(self, key: object) -> NoReturn:
-        self._refuse("indexing", "a residual is arithmetic at each point; select with np.where")
-
-    def __setitem__(self, key: object, value: object) -> NoReturn:
-        self._refuse("assignment to a part", "write np.where(condition, a, b)")
-
-    def __contains__(self, item: object) -> NoReturn:
-        self._refuse("`in`", "a residual is arithmetic at each point")
-
-    def __array__(self, *args: object, **kwargs: object) -> NoReturn:
-        self._refuse(
-            "an array", "fields do not go into arrays or lists; write out sums, return a tuple"
-        )
-
-
-class Trace:
+class Trace(Graph):
     """The letters of a problem, and all expressions made with them.
 
     Parameters
@@ -215,7 +72,7 @@ class Trace:
         self._inputs = letters(coordinates)
         self._inputs_of: dict[str, int] = {}  # which input a coordinate is the value of
         self._nodes: dict[tuple[object, ...], Expression] = {}
-        self._totals: dict[tuple[int, str], Expression] = {}
+        self._totals: dict[str, dict[int, Expression]] = defaultdict(dict)
         self.coordinates = self.coordinates_at("")
         self._components = {
             identifier(letter): self._direction(letter, vector)
@@ -254,7 +111,7 @@ class Trace:
             For anything else; the message says what it is and what it may be.
         """
         if isinstance(value, Expression):
-            if value._trace is not self:
+            if value._graph is not self:
                 raise ValueError(f"the field {shortened(value)} belongs to another trace")
             return value
         if isinstance(value, (bool, np.bool_)):
@@ -308,6 +165,41 @@ class Trace:
         return node
 
     # Operations
+
+    def derivative(self, expression: Expression, name: str) -> Expression:
+        """Return the derivative along the letters of a name, in alphabetical order."""
+        if not all(letter in self.letters for letter in name):
+            raise AttributeError(
+                f"a field has no attribute {name!r}: derivatives are named by the letters "
+                f"{', '.join(self.letters)}"
+            )
+        return self._do(lambda: self._along(expression, name), "getattr", (expression, name), {})
+
+    def _along(self, expression: Expression, name: str) -> Expression:
+        if is_condition(expression):
+            raise TypeError(f"the condition {shortened(expression)} has no derivative .{name}")
+        result = expression
+        for letter in sorted(name):
+            of_leaf = partial(self._derivative_of_leaf, letter=letter)
+            result = total(result, of_leaf, self._totals[letter])
+        return result
+
+    def ufunc(self, ufunc: Any, inputs: Sequence[object]) -> Expression:
+        """Return what a ufunc of NumPy gives, if its derivative is known."""
+        name = name_of(ufunc)
+        if ufunc not in OPERATIONS:
+            raise TypeError(f"{name} cannot be traced: its derivative is not known here")
+        if ufunc in BITWISE:
+            self._only_conditions(name, inputs)
+        return self._do(lambda: self.apply(OPERATIONS[ufunc], *inputs), ufunc.__name__, inputs, {})
+
+    def function(self, function: Any, args: Any, kwargs: Any) -> Expression:
+        """Return what another function of NumPy gives, if it is one at each point."""
+        if function not in FUNCTIONS:
+            raise TypeError(f"{name_of(function)} cannot be traced: {hint(function)}")
+        return self._do(
+            lambda: FUNCTIONS[function](self, *args, **kwargs), function.__name__, args, kwargs
+        )
 
     def _do(
         self, operation: Callable[[], Expression], name: str, args: Any, kwargs: Any
@@ -429,27 +321,6 @@ class Trace:
                 "how they change between them; write them as a function of the coordinates"
             )
         return self.constant(0.0)
-
-    def _unknown_attribute(self, name: str) -> str:
-        if name.startswith("_"):
-            return f"a field has no attribute {name!r}"
-        return (
-            f"a field has no attribute {name!r}: derivatives are named by the letters "
-            f"{', '.join(self.letters)}"
-        )
-
-
-def as_number(expression: Expression) -> float | None:
-    """Return the value of an expression that is the same number everywhere, or None."""
-    return expression._what if isinstance(expression._what, float) else None
-
-
-def is_condition(node: Expression) -> bool:
-    """Whether an expression is a truth value at each point."""
-    what = node._what
-    if isinstance(what, Operation):
-        return what.condition
-    return isinstance(what, bool) or (isinstance(what, Data) and what.array.dtype == np.bool_)
 
 
 def _as_condition(node: Expression) -> Expression:
