@@ -1,4 +1,4 @@
-"""The package as a whole: its layering, its documentation, what is in the repository."""
+"""The package as a whole: its names, its documentation, what is in the repository."""
 
 from __future__ import annotations
 
@@ -18,114 +18,15 @@ import pytest
 import kanml
 
 ROOT = Path(__file__).parents[1]
-PACKAGE = ROOT / "python" / "kanml"
-
-# Rooms from the bottom to the top, as docs/architecture.md has it. A module imports from lower
-# rows; the modules of a room from each other, in no circle.
-LAYERS = [
-    ["_core"],
-    ["_validation"],
-    ["threads", "splines", "expressions", "optim"],
-    ["layers"],
-    ["network"],
-    ["problems"],
-    ["equations", "multilevel"],
-    ["training"],
-    ["analysis", "bridges", "plotting"],
-    ["experiments"],
-    [""],  # the package itself
-    ["__main__"],
-]
-ROW = {name: row for row, names in enumerate(LAYERS) for name in names}
-
-
-def modules():
-    """Names below kanml and their files; a package has the name of its folder."""
-    for path in sorted(PACKAGE.rglob("*.py")):
-        parts = path.relative_to(PACKAGE).with_suffix("").parts
-        yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
-
-
-NAMES = {name for name, _ in modules()} | {"_core"}
-
-
-def imports(name, path):
-    """The modules of kanml that a module imports when it is run, wherever the import stands."""
-
-    class Visitor(ast.NodeVisitor):
-        def __init__(self):
-            self.found = set()
-
-        def visit_If(self, node):
-            if ast.unparse(node.test) not in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
-                self.generic_visit(node)
-            for other in node.orelse:
-                self.visit(other)
-
-        def visit_Import(self, node):
-            for alias in node.names:
-                if alias.name == "kanml" or alias.name.startswith("kanml."):
-                    self.found.add(alias.name.removeprefix("kanml").removeprefix("."))
-
-        def visit_ImportFrom(self, node):
-            assert node.level == 0, f"{name} imports relatively"
-            if node.module is None or node.module.split(".")[0] != "kanml":
-                return
-            module = node.module.removeprefix("kanml").removeprefix(".")
-            for alias in node.names:
-                inner = f"{module}.{alias.name}".removeprefix(".")
-                self.found.add(inner if inner in NAMES else module)
-
-    visitor = Visitor()
-    visitor.visit(ast.parse(path.read_text()))
-    return visitor.found
-
-
-IMPORTS = {name: imports(name, path) for name, path in modules()}
-
-
-def top(name):
-    return name.split(".")[0]
-
-
-@pytest.mark.parametrize("name", IMPORTS)
-def test_imports_go_downwards(name):
-    assert top(name) in ROW, f"give {top(name)} its place in LAYERS"
-    for other in IMPORTS[name]:
-        if top(other) != top(name):
-            assert ROW[top(other)] < ROW[top(name)], f"{name} imports {other}"
-
-
-def test_nothing_imports_in_a_circle():
-    done = set()
-
-    def visit(name, path):
-        assert name not in path, " -> ".join([*path, name])
-        if name not in done:
-            for other in IMPORTS.get(name, ()):
-                visit(other, [*path, name])
-            done.add(name)
-
-    for name in IMPORTS:
-        visit(name, [])
-
-
-def test_what_stands_apart():
-    """Files of arrays are files alone; the optimizers know vectors alone."""
-    assert IMPORTS["network.files"] == set()
-    for name in IMPORTS:
-        if top(name) == "optim":
-            outside = {other for other in IMPORTS[name] if top(other) != "optim"}
-            assert outside <= {"_core", "_validation"}, name
 
 
 def test_the_oracles_do_not_know_kanml():
     for path in (ROOT / "tests" / "reference").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
-                used = {top(alias.name) for alias in node.names}
+                used = {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
-                used = {top(node.module)}
+                used = {node.module.split(".")[0]}
             else:
                 continue
             assert used <= {"numpy", "reference"} | sys.stdlib_module_names, path
