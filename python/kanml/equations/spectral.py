@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanml._validation import Float64Array
+from kanml.splines.polynomials import lagrange
 
 __all__ = ["Sampled", "circle", "etdrk4", "wavenumbers"]
 
@@ -141,16 +142,11 @@ class Sampled:
         around = (left[:, None] + np.arange(IN_SPACE)) % columns
         within = first[:, None] + np.arange(IN_TIME)
         block = self._values[within[:, :, None], around[:, None, :]]
-        at_times = np.einsum("nij,nj->ni", block, _lagrange(place - left, IN_SPACE))
-        values: Float64Array = (at_times * _lagrange(time - first, IN_TIME)).sum(axis=1)
+        at_times = np.einsum("nij,nj->ni", block, _weights(place - left, IN_SPACE))
+        values: Float64Array = (at_times * _weights(time - first, IN_TIME)).sum(axis=1)
         return values
 
 
-def _lagrange(s: Float64Array, count: int) -> Float64Array:
-    """Return the Lagrange polynomials of the nodes 0, 1, ..., count - 1 at s, shape (N, count)."""
-    nodes = np.arange(count)
-    weights = np.empty((len(s), count))
-    for node in nodes:
-        others = np.delete(nodes, node)
-        weights[:, node] = ((s[:, None] - others) / (node - others)).prod(axis=1)
-    return weights
+def _weights(s: Float64Array, count: int) -> Float64Array:
+    """Return what the values at 0, 1, ..., count - 1 weigh at s, shape (N, count)."""
+    return lagrange(np.arange(count, dtype=np.float64), s).T.copy()

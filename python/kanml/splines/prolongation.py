@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from kanml import _core
-from kanml._validation import Float64Array, FloatArray, choice
+from kanml._validation import FloatArray, choice
 from kanml.splines.operators import LinearOperator, Map, apply_along_axis_0, blockwise, made_by
+from kanml.splines.polynomials import lagrange
 from kanml.splines.space import SplineSpace
 
 __all__ = ["BlockProlongation", "Prolongation", "prolongation"]
@@ -173,9 +174,10 @@ def _relu_prolongation(coarse: SplineSpace, fine: SplineSpace) -> Prolongation:
     polynomials L_l of the fine knots t'_0 .. t'_k.
     """
     ends = slice(None, coarse.degree + 1)
-    coarse_ends, fine_ends = coarse.knots[ends], fine.knots[ends]
-    polynomials = _lagrange(fine_ends, coarse_ends)
-    polynomials_back = _lagrange(coarse_ends, fine_ends)
+    # Large terms of opposite signs: in extended precision only the result is rounded.
+    coarse_ends, fine_ends = (s.knots[ends].astype(np.longdouble) for s in (coarse, fine))
+    polynomials = lagrange(fine_ends, coarse_ends)
+    polynomials_back = lagrange(coarse_ends, fine_ends)
     # Nested breakpoints agree up to rounding: the nearest one is meant.
     halfway = 0.5 * (fine.breakpoints[1:] + fine.breakpoints[:-1])
     kept = coarse.degree + np.searchsorted(halfway, coarse.breakpoints[1:-1])
@@ -187,7 +189,6 @@ def _relu_prolongation(coarse: SplineSpace, fine: SplineSpace) -> Prolongation:
     )
     weight = np.clip((fine.knots[: fine.dim] - nodes[left]) / (nodes[left + 1] - nodes[left]), 0, 1)
 
-    # Large terms of opposite signs: in extended precision only the result is rounded.
     def combine(matrix: npt.NDArray[np.longdouble], x: FloatArray) -> FloatArray:
         combined: FloatArray = np.einsum("lj,cjm->clm", matrix, x).astype(x.dtype)
         return combined
@@ -216,16 +217,6 @@ def _relu_prolongation(coarse: SplineSpace, fine: SplineSpace) -> Prolongation:
 
     squares = _squares(interpolate, 1.0)
     return Prolongation((fine.dim, coarse.dim), apply, transpose, dual, squares, squares)
-
-
-def _lagrange(nodes: Float64Array, points: Float64Array) -> npt.NDArray[np.longdouble]:
-    """Return the Lagrange polynomials of the nodes, a row each, at points, a column each."""
-    matrix = np.ones((nodes.size, points.size), np.longdouble)
-    nodes, points = nodes.astype(np.longdouble), points.astype(np.longdouble)
-    for row, node in enumerate(nodes):
-        for other in np.delete(nodes, row):
-            matrix[row] *= (points - other) / (node - other)
-    return matrix
 
 
 class BlockProlongation(Prolongation):
