@@ -15,6 +15,7 @@ import argparse
 
 import numpy as np
 import numpy.typing as npt
+from initial import functions
 
 import kanml
 
@@ -32,8 +33,7 @@ def diabetes() -> Table:
 def friedman() -> Table:
     rng = np.random.default_rng(0)
     x = rng.uniform(0, 1, (5000, 10))
-    y = 10 * np.sin(np.pi * x[:, 0] * x[:, 1]) + 20 * (x[:, 2] - 0.5) ** 2
-    y += 10 * x[:, 3] + 5 * x[:, 4] + rng.normal(0, 1, 5000)
+    y = functions.friedman(*x.T) + rng.normal(0, 1, 5000)
     return x, y[:, None]
 
 

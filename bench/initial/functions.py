@@ -8,13 +8,14 @@ three are known from pykan.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from numpy import arcsin, cos, exp, log, maximum, pi, sin, sqrt, tanh
+
+from kanml.equations.rotated_waves import rotated_waves
 
 Array = npt.NDArray[np.float64]
 
@@ -42,14 +43,6 @@ class Case(NamedTuple):
         return f"{self.name} [{','.join(map(str, self.widths))}], degree {self.degree}"
 
 
-def rotated_waves(x: Array, y: Array) -> Array:
-    """The regression of the paper, on the cube."""
-    x, y = (x + 1) / 2, (y + 1) / 2
-    u = x * math.cos(0.175) - y * math.sin(0.175)
-    v = x * math.sin(0.175) + y * math.cos(0.175)
-    return cos(4 * pi * u) + sin(pi * v) + sin(2 * pi * v) + abs(sin(3 * pi * v**2))
-
-
 def franke(x: Array, y: Array) -> Array:
     """R. Franke, Scattered data interpolation: tests of some methods, Math. Comp. 38, 1982."""
     u, v = 9 * (x + 1) / 2, 9 * (y + 1) / 2
@@ -60,9 +53,14 @@ def franke(x: Array, y: Array) -> Array:
 
 
 def friedman(*x: Array) -> Array:
-    """J. Friedman, Multivariate adaptive regression splines, Ann. Stat. 19, 1991; no noise."""
-    a, b, c, d, e, *_ = ((column + 1) / 2 for column in x)
+    """J. Friedman, Multivariate adaptive regression splines, Ann. Stat. 19, 1991; on [0, 1]^d."""
+    a, b, c, d, e, *_ = x
     return 10 * sin(pi * a * b) + 20 * (c - 0.5) ** 2 + 10 * d + 5 * e
+
+
+def on_cube(function: Callable[..., Array]) -> Callable[..., Array]:
+    """Return a function of [0, 1]^d as one of [-1, 1]^d."""
+    return lambda *x: function(*((column + 1) / 2 for column in x))
 
 
 def diffraction(n: Array, angle: Array) -> Array:
@@ -121,7 +119,7 @@ FUNCTIONS: dict[str, Function] = {
     "two ridges": Function(
         3, lambda x, y, z: sin(3 * (x + y - z)) + cos(4 * (x - 0.5 * y + z)), ((3, 5, 1),)
     ),
-    "rotated waves": Function(2, rotated_waves, ((2, 5, 1), (2, 5, 5, 1)), ALL_DEGREES),
+    "rotated waves": Function(2, on_cube(rotated_waves), ((2, 5, 1), (2, 5, 5, 1)), ALL_DEGREES),
     "damped wave": Function(1, lambda x: sin(10 * x) / (1 + 3 * x**2), ((1, 1), (1, 2, 1))),
     "chirp": Function(1, lambda x: sin(2 * pi * (x + 1) ** 2), ((1, 3, 1),)),
     # Products and sums of products
@@ -133,7 +131,7 @@ FUNCTIONS: dict[str, Function] = {
         ),
         ((10, 10, 1),),
     ),
-    "friedman": Function(10, friedman, ((10, 5, 1),)),
+    "friedman": Function(10, on_cube(friedman), ((10, 5, 1),)),
     # Quotients, peaks
     "quotient": Function(2, lambda x, y: (x + 1.5) / (y + 1.5), ((2, 3, 1),)),
     "rational": Function(2, lambda x, y: 1 / (1 + 4 * x**2 + 9 * y**2), ((2, 4, 1),)),

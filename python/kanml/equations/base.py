@@ -74,7 +74,7 @@ class ReferenceProblem(ABC):
             np.linspace(*ends, count)
             for ends, count in zip(self.domain, self._counts(n), strict=True)
         ]
-        return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
+        return product(axes)
 
     @property
     def conditions(self) -> tuple[str, ...]:
@@ -104,7 +104,7 @@ class ReferenceProblem(ABC):
                 else np.linspace(*ends, integer(n, "n", 2))
                 for letter, ends in zip(self.inputs, self.domain, strict=True)
             ]
-            parts.append(np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, len(axes)))
+            parts.append(product(axes))
         return np.concatenate(parts)
 
     @property
@@ -266,11 +266,8 @@ class ReferenceProblem(ABC):
 
         Parameters
         ----------
-        net : Network, or any callable
-            Takes what `network_points` gives to values of shape (N, 1):
-            ``partial(problem.solution, net)`` for a `PINN` with a transform.
-        n : int, or one int for each input
-            Of the grid.
+        net, n
+            See `relative_l2`.
         """
         error, _ = self._errors(net, n)
         return float(abs(error).max())
@@ -385,6 +382,11 @@ def _on_grid(
     for array in (points, exact):
         array.setflags(write=False)
     return points, exact
+
+
+def product(axes: Sequence[Float64Array]) -> Float64Array:
+    """Return all points with a coordinate of each axis, shape (N, d); the last varies fastest."""
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
 
 
 def sinpi(x: Float64Array) -> Float64Array:

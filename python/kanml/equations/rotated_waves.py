@@ -6,7 +6,9 @@ import numpy as np
 
 from kanml._validation import Float64Array, integer
 
-__all__ = ["RotatedWaves"]
+__all__ = ["RotatedWaves", "rotated_waves"]
+
+ANGLE = 0.175
 
 
 class RotatedWaves:
@@ -42,7 +44,6 @@ class RotatedWaves:
     ((20000, 2), 0.0, 1.0)
     """
 
-    ANGLE = 0.175
     DOMAIN = (0.0001, 0.9999)
 
     def __init__(self, seed: int, n: int = 20_000) -> None:
@@ -50,23 +51,26 @@ class RotatedWaves:
         shape = (integer(n, "n", 2), 2)
         self.x = rng.uniform(*self.DOMAIN, shape)
         self.x_test = rng.uniform(*self.DOMAIN, shape)
-        raw = self._raw(self.x)
+        raw = rotated_waves(self.x[:, 0], self.x[:, 1])
         self._least, self._range = raw.min(), np.ptp(raw)
         self.y = self(self.x)
         self.y_test = self(self.x_test)
 
     def __call__(self, x: Float64Array) -> Float64Array:
         """Return the exact values at points of shape (N, 2), as (N, 1)."""
-        values: Float64Array = (self._raw(x) - self._least) / self._range
+        raw = rotated_waves(x[:, :1], x[:, 1:])
+        values: Float64Array = (raw - self._least) / self._range
         return values
 
-    def _raw(self, x: Float64Array) -> Float64Array:
-        cos, sin = np.cos(self.ANGLE), np.sin(self.ANGLE)
-        u, v = x[:, :1] * cos - x[:, 1:] * sin, x[:, :1] * sin + x[:, 1:] * cos
-        values: Float64Array = (
-            np.cos(4 * np.pi * u)
-            + np.sin(np.pi * v)
-            + np.sin(2 * np.pi * v)
-            + np.abs(np.sin(3 * np.pi * v**2))
-        )
-        return values
+
+def rotated_waves(x: Float64Array, y: Float64Array) -> Float64Array:
+    """Return the function at points of the unit square, given by arrays of one shape."""
+    cos, sin = np.cos(ANGLE), np.sin(ANGLE)
+    u, v = x * cos - y * sin, x * sin + y * cos
+    values: Float64Array = (
+        np.cos(4 * np.pi * u)
+        + np.sin(np.pi * v)
+        + np.sin(2 * np.pi * v)
+        + np.abs(np.sin(3 * np.pi * v**2))
+    )
+    return values
