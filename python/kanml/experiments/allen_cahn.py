@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from kanml.equations import AllenCahn
-from kanml.experiments.protocol import Protocol, Row, kan_rows
+from kanml.experiments.protocol import Protocol
+from kanml.experiments.rows import Row, kan_rows
 from kanml.layers import Activation, Affine, Layer, SplineLayer
 from kanml.network import MLP, Network
 from kanml.optim import Adam, Ramp

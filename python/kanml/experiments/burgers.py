@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from kanml.equations import Burgers
-from kanml.experiments.protocol import Protocol, Row, kan_rows
+from kanml.experiments.protocol import Protocol
+from kanml.experiments.rows import Row, kan_rows
 from kanml.layers import Linear, SplineLayer
 from kanml.network import MLP, Network
 from kanml.optim import Adam, CyclicDecay
@@ -76,9 +77,9 @@ PROTOCOL = Protocol(
             {"coarse": (3200,), "fine": (800,), "multilevel": (800, 400, 200)},
             ADAM,
             {
-                "coarse": "6.6e-3 (4.1e-3)",
-                "fine": "4.1e-3 (2.5e-3)",
-                "multilevel": "2.4e-5 (1.9e-5)",
+                "KAN spline, coarse": "6.6e-3 (4.1e-3)",
+                "KAN spline, fine": "4.1e-3 (2.5e-3)",
+                "KAN spline, multilevel": "2.4e-5 (1.9e-5)",
             },
         ),
         perceptron([2, 20, 20, 1], "2.3e-2"),

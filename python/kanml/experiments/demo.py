@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from kanml.equations import RotatedWaves
-from kanml.experiments.outputs import draw_picture
+from kanml.experiments.outputs import draw_picture, log10_size
 from kanml.experiments.regression import (
     COARSE,
     FINE,
@@ -20,6 +20,7 @@ from kanml.experiments.regression import (
     mean_squared_error,
 )
 from kanml.experiments.runs import uninterrupted
+from kanml.experiments.tables import heading
 from kanml.network import Network
 from kanml.plotting import figure, plot_convergence, plot_surface
 from kanml.problems import Regression
@@ -70,17 +71,14 @@ def _grids(intervals: int, levels: int) -> str:
 
 
 def _print_table(results: Mapping[str, Result], data: RotatedWaves) -> None:
-    print(
-        f"\n{'training':20s}{'parameters':>11s}{'steps':>7s}{'evaluations':>13s}{'seconds':>9s}"
-        f"{'MSE':>10s}{'MSE, fresh points':>19s}"
-    )
+    line = "{:20s}{:11d}{:7d}{:13d}{:9.1f}{:10.1e}{:19.1e}"
+    counted = ("parameters", "steps", "evaluations", "seconds")
+    print("\n" + heading(line, ("training", *counted, "MSE", "MSE, fresh points")))
     for name, result in results.items():
         net, last = result.network, result.history.last
-        print(
-            f"{name:20s}{net.n_parameters:11d}{last['step']:7d}{last['evaluations']:13d}"
-            f"{last['seconds']:9.1f}{mean_squared_error(net, data.x, data.y):10.1e}"
-            f"{mean_squared_error(net, data.x_test, data.y_test):19.1e}"
-        )
+        counts = (net.n_parameters, last["step"], last["evaluations"], last["seconds"])
+        error = mean_squared_error(net, data.x, data.y)
+        print(line.format(name, *counts, error, mean_squared_error(net, data.x_test, data.y_test)))
 
 
 def _print_conclusion(results: Mapping[str, Result]) -> None:
@@ -110,6 +108,5 @@ def _draw(results: Mapping[str, Result], data: RotatedWaves, picture: Path) -> N
     fitted = surface(results["multilevel"].network)
     plot_surface(top_right, true, unit, "The function")
     plot_surface(bottom_left, fitted, unit, "The network, trained multilevel")
-    error = np.log10(np.maximum(np.abs(fitted - true), 1e-16))
-    plot_surface(bottom_right, error, unit, "log10 |network - function|")
+    plot_surface(bottom_right, log10_size(fitted - true), unit, "log10 |network - function|")
     grid.savefig(picture, dpi=120)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from kanml.equations import PoissonInterface
-from kanml.experiments.protocol import Protocol, Row, kan_rows
+from kanml.experiments.protocol import Protocol
+from kanml.experiments.rows import Row, kan_rows
 from kanml.network import KAN, MLP
 from kanml.optim import Adam, Ramp
 from kanml.problems import PINN, RBA

@@ -15,39 +15,18 @@ import numpy as np
 
 from kanml._validation import Float64Array, FloatArray
 from kanml.equations import ReferenceProblem
-from kanml.experiments.outputs import draw_picture
+from kanml.experiments.outputs import draw_picture, log10_size
+from kanml.experiments.rows import Row
 from kanml.experiments.runs import Run, run
+from kanml.experiments.tables import heading, with_deviation
 from kanml.network import Network
-from kanml.optim import Adam
 from kanml.plotting import figure, plot_convergence, plot_decay, plot_errors, plot_surface
 from kanml.problems import PINN
 
-__all__ = ["Protocol", "Row", "kan_rows", "reproduce"]
+__all__ = ["Protocol", "reproduce"]
 
 QUICK = 10  # times fewer steps
 POINTS = 201  # in each direction, where errors are measured and pictures drawn
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row of the table: what is trained, and the loss that the paper prints.
-
-    Attributes
-    ----------
-    name : str
-    network : callable
-        Of the seed.
-    schedule : tuple of int
-        Steps a level.
-    optimizer : Adam
-    paper : str
-    """
-
-    name: str
-    network: Callable[[int], Network]
-    schedule: tuple[int, ...]
-    optimizer: Adam
-    paper: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,42 +74,6 @@ class Protocol:
             rows=tuple(rows),
             seeds=self.seeds[:1],
         )
-
-
-def kan_rows(
-    network: Callable[[int, int], Network],
-    intervals: tuple[int, int],
-    schedules: Mapping[str, tuple[int, ...]],
-    optimizer: Adam,
-    paper: Mapping[str, str],
-    in_relus: Sequence[str] = ("multilevel",),
-) -> tuple[Row, ...]:
-    """Return the rows of one network: on the coarse grid, on the fine one, multilevel.
-
-    Parameters
-    ----------
-    network : callable
-        Of the number of intervals and the seed.
-    intervals : (int, int)
-        Coarse and fine.
-    schedules : mapping of str to tuple of int
-        Of "coarse", "fine" and "multilevel".
-    optimizer : Adam
-    paper : mapping of str to str
-        The losses of the paper, for the same names and splines.
-    in_relus : sequence of str
-        Which of them are also trained in the geometry of ReLU weights.
-    """
-    coarse, fine = intervals
-
-    def row(basis: str, name: str, optimizer: Adam, printed: str) -> Row:
-        n = fine if name == "fine" else coarse
-        label = f"KAN {basis}, {name}"
-        return Row(label, lambda seed: network(n, seed), schedules[name], optimizer, printed)
-
-    splines = [row("spline", name, optimizer, paper.get(name, "")) for name in schedules]
-    relus = [row("ReLU", name, replace(optimizer, geometry="relu"), "") for name in in_relus]
-    return (*splines, *relus)
 
 
 def reproduce(protocol: Protocol, folder: Path, picture: Path | None) -> int:
@@ -184,25 +127,25 @@ def _run_row(protocol: Protocol, row: Row, seed: int, folder: Path) -> Run | Non
 def _print_table(protocol: Protocol, runs: Mapping[str, Sequence[Run]]) -> None:
     seeds = len(protocol.seeds)
     print(f"\nMean (standard deviation) over {seeds} seeds." if seeds > 1 else "\nOne seed.")
-    print(
-        f"{'model':24s}{'params':>7s}{'steps':>7s}{'s':>6s}  {'paper: loss':18s}"
-        f"{'kanml: loss':21s}{'kanml: relative L2':21s}"
-    )
+    line = "{:24s}{:7d}{:7d}{:6.0f}  {:18s}{:21s}{:21s}"
+    names = ("model", "params", "steps", "s", "paper: loss", "kanml: loss", "kanml: relative L2")
+    print(heading(line, names))
     for row in protocol.rows:
         results = [done.result for done in runs[row.name]]
         losses = [result.history.last["loss"] for result in results]
         errors = [float(done.errors[-1]) for done in runs[row.name]]
         seconds = statistics.mean(result.history.last["seconds"] for result in results)
         print(
-            f"{row.name:24s}{results[0].network.n_parameters:7d}"
-            f"{results[0].history.last['step']:7d}{seconds:6.0f}  {row.paper:18s}"
-            f"{_with_deviation(losses):21s}{_with_deviation(errors):21s}"
+            line.format(
+                row.name,
+                results[0].network.n_parameters,
+                results[0].history.last["step"],
+                seconds,
+                row.paper,
+                with_deviation(losses),
+                with_deviation(errors),
+            )
         )
-
-
-def _with_deviation(values: Sequence[float]) -> str:
-    deviation = f" ({statistics.stdev(values):.1e})" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.2e}{deviation}"
 
 
 def _draw(protocol: Protocol, runs: Mapping[str, Run], picture: Path) -> None:
@@ -229,11 +172,11 @@ def _draw(protocol: Protocol, runs: Mapping[str, Run], picture: Path) -> None:
         residual = residuals.residuals(net).reshape(shape).T
         spectrum = _spectrum(residual)
         plot_surface(axes[0], solution, box, f"Solution after level {level}", letters)
-        plot_surface(axes[1], _log10(residual), box, "log10 |residual|", letters)
+        plot_surface(axes[1], log10_size(residual), box, "log10 |residual|", letters)
         waves = POINTS // 2
         plot_surface(
             axes[2],
-            _log10(spectrum),
+            log10_size(spectrum),
             (-waves, waves, -waves, waves),
             "log10 |Fourier transform of the residual|",
             "kl",
@@ -247,8 +190,3 @@ def _spectrum(residual: FloatArray) -> Float64Array:
     coefficients = np.fft.fftshift(np.fft.fft2(residual)) / residual.size
     size: Float64Array = np.abs(coefficients)
     return size
-
-
-def _log10(values: FloatArray) -> Float64Array:
-    logarithm: Float64Array = np.log10(np.maximum(np.abs(values), 1e-16))
-    return logarithm

@@ -5,12 +5,14 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from kanml.equations import RotatedWaves
+from kanml.experiments.rows import Row, kan_rows
 from kanml.experiments.runs import uninterrupted
+from kanml.experiments.tables import heading, with_deviation
 from kanml.layers import Affine, Layer, Linear, SplineLayer
 from kanml.network import MLP, Network
 from kanml.optim import LBFGS
@@ -21,7 +23,6 @@ from kanml.training import Result, TrainingState, train
 __all__ = ["MULTILEVEL", "Fit", "kan", "mean_squared_error", "reproduce"]
 
 OPTIMIZER = LBFGS(memory=100)
-IN_RELUS = replace(OPTIMIZER, geometry="relu")  # the same networks as multichannel MLPs
 STEPS_PER_EPOCH = 20  # an epoch of the paper is taken as 20 iterations of L-BFGS
 COARSE, FINE = 5, 40  # knot intervals
 MULTILEVEL = (640, 320, 160, 80)  # epochs 32, 16, 8, 4
@@ -52,33 +53,36 @@ def mean_squared_error(
     return float(np.mean((net(x) - y) ** 2))
 
 
-@dataclass(frozen=True)
-class Row:
-    """A row of Table 2: how to make the network, the paper's steps, and its mean and deviation."""
-
-    name: str
-    network: Callable[[RotatedWaves, int], Network]
-    schedule: tuple[int, ...]
-    paper: str
-    optimizer: LBFGS = OPTIMIZER
+def perceptron(widths: list[int], paper: str) -> Row:
+    """Return the row of a perceptron."""
+    return Row(
+        f"MLP ReLU [{','.join(map(str, widths))}]",
+        lambda seed: mlp(RotatedWaves(seed), widths, seed),
+        (2560,),
+        OPTIMIZER,
+        paper,
+    )
 
 
 ROWS = (
-    Row("KAN spline, coarse", lambda d, s: kan(d, COARSE, s), (2560,), "1.65e-3 (4e-5)"),
-    Row("KAN spline, fine", lambda d, s: kan(d, FINE, s), (320,), "2.54e-3 (5.6e-3)"),
-    Row("KAN spline, multilevel", lambda d, s: kan(d, COARSE, s), MULTILEVEL, "3.67e-5 (7.2e-5)"),
-    Row("KAN ReLU, coarse", lambda d, s: kan(d, COARSE, s), (2560,), "1.10e-2 (8.3e-3)", IN_RELUS),
-    Row("KAN ReLU, fine", lambda d, s: kan(d, FINE, s), (320,), "1.35e0 (1.5e-1)", IN_RELUS),
-    Row(
-        "KAN ReLU, multilevel",
-        lambda d, s: kan(d, COARSE, s),
-        MULTILEVEL,
-        "1.06e-2 (8.0e-3)",
-        IN_RELUS,
+    *kan_rows(
+        lambda n, seed: kan(RotatedWaves(seed), n, seed),
+        (COARSE, FINE),
+        {"coarse": (2560,), "fine": (320,), "multilevel": MULTILEVEL},
+        OPTIMIZER,
+        {
+            "KAN spline, coarse": "1.65e-3 (4e-5)",
+            "KAN spline, fine": "2.54e-3 (5.6e-3)",
+            "KAN spline, multilevel": "3.67e-5 (7.2e-5)",
+            "KAN ReLU, coarse": "1.10e-2 (8.3e-3)",
+            "KAN ReLU, fine": "1.35e0 (1.5e-1)",
+            "KAN ReLU, multilevel": "1.06e-2 (8.0e-3)",
+        },
+        in_relus=("coarse", "fine", "multilevel"),
     ),
-    Row("MLP ReLU [2,5,1]", lambda d, s: mlp(d, [2, 5, 1], s), (2560,), "2.94e-2"),
-    Row("MLP ReLU [2,30,1]", lambda d, s: mlp(d, [2, 30, 1], s), (2560,), "1.02e-3"),
-    Row("MLP ReLU [2,20,20,1]", lambda d, s: mlp(d, [2, 20, 20, 1], s), (2560,), "3.33e-4"),
+    perceptron([2, 5, 1], "2.94e-2"),
+    perceptron([2, 30, 1], "1.02e-3"),
+    perceptron([2, 20, 20, 1], "3.33e-4"),
 )
 REFERENCE = ROWS[2]  # whose evaluations and seconds the other rows get too
 
@@ -137,7 +141,7 @@ def fit_row(
     *levels, last = row.schedule
     schedule = (*levels, last if len(row.schedule) > 1 else 1_000_000)
     result = train(
-        row.network(data, seed),
+        row.network(seed),
         Regression(data.x, data.y),
         schedule,
         row.optimizer,
@@ -195,21 +199,22 @@ def reproduce(seeds: Sequence[int] = SEEDS, many: Sequence[int] = MANY_SEEDS) ->
 
 def _print_table(budget: str, fits: dict[str, list[Fit]], n_seeds: int) -> None:
     print(f"\nBudget: {budget}. Mean (standard deviation) over {n_seeds} seeds.")
-    print(
-        f"{'model':24s}{'params':>7s}  {'paper: MSE':18s}{'kanml: MSE':21s}"
-        f"{'fresh points':14s}{'steps':>6s}{'evals':>7s}{'s':>7s}"
-    )
+    line = "{:24s}{:7d}  {:18s}{:21s}{:<14.2e}{:6.0f}{:7.0f}{:7.1f}"
+    errors = ("paper: MSE", "kanml: MSE", "fresh points")
+    print(heading(line, ("model", "params", *errors, "steps", "evals", "s")))
     paper = {row.name: row.paper for row in ROWS}
     for name, row in fits.items():
-        errors = [fit.train_error for fit in row]
-        deviation = statistics.stdev(errors) if len(errors) > 1 else 0.0
         print(
-            f"{name:24s}{row[0].parameters:7d}  {paper[name]:18s}"
-            f"{statistics.mean(errors):.2e} ({deviation:.1e})  "
-            f"{statistics.mean(fit.test_error for fit in row):<14.2e}"
-            f"{statistics.mean(fit.steps for fit in row):6.0f}"
-            f"{statistics.mean(fit.evaluations for fit in row):7.0f}"
-            f"{statistics.mean(fit.seconds for fit in row):7.1f}"
+            line.format(
+                name,
+                row[0].parameters,
+                paper[name],
+                with_deviation([fit.train_error for fit in row]),
+                statistics.mean(fit.test_error for fit in row),
+                statistics.mean(fit.steps for fit in row),
+                statistics.mean(fit.evaluations for fit in row),
+                statistics.mean(fit.seconds for fit in row),
+            )
         )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from kanml import analysis
 from kanml._validation import Float64Array
 from kanml.experiments.outputs import draw_picture
+from kanml.experiments.tables import heading
 from kanml.network import KAN, Network
 from kanml.plotting import (
     figure,
@@ -55,16 +56,14 @@ def _print_conditions() -> dict[int, list[float]]:
         "B-splines are b = A psi in powers of ReLUs (section 3). The condition of A^T A, uniform\n"
         "knots, and the power of n that fits it best; the paper's is n^(2r).\n"
     )
-    print("order" + "".join(f"{f'n = {n}':>11s}" for n in INTERVALS) + f"{'fitted':>9s}{'2r':>4s}")
+    line = "{:5s}" + "{:11.2e}" * len(INTERVALS) + "{:9.2f}{:4d}"
+    print(heading(line, ("order", *(f"n = {n}" for n in INTERVALS), "fitted", "2r")), flush=True)
     conditions: dict[int, list[float]] = {}
     for order in ORDERS:
-        print(f"r = {order}", end="", flush=True)
-        conditions[order] = []
-        for n in INTERVALS:
-            conditions[order].append(analysis.transform_condition(unit_spacing(n, order - 1)))
-            print(f"{conditions[order][-1]:11.2e}", end="", flush=True)
-        fitted = np.polyfit(np.log(INTERVALS), np.log(conditions[order]), 1)[0]
-        print(f"{fitted:9.2f}{2 * order:4d}")
+        found = [analysis.transform_condition(unit_spacing(n, order - 1)) for n in INTERVALS]
+        fitted = np.polyfit(np.log(INTERVALS), np.log(found), 1)[0]
+        print(line.format(f"r = {order}", *found, fitted, 2 * order), flush=True)
+        conditions[order] = found
     return conditions
 
 
@@ -73,7 +72,8 @@ def _print_sign_changes() -> None:
         f"\nSign changes of eigenvector j, from 0, by ascending eigenvalue of A^T A, n = "
         f"{SIGNS_INTERVALS}:\nhow many vectors have exactly j, and how accurate the worst one is.\n"
     )
-    print(f"order{'A^T A':>12s}{'(A A^T)^-1':>14s}{'eigenvalue':>13s}{'eigenvector':>13s}")
+    line = "{:5s}{:>12s}{:>14s}{:13.0e}{:13.0e}"
+    print(heading(line, ("order", "A^T A", "(A A^T)^-1", "eigenvalue", "eigenvector")))
     for order in ORDERS:
         spectrum = analysis.transform_spectrum(unit_spacing(SIGNS_INTERVALS, order - 1))
         dim = len(spectrum.eigenvalues)
@@ -81,11 +81,8 @@ def _print_sign_changes() -> None:
             np.count_nonzero(counts == np.arange(dim))
             for counts in (spectrum.sign_changes, spectrum.left_sign_changes)
         )
-        print(
-            f"r = {order}{f'{right}/{dim}':>12s}{f'{left}/{dim}':>14s}"
-            f"{spectrum.eigenvalue_errors.max():13.0e}{spectrum.vector_errors.max():13.0e}",
-            flush=True,
-        )
+        errors = (spectrum.eigenvalue_errors.max(), spectrum.vector_errors.max())
+        print(line.format(f"r = {order}", f"{right}/{dim}", f"{left}/{dim}", *errors), flush=True)
 
 
 def _print_ratios() -> None:
@@ -100,20 +97,21 @@ def _print_ratios() -> None:
         "- residual: one in u, u', ..., u^(k) at a point of the domain, one layer;\n"
         f"- functional: any linear one of a layer of {MATRIX_INTERVALS} intervals, |h^k A|^2.\n"
     )
-    print(
-        f"order{'printed':>9s}{'corrected':>11s}{'networks':>10s}{'proven':>9s}{'outside':>9s}"
-        f"{'residual':>10s}{'functional':>12s}"
-    )
+    line = "{:5s}{:9d}{:11.4g}{:10.1e}{:9.1e}{:9.2g}{:10.2g}{:12.4g}"
+    found = ("networks", "proven", "outside", "residual", "functional")
+    print(heading(line, ("order", "printed", "corrected", *found)))
     for degree in DEGREES:
         matrix = relu_transform(unit_spacing(MATRIX_INTERVALS, degree)).toarray()
         first = matrix[: degree + 1, : degree + 1]  # what lives at the left end
-        print(
-            f"r = {degree + 1}{PRINTED:9d}{analysis.ntk_bound(degree):11.4g}"
-            f"{largest_ratio(degree):10.1e}{layers / degree ** (2 * degree):9.1e}"
-            f"{worst_sample_outside(degree):9.2g}{np.linalg.norm(first, 2) ** 2:10.2g}"
-            f"{np.linalg.norm(matrix, 2) ** 2:12.4g}",
-            flush=True,
+        ratios = (
+            largest_ratio(degree),
+            layers / degree ** (2 * degree),
+            worst_sample_outside(degree),
+            np.linalg.norm(first, 2) ** 2,
+            np.linalg.norm(matrix, 2) ** 2,
         )
+        bound = analysis.ntk_bound(degree)
+        print(line.format(f"r = {degree + 1}", PRINTED, bound, *ratios), flush=True)
 
 
 def ntk_ratio(net: Network, x: Float64Array) -> float:
