@@ -6,7 +6,6 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -97,7 +96,7 @@ def equation_error(job: Job) -> float:
         restarts=candidate.restarts,
         progress=False,
     )
-    return setting.equation.relative_l2(partial(problem.solution, result.network))
+    return setting.error(problem, result.network)
 
 
 class Store:

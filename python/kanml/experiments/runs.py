@@ -16,7 +16,7 @@ from kanml.optim import Optimizer
 from kanml.problems import Problem
 from kanml.training import Result, TrainingState, train
 
-__all__ = ["Run", "run", "uninterrupted"]
+__all__ = ["Error", "ErrorCurve", "Run", "run", "uninterrupted"]
 
 MEASUREMENTS = 100  # of the error, in a run
 
@@ -47,14 +47,55 @@ class Run:
     errors: Float64Array
 
 
-class Recorder:
-    """A callback that keeps a run in a folder, with its errors."""
+class ErrorCurve:
+    """A callback that measures an error in the course of a run, and at the end of each level.
+
+    Parameters
+    ----------
+    schedule : sequence of int
+        Of the run.
+    error : callable
+        Of a network.
+    measurements : int
+        How many there are to be, those at ends of levels not counted.
+
+    Attributes
+    ----------
+    errors : dict of int to float
+        By step.
+    """
+
+    def __init__(self, schedule: Sequence[int], error: Error, measurements: int) -> None:
+        self.schedule, self.error = schedule, error
+        self.every = max(1, sum(schedule) // measurements)
+        self.errors: dict[int, float] = {}
+
+    def __call__(self, state: TrainingState) -> None:
+        """Measure the error, if it is time."""
+        self.measure(state)
+
+    def measure(self, state: TrainingState) -> bool:
+        """Measure the error if it is time, and return whether it is."""
+        level_ends = state.level_step == self.schedule[state.level]
+        if state.step % self.every and not level_ends:
+            return False
+        self.errors[state.step] = self.error(state.network)
+        return True
+
+    def arrays(self) -> tuple[npt.NDArray[np.int64], Float64Array]:
+        """Return where the error was measured, in order, and the errors."""
+        steps = sorted(self.errors)
+        errors = [self.errors[step] for step in steps]
+        return np.array(steps, dtype=np.int64), np.array(errors, dtype=np.float64)
+
+
+class Recorder(ErrorCurve):
+    """An error curve that is kept in a folder, with the state of the run at its last point."""
 
     def __init__(self, folder: Path, schedule: Sequence[int], error: Error) -> None:
+        super().__init__(schedule, error, MEASUREMENTS)
         self.checkpoint = folder / "checkpoint.kanml"
-        self.folder, self.schedule, self.error = folder, schedule, error
-        self.every = max(1, sum(schedule) // MEASUREMENTS)
-        self.errors: dict[int, float] = {}
+        self.folder = folder
         if self.checkpoint.exists():
             _, arrays = files.read(self._errors_file, "errors")
             steps, errors = arrays["step"].tolist(), arrays["error"].tolist()
@@ -65,21 +106,11 @@ class Recorder:
         return self.folder / "errors.kanml"
 
     def __call__(self, state: TrainingState) -> None:
-        """Measure and write, every so many steps and at the end of each level."""
-        level_ends = state.level_step == self.schedule[state.level]
-        if state.step % self.every and not level_ends:
-            return
-        self.errors[state.step] = self.error(state.network)
-        files.write(self._errors_file, {"kind": "errors"}, self.arrays())
-        state.snapshot().save(self.checkpoint)  # last: what it needs is there
-
-    def arrays(self) -> dict[str, Any]:
-        """Return the errors and where they were measured, in order."""
-        steps = sorted(self.errors)
-        return {
-            "step": np.array(steps, dtype=np.int64),
-            "error": np.array([self.errors[step] for step in steps], dtype=np.float64),
-        }
+        """Measure and write, if it is time."""
+        if self.measure(state):
+            steps, errors = self.arrays()
+            files.write(self._errors_file, {"kind": "errors"}, {"step": steps, "error": errors})
+            state.snapshot().save(self.checkpoint)  # last: what it needs is there
 
 
 def run(
@@ -130,5 +161,4 @@ def run(
     end = int(result.history.last["step"])
     if end not in recorder.errors:  # it diverged between two measurements
         recorder.errors[end] = error(result.network)
-    recorded = recorder.arrays()
-    return Run(result, recorded["step"], recorded["error"])
+    return Run(result, *recorder.arrays())

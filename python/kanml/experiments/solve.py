@@ -21,19 +21,21 @@ from kanml.equations import (
     ReferenceProblem,
 )
 from kanml.experiments.outputs import draw_picture
-from kanml.experiments.runs import uninterrupted
+from kanml.experiments.runs import Error, ErrorCurve, uninterrupted
+from kanml.experiments.tables import heading
 from kanml.layers import Affine, Layer, PeriodicEmbedding
 from kanml.network import KAN, Network
 from kanml.optim import LBFGS
 from kanml.plotting import figure, plot_errors
 from kanml.problems import PINN, Term
 from kanml.threads import get_num_threads
-from kanml.training import RESTARTS, Result, TrainingState, train
+from kanml.training import RESTARTS, Result, train
 
 __all__ = ["SETTINGS", "Setting", "solve"]
 
 MEASUREMENTS = 40  # of the error, in a run
 OPTIMIZER = LBFGS(memory=300)
+SUMMARY = "{:20s}{:15d}{:15.0f}{:15.1e}{:15.1e}"
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,10 @@ class Setting:
     problem: Callable[[], PINN]
     schedule: tuple[int, ...]
     restarts: int = RESTARTS
+
+    def error(self, problem: PINN, net: Network) -> float:
+        """Return the relative error in L2 of the solution that a network is of `problem`."""
+        return self.equation.relative_l2(partial(problem.solution, net))
 
 
 def lattice(
@@ -197,25 +203,6 @@ SETTINGS = {
 }
 
 
-class Watch:
-    """A callback that measures the error now and then."""
-
-    def __init__(self, setting: Setting, problem: PINN) -> None:
-        self.equation, self.problem = setting.equation, problem
-        self.every = max(1, sum(setting.schedule) // MEASUREMENTS)
-        self.steps: list[int] = []
-        self.errors: list[float] = []
-
-    def __call__(self, state: TrainingState) -> None:
-        if state.step % self.every == 0:
-            self.steps.append(state.step)
-            self.errors.append(self.relative_l2(state.network))
-
-    def relative_l2(self, net: Network) -> float:
-        """Return the relative error in L2."""
-        return self.equation.relative_l2(partial(self.problem.solution, net))
-
-
 def solve(names: Sequence[str], picture: Path | None) -> int:
     """Solve problems by name, print how the error falls with level and time, draw the picture.
 
@@ -234,7 +221,8 @@ def solve(names: Sequence[str], picture: Path | None) -> int:
         setting = SETTINGS[name]
         print(f"{name}: {setting.about}", flush=True)
         problem, net = setting.problem(), setting.network()
-        watch = Watch(setting, problem)
+        error = partial(setting.error, problem)
+        curve = ErrorCurve(setting.schedule, error, MEASUREMENTS)
         result = uninterrupted(
             train(
                 net,
@@ -242,17 +230,17 @@ def solve(names: Sequence[str], picture: Path | None) -> int:
                 setting.schedule,
                 OPTIMIZER,
                 restarts=setting.restarts,
-                callbacks=[watch],
+                callbacks=[curve],
             )
         )
-        _print_levels(watch, result)
+        _print_levels(result, error)
         if result.status != "completed":
             print(f"{name}: {result.message}", file=sys.stderr)
             return 1
-        errors[name] = result.history, watch.steps, watch.errors
-        summary.append(_summary(name, setting, watch, result))
-    columns = ("parameters", "seconds", "relative L2", "largest error")
-    print("\n".join([f"{'problem':20s}" + "".join(f"{c:>15s}" for c in columns), *summary]))
+        errors[name] = result.history, *curve.arrays()
+        summary.append(_summary(name, setting, problem, result))
+    names = ("problem", "parameters", "seconds", "relative L2", "largest error")
+    print("\n".join([heading(SUMMARY, names), *summary]))
 
     def draw(picture: Path) -> None:
         canvas = figure(8, 5)
@@ -263,7 +251,7 @@ def solve(names: Sequence[str], picture: Path | None) -> int:
     return 0
 
 
-def _print_levels(watch: Watch, result: Result) -> None:
+def _print_levels(result: Result, error: Error) -> None:
     history = result.history
     for level, net in enumerate(result.levels):
         space = next(layer.spaces[0] for layer in net.layers if layer.spaces)
@@ -271,15 +259,17 @@ def _print_levels(watch: Watch, result: Result) -> None:
         print(
             f"  {space.intervals:4d} intervals {net.n_parameters:6d} parameters"
             f"{history.step[row]:7d} steps{history.seconds[row]:6.0f} s   "
-            f"loss {history.loss[row]:.1e}   relative L2 {watch.relative_l2(net):.1e}",
+            f"loss {history.loss[row]:.1e}   relative L2 {error(net):.1e}",
             flush=True,
         )
     print()
 
 
-def _summary(name: str, setting: Setting, watch: Watch, result: Result) -> str:
-    values = partial(watch.problem.solution, result.network)
-    return (
-        f"{name:20s}{result.network.n_parameters:15d}{result.history.last['seconds']:15.0f}"
-        f"{setting.equation.relative_l2(values):15.1e}{setting.equation.maximum_error(values):15.1e}"
+def _summary(name: str, setting: Setting, problem: PINN, result: Result) -> str:
+    return SUMMARY.format(
+        name,
+        result.network.n_parameters,
+        result.history.last["seconds"],
+        setting.error(problem, result.network),
+        setting.equation.maximum_error(partial(problem.solution, result.network)),
     )
