@@ -16,19 +16,18 @@ import numpy as np
 from scipy.interpolate import BSpline
 
 import kanml
+from kanml.experiments.tables import heading
 
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "problems"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "network"))
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 import test_network as cases
 import test_pinn as losses
 import test_taylor as taylor
 
-from helpers import random_breakpoints, reference_output, same_bits
+from helpers import random_breakpoints, reference_output, relative_error, same_bits
 from reference import networks, relu
-
-
-def relative(actual: np.ndarray, expected: np.ndarray) -> float:
-    return float(np.max(np.abs(actual - expected)) / np.max(np.abs(expected)))
 
 
 def splines() -> float:
@@ -68,9 +67,9 @@ def gradients() -> tuple[float, float]:
             return np.sum(cotangent * reference_output(net, points), axis=1)
 
         steps = [networks.complex_step(loss, net.parameters, e) for e in np.eye(net.n_parameters)]
-        worst_gradient = max(worst_gradient, relative(by_theta, np.array(steps)))
+        worst_gradient = max(worst_gradient, relative_error(by_theta, np.array(steps)))
         steps = [networks.complex_step(losses, x, e) for e in np.eye(net.n_in)]
-        worst_gradient = max(worst_gradient, relative(by_x, np.array(steps).T))
+        worst_gradient = max(worst_gradient, relative_error(by_x, np.array(steps).T))
 
         dtheta = rng.normal(size=net.n_parameters)
         forward, backward = cotangent * net.jvp(x, dtheta), by_theta * dtheta
@@ -99,7 +98,7 @@ def loss_gradients() -> float:
     for problem, net, loss in losses.CASES.values():
         unknowns = list(problem.unknowns.values())
         _, gradient = problem.value_and_gradient(net, problem.unknowns)
-        worst = max(worst, relative(gradient, losses.expected_gradient(loss, net, unknowns)))
+        worst = max(worst, relative_error(gradient, losses.expected_gradient(loss, net, unknowns)))
     return worst
 
 
@@ -110,7 +109,7 @@ def refinement() -> float:
         layers = cases.spline_layers([2, 4, 3, 2], degree, "linear")
         net = cases.with_random_parameters(kanml.Network(layers, seed=0))
         x = np.random.default_rng(0).uniform(-1.6, 1.6, (20_000, 2))
-        worst = max(worst, relative(cases.refined_thrice(net)(x), net(x)))
+        worst = max(worst, relative_error(cases.refined_thrice(net)(x), net(x)))
     return worst
 
 
@@ -174,7 +173,7 @@ def relu_round_trip(degree: int, n: int, dtype: str) -> tuple[float, float] | No
     u = np.random.default_rng(0).normal(size=A.shape[0]).astype(dtype)
     if A.lost(dtype) >= 1:
         return None
-    return relative(A.T.solve(A.T @ u), u), A.condition * float(np.finfo(dtype).eps)
+    return relative_error(A.T.solve(A.T @ u), u), A.condition * float(np.finfo(dtype).eps)
 
 
 def relu_values(degree: int, n: int, dtype: str) -> tuple[float, float] | None:
@@ -192,17 +191,21 @@ def relu_values(degree: int, n: int, dtype: str) -> tuple[float, float] | None:
     x = np.random.default_rng(1).uniform(-1, 1, 100).astype(dtype)
     exact, _ = relu.exact_sum(space.knots, degree, net.parameters, x)
     direct = relu.evaluate(space.knots.astype(dtype), degree, net.parameters, x)
-    return relative(np.float64(direct), exact), relative(np.float64(net(x[:, None])[:, 0]), exact)
+    return relative_error(np.float64(direct), exact), relative_error(
+        np.float64(net(x[:, None])[:, 0]), exact
+    )
 
 
 def print_relu_tables() -> None:
     """Tables by degree (down) and intervals (across)."""
     print("\nlargest sum of |A_ij psi_j|, for B-splines of at most 1")
-    print("degree" + "".join(f"{f'n = {n}':>12s}" for n in INTERVALS) + "   power of n")
+    line = "{:<6d}" + "{:12.1e}" * len(INTERVALS) + "{:13.2f}"
+    sizes = [f"n = {n}" for n in INTERVALS]
+    print(heading(line, ["degree", *sizes, "power of n"]))
     for degree in DEGREES:
         sums = [relu_growth(degree, n) for n in INTERVALS]
         power = np.polyfit(np.log(INTERVALS), np.log(sums), 1)[0]
-        print(f"{degree:<6d}" + "".join(f"{v:12.1e}" for v in sums) + f"{power:13.2f}")
+        print(line.format(degree, *sums, power))
     for title, measure in (
         (
             "coefficients to ReLU weights and back: relative error (condition * eps)",
@@ -212,13 +215,14 @@ def print_relu_tables() -> None:
     ):
         for dtype in ("float64", "float32"):
             print(f"\n{title}, {dtype}")
-            print("degree" + "".join(f"{f'n = {n}':>20s}" for n in INTERVALS))
+            line = "{:<6d}" + "{:>20s}" * len(INTERVALS)
+            print(heading(line, ["degree", *sizes]))
             for degree in DEGREES:
                 with warnings.catch_warnings():  # where one percent is lost, and that is meant
                     warnings.simplefilter("ignore", RuntimeWarning)
                     pairs = [measure(degree, n, dtype) for n in INTERVALS]
                 cells = ["refused" if p is None else f"{p[0]:.0e} ({p[1]:.0e})" for p in pairs]
-                print(f"{degree:<6d}" + "".join(f"{cell:>20s}" for cell in cells))
+                print(line.format(degree, *cells))
 
 
 def main() -> None:
@@ -233,9 +237,10 @@ def main() -> None:
         ("output after three refinements", refinement(), 1e-13),
         ("b = A psi, by sum |A psi|", relu_transform(), 16 * float(np.finfo(float).eps)),
     ]
-    print(f"{'largest relative error':40s}{'found':>10s}{'bound':>10s}")
-    for name, found, bound in rows:
-        print(f"{name:40s}{found:10.1e}{bound:10.0e}")
+    line = "{:40s}{:10.1e}{:10.0e}"
+    print(heading(line, ("largest relative error", "found", "bound")))
+    for row in rows:
+        print(line.format(*row))
     print(f"same bits with 1, 2, 3 and 8 threads: {'yes' if threads_agree() else 'NO'}")
     print_relu_tables()
 

@@ -20,7 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from timing import spread
 
+from kanml.experiments.tables import heading
 from kanml.plotting import figure
 
 METHODS = {
@@ -42,12 +44,6 @@ class Cost:
     @property
     def median(self) -> float:
         return float(np.median(self.times))
-
-    @property
-    def spread(self) -> float:
-        """The distance of the quartiles, relative to the median."""
-        lower, upper = np.percentile(self.times, [25, 75])
-        return float(upper - lower) / self.median
 
 
 Costs = dict[tuple[str, int, int], Cost]  # by method, degree and n
@@ -87,18 +83,15 @@ def read(results: str) -> Costs:
 
 def print_table(costs: Costs) -> None:
     print(f"{'':12s}{'nanoseconds a point':^27s}{'against local':>18s}{'greatest error':>18s}")
-    print(
-        f"{'degree':>6s}{'n':>6s}{'recursion':>10s}{'ReLU':>8s}{'local':>9s}"
-        f"{'recursion':>12s}{'ReLU':>6s}{'ReLU':>11s}{'local':>9s}"
-    )
+    line = "{:6d}{:6d}{:10.1f}{:8.1f}{:9.1f}{:12.1f}{:6.1f}{:11.0e}{:9.0e}"
+    ways = ("recursion", "ReLU", "local")
+    print(heading(line, ("degree", "n", *ways, *ways[:2], *ways[1:])))
     for degree, n in sorted({key[1:] for key in costs}):
         recursion, relu, local = (costs[method, degree, n] for method in METHODS)
-        print(
-            f"{degree:6d}{n:6d}{recursion.median:10.1f}{relu.median:8.1f}{local.median:9.1f}"
-            f"{recursion.median / local.median:12.1f}{relu.median / local.median:6.1f}"
-            f"{relu.error:11.0e}{local.error:9.0e}"
-        )
-    spreads = [cost.spread for cost in costs.values()]
+        times = (recursion.median, relu.median, local.median)
+        ratios = (recursion.median / local.median, relu.median / local.median)
+        print(line.format(degree, n, *times, *ratios, relu.error, local.error))
+    spreads = [spread(np.array(cost.times)) for cost in costs.values()]
     print(
         f"Distance of the quartiles, relative to the median: {np.median(spreads):.0%} typically, "
         f"{max(spreads):.0%} at most."

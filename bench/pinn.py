@@ -19,24 +19,22 @@ import os
 import platform
 import resource
 import sys
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
+from timing import in_turn, spread
 
 import kanml
 from kanml.equations import Burgers
+from kanml.experiments.tables import heading
 from kanml.problems import RBA
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from helpers import reference_layers
 from reference import series
-
-Key = TypeVar("Key")
 
 WIDTHS = [2, 8, 8, 1]
 PROBLEM = Burgers(nu=1e-2)
@@ -60,24 +58,6 @@ def problem(points: np.ndarray, attention: RBA | None = None) -> kanml.PINN:
 
 
 # Time
-
-
-def in_turn(calls: Mapping[Key, Callable[[], object]], rounds: int) -> dict[Key, np.ndarray]:
-    """Seconds of each call, all called once in each round."""
-    for call in calls.values():
-        call()
-    times = np.empty((rounds, len(calls)))
-    for row in times:
-        for i, call in enumerate(calls.values()):
-            start = time.perf_counter()
-            call()
-            row[i] = time.perf_counter() - start
-    return dict(zip(calls, times.T, strict=True))
-
-
-def spread(times: np.ndarray) -> float:
-    lower, upper = np.percentile(times, [25, 75])
-    return float((upper - lower) / np.median(times))
 
 
 def verify(pinn: kanml.PINN, points: np.ndarray, nets: Mapping[int, kanml.Network]) -> None:
@@ -104,7 +84,8 @@ def levels(rounds: int) -> bool:
     pinn = problem(points)
     verify(pinn, points, nets)
     print(f"Loss and gradient at {len(points)} points, milliseconds, {rounds} rounds")
-    print(f"{'threads':>7s}{f'n = {COARSE}':>10s}{'spread':>8s}{f'n = {FINE}':>10s}{'spread':>8s}")
+    line = "{:7d}" + "{:10.2f}{:8.0%}" * 2
+    print(heading(line, ("threads", f"n = {COARSE}", "spread", f"n = {FINE}", "spread")))
     met = True
     for threads in (1, 2):
         calls = {
@@ -112,10 +93,11 @@ def levels(rounds: int) -> bool:
             for n, net in nets.items()
         }
         times = in_turn(calls, rounds)
-        cells = "".join(f"{1e3 * np.median(t):10.2f}{spread(t):8.0%}" for t in times.values())
+        cells = [cell for t in times.values() for cell in (1e3 * np.median(t), spread(t))]
         ratio = float(np.median(times[str(FINE)]) / np.median(times[str(COARSE)]))
         met &= ratio <= RATIO_GOAL
-        print(f"{threads:7d}{cells}   ratio {ratio:.3f}, at most {RATIO_GOAL} wanted", flush=True)
+        wanted = f"   ratio {ratio:.3f}, at most {RATIO_GOAL} wanted"
+        print(line.format(threads, *cells) + wanted, flush=True)
     return met
 
 
@@ -137,14 +119,15 @@ def orders(rounds: int) -> None:
             f"{max(spread(t) for t in times.values()):.0%}"
         )
         columns = [(name, d) for name in ("taylor", "taylor_vjp") for d in (1, 2)]
-        headings = [f"{name}, {d} direction{'s'[: d - 1]}" for name, d in columns]
-        print("  m" + "".join(f"{heading:>26s}" for heading in headings))
+        line = "{:3d}" + "{:>26s}" * len(columns)
+        names = [f"{name}, {d} direction{'s'[: d - 1]}" for name, d in columns]
+        print(heading(line, ["m", *names]))
         for m in range(highest + 1):
             cells = []
             for column in columns:
                 median, least = (np.median(times[(*column, order)]) for order in (m, 0))
                 cells.append(f"{1e3 * median:.2f} ({median / least:.2f})")
-            print(f"{m:3d}" + "".join(f"{cell:>26s}" for cell in cells), flush=True)
+            print(line.format(m, *cells), flush=True)
 
 
 # Memory
@@ -200,9 +183,8 @@ def memory() -> bool:
         "stays resident.\ntotal: held and evaluation."
     )
     names = ("given", "held", "evaluation", "kept", "total")
-    print(
-        f"{'points':>10s}  {'threads':>7s}  {'attention':9s}" + "".join(f"{n:>12s}" for n in names)
-    )
+    line = "{:10d}  {:7d}  {:9s}" + "{:12.1f}" * len(names)
+    print(heading(line, ("points", "threads", "attention", *names)))
     context = multiprocessing.get_context("spawn")
     met = True
     for n, attention, threads in (
@@ -213,8 +195,8 @@ def memory() -> bool:
     ):
         with context.Pool(1) as pool:
             row = pool.apply(measure, (n, attention, threads))
-        cells = "".join(f"{row[name]:12.1f}" for name in names)
-        print(f"{n:10d}  {threads:7d}  {'RBA' if attention else 'none':9s}{cells}", flush=True)
+        cells = (row[name] for name in names)
+        print(line.format(n, threads, "RBA" if attention else "none", *cells), flush=True)
         if not row["reset"]:
             print("            (VmHWM could not be reset here: the peak is that of the process)")
         met &= row["evaluation"] <= MEMORY_GOAL

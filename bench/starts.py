@@ -26,6 +26,7 @@ from initial.runs import EQUATION_CANDIDATES, Job, Store, error, jobs
 from tqdm import tqdm
 
 from kanml.experiments.solve import SETTINGS
+from kanml.experiments.tables import heading
 
 BEFORE, NOW = "linear", "default"
 STARTS = [name for name, candidate in CANDIDATES.items() if candidate.work == 1]
@@ -73,34 +74,30 @@ def geometric_mean(values: list[float]) -> float:
 
 
 def print_cases(errors: dict[Case, Errors]) -> None:
-    print(
-        f"{'median relative error':46s}{'before':>9s}{'now':>9s}{'best':>9s}  "
-        f"{'of':20s}{'now / before':>13s}{'now / best':>12s}  (5 % to 95 %)"
-    )
+    line = "{:46s}{:9.1e}{:9.1e}{:9.1e}  {:20s}{:13.3f}{:12.2f}"
+    names = ("median relative error", "before", "now", "best", "of", "now / before", "now / best")
+    print(heading(line, names) + "  (5 % to 95 %)")
     for case, of in errors.items():
         median = {name: float(np.median(values)) for name, values in of.items()}
         best = min(STARTS, key=median.__getitem__)
         low, high = resampled_ratio(of[NOW], of[best])
-        print(
-            f"{case!s:46s}{median[BEFORE]:9.1e}{median[NOW]:9.1e}{median[best]:9.1e}  {best:20s}"
-            f"{median[NOW] / median[BEFORE]:13.3f}{median[NOW] / median[best]:12.2f}"
-            f"  ({low:.2f} to {high:.2f})"
-        )
+        errors_of = [median[name] for name in (BEFORE, NOW, best)]
+        ratios = [median[NOW] / median[name] for name in (BEFORE, best)]
+        row = line.format(str(case), *errors_of, best, *ratios)
+        print(f"{row}  ({low:.2f} to {high:.2f})")
 
 
 def print_candidates(errors: dict[Case, Errors]) -> None:
-    print(
-        f"\n{'geometric means over all':20s}{'median':>10s}{'of before':>11s}{'of best':>9s}"
-        f"{'worst of best':>15s}"
-    )
+    line = "{:24s}{:10.1e}{:11.3f}{:9.2f}{:15.1f}"
+    names = ("geometric means over all", "median", "of before", "of best", "worst of best")
+    print("\n" + heading(line, names))
     medians = [{name: float(np.median(v)) for name, v in of.items()} for of in errors.values()]
     for name, candidate in CANDIDATES.items():
         to_best = [median[name] / min(median[each] for each in STARTS) for median in medians]
-        print(
-            f"{name:24s}{geometric_mean([m[name] for m in medians]):10.1e}"
-            f"{geometric_mean([m[name] / m[BEFORE] for m in medians]):11.3f}"
-            f"{geometric_mean(to_best):9.2f}{max(to_best):15.1f}   {candidate.about}"
-        )
+        mean = geometric_mean([m[name] for m in medians])
+        to_before = geometric_mean([m[name] / m[BEFORE] for m in medians])
+        row = line.format(name, mean, to_before, geometric_mean(to_best), max(to_best))
+        print(f"{row}   {candidate.about}")
     for degree in sorted({case.degree for case in errors}):
         ratios = [
             m[NOW] / m[BEFORE]
@@ -114,14 +111,15 @@ def print_candidates(errors: dict[Case, Errors]) -> None:
 
 
 def print_equations(store: Store) -> None:
-    print(f"\n{'equation, relative L2':24s}" + "".join(f"{n:>22s}" for n in EQUATION_CANDIDATES))
+    line = "{:24s}" + "{:>22s}" * len(EQUATION_CANDIDATES)
+    print("\n" + heading(line, ("equation, relative L2", *EQUATION_CANDIDATES)))
     for equation in SETTINGS:
         of = found(store, equation)
         cells = [
             f"{np.median(of[n]):.1e} of {of[n].size}" if n in of and of[n].size else ""
             for n in EQUATION_CANDIDATES
         ]
-        print(f"{equation:24s}" + "".join(f"{cell:>22s}" for cell in cells))
+        print(line.format(equation, *cells))
 
 
 def main() -> None:

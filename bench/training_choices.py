@@ -18,12 +18,15 @@ import numpy as np
 import kanml
 from kanml.equations import RotatedWaves
 from kanml.experiments.regression import COARSE, MULTILEVEL, OPTIMIZER, kan
+from kanml.experiments.tables import heading
 from kanml.problems import Regression
 
 FIRST_SEED = 1234
 WEIGHTS = slice(0, 10)  # of Linear(2, 5)
 BIAS = slice(10, 15)
 COEFFICIENTS = slice(15, None)
+
+LINE = "{:32s}{:10.1e}{:10.1e}{:>14s}"
 
 Start = Callable[[RotatedWaves, int], kanml.Network]
 
@@ -114,11 +117,8 @@ def measure(name: str, seeds: range, start: Start, **options: object) -> None:
         )
         losses.append(result.history.loss[-1])
     under = sum(loss < 1e-5 for loss in losses)
-    print(
-        f"{name:32s}{statistics.median(losses):10.1e}{max(losses):10.1e}"
-        f"{under:8d} of {len(losses)}",
-        flush=True,
-    )
+    counted = f"{under} of {len(losses)}"
+    print(LINE.format(name, statistics.median(losses), max(losses), counted), flush=True)
 
 
 def main() -> None:
@@ -126,11 +126,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20, metavar="N", help="default: 20")
     seeds = range(FIRST_SEED, FIRST_SEED + parser.parse_args().seeds)
 
-    heading = f"{'':32s}{'median':>10s}{'worst':>10s}{'under 1e-5':>14s}"
-    print(f"Start: mean squared error, seeds {seeds[0]}..{seeds[-1]}\n{heading}")
+    names = heading(LINE, ("", "median", "worst", "under 1e-5"))
+    print(f"Start: mean squared error, seeds {seeds[0]}..{seeds[-1]}\n{names}")
     for name, start in STARTS.items():
         measure(name, seeds, start)
-    print(f"\nOptimizer memory at a refinement\n{heading}")
+    print(f"\nOptimizer memory at a refinement\n{names}")
     for name, optimizer in OPTIMIZERS.items():
         for how in ("prolong", "reset"):
             measure(f"{name}, {how}", seeds, default, optimizer=optimizer, transfer_state=how)

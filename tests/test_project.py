@@ -7,6 +7,7 @@ import doctest
 import importlib
 import importlib.metadata
 import inspect
+import os
 import pkgutil
 import re
 import subprocess
@@ -149,6 +150,18 @@ def test_links_lead_somewhere(page):
                 headings = re.findall(r"^#+ (.+)$", other.read_text(), re.MULTILINE)
                 slugs = [re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings]
                 assert anchor in slugs, target
+
+
+MEASUREMENTS = sorted((ROOT / "bench").glob("*.py"))
+
+
+def test_measurements_find_what_they_import():
+    """They use the oracles and cases of the tests, which may have moved."""
+    code = "import runpy, sys\nfor path in sys.argv[1:]: runpy.run_path(path, run_name='imported')"
+    command = [sys.executable, "-W", "error", "-c", code, *map(str, MEASUREMENTS)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "bench")}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
 
 
 # The repository, and the distribution

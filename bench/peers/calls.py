@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+from timing import in_turn
 
 import kanml
 from kanml.optim.base import Optimizer
 from peers import libraries
 from peers.pinns import burgers_by_autograd, perceptron
-from peers.table import Options, Table, Within, in_turn
+from peers.table import Options, Table, Within
 
 WIDTHS = [2, 1, 1]
 REPEATS = 500  # calls in one measurement

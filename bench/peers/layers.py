@@ -7,10 +7,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from timing import in_turn
 
 import kanml
 from peers import libraries
-from peers.table import AtMost, Faster, Options, Table, in_turn
+from peers.table import AtMost, Faster, Options, Table
 
 DEGREE = 3
 SIZES = ((4096, 64), (1024, 256))  # batch, width

@@ -8,10 +8,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from timing import in_turn
 
 import kanml
 from peers import libraries
-from peers.table import AtMost, Faster, Options, Table, in_turn
+from peers.table import AtMost, Faster, Options, Table
 
 NU = 1e-2
 WIDTHS = [2, 8, 8, 1]

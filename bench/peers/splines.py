@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from timing import in_turn
 
 import kanml
 from peers import libraries
-from peers.table import Options, Table, in_turn
+from peers.table import Options, Table
 
 DEGREE = 3
 POINTS = 100_000

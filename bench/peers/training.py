@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from timing import timed
 
 import kanml
 from kanml.equations import RotatedWaves
@@ -18,7 +19,7 @@ from kanml.experiments.solve import OPTIMIZER as PDE_OPTIMIZER
 from kanml.experiments.solve import SETTINGS
 from peers import libraries
 from peers.pinns import burgers_by_autograd, burgers_by_jvp, perceptron
-from peers.table import Options, Table, Within, duration, timed
+from peers.table import Options, Table, Within, duration
 
 SEED = 1234
 CAP = 60.0  # seconds that a training of a peer may take
