@@ -562,7 +562,7 @@ def test_korteweg_de_vries_carries_a_soliton():
         return 3 * c / np.cosh(np.sqrt(c / mu) * place / 2) ** 2
 
     class Soliton(KortewegDeVries):
-        def _start(self):
+        def _initial(self):
             return np.fft.rfft(soliton(0, x)) / self.modes
 
     problem = Soliton(mu)

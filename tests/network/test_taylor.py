@@ -21,7 +21,7 @@ from helpers import (
     same_bits,
     with_random_parameters,
 )
-from kanml.network.derivatives import DerivativePlan
+from kanml.network.derivatives import DirectionSet
 from reference import networks, series
 
 RULES = ("linear", "polynomial", "clamp")
@@ -279,20 +279,22 @@ def test_names_may_come_from_a_generator():
 
 @pytest.mark.parametrize("letters", ["xy", "xyz"])
 @pytest.mark.parametrize("order", range(1, 5))
-def test_plans_are_exact_on_monomials(letters, order):
+def test_directions_are_exact_on_monomials(letters, order):
     """D^alpha of prod x_i^beta_i at 0 is alpha! where alpha = beta, and 0 else."""
     words = [w for w in itertools.combinations_with_replacement(letters, order)]
     for given in ([word] for word in words), [words]:
         for chosen in given:
-            plan = DerivativePlan(chosen)
+            along = DirectionSet(chosen)
             for beta in words:
                 planes = [Fraction(0)]
-                for direction in plan.directions:
+                for direction in along.directions:
                     factors = dict(direction.combination)
                     value = math.prod(factors.get(letter, 0) for letter in beta)
                     planes += [Fraction(0)] * (direction.order - 1) + [Fraction(value)]
                 for word in chosen:
-                    total = sum(planes[p] * Fraction(f) for p, f in plan.terms[tuple(sorted(word))])
+                    total = sum(
+                        planes[p] * Fraction(f) for p, f in along.summands[tuple(sorted(word))]
+                    )
                     alpha = math.prod(math.factorial(word.count(letter)) for letter in letters)
                     assert total == (alpha if tuple(sorted(word)) == beta else 0)
 
@@ -302,7 +304,7 @@ def test_plans_are_exact_on_monomials(letters, order):
     [(["xx", "yy", "xy"], 3), (["xy"], 2), (["xxyy"], 4), (["x", "xx", "xxx"], 1), ([""], 0)],
 )
 def test_no_more_directions_than_needed(names, directions):
-    assert len(DerivativePlan(tuple(name) for name in names).directions) == directions
+    assert len(DirectionSet(tuple(name) for name in names).directions) == directions
 
 
 # Features

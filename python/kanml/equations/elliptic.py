@@ -154,9 +154,9 @@ class PoissonInterface(ReferenceProblem):
     -----
     Networks have the inputs (x, y, z) with z = |x|, and so can bend at the interface (`level_set`
     makes them). The direction ``s = (1, 0, 1)`` where x >= 0, ``(1, 0, -1)`` where x < 0,
-    differentiates by x on the side where a point is; ``p = (1, 0, 1)`` and ``m = (1, 0, -1)``
-    do to the right and to the left of the interface. The residuals of `terms`, with
-    f = ``source(points)`` and eps = ``diffusivity(points)``:
+    differentiates with respect to x on the side where a point is; ``p = (1, 0, 1)`` and
+    ``m = (1, 0, -1)`` do to the right and to the left of the interface. The residuals of `terms`,
+    with f = ``source(points)`` and eps = ``diffusivity(points)``:
 
     - volume: ``eps * (u.ss + u.yy) - f``;
     - interface: ``0.5 * u.p - u.m``;

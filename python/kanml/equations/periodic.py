@@ -43,7 +43,7 @@ class _Periodic(ReferenceProblem):
         """
         symbol = self._symbol()
         with np.errstate(over="ignore", invalid="ignore"):  # reported as not resolved
-            return etdrk4(symbol, self._nonlinear, self._start(), self.steps, self.rows)
+            return etdrk4(symbol, self._nonlinear, self._initial(), self.steps, self.rows)
 
     def _values(self, *columns: Float64Array) -> Float64Array:
         return _sampled(self)(*columns)
@@ -64,7 +64,7 @@ class _Periodic(ReferenceProblem):
     def _periodic(
         volume: Callable[..., Any], initial: Callable[..., Any], order: int
     ) -> dict[str, Condition]:
-        """Return an equation of this order in x, its start, and that it is periodic."""
+        """Return an equation of this order in x, its initial condition, and that it is periodic."""
 
         def difference(u: Any, u_partner: Any) -> tuple[Any, ...]:
             higher = ["x" * n for n in range(1, order)]
@@ -86,7 +86,7 @@ class _Periodic(ReferenceProblem):
         """Return the coefficients of the nonlinear part."""
 
     @abstractmethod
-    def _start(self) -> Array:
+    def _initial(self) -> Array:
         """Return the coefficients of the initial condition."""
 
     def _from_grid(self, values: Array) -> Array:
@@ -181,7 +181,7 @@ class AllenCahn(_Periodic):
         u = np.fft.irfft(v, self.modes) * self.modes
         return self._from_grid(5 * u * (1 - u * u))
 
-    def _start(self) -> Array:
+    def _initial(self) -> Array:
         """Return exact coefficients for the kink, those of samples for the smoother rest."""
         x = circle(self.modes)
         kink: Array = self._kink_coefficients(np.zeros(1))[0]
@@ -286,7 +286,7 @@ class KortewegDeVries(_Periodic):
     def _nonlinear(self, v: Array) -> Array:
         return _advection(v, 1.0, self.modes)
 
-    def _start(self) -> Array:
+    def _initial(self) -> Array:
         return self._from_grid(cospi(circle(self.modes)))
 
 
@@ -352,5 +352,5 @@ class KuramotoSivashinsky(_Periodic):
     def _nonlinear(self, v: Array) -> Array:
         return _advection(v, self.alpha, self.modes)
 
-    def _start(self) -> Array:
+    def _initial(self) -> Array:
         return self._from_grid(-sinpi(circle(self.modes)))

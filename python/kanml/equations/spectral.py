@@ -40,7 +40,7 @@ def wavenumbers(modes: int) -> Float64Array:
 def etdrk4(
     symbol: npt.NDArray[Any],
     nonlinear: Callable[[ComplexArray], ComplexArray],
-    start: ComplexArray,
+    initial: ComplexArray,
     steps: int,
     rows: int,
 ) -> ComplexArray:
@@ -55,7 +55,8 @@ def etdrk4(
         The linear part, diagonal in Fourier space.
     nonlinear : callable
         Takes and returns coefficients of shape (K,).
-    start : ndarray, shape (K,)
+    initial : ndarray, shape (K,)
+        At t = 0.
     steps : int
         A multiple of `rows`.
     rows : int
@@ -66,8 +67,8 @@ def etdrk4(
     ndarray, shape (rows + 1, K)
     """
     whole, half, q, f1, f2, f3 = _coefficients(symbol, 1.0 / steps)
-    v = start
-    result = np.empty((rows + 1, len(start)), complex)
+    v = initial
+    result = np.empty((rows + 1, len(initial)), complex)
     result[0] = v
     for step in range(1, steps + 1):
         n_v = nonlinear(v)
@@ -141,8 +142,8 @@ class Sampled:
         left = np.floor(place).astype(int) - (IN_SPACE // 2 - 1)
         around = (left[:, None] + np.arange(IN_SPACE)) % columns
         within = first[:, None] + np.arange(IN_TIME)
-        block = self._values[within[:, :, None], around[:, None, :]]
-        at_times = np.einsum("nij,nj->ni", block, _weights(place - left, IN_SPACE))
+        near = self._values[within[:, :, None], around[:, None, :]]
+        at_times = np.einsum("nij,nj->ni", near, _weights(place - left, IN_SPACE))
         values: Float64Array = (at_times * _weights(time - first, IN_TIME)).sum(axis=1)
         return values
 

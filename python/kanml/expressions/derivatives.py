@@ -99,8 +99,8 @@ def _swept(root: Expression, active: set[int], choices: dict[int, ByLeaf]) -> By
         elif isinstance(node._what, Operation):
             for rule, argument in zip(node._what.rules, node._arguments, strict=True):
                 if rule is not None and argument._number in active:
-                    term = g._graph.expression(rule(g, node, *node._arguments))
-                    _add_to(adjoint, argument._number, term)
+                    part = g._graph.expression(rule(g, node, *node._arguments))
+                    _add_to(adjoint, argument._number, part)
         else:
             _add_to(result, node._number, g)
     return result
@@ -123,8 +123,8 @@ def _through_choice(node: Expression, active: set[int], choices: dict[int, ByLea
     }
 
 
-def _add_to(sums: ByLeaf, number: int, term: Expression) -> None:
-    sums[number] = sums[number] + term if number in sums else term
+def _add_to(sums: ByLeaf, number: int, part: Expression) -> None:
+    sums[number] = sums[number] + part if number in sums else part
 
 
 def _smooth_arguments(node: Expression) -> Sequence[Expression]:

@@ -10,7 +10,7 @@ no derivative, these hold:
   infinity included, takes no part.
 - `sign`, `heaviside` in its first argument, `floor`, `ceil`, `rint`, `trunc` and `floor_divide`
   have derivative 0 everywhere.
-- ``a**b`` has the derivative 0 by b where a is 0.
+- ``a**b`` has the derivative 0 with respect to b where a is 0.
 - Comparisons and logical operations give conditions, which have no derivative.
 
 Everywhere else an infinite slope is infinite, as that of sqrt at 0.
@@ -28,7 +28,7 @@ import numpy as np
 __all__ = ["OPERATIONS", "WHERE", "Operation"]
 
 Rule: TypeAlias = Callable[..., Any]
-"""(g, y, *arguments) -> g times the derivative of the result y by one argument."""
+"""(g, y, *arguments) -> g times the derivative of the result y with respect to one argument."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +61,7 @@ class Operation:
 
     @property
     def differentiable(self) -> list[int]:
-        """The positions of the arguments by which there is a derivative."""
+        """The positions of the arguments with respect to which there is a derivative."""
         if self.choose is not None:
             return [i for i, kind in enumerate(self.takes) if kind == "n"]
         return [i for i, rule in enumerate(self.rules) if rule is not None]

@@ -17,7 +17,7 @@ from kanml.expressions.text import shortened
 __all__ = ["Program"]
 
 Rows: TypeAlias = slice | npt.NDArray[np.integer[Any]]
-Start: TypeAlias = tuple[list[Any], list[tuple[int, npt.NDArray[Any]]]]
+Loaded: TypeAlias = tuple[list[Any], list[tuple[int, npt.NDArray[Any]]]]
 
 
 class Program:
@@ -55,15 +55,15 @@ class Program:
                 raise ValueError(f"the expression {shortened(root)} belongs to another trace")
             if is_condition(root):
                 raise TypeError(f"an expression must be a number, got {shortened(root)}")
-        self._slots: dict[int, int] = {}  # where the value of each node is, by its number
+        self._registers: dict[int, int] = {}  # where the value of each node is, by its number
         self._constants: list[float | bool | None] = []  # what is there from the start
         self._inputs: list[tuple[int, Leaf]] = []
         self._data: list[tuple[int, npt.NDArray[Any]]] = []
         self._code: list[tuple[Callable[..., Any], int, tuple[int, ...]]] = []
-        self._converted: dict[npt.DTypeLike, Start] = {}
+        self._converted: dict[npt.DTypeLike, Loaded] = {}
         for node in below(roots):
             self._place(node)
-        self._outputs = self._marked([self._slots[root._number] for root in roots])
+        self._outputs = self._marked([self._registers[root._number] for root in roots])
         self._done = self._last_uses()
         self.leaves = tuple(leaf for _, leaf in self._inputs)
         self.operations = tuple(function.__name__ for function, _, _ in self._code)
@@ -94,63 +94,68 @@ class Program:
         list of ndarray, shape (n,)
             Arrays that belong to the caller.
         """
-        kind = np.dtype(dtype)
+        scalar = np.dtype(dtype)
         n = rows.stop - rows.start if isinstance(rows, slice) else len(rows)
-        constants, data = self._start(kind)
-        slots = constants.copy()
-        for slot, leaf in self._inputs:
-            slots[slot] = _checked(values[leaf], leaf, n, kind)
-        for slot, array in data:
-            slots[slot] = array[rows]
-            if len(slots[slot]) != n:
+        constants, data = self._loaded(scalar)
+        registers = constants.copy()
+        for register, leaf in self._inputs:
+            registers[register] = _checked(values[leaf], leaf, n, scalar)
+        for register, array in data:
+            registers[register] = array[rows]
+            if len(registers[register]) != n:
                 raise ValueError(f"the residual holds arrays of {len(array)} points, got {rows}")
         with np.errstate(all="ignore"):
-            for (function, slot, arguments), done in zip(self._code, self._done, strict=True):
-                slots[slot] = function(*[slots[argument] for argument in arguments])
+            for (function, register, arguments), done in zip(self._code, self._done, strict=True):
+                registers[register] = function(*[registers[argument] for argument in arguments])
                 for argument in done:
-                    slots[argument] = None
-        return [_vector(slots[slot], n, kind, shared) for slot, shared in self._outputs]
+                    registers[argument] = None
+        return [
+            _vector(registers[register], n, scalar, shared) for register, shared in self._outputs
+        ]
 
-    def _start(self, kind: np.dtype[Any]) -> Start:
-        """Return the constants, each in its slot, and the data, all in a dtype."""
-        if kind not in self._converted:
+    def _loaded(self, scalar: np.dtype[Any]) -> Loaded:
+        """Return the constants, each in its register, and the data, all in a dtype."""
+        if scalar not in self._converted:
             with np.errstate(over="ignore"):
                 constants = [
-                    kind.type(value) if isinstance(value, float) else value
+                    scalar.type(value) if isinstance(value, float) else value
                     for value in self._constants
                 ]
                 data = [
-                    (slot, array if array.dtype == np.bool_ else array.astype(kind, copy=False))
-                    for slot, array in self._data
+                    (
+                        register,
+                        array if array.dtype == np.bool_ else array.astype(scalar, copy=False),
+                    )
+                    for register, array in self._data
                 ]
-            self._converted[kind] = constants, data
-        return self._converted[kind]
+            self._converted[scalar] = constants, data
+        return self._converted[scalar]
 
     # Compilation
 
     def _place(self, node: Expression) -> None:
-        """Give a node its slot and say how to fill it."""
+        """Give a node its register and say how to fill it."""
         what = node._what
-        if node._number in self._slots:
+        if node._number in self._registers:
             return
         if isinstance(what, Operation):
             factors = _factors(node)
             for factor in factors or ():
                 self._place(factor)
             function = np.multiply if factors else what.function
-            arguments = tuple(self._slots[a._number] for a in factors or node._arguments)
-            self._code.append((function, self._new_slot(node), arguments))
+            arguments = tuple(self._registers[a._number] for a in factors or node._arguments)
+            self._code.append((function, self._new_register(node), arguments))
         elif isinstance(what, Leaf):
-            self._inputs.append((self._new_slot(node), what))
+            self._inputs.append((self._new_register(node), what))
         elif isinstance(what, Data):
-            self._data.append((self._new_slot(node), what.array))
+            self._data.append((self._new_register(node), what.array))
         else:
-            self._new_slot(node, what)
+            self._new_register(node, what)
 
-    def _new_slot(self, node: Expression, constant: float | bool | None = None) -> int:
-        self._slots[node._number] = len(self._constants)
+    def _new_register(self, node: Expression, constant: float | bool | None = None) -> int:
+        self._registers[node._number] = len(self._constants)
         self._constants.append(constant)
-        return self._slots[node._number]
+        return self._registers[node._number]
 
     def _last_uses(self) -> list[list[int]]:
         """Say for each call which results it uses for the last time.
@@ -158,19 +163,20 @@ class Program:
         Memory that is free again at once stays in the cache; given back all together at the end,
         it would be mapped anew in every evaluation, which takes longer than the arithmetic.
         """
-        kept = {slot for slot, _ in self._outputs}
-        waiting = {slot for _, slot, _ in self._code} - kept
+        kept = {register for register, _ in self._outputs}
+        waiting = {register for _, register, _ in self._code} - kept
         done: list[list[int]] = []
         for _, _, arguments in reversed(self._code):
-            done.append([slot for slot in dict.fromkeys(arguments) if slot in waiting])
+            done.append([register for register in dict.fromkeys(arguments) if register in waiting])
             waiting.difference_update(arguments)
         return done[::-1]
 
     def _marked(self, outputs: list[int]) -> list[tuple[int, bool]]:
         """Say of each output whether somebody else holds the same array."""
-        computed = {slot for _, slot, _ in self._code}
+        computed = {register for _, register, _ in self._code}
         return [
-            (slot, slot not in computed or slot in outputs[:i]) for i, slot in enumerate(outputs)
+            (register, register not in computed or register in outputs[:i])
+            for i, register in enumerate(outputs)
         ]
 
 
@@ -184,19 +190,19 @@ def _factors(node: Expression) -> tuple[Expression, Expression] | None:
     return {3.0: (square, base), 4.0: (square, square)}.get(as_number(exponent) or 0.0)
 
 
-def _checked(value: Any, leaf: Leaf, n: int, kind: np.dtype[Any]) -> Any:
+def _checked(value: Any, leaf: Leaf, n: int, scalar: np.dtype[Any]) -> Any:
     if leaf.kind == "unknown":
-        return kind.type(value)
-    if value.shape != (n,) or value.dtype != kind:
+        return scalar.type(value)
+    if value.shape != (n,) or value.dtype != scalar:
         raise ValueError(
-            f"the values of {leaf} must have shape ({n},) and dtype {kind}, got shape "
+            f"the values of {leaf} must have shape ({n},) and dtype {scalar}, got shape "
             f"{value.shape} and dtype {value.dtype}"
         )
     return value
 
 
-def _vector(value: Any, n: int, kind: np.dtype[Any], shared: bool) -> FloatArray:
+def _vector(value: Any, n: int, scalar: np.dtype[Any], shared: bool) -> FloatArray:
     if np.ndim(value) == 0:
-        return np.full(n, value, kind)
+        return np.full(n, value, scalar)
     vector: FloatArray = value.copy() if shared else value
     return vector

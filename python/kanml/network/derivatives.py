@@ -24,7 +24,7 @@ import numpy as np
 
 from kanml._validation import FloatArray
 
-__all__ = ["DerivativePlan", "Word"]
+__all__ = ["DirectionSet", "Word"]
 
 Word: TypeAlias = tuple[str, ...]
 """The letters of a derivative, in any order; none for the value."""
@@ -41,8 +41,8 @@ class Direction:
     order: int
 
 
-class DerivativePlan:
-    """How derivatives are combined from Taylor coefficients.
+class DirectionSet:
+    """The directions that a set of derivatives needs, and how the derivatives are combined.
 
     Parameters
     ----------
@@ -52,15 +52,16 @@ class DerivativePlan:
     ----------
     directions : tuple of Direction
         What the core has to compute beside the value.
-    terms : mapping of Word to list of (int, float)
-        Planes and factors; plane 0 is the value, then come the orders of each direction in turn.
+    summands : mapping of Word to list of (int, float)
+        Of a derivative, planes and factors; plane 0 is the value, then come the orders of each
+        direction in turn.
 
     Examples
     --------
-    >>> plan = DerivativePlan([("x", "x"), ("t",)])
-    >>> [(direction.combination, direction.order) for direction in plan.directions]
+    >>> along = DirectionSet([("x", "x"), ("t",)])
+    >>> [(direction.combination, direction.order) for direction in along.directions]
     [((('x', 1),), 2), ((('t', 1),), 1)]
-    >>> plan.terms[("x", "x")]
+    >>> along.summands[("x", "x")]
     [(2, 2.0)]
     """
 
@@ -75,7 +76,7 @@ class DerivativePlan:
         self.directions = tuple(Direction(c, order) for c, order in needed.items())
         starts = itertools.accumulate((d.order for d in self.directions), initial=1)
         first = dict(zip(needed, starts, strict=False))
-        self.terms: dict[Word, list[tuple[int, float]]] = {
+        self.summands: dict[Word, list[tuple[int, float]]] = {
             word: [
                 (first[combination] + order - 1 if order > 0 else 0, factor)
                 for combination, order, factor in parts
@@ -116,18 +117,18 @@ class DerivativePlan:
 
     def derivative(self, word: Word, planes: FloatArray) -> FloatArray:
         """Combine a derivative from the planes (n_planes, ...)."""
-        terms = self.terms[tuple(sorted(word))]
-        if len(terms) == 1 and terms[0][1] == 1:
-            only: FloatArray = planes[terms[0][0]]
+        summands = self.summands[tuple(sorted(word))]
+        if len(summands) == 1 and summands[0][1] == 1:
+            only: FloatArray = planes[summands[0][0]]
             return only
         result: FloatArray = np.zeros_like(planes[0])
-        for plane, factor in terms:
+        for plane, factor in summands:
             result += planes.dtype.type(factor) * planes[plane]
         return result
 
     def add_cotangent(self, word: Word, cotangent: FloatArray, planes: FloatArray) -> None:
         """Add what a cotangent of a derivative is in the planes: the adjoint of `derivative`."""
-        for plane, factor in self.terms[tuple(sorted(word))]:
+        for plane, factor in self.summands[tuple(sorted(word))]:
             planes[plane] += cotangent if factor == 1 else planes.dtype.type(factor) * cotangent
 
 

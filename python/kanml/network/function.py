@@ -12,7 +12,7 @@ from kanml import _core
 from kanml._validation import FloatArray, integer, real_array, samples, threads
 from kanml.layers import Layer
 from kanml.network.architecture import Architecture, Block
-from kanml.network.derivatives import DerivativePlan
+from kanml.network.derivatives import DirectionSet
 
 __all__ = ["Differentiable"]
 
@@ -262,11 +262,11 @@ class Differentiable:
                         f"inputs are {', '.join(inputs)}"
                     )
             self._order(len(name), f"derivative {name!r} has the order {len(name)}, but the order")
-        plan = DerivativePlan(tuple(name) for name in names)
+        along = DirectionSet(tuple(name) for name in names)
         letters = dict(zip(inputs, np.eye(self.n_in), strict=True))
-        vectors = plan.vectors(letters, self.n_in, self.dtype)
-        planes = self._planes(points, plan.orders, vectors, num_threads)
-        return {name: plan.derivative(tuple(name), planes) for name in names}
+        vectors = along.vectors(letters, self.n_in, self.dtype)
+        planes = self._planes(points, along.orders, vectors, num_threads)
+        return {name: along.derivative(tuple(name), planes) for name in names}
 
     def jvp(
         self, x: npt.ArrayLike, dtheta: npt.ArrayLike, *, num_threads: int | None = None

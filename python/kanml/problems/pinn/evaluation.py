@@ -32,7 +32,7 @@ class Expansion:
         place = self.place
         fields: dict[Leaf, FloatArray | float] = {
             leaf: np.ascontiguousarray(
-                place.plan.derivative(word(leaf), self.planes)[:, place.outputs[leaf.name]]
+                place.along.derivative(word(leaf), self.planes)[:, place.outputs[leaf.name]]
             )
             for leaf in place.derivatives
         }
@@ -47,13 +47,13 @@ class Expansion:
         if self.cotangents is None:
             self.cotangents = np.zeros_like(self.planes)
         column = self.cotangents[:, :, self.place.outputs[leaf.name]]
-        self.place.plan.add_cotangent(word(leaf), cotangent, column)
+        self.place.along.add_cotangent(word(leaf), cotangent, column)
 
     def gradient(self, net: Network, num_threads: int | None) -> FloatArray | float:
         """Return the gradient with respect to the parameters."""
         if self.cotangents is None:
             return 0.0
-        orders = self.place.plan.orders
+        orders = self.place.along.orders
         by_parameters, _ = net._planes_vjp(
             self.x, orders, self.vectors, self.cotangents, False, num_threads, self.tape
         )
@@ -164,9 +164,9 @@ class Evaluation:
         for place, at, tape in zip(traced.places, points, tapes, strict=False):
             assert at is not None
             x = at[rows].astype(net.dtype, copy=False)
-            vectors = place.plan.vectors(letters, net.n_in, net.dtype)
+            vectors = place.along.vectors(letters, net.n_in, net.dtype)
             try:
-                planes = net._planes(x, place.plan.orders, vectors, self.num_threads, tape)
+                planes = net._planes(x, place.along.orders, vectors, self.num_threads, tape)
             except ValueError as error:  # which counts the samples of this chunk
                 counted = "samples of a minibatch"
                 if isinstance(rows, slice):

@@ -24,7 +24,7 @@ from kanml.expressions import (
     record,
 )
 from kanml.network import Network
-from kanml.network.derivatives import DerivativePlan, Word
+from kanml.network.derivatives import DirectionSet, Word
 from kanml.problems.pinn.collocation import Collocation
 from kanml.problems.pinn.term import Residual, Term
 
@@ -64,7 +64,7 @@ class Place:
         self.coordinates = [
             leaf for leaf in needed if leaf.kind == "coordinate" and leaf.name in self.inputs
         ]
-        self.plan = DerivativePlan(word(leaf) for leaf in self.derivatives)
+        self.along = DirectionSet(word(leaf) for leaf in self.derivatives)
 
 
 class TracedTerm:
@@ -181,8 +181,7 @@ class TracedTerm:
     @property
     def planes(self) -> int:
         """How many Taylor coefficients the residual needs, for a point and its partner."""
-        plans = [place.plan for place in self.places]
-        return sum(1 + sum(each.order for each in plan.directions) for plan in plans)
+        return sum(place.along.n_planes for place in self.places)
 
     def add_to(self, digest: hashlib._Hash) -> None:
         """Add all that decides about the loss to a digest."""
