@@ -152,6 +152,13 @@ def test_links_lead_somewhere(page):
                 assert anchor in slugs, target
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_that_are_named_are_there(page):
+    """Files in folders; those of the package and of the core are named without these."""
+    for name in re.findall(r"`([\w.-]+/[\w./-]+\.(?:py|hpp|cpp|cmake))`", page.read_text()):
+        assert any((ROOT / place / name).exists() for place in ("", "cpp", "python/kanml")), name
+
+
 MEASUREMENTS = sorted((ROOT / "bench").glob("*.py"))
 
 
