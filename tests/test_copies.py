@@ -46,10 +46,6 @@ class Damped:
         return u.t + self.rate * u
 
 
-def count_twice(sums):
-    return {name: {**part, "squares": 2 * part["squares"]} for name, part in sums.items()}
-
-
 def one(residual, points=X, problem=None, **options):
     return kanml.PINN("tx", [kanml.Term("it", points, residual, **options)], **(problem or {}))
 
@@ -82,7 +78,6 @@ def everything_moves():
         ],
         unknowns={"a": 0.1},
         transform=lambda u, a, t: a + t * u,
-        reduce=count_twice,
     )
 
 
@@ -307,15 +302,6 @@ def test_what_a_callback_keeps(way):
 
 
 # What cannot be pickled says so; it can be copied nevertheless
-
-
-def test_a_reduction_without_a_name():
-    problem = one(at_top_level, problem={"reduce": lambda sums: sums})
-    with pytest.raises(pickle.PicklingError, match=r"reduce=<function .*lambda.*top level"):
-        pickle.dumps(problem)
-    net = fitting(problem)
-    for way in (copy.copy, copy.deepcopy):
-        assert way(problem).value_and_gradient(net)[0] == problem.value_and_gradient(net)[0]
 
 
 def test_a_term_that_takes_any_fields():

@@ -541,14 +541,6 @@ def test_a_bad_excerpt(excerpt):
     assert train(problem=Bad(), restarts=0).status == "completed"
 
 
-def test_processes_that_reduce_together_keep_all_points():
-    terms = [kanml.Term("pde", RNG.uniform(-1, 1, (3000, 2)), lambda u: u.xx)]
-    problem = kanml.PINN("xy", terms, reduce=lambda sums: sums)
-    part, cost = problem.excerpt(100)
-    assert cost == 1
-    assert part.value_and_gradient(kan())[0] == problem.value_and_gradient(kan())[0]
-
-
 def test_large_networks_have_fewer_starts(monkeypatch):
     one = kan().n_parameters * 8 * kanml.LBFGS().vectors(25)
     for bytes_allowed, starts in ((one, 1), (4 * one, 4), (100 * one, 16)):

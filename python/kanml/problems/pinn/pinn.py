@@ -5,8 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
-import pickle
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -54,16 +53,12 @@ class PINN(Shared):
         ``lambda u, t, x: -np.sin(np.pi * x) + t * (1 - x**2) * u``. Called with outputs, inputs and
         unknowns by name; returns one expression, or a tuple with one for each output. Residuals
         see its results in the place of the outputs. `solution` and `evaluate` apply it.
-    reduce : callable, optional
-        Maps the dictionary of sums (see `sums`) before means are taken; for samples that live in
-        several processes. The identity by default.
 
     Notes
     -----
     Several Python threads may evaluate one problem at once. A copy shares what does not change with
     its original, and has attention, minibatches and drawn points of its own. A pickle holds what
-    residuals and transform did when they were traced, not the functions; `reduce` has to be one
-    that can be pickled.
+    residuals and transform did when they were traced, not the functions.
 
     Examples
     --------
@@ -92,7 +87,6 @@ class PINN(Shared):
         outputs: str | Sequence[str] = "u",
         unknowns: Mapping[str, float] | None = None,
         transform: Residual | None = None,
-        reduce: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
     ) -> None:
         if not isinstance(inputs, str) or not inputs:
             raise TypeError(f"inputs must be a string, a letter for each input, got {inputs!r}")
@@ -107,10 +101,8 @@ class PINN(Shared):
             for name, value in (unknowns or {}).items()
         }
         self.transform = transform
-        self.reduce = _unchanged if reduce is None else reduce
-        for what, function in (("transform", transform), ("reduce", self.reduce)):
-            if function is not None and not callable(function):
-                raise TypeError(f"{what} must be callable, got {function!r}")
+        if transform is not None and not callable(transform):
+            raise TypeError(f"transform must be callable, got {transform!r}")
         self.terms = different_terms(terms)
         self._fields = self._named_fields(isinstance(outputs, str))
         self._traced = tuple(
@@ -180,10 +172,11 @@ class PINN(Shared):
         *,
         num_threads: int | None = None,
     ) -> dict[str, Any]:
-        """Return what the loss is made of, term by term, passed through `reduce`.
+        """Return what the loss is made of, term by term.
 
         For each term "squares", the sum of squares over the points at hand, "count", their number,
-        and "gradient", of that sum.
+        and "gradient", of that sum. `value_and_gradient` makes the loss of these: a subclass whose
+        points are distributed over several processes adds up theirs here.
         """
         values, stages = self._values(net, unknowns), self._stages
         result = {}
@@ -201,7 +194,7 @@ class PINN(Shared):
         self._tried = True
         samples_of = tuple(stage.samples for stage in stages)
         self._found = Found(net, values, samples_of, squares, residuals)
-        return self.reduce(result)
+        return result
 
     def losses(
         self,
@@ -371,12 +364,10 @@ class PINN(Shared):
     def excerpt(self, samples: int) -> tuple[PINN, float]:
         """Return the problem on at most `samples` points of each term, and its share of the cost.
 
-        Sums of squares stand for the points that are left out as well. With `reduce`, whose other
-        processes would have to do the same, all points are kept.
+        Sums of squares stand for the points that are left out as well.
         """
         part = copy.copy(self)
-        if self.reduce is _unchanged:
-            part._stages = tuple(stage.excerpt(samples) for stage in self._stages)
+        part._stages = tuple(stage.excerpt(samples) for stage in self._stages)
         costs = [
             sum(
                 stage.samples.count * traced.planes
@@ -417,7 +408,6 @@ class PINN(Shared):
             "outputs": self.outputs,
             "unknowns": self.unknowns,
             "transform": None if transform is None else transform.function("transform"),
-            "reduce": _by_name(self.reduce),
         }
         return {"arguments": arguments, "state": self.state()}
 
@@ -467,20 +457,3 @@ class PINN(Shared):
                 f"unknowns must have shape ({len(self.unknowns)},), got {values.shape}"
             )
         return values
-
-
-def _unchanged(sums: dict[str, Any]) -> dict[str, Any]:
-    """Return sums as they are: `reduce` of a problem whose points are all in one process."""
-    return sums
-
-
-def _by_name(reduce: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `reduce` if it can be pickled."""
-    try:
-        pickle.dumps(reduce)
-    except Exception as error:
-        raise pickle.PicklingError(
-            f"reduce={reduce!r} cannot be pickled, and with it the PINN: define it at the top "
-            f"level of a module ({error})"
-        ) from error
-    return reduce
