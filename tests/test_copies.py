@@ -141,13 +141,13 @@ def fitting(problem):
 
 def walked(problem, net, steps=7):
     """Everything that a problem says while it takes steps."""
-    at = (problem.unknowns,) if getattr(problem, "unknowns", None) else ()
+    at = problem.unknowns
     said = []
     for _ in range(steps):
-        value, gradient = problem.value_and_gradient(net, *at)
-        residuals = problem.residuals(net, *at)
+        value, gradient = problem.value_and_gradient(net, at)
+        residuals = problem.residuals(net, at)
         said.append((value, gradient.tobytes(), residuals.tobytes(), json.dumps(problem.state())))
-        said.append(problem.advance(net, *at))
+        said.append(problem.advance(net, at))
     return said
 
 
@@ -177,14 +177,14 @@ def test_residuals_and_solutions_of_a_copy(name, way):
         assert not other.x.flags.writeable
         return
     net, other = fitting(problem), COPIES[way](problem)
-    at = (problem.unknowns,)
+    at = problem.unknowns
     points = np.full((30, len(problem.inputs)), 0.3)
-    assert same_bits(other.solution(net, points, *at), problem.solution(net, points, *at))
+    assert same_bits(other.solution(net, points, at), problem.solution(net, points, at))
     for mine, theirs in zip(problem.terms, other.terms, strict=True):
         if mine.partner is None and not mine.directions:
             assert same_bits(
-                other.evaluate(net, points, theirs.residual, *at),
-                problem.evaluate(net, points, mine.residual, *at),
+                other.evaluate(net, points, theirs.residual, at),
+                problem.evaluate(net, points, mine.residual, at),
             )
         assert (theirs.name, theirs.weight, theirs.reduction) == (
             mine.name,
@@ -334,9 +334,9 @@ def test_process_pools(start):
         problem = MADE[name]()
         net = fitting(problem)
         walked(problem, net, 3)
-        at = (problem.unknowns,) if getattr(problem, "unknowns", None) else ()
-        jobs.append((type(problem).value_and_gradient, problem, net, *at))
-        expected.append(problem.value_and_gradient(net, *at))
+        at = dict(problem.unknowns)
+        jobs.append((type(problem).value_and_gradient, problem, net, at))
+        expected.append(problem.value_and_gradient(net, at))
     with multiprocessing.get_context(start).Pool(2) as pool:
         results = [pool.apply_async(function, arguments) for function, *arguments in jobs]
         for result, (value, gradient) in zip(results, expected, strict=True):

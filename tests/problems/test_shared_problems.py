@@ -59,22 +59,17 @@ def together(*works):
         return [future.result() for future in [pool.submit(run, work) for work in works]]
 
 
-def known(problem):
-    """The unknowns as arguments, if there are any."""
-    return (problem.unknowns,) if getattr(problem, "unknowns", None) else ()
-
-
 def found(problem, net):
     """All that can be asked of a problem without changing it, as arrays."""
-    at = known(problem)
-    value, gradient = problem.value_and_gradient(net, *at)
-    arrays = [np.array(value), gradient, problem.residuals(net, *at)]
+    at = problem.unknowns
+    value, gradient = problem.value_and_gradient(net, at)
+    arrays = [np.array(value), gradient, problem.residuals(net, at)]
     if isinstance(problem, kanml.PINN):
         arrays += [
-            np.array(list(problem.losses(net, *at).values())),
-            np.concatenate([part["gradient"] for part in problem.sums(net, *at).values()]),
-            problem.solution(net, X[:50], *at),
-            problem.evaluate(net, X[:50], lambda u, x: (u.xy, x * u), *at),
+            np.array(list(problem.losses(net, at).values())),
+            np.concatenate([part["gradient"] for part in problem.sums(net, at).values()]),
+            problem.solution(net, X[:50], at),
+            problem.evaluate(net, X[:50], lambda u, x: (u.xy, x * u), at),
         ]
     return arrays
 
@@ -100,35 +95,35 @@ def test_evaluations(name, dtypes):
 def test_an_evaluation_is_of_one_stage_while_another_thread_goes_on(name):
     """What an evaluation finds belongs to a moment before or after a step, never to a mixture."""
     problem, net, steps = copy.deepcopy(PROBLEMS[name]), network(4), 30
-    at, alone = known(problem), copy.deepcopy(problem)
+    at, alone = problem.unknowns, copy.deepcopy(problem)
     moments = []
     for _ in range(steps + 1):
-        value, gradient = alone.value_and_gradient(net, *at)
+        value, gradient = alone.value_and_gradient(net, at)
         moments.append((value, gradient.tobytes()))
-        alone.advance(net, *at)
+        alone.advance(net, at)
     done = threading.Event()
 
     def evaluate():
         seen = set()
         while not done.is_set():
-            value, gradient = problem.value_and_gradient(net, *at)
+            value, gradient = problem.value_and_gradient(net, at)
             seen.add((value, gradient.tobytes()))
         return seen
 
     def step():
         try:
             for _ in range(steps):
-                problem.advance(net, *at)
+                problem.advance(net, at)
         finally:
             done.set()
 
     seen, _ = together(evaluate, step)
     assert seen <= set(moments)
     # What was found before the last step is not taken for what holds after it.
-    value, gradient = problem.value_and_gradient(net, *at)
+    value, gradient = problem.value_and_gradient(net, at)
     assert (value, gradient.tobytes()) == moments[-1]
     if isinstance(problem, kanml.PINN):
-        assert sum(problem.losses(net, *at).values()) == pytest.approx(value, rel=1e-14)
+        assert sum(problem.losses(net, at).values()) == pytest.approx(value, rel=1e-14)
 
 
 def test_trainings():

@@ -234,7 +234,7 @@ def test_within_a_line_search():
     seen = []
 
     class Pressing(kanml.Regression):
-        def value_and_gradient(self, net, *, num_threads=None):
+        def value_and_gradient(self, net, unknowns=None, *, num_threads=None):
             value = super().value_and_gradient(net, num_threads=num_threads)
             seen.append(value[0])
             if len(seen) == 4:

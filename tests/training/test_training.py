@@ -63,7 +63,7 @@ def same_run(left, right):
     )
 
 
-class Wrapped:
+class Wrapped(kanml.Problem):
     """A regression that counts what it is asked, and spoils evaluations from `first` on.
 
     Its copies, on which training works, count together.
@@ -74,18 +74,18 @@ class Wrapped:
         self.calls = []
 
     def __copy__(self):
-        other = object.__new__(type(self))
-        other.__dict__ = {**self.__dict__, "task": copy.copy(self.task)}
+        other = super().__copy__()
+        other.task = copy.copy(self.task)
         return other
 
-    def value_and_gradient(self, net, *, num_threads=None):
+    def value_and_gradient(self, net, unknowns=None, *, num_threads=None):
         self.calls.append("value")
-        value, gradient = self.task.value_and_gradient(net, num_threads=num_threads)
+        value, gradient = self.task.value_and_gradient(net, unknowns, num_threads=num_threads)
         if self.first is not None and self.calls.count("value") >= self.first:
             return self.spoil(value, gradient)
         return value, gradient
 
-    def advance(self, net):
+    def advance(self, net, unknowns=None):
         self.calls.append("advance")
         return self.task.advance(net)
 
@@ -578,12 +578,12 @@ def test_with_minibatches_the_best_is_the_last(name):
 class Moving(Wrapped):
     """The loss becomes another function in some steps: all losses before were smaller."""
 
-    def advance(self, net):
+    def advance(self, net, unknowns=None):
         changed = super().advance(net)
         assert changed is False
         return self.calls.count("advance") == 4
 
-    def value_and_gradient(self, net, *, num_threads=None):
+    def value_and_gradient(self, net, unknowns=None, *, num_threads=None):
         value, gradient = super().value_and_gradient(net, num_threads=num_threads)
         return value + 100.0 * (self.calls.count("advance") >= 4), gradient
 
@@ -676,7 +676,7 @@ def test_divergence_on_a_new_minibatch(optimizer, spoil):
     accepted = []
 
     class Task(Wrapped):
-        def advance(self, net):
+        def advance(self, net, unknowns=None):
             changed = super().advance(net)
             if self.calls.count("advance") == 4:
                 self.first = 0
@@ -766,8 +766,7 @@ def test_training_works_on_a_copy_of_the_problem(make, optimizer):
     assert same_run(train(task=make(), optimizer=optimizer), first)
     left = first.problem
     assert left.state() != before
-    theta = (first.network, *([first.unknowns] if first.unknowns else ()))
-    assert left.value_and_gradient(*theta)[0] == first.history.loss[-1]
+    assert left.value_and_gradient(first.network, first.unknowns)[0] == first.history.loss[-1]
     assert left.fingerprint() == task.fingerprint()
 
 
@@ -776,8 +775,8 @@ def test_a_callback_sees_the_problem_of_its_moment(make):
     seen = []
     train(task=make(), callbacks=[seen.append])
     for state in seen:  # when all is over
-        theta = (state.network, *([state.unknowns] if state.unknowns else ()))
-        assert state.problem.value_and_gradient(*theta)[0] == state.loss
+        value, _ = state.problem.value_and_gradient(state.network, state.unknowns)
+        assert value == state.loss
 
 
 @each_problem

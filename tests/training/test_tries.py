@@ -389,23 +389,11 @@ def test_a_pinn_with_unknowns():
     assert result.unknowns["a"] == pytest.approx(2, abs=1e-3)
 
 
-class Plain:
+class Plain(kanml.Problem):
     """A problem that has no excerpt."""
 
-    def __init__(self):
-        self.calls = 0
-
-    def value_and_gradient(self, net, *, num_threads=None):
+    def value_and_gradient(self, net, unknowns=None, *, num_threads=None):
         return PROBLEM.value_and_gradient(net)
-
-    def advance(self, net):
-        return False
-
-    def state(self):
-        return {}
-
-    def restore(self, state):
-        pass
 
     def fingerprint(self):
         return "plain"
@@ -433,7 +421,7 @@ def test_a_start_that_is_refused_is_dropped():
     """Of the layer that refuses what lies outside, only one start has all samples inside."""
 
     class Picky(Plain):
-        def value_and_gradient(self, net, *, num_threads=None):
+        def value_and_gradient(self, net, unknowns=None, *, num_threads=None):
             value, gradient = super().value_and_gradient(net)
             first = net.parameters[0]
             if first > 0:  # as good as any rule
@@ -491,7 +479,7 @@ def test_samples_that_were_left_out_count_as_well(monkeypatch, who, what):
 
 def test_a_gradient_that_is_not_finite_drops_a_start():
     class Picky(Plain):
-        def value_and_gradient(self, net, *, num_threads=None):
+        def value_and_gradient(self, net, unknowns=None, *, num_threads=None):
             value, gradient = super().value_and_gradient(net)
             if net.parameters[0] > 0:
                 return 1e-9, np.full_like(gradient, np.nan)
@@ -515,19 +503,19 @@ def test_validation_by_a_problem_without_the_unknowns():
 
 
 class Weighted(kanml.Regression):
-    """Another loss: the excerpt of the base class is not one of it."""
-
-    def value_and_gradient(self, net, *, num_threads=None):
+    def value_and_gradient(self, net, unknowns=None, *, num_threads=None):
         value, gradient = super().value_and_gradient(net, num_threads=num_threads)
         return 2 * value, 2 * gradient
 
 
-def test_the_excerpt_of_a_base_class_is_no_excerpt():
+def test_the_excerpt_of_a_subclass_has_its_loss():
     x = RNG.uniform(-1, 1, (3000, 2))
-    assert kanml.training.tries.has_excerpt(PROBLEM)
-    assert not kanml.training.tries.has_excerpt(Weighted(x, x[:, :1]))
-    result = train(problem=Weighted(x, x[:, :1] * x[:, 1:]), schedule=[200, 200])
-    assert result.history.loss[0] == min(t.loss for t in result.history.tries)
+    y = x[:, :1] * x[:, 1:]
+    plain, weighted = (cls(x, y).excerpt(1000) for cls in (kanml.Regression, Weighted))
+    assert plain[1] == weighted[1] == pytest.approx(1 / 3)
+    loss, gradient = weighted[0].value_and_gradient(kan())
+    assert loss == 2 * plain[0].value_and_gradient(kan())[0]
+    assert same_bits(gradient, 2 * plain[0].value_and_gradient(kan())[1])
 
 
 @pytest.mark.parametrize("excerpt", [None, PROBLEM, (PROBLEM, 0.0), (PROBLEM, -1), (3, 0.5)])
@@ -642,7 +630,7 @@ def test_ctrl_c_while_starts_are_tried(evaluation):
     class Pressing(Plain):
         count = 0
 
-        def value_and_gradient(self, net, *, num_threads=None):
+        def value_and_gradient(self, net, unknowns=None, *, num_threads=None):
             Pressing.count += 1
             if Pressing.count == evaluation:
                 signal.raise_signal(signal.SIGINT)

@@ -318,7 +318,7 @@ def test_validation_that_is_not_finite_is_never_the_best():
     class Spoilt(kanml.Regression):
         calls = 0
 
-        def value_and_gradient(self, net, *, num_threads=None):
+        def value_and_gradient(self, net, unknowns=None, *, num_threads=None):
             self.calls += 1
             value = super().value_and_gradient(net, num_threads=num_threads)
             return value if self.calls == 3 else (np.nan, value[1])

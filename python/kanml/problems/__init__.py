@@ -4,5 +4,6 @@ from kanml.problems.base import Problem
 from kanml.problems.pinn import PINN, RBA, Term
 from kanml.problems.points import Sampler
 from kanml.problems.regression import Regression
+from kanml.problems.unknowns import Unknowns
 
-__all__ = ["PINN", "RBA", "Problem", "Regression", "Sampler", "Term"]
+__all__ = ["PINN", "RBA", "Problem", "Regression", "Sampler", "Term", "Unknowns"]

@@ -22,7 +22,7 @@ class Batches:
     """The present minibatch of n samples. Immutable: `next` returns another one.
 
     Each epoch visits the samples in a new random order, leaving out those that do not fill a last
-    batch. A batch of all n samples has no order.
+    batch. A batch of all n samples is the only one.
 
     Attributes
     ----------
@@ -31,6 +31,7 @@ class Batches:
     generator : mapping
         State of the generator that the next order is drawn with.
     order : ndarray of int, shape (n,), or None
+        Rows of the samples; None: 0 to n - 1.
     position : int
         Where in the order the batch begins.
     """
@@ -58,7 +59,7 @@ class Batches:
 
     def next(self) -> Batches:
         """Return the next batch; the same object if it is the only one."""
-        if self.order is None:
+        if self.size == self.n:
             return self
         position = self.position + self.size
         if position + self.size <= self.n:
@@ -68,11 +69,12 @@ class Batches:
         order = rng.permutation(self.n)
         return Batches(self.n, self.size, rng.bit_generator.state, order)
 
-    def excerpt(self, samples: int) -> Rows:
-        """Return the rows of at most `samples` of all samples, always the same."""
+    def excerpt(self, samples: int) -> Batches:
+        """Return a single batch of at most `samples` of all samples, always the same."""
         if samples >= self.n:
-            return slice(0, self.n)
-        return np.random.default_rng(0).choice(self.n, samples, replace=False)
+            return Batches(self.n, self.n, self.generator)
+        order = np.random.default_rng(0).choice(self.n, samples, replace=False)
+        return Batches(samples, samples, self.generator, order)
 
     def state(self) -> dict[str, Any]:
         """Return the place in the sequence, as values that JSON can hold."""
@@ -87,7 +89,7 @@ class Batches:
         values = entries(state, ("generator", "order", "position"), "it")
         generator = generator_state(values["generator"])
         order, last = None, 0
-        if self.order is not None:
+        if self.size < self.n:
             order, last = permutation(values["order"], self.n, "order"), self.n - self.size
         elif values["order"] is not None:
             raise ValueError("order must be None: a batch holds all samples")

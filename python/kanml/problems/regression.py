@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import math
 from typing import Any
@@ -10,14 +11,15 @@ import numpy.typing as npt
 
 from kanml._validation import FloatArray, finite, real_array
 from kanml.network import Network
-from kanml.problems.base import Shared
+from kanml.problems.base import Problem
 from kanml.problems.batches import Batches
 from kanml.problems.states import checked
+from kanml.problems.unknowns import Unknowns, unknown_values
 
 __all__ = ["Regression"]
 
 
-class Regression(Shared):
+class Regression(Problem):
     """The mean squared error of a network, over all entries of all samples.
 
     Parameters
@@ -71,24 +73,35 @@ class Regression(Shared):
         return self._y
 
     def value_and_gradient(
-        self, net: Network, *, num_threads: int | None = None
+        self, net: Network, unknowns: Unknowns | None = None, *, num_threads: int | None = None
     ) -> tuple[float, FloatArray]:
         """Return the mean squared error over the present batch, and its gradient.
+
+        Parameters
+        ----------
+        net : Network
+        unknowns : array_like, shape (0,), optional
+            A regression has none.
+        num_threads : int, optional
 
         Returns
         -------
         value : float
         gradient : ndarray, shape (net.n_parameters,)
         """
+        unknown_values(unknowns, ())
         return net.mean_squared_error(*self._batch(net), num_threads=num_threads)
 
-    def residuals(self, net: Network, *, num_threads: int | None = None) -> FloatArray:
+    def residuals(
+        self, net: Network, unknowns: Unknowns | None = None, *, num_threads: int | None = None
+    ) -> FloatArray:
         """Return the vector r over the present batch whose square ``r @ r`` is the loss."""
+        unknown_values(unknowns, ())
         x, y = self._batch(net)
         residuals: FloatArray = (net(x, num_threads=num_threads) - y).ravel() / math.sqrt(y.size)
         return residuals
 
-    def advance(self, net: Network) -> bool:
+    def advance(self, net: Network, unknowns: Unknowns | None = None) -> bool:
         """Go to the next minibatch; return whether there is one, that is, the loss changed."""
         batches = self._batches
         self._batches = batches.next()
@@ -96,9 +109,9 @@ class Regression(Shared):
 
     def excerpt(self, samples: int) -> tuple[Regression, float]:
         """Return the problem on at most `samples` samples, and its cost relative to a batch's."""
-        rows = self._batches.excerpt(samples)
-        part = Regression(self._x[rows], self._y[rows])
-        return part, len(part.x) / self._batches.size
+        part = copy.copy(self)
+        part._batches = self._batches.excerpt(samples)
+        return part, part._batches.size / self._batches.size
 
     def state(self) -> dict[str, Any]:
         """Return the place in the sequence of minibatches, as values that JSON can hold."""

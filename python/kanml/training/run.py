@@ -70,9 +70,8 @@ class Run:
         self.started = time.perf_counter()
         self.ending: tuple[Status, str] = "interrupted", ""
         # The vector that is trained: the network's parameters, then the problem's unknowns.
-        unknowns: dict[str, float] = getattr(problem, "unknowns", {})
-        self.names = tuple(unknowns)
-        values = np.array(list(unknowns.values()), dtype=net.dtype)
+        self.names = tuple(problem.unknowns)
+        values = np.array(list(problem.unknowns.values()), dtype=net.dtype)
         state: State = optimizer.init(np.concatenate([net.parameters, values]))
         _require_levels(net, schedule, optimizer)
         self.moment = Moment(
@@ -194,7 +193,7 @@ class Run:
         count = contest.starts_within(1 + self.restarts, sum(self.schedule))
         if count > 1:
             self.finite_or_infinite(now.net, now.problem, given)  # raises what has to be raised
-            self.validation_loss(*self.split(now.net, given))
+            self.validation_loss(now.net, given)
             best, self.history.tries = contest.winner(count, bar.remark)
             if best is not None:
                 state = continued(self.optimizer, now.net, best)
@@ -287,8 +286,7 @@ class Run:
 
     def record(self, moment: Moment, state: State, loss: float) -> float:
         """Write the row of a state, and return the loss that says whether it is the best."""
-        trained = self.split(moment.net, state.parameters)
-        validation = self.validation_loss(*trained)
+        validation = self.validation_loss(moment.net, state.parameters)
         self.history.append(
             Row(
                 level=moment.level,
@@ -298,7 +296,7 @@ class Run:
                 evaluations=state.evaluations,
                 ascents=state.ascents,
                 validation=validation,
-                terms=self.terms(moment.problem, *trained),
+                terms=self.terms(moment.net, moment.problem, state.parameters),
             )
         )
         if validation is None:
@@ -325,21 +323,17 @@ class Run:
         self, net: Network, problem: Problem, theta: FloatArray
     ) -> tuple[float, FloatArray]:
         """Return loss and gradient of a problem on a network's grid."""
-        trained = self.split(net, theta)
-        if not getattr(problem, "unknowns", {}):  # a validation problem may have none
-            trained = trained[:1]
-        return problem.value_and_gradient(*trained, num_threads=self.num_threads)
+        trained, unknowns = self.split(net, theta)
+        if not problem.unknowns:  # a validation problem may have none
+            unknowns = unknowns[:0]
+        return problem.value_and_gradient(trained, unknowns, num_threads=self.num_threads)
 
-    def validation_loss(self, net: Network, *unknowns: Any) -> float | None:
+    def validation_loss(self, net: Network, theta: FloatArray) -> float | None:
         """Return the loss of the validation problem, if there is one."""
         if self.validation is None:
             return None
-        if not getattr(self.validation, "unknowns", {}):
-            unknowns = ()
         try:
-            loss, _ = self.validation.value_and_gradient(
-                net, *unknowns, num_threads=self.num_threads
-            )
+            loss, _ = self.value_and_gradient(net, self.validation, theta)
         except ValueError as error:
             if not self.moment.rows:
                 raise ValueError(f"validation: {error}") from error
@@ -348,16 +342,14 @@ class Run:
             raise
         return float(loss)
 
-    def terms(self, problem: Problem, *trained: Any) -> dict[str, float]:
+    def terms(self, net: Network, problem: Problem, theta: FloatArray) -> dict[str, float]:
         """Return what each term of a problem contributes, if it has terms."""
-        losses = getattr(problem, "losses", None)
-        return {} if losses is None else dict(losses(*trained, num_threads=self.num_threads))
+        return problem.losses(*self.split(net, theta), num_threads=self.num_threads)
 
-    def split(self, net: Network, theta: FloatArray) -> tuple[Any, ...]:
-        """Return the network and, if the problem has any, its unknowns."""
+    def split(self, net: Network, theta: FloatArray) -> tuple[Network, FloatArray]:
+        """Return the network and the unknowns of the problem."""
         n = net.n_parameters
-        trained = net.with_parameters(theta[:n])
-        return (trained, theta[n:]) if self.names else (trained,)
+        return net.with_parameters(theta[:n]), theta[n:]
 
     def unknowns(self, theta: FloatArray) -> dict[str, float]:
         """Return the unknowns of the problem by name."""
@@ -459,13 +451,12 @@ class Run:
     def require_same_loss(self, problem: Problem, snapshot: Snapshot) -> None:
         """Raise ValueError unless the problem has the loss, and the terms, that a file says."""
         state, history = snapshot.optimizer_state, snapshot.history
-        trained = self.split(snapshot.network, state.parameters)
-        loss, _ = problem.value_and_gradient(*trained, num_threads=self.num_threads)
+        loss, _ = self.value_and_gradient(snapshot.network, problem, state.parameters)
         # Other processors round differently, which is all there is where the fit is exact.
         rounding = float(np.finfo(self.start.dtype).eps) * float(abs(history.loss).max())
         if not math.isclose(loss, history.last["loss"], rel_tol=0.01, abs_tol=rounding):
             raise ValueError(f"the loss is {loss}, and not {history.last['loss']} as it says")
-        terms = self.terms(problem, *trained)
+        terms = self.terms(snapshot.network, problem, state.parameters)
         if terms.keys() != history.terms.keys():
             raise ValueError(f"the terms are {list(terms)}, and not {list(history.terms)}")
 

@@ -12,6 +12,7 @@ from kanml._validation import choice, integer, threads
 from kanml.network import Network
 from kanml.optim import LBFGS, Optimizer
 from kanml.problems import Problem
+from kanml.problems.unknowns import starting_values
 from kanml.training.callbacks import Callback, TrainingState
 from kanml.training.history import History
 from kanml.training.interrupts import CtrlC
@@ -189,6 +190,7 @@ def _run(
     if not isinstance(net, Network):
         raise TypeError(f"net must be a Network, got {net!r}")
     _require_problem(problem, "problem")
+    starting_values(problem.unknowns, "problem.unknowns")
     if not isinstance(schedule, Iterable):
         raise TypeError(f"schedule must be a sequence of integers, got {schedule!r}")
     steps = [integer(s, f"schedule[{i}]", 0) for i, s in enumerate(schedule)]
@@ -199,7 +201,7 @@ def _run(
     choice(transfer_state, "transfer_state", ("prolong", "reset"))
     if validation is not None:
         _require_problem(validation, "validation")
-        known, trained = (list(getattr(p, "unknowns", {})) for p in (validation, problem))
+        known, trained = list(validation.unknowns), list(problem.unknowns)
         if known and known != trained:
             raise ValueError(f"validation must have the unknowns {trained}, got {known}")
     integer(restarts, "restarts", 0)
@@ -218,7 +220,7 @@ def _run(
 
 
 def _require_problem(problem: Problem, name: str) -> None:
-    if not callable(getattr(problem, "value_and_gradient", None)):
+    if not isinstance(problem, Problem):
         shown = reprlib.repr(problem)  # which shortens arrays
         raise TypeError(f"{name} must be a Problem, for instance a Regression, got {shown}")
 

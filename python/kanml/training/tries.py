@@ -9,7 +9,6 @@ hyperparameter optimization*, AISTATS 2016). `docs/initialisation.md` has what i
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -202,12 +201,10 @@ class Contest:
 
     def part(self, problem: Problem) -> tuple[Problem, float]:
         """Return a problem on enough of its samples, and what it costs of the whole."""
-        if not has_excerpt(problem):
-            return copy.copy(problem), 1.0
         enough = max(SAMPLES, SAMPLES_PER_PARAMETER * self.net.n_parameters)
-        excerpt: tuple[Problem, float] = problem.excerpt(enough)  # type: ignore[attr-defined]
+        excerpt = problem.excerpt(enough)
         valid = isinstance(excerpt, tuple) and len(excerpt) == 2
-        if not (valid and hasattr(excerpt[0], "value_and_gradient") and excerpt[1] > 0):
+        if not (valid and isinstance(excerpt[0], Problem) and excerpt[1] > 0):
             raise TypeError(
                 f"excerpt of {type(problem).__name__} must return a problem and what it costs of "
                 f"the whole, a number above 0, got {excerpt!r}"
@@ -249,16 +246,6 @@ def is_finite(value: float | None, gradient: Vector | None) -> bool:
     if value is None or gradient is None:
         return False
     return math.isfinite(value) and bool(np.isfinite(gradient).all())
-
-
-def has_excerpt(problem: Problem) -> bool:
-    """Say whether a problem has an excerpt of its own loss, not of that of a base class."""
-    for kind in type(problem).__mro__:
-        if "excerpt" in vars(kind):
-            return True
-        if "value_and_gradient" in vars(kind):
-            return False
-    return False
 
 
 def halved(count: int) -> int:

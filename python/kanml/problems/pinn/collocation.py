@@ -75,10 +75,10 @@ class Stage:
 
     def excerpt(self, samples: int) -> Stage:
         """Return the stage with a single batch of at most `samples` points."""
-        rows = self.batches.excerpt(samples)
-        stands_for = self.batches.size / min(samples, self.batches.n)
-        part = replace(self.samples, rows=rows, stands_for=stands_for)
-        return replace(self, samples=part, batches=replace(self.batches, order=None))
+        batches = self.batches.excerpt(samples)
+        stands_for = self.batches.size / batches.size
+        part = replace(self.samples, rows=batches.rows, stands_for=stands_for)
+        return replace(self, samples=part, batches=batches)
 
 
 class Collocation:

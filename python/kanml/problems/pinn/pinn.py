@@ -6,27 +6,26 @@ import copy
 import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from kanml._validation import Float64Array, FloatArray, number, real_array
+from kanml._validation import Float64Array, FloatArray
 from kanml.expressions import Expression, identifier, letters
 from kanml.network import Network
-from kanml.problems.base import Shared
+from kanml.problems.base import Problem
 from kanml.problems.pinn.collocation import Samples, Stage
 from kanml.problems.pinn.evaluation import Evaluation, Found
 from kanml.problems.pinn.term import Residual, Term, different_terms
 from kanml.problems.pinn.traced import Fields, TracedTerm
 from kanml.problems.states import entries
+from kanml.problems.unknowns import Unknowns, starting_values, unknown_values
 
 __all__ = ["PINN"]
 
-Unknowns: TypeAlias = Mapping[str, float] | npt.ArrayLike
 
-
-class PINN(Shared):
+class PINN(Problem):
     """A loss made of residuals of differential equations, boundary and initial conditions.
 
     ``loss = sum over terms of weight * mean (or sum) over points of |residual|^2``.
@@ -92,14 +91,9 @@ class PINN(Shared):
             raise TypeError(f"inputs must be a string, a letter for each input, got {inputs!r}")
         if not isinstance(outputs, Iterable):
             raise TypeError(f"outputs must be letters or names, got {outputs!r}")
-        if unknowns is not None and not isinstance(unknowns, Mapping):
-            raise TypeError(f"unknowns must map names to numbers, got {unknowns!r}")
         self.inputs = inputs
         self.outputs = tuple(outputs)
-        self.unknowns = {
-            name: number(value, f"unknowns[{name!r}]", "a finite number", lambda value: True)
-            for name, value in (unknowns or {}).items()
-        }
+        self.unknowns = starting_values({} if unknowns is None else unknowns, "unknowns")
         self.transform = transform
         if transform is not None and not callable(transform):
             raise TypeError(f"transform must be callable, got {transform!r}")
@@ -440,20 +434,4 @@ class PINN(Shared):
             )
         for traced in self._traced:
             traced.require_fit(net)
-        if unknowns is None:
-            unknowns = {}
-        if isinstance(unknowns, Mapping):
-            given = {identifier(str(name)): value for name, value in unknowns.items()}
-            if given.keys() != set(self._fields.unknowns):
-                needed, names = ", ".join(self.unknowns), ", ".join(given)
-                raise ValueError(
-                    f"unknowns must give {needed or 'nothing'}, for instance by result.unknowns, "
-                    f"got {names or 'nothing'}"
-                )
-            unknowns = [given[name] for name in self._fields.unknowns]
-        values = np.asarray(real_array(unknowns, "unknowns"), dtype=np.float64)
-        if values.shape != (len(self.unknowns),):
-            raise ValueError(
-                f"unknowns must have shape ({len(self.unknowns)},), got {values.shape}"
-            )
-        return values
+        return unknown_values(unknowns, tuple(self.unknowns))

@@ -1,0 +1,217 @@
+"""Problems of one's own: what a class has to say, and what is done for it."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import kanml
+from helpers import naming, same_bits
+
+X = np.linspace(0, 1, 40)[:, None]
+Y = np.exp(-2 * X) + 0.3
+
+
+def kan():
+    return kanml.KAN([1, 1], degree=3, intervals=3, domain=(0, 1))
+
+
+class Squares(kanml.Problem):
+    """The least that can be written; the loss is that of a `Regression`."""
+
+    def value_and_gradient(self, net, unknowns=None, *, num_threads=None):
+        return net.mean_squared_error(X, Y, num_threads=num_threads)
+
+    def fingerprint(self):
+        return "squares"
+
+
+class Offset(kanml.Problem):
+    """The network and a constant b fit the data, and the network is 1 at x = 0: so b is 0.3."""
+
+    def __init__(self, b):
+        self.unknowns = {"b": b}
+
+    def parts(self, net, unknowns):
+        (b,) = unknowns.values() if isinstance(unknowns, dict) else unknowns
+        return net(X) + b - Y, net(X[:1]) - 1.0
+
+    def value_and_gradient(self, net, unknowns=None, *, num_threads=None):
+        data, start = self.parts(net, unknowns)
+        gradient = net.vjp(X, 2 * data / len(X))[0] + net.vjp(X[:1], 2 * start)[0]
+        by_b = 2 * data.mean()
+        return sum(self.losses(net, unknowns).values()), np.append(gradient, by_b)
+
+    def losses(self, net, unknowns=None, *, num_threads=None):
+        data, start = self.parts(net, unknowns)
+        return {"data": float(np.mean(data**2)), "start": float(np.mean(start**2))}
+
+    def fingerprint(self):
+        return "offset"
+
+
+class Growing(Squares):
+    """The loss is multiplied by the number of steps."""
+
+    steps = 1
+
+    def value_and_gradient(self, net, unknowns=None, *, num_threads=None):
+        value, gradient = super().value_and_gradient(net, unknowns, num_threads=num_threads)
+        return self.steps * value, self.steps * gradient
+
+    def advance(self, net, unknowns=None):
+        self.steps += 1
+        return True
+
+    def state(self):
+        return {"steps": self.steps}
+
+    def restore(self, state):
+        self.steps = state["steps"]
+
+
+def train(problem, schedule=(8, 8), **options):
+    return kanml.train(kan(), problem, schedule, **{"progress": False, **options})
+
+
+def test_the_least_problem_is_trained_like_the_regression():
+    own, ours = train(Squares()), train(kanml.Regression(X, Y))
+    assert same_bits(own.network.parameters, ours.network.parameters)
+    assert same_bits(own.history.loss, ours.history.loss)
+    assert own.history.terms == {}
+    assert own.unknowns == {}
+
+
+def test_unknowns_and_terms():
+    result = train(Offset(2.0), [40, 40])
+    assert result.unknowns["b"] == pytest.approx(0.3, abs=1e-3)
+    terms = result.history.terms
+    assert list(terms) == ["data", "start"]
+    np.testing.assert_allclose(terms["data"] + terms["start"], result.history.loss, rtol=1e-14)
+    assert result.problem.unknowns == {"b": 2.0}
+
+
+def test_training_passes_the_unknowns_in_their_order_and_dtype():
+    seen = []
+
+    class Watched(Offset):
+        def value_and_gradient(self, net, unknowns=None, *, num_threads=None):
+            seen.append(unknowns)
+            return super().value_and_gradient(net, unknowns, num_threads=num_threads)
+
+    net = kan().astype("float32")
+    kanml.train(net, Watched(0.5), [2], progress=False, restarts=0)
+    assert seen[0] == np.float32(0.5)
+    assert {(values.shape, values.dtype.name) for values in seen} == {((1,), "float32")}
+
+
+def test_a_problem_without_unknowns_is_passed_none():
+    seen = []
+
+    class Watched(Squares):
+        def value_and_gradient(self, net, unknowns=None, *, num_threads=None):
+            seen.append(np.shape(unknowns))
+            return super().value_and_gradient(net, num_threads=num_threads)
+
+    train(Watched(), [1])
+    train(Offset(0.1), [1], validation=Watched())
+    assert set(seen) == {(0,)}
+
+
+@pytest.mark.parametrize("problem", [Squares(), Offset(0.5), Growing()], ids=repr)
+def test_a_resumed_run_is_the_same_bit_for_bit(problem, tmp_path):
+    path, optimizer = tmp_path / "run", kanml.Adam(1e-2)
+    whole = train(problem, optimizer=optimizer)
+    stop = [kanml.Checkpoint(path), lambda state: state.step == 5]
+    assert train(problem, optimizer=optimizer, callbacks=stop).status == "stopped"
+    again = train(problem, optimizer=optimizer, resume=path)
+    assert same_bits(again.history.loss, whole.history.loss)
+    assert same_bits(again.network.parameters, whole.network.parameters)
+    assert again.unknowns == whole.unknowns
+
+
+def test_a_problem_that_advances_is_the_same_after_training():
+    problem = Growing()
+    result = train(problem, optimizer=kanml.Adam(1e-2))
+    assert (problem.steps, result.problem.steps) == (1, 17)
+    losses = [train(problem, [n], optimizer=kanml.Adam(1e-2)).history.loss[-1] for n in (0, 1)]
+    np.testing.assert_array_equal(losses, result.history.loss[:2])
+
+
+@pytest.mark.parametrize("way", [copy.copy, copy.deepcopy])
+def test_copies_have_dictionaries_of_their_own_and_share_the_rest(way):
+    problem = Offset(0.5)
+    problem.data = X
+    other = way(problem)
+    other.unknowns["b"] = 3.0
+    assert problem.unknowns == {"b": 0.5}
+    assert other.data is X
+    assert type(other) is Offset
+
+
+def test_pickles_hold_the_attributes():
+    problem = pickle.loads(pickle.dumps(Offset(0.25)))
+    assert problem.unknowns == {"b": 0.25}
+
+
+def test_what_is_missing_is_named():
+    class Half(kanml.Problem):
+        def fingerprint(self):
+            return ""
+
+    with pytest.raises(TypeError, match="value_and_gradient"):
+        Half()
+
+
+def test_by_default_nothing_changes():
+    problem = Squares()
+    assert problem.advance(kan()) is False
+    assert problem.state() == {}
+    problem.restore({})
+    with pytest.raises(ValueError, match=naming("a Squares has no state", "{'steps': 3}")):
+        problem.restore({"steps": 3})
+
+
+class Duck:
+    """All methods, and not a Problem."""
+
+    value_and_gradient = Squares.value_and_gradient
+    fingerprint = Squares.fingerprint
+
+
+@pytest.mark.parametrize("wrong", [Duck(), Squares, "squares", (X, Y)], ids=repr)
+@pytest.mark.parametrize("name", ["problem", "validation"])
+def test_what_is_no_problem(wrong, name):
+    arguments = {"problem": Squares(), name: wrong}
+    with pytest.raises(TypeError, match=f"{name} must be a Problem, for instance a Regression"):
+        kanml.train(kan(), schedule=[1], progress=False, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("unknowns", "kind"),
+    [
+        (["b"], TypeError),
+        ({"b": np.nan}, ValueError),
+        ({"b": "1"}, TypeError),
+        ({1: 1.0}, TypeError),
+    ],
+)
+def test_unknowns_that_are_none(unknowns, kind):
+    problem = Offset(0.5)
+    problem.unknowns = unknowns
+    with pytest.raises(kind, match=naming("problem.unknowns")):
+        train(problem, [1])
+
+
+@pytest.mark.parametrize("method", ["value_and_gradient", "residuals"])
+def test_a_regression_has_no_unknowns(method):
+    ask = getattr(kanml.Regression(X, Y), method)
+    for empty in (None, {}, [], np.zeros(0)):
+        ask(kan(), empty)
+    with pytest.raises(ValueError, match=naming("unknowns must give nothing", "got a")):
+        ask(kan(), {"a": 1.0})
+    with pytest.raises(ValueError, match=naming("unknowns must have shape (0,)", "(2,)")):
+        ask(kan(), [1.0, 2.0])
