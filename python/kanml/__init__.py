@@ -12,7 +12,7 @@ from kanml.splines.power_relu import relu_basis, relu_transform
 from kanml.splines.prolongation import prolongation
 from kanml.threads import get_num_threads, set_num_threads
 from kanml.training import Result, train
-from kanml.training.callbacks import Checkpoint, EarlyStopping
+from kanml.training.callbacks import Callback, Checkpoint, EarlyStopping
 
 __all__ = [
     "KAN",
@@ -23,6 +23,7 @@ __all__ = [
     "Activation",
     "Adam",
     "Affine",
+    "Callback",
     "Checkpoint",
     "CyclicDecay",
     "EarlyStopping",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import signal
 import subprocess
 import sys
@@ -913,7 +914,7 @@ def test_a_result_is_shown_in_a_line():
 # Callbacks that begin and end
 
 
-class Diary:
+class Diary(kanml.Callback):
     def __init__(self, begin=None):
         self.answer, self.entries = begin, []
 
@@ -958,6 +959,30 @@ def test_a_callback_may_stop_before_the_first_step():
     assert result.history.step.tolist() == [0]
 
 
+def test_a_callback_may_do_nothing():
+    class Idle(kanml.Callback):
+        pass
+
+    assert same_run(train(callbacks=[Idle(), kanml.Callback()]), train())
+
+
+def test_functions_of_all_kinds_are_callbacks():
+    seen, diary = [], Diary()
+
+    def note(sign, state):
+        seen.append(sign * state.step)
+
+    train(schedule=[2], callbacks=[seen.append, functools.partial(note, -1), diary.__call__])
+    assert [getattr(entry, "step", entry) for entry in seen] == [1, -1, 2, -2]
+    assert [name for name, *_ in diary.entries] == ["step", "step"]
+
+
+class Duck:
+    """All methods of a callback, and not one."""
+
+    begin, __call__, end = Diary.begin, Diary.__call__, Diary.end
+
+
 def test_no_end_without_a_beginning():
     diary = Diary()
     train(task=Wrapped(problem(), 1, SPOIL["loss NaN"]), callbacks=[diary])
@@ -985,6 +1010,8 @@ BAD = {
     "optimizer a class": ({"optimizer": kanml.LBFGS}, "optimizer", "LBFGS"),
     "one callback": ({"callbacks": print}, "callbacks", "print"),
     "callback a string": ({"callbacks": [print, "print"]}, "callbacks[1]", "'print'"),
+    "callback a class": ({"callbacks": [kanml.Checkpoint]}, "callbacks[0]", "Checkpoint"),
+    "callback not derived": ({"callbacks": [Duck()]}, "callbacks[0] must be a Callback", "Duck"),
     "no threads": ({"num_threads": 0}, "num_threads", "0"),
     "half threads": ({"num_threads": 1.5}, "num_threads", "1.5"),
     "columns of x": ({"task": kanml.Regression(np.tile(X, 2), Y)}, "1 inputs", "(61, 2)"),

@@ -18,7 +18,7 @@ from kanml.network import MLP, Network
 from kanml.optim import LBFGS
 from kanml.problems import Regression
 from kanml.splines import SplineSpace
-from kanml.training import Result, TrainingState, train
+from kanml.training import Callback, Result, TrainingState, train
 
 __all__ = ["MULTILEVEL", "Fit", "kan", "mean_squared_error", "reproduce"]
 
@@ -101,7 +101,7 @@ class Fit:
     seconds: float
 
 
-class Meter:
+class Meter(Callback):
     """A callback that keeps the last network within each budget, and stops once all are spent.
 
     A budget that the first step exceeds has the network after that step.

@@ -14,7 +14,7 @@ from kanml._validation import Float64Array
 from kanml.network import Network, files
 from kanml.optim import Optimizer
 from kanml.problems import Problem
-from kanml.training import Result, TrainingState, train
+from kanml.training import Callback, Result, TrainingState, train
 
 __all__ = ["Error", "ErrorCurve", "Run", "run", "uninterrupted"]
 
@@ -47,7 +47,7 @@ class Run:
     errors: Float64Array
 
 
-class ErrorCurve:
+class ErrorCurve(Callback):
     """A callback that measures an error in the course of a run, and at the end of each level.
 
     Parameters

@@ -1,11 +1,12 @@
 """Multilevel training: runs, what they record, and what may interrupt them."""
 
-from kanml.training.callbacks import Checkpoint, EarlyStopping, TrainingState
+from kanml.training.callbacks import Callback, Checkpoint, EarlyStopping, TrainingState
 from kanml.training.history import History, Try
 from kanml.training.train import RESTARTS, Result, train
 
 __all__ = [
     "RESTARTS",
+    "Callback",
     "Checkpoint",
     "EarlyStopping",
     "History",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import enum
+import inspect
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TypeAlias
 
 from kanml._validation import integer
 from kanml.network import Network
@@ -16,7 +17,7 @@ from kanml.problems import Problem
 from kanml.training.history import History
 from kanml.training.snapshot import Snapshot
 
-__all__ = ["Callback", "Checkpoint", "EarlyStopping", "TrainingState", "Wish"]
+__all__ = ["Callback", "Checkpoint", "EarlyStopping", "TrainingState", "Wish", "checked_callbacks"]
 
 
 class Wish(enum.Enum):
@@ -66,10 +67,83 @@ class TrainingState:
     snapshot: Callable[[], Snapshot]
 
 
-Callback: TypeAlias = Callable[[TrainingState], object]
+class Callback:
+    """What looks at a run, from its beginning to its end, and may stop it.
+
+    Derive a class from it and override the methods that are of use; by default they do nothing.
+    Where only the steps matter, `kanml.train` takes a function in place of a callback.
+
+    Examples
+    --------
+    Stop once the loss is a small part of what it was:
+
+    >>> import kanml
+    >>> import numpy as np
+    >>> class Reduction(kanml.Callback):
+    ...     def __init__(self, part):
+    ...         self.part = part
+    ...
+    ...     def begin(self, state):
+    ...         self.enough = self.part * state.loss
+    ...
+    ...     def __call__(self, state):
+    ...         return state.loss < self.enough
+    ...
+    ...     def end(self, state):
+    ...         print("small enough" if state.loss < self.enough else "not there yet")
+    >>> x = np.linspace(-1, 1, 50)[:, None]
+    >>> problem = kanml.Regression(x, np.sin(3 * x))
+    >>> net = kanml.KAN([1, 1], intervals=8)
+    >>> result = kanml.train(net, problem, [50], callbacks=[Reduction(0.1)], progress=False)
+    small enough
+    >>> result.status
+    'stopped'
+    """
+
+    def begin(self, state: TrainingState) -> object:
+        """Look at the run before its first step; a true return value stops it.
+
+        Not called if the loss is not finite there.
+        """
+        return None
+
+    def __call__(self, state: TrainingState) -> object:
+        """Look at the run after a step; a true return value stops it."""
+        return None
+
+    def end(self, state: TrainingState) -> None:
+        """Look at the run when it has ended, in whatever way."""
 
 
-class EarlyStopping:
+class FunctionCallback(Callback):
+    """A function that is called after each step."""
+
+    def __init__(self, function: Callable[[TrainingState], object]) -> None:
+        self.function = function
+
+    def __call__(self, state: TrainingState) -> object:
+        return self.function(state)
+
+
+def checked_callbacks(
+    callbacks: Iterable[Callback | Callable[[TrainingState], object]],
+) -> tuple[Callback, ...]:
+    """Return callbacks, made of functions where necessary; TypeError for anything else."""
+    if not isinstance(callbacks, Iterable):
+        raise TypeError(f"callbacks must be a list of callbacks or functions, got {callbacks!r}")
+    return tuple(_checked(callback, f"callbacks[{i}]") for i, callback in enumerate(callbacks))
+
+
+def _checked(callback: object, name: str) -> Callback:
+    if isinstance(callback, Callback):
+        return callback
+    # No other callable objects: methods that they share with `Callback` would not be called.
+    if inspect.isroutine(callback) or isinstance(callback, partial):
+        return FunctionCallback(callback)
+    raise TypeError(f"{name} must be a Callback or a function, got {callback!r}")
+
+
+class EarlyStopping(Callback):
     """A callback that ends a level when the validation loss no longer falls.
 
     Training then returns to the best state of the level and refines, or ends if the level has not
@@ -119,7 +193,7 @@ class EarlyStopping:
         return f"EarlyStopping(patience={self.patience})"
 
 
-class Checkpoint:
+class Checkpoint(Callback):
     """A callback that writes the state of training to a file, every few steps and at the end.
 
     Give the same path to ``kanml.train(..., resume=path)`` to continue: the run continues bit for

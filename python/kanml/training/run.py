@@ -7,7 +7,7 @@ import copy
 import math
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal, TypeAlias
@@ -119,7 +119,7 @@ class Run:
         """Tell the callbacks that it has ended."""
         self.history.truncate(self.moment.rows)
         if self.moment.state.value is not None:  # else it diverged before it began
-            self.ask("end", callbacks)
+            self.show(callback.end for callback in callbacks)
 
     def interrupt(self) -> None:
         """Note that it ended by an interrupt, and drop what that broke off."""
@@ -136,7 +136,7 @@ class Run:
         if not self.moment.rows:
             self.choose_start(bar)
             self.accept(self.moment, self.moment.state, afresh=True)
-        answers = self.ask("begin", callbacks)
+        answers = self.show(callback.begin for callback in callbacks)
         while True:
             now = self.moment
             bar.show(now.level, now.state.level_step, self.history.last["loss"])
@@ -151,15 +151,15 @@ class Run:
                 self.refine()
                 answers = []
             else:
-                answers = self.ask("__call__", callbacks) if self.step() else []
+                answers = self.show(callbacks) if self.step() else []
 
-    def ask(self, method: str, callbacks: Sequence[Callback]) -> list[object]:
-        """Call a method of all callbacks that have it, and return what they return."""
-        methods = [getattr(callback, method) for callback in callbacks if hasattr(callback, method)]
-        if not methods:  # then nobody looks at the view, a copy of the parameters
+    def show(self, callbacks: Iterable[Callable[[TrainingState], object]]) -> list[object]:
+        """Call functions with what callbacks see, and return what they return."""
+        functions = list(callbacks)
+        if not functions:  # then nobody looks at the view, a copy of the parameters
             return []
         view = self.view()
-        return [call(view) for call in methods]
+        return [function(view) for function in functions]
 
     def level_is_over(self, answers: Sequence[object]) -> str:
         """Return why the level ends, or nothing."""

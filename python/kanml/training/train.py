@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import reprlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from kanml.network import Network
 from kanml.optim import LBFGS, Optimizer
 from kanml.problems import Problem
 from kanml.problems.unknowns import starting_values
-from kanml.training.callbacks import Callback, TrainingState
+from kanml.training.callbacks import Callback, TrainingState, checked_callbacks
 from kanml.training.history import History
 from kanml.training.interrupts import CtrlC
 from kanml.training.run import Run, Status, Transfer
@@ -74,7 +74,7 @@ def train(
     transfer_state: Transfer = "prolong",
     validation: Problem | None = None,
     restarts: int = RESTARTS,
-    callbacks: Iterable[Callback] = (),
+    callbacks: Iterable[Callback | Callable[[TrainingState], object]] = (),
     progress: bool = True,
     resume: str | os.PathLike[str] | None = None,
     num_threads: int | None = None,
@@ -115,10 +115,9 @@ def train(
         more, and so on; training begins with what became of the best. They are as many as cost no
         more than all steps of the schedule: none for a short schedule. ``history.tries`` lists
         them. Callbacks see what comes after. With 0 training begins at the parameters of `net`.
-    callbacks : iterable of callable
-        Called with a `TrainingState` after every step; a true return value stops training. Those
-        that have a method ``begin(state)`` or ``end(state)`` have it called before the first step,
-        where a true value stops as well, and at the end of the run, however it ends.
+    callbacks : iterable of Callback or function
+        Functions are called with a `TrainingState` after every step; a true return value stops
+        training. A `Callback` also sees the run before the first step and at its end.
     progress : bool
         Whether to show a progress bar on the standard error.
     resume : path-like, optional
@@ -156,7 +155,7 @@ def train(
     True
     """
     with CtrlC() as ctrl_c:  # first of all: an interrupt waits until there is a result
-        callbacks = _checked_callbacks(callbacks)
+        told = checked_callbacks(callbacks)
         run = _run(
             net,
             problem,
@@ -170,7 +169,7 @@ def train(
         )
         if resume is not None:
             run.resume(resume)
-        run.run(callbacks, progress)
+        run.run(told, progress)
         return _result(run)
 
 
@@ -223,16 +222,6 @@ def _require_problem(problem: Problem, name: str) -> None:
     if not isinstance(problem, Problem):
         shown = reprlib.repr(problem)  # which shortens arrays
         raise TypeError(f"{name} must be a Problem, for instance a Regression, got {shown}")
-
-
-def _checked_callbacks(callbacks: Iterable[Callback]) -> tuple[Callback, ...]:
-    if not isinstance(callbacks, Iterable):
-        raise TypeError(f"callbacks must be a sequence of callables, got {callbacks!r}")
-    callbacks = tuple(callbacks)
-    for i, callback in enumerate(callbacks):
-        if not callable(callback):
-            raise TypeError(f"callbacks[{i}] must be callable, got {callback!r}")
-    return callbacks
 
 
 def _result(run: Run) -> Result:
