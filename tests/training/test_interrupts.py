@@ -15,12 +15,17 @@ from kanml.training.interrupts import CtrlC
 
 MODULES = (
     "training.train",
+    "training.settings",
+    "training.objective",
     "training.run",
+    "training.moment",
+    "training.result",
     "training.progress",
     "training.history",
     "training.interrupts",
     "training.callbacks",
     "training.snapshot",
+    "training.resume",
     "network.files",
     "multilevel.geometry",
 )

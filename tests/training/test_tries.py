@@ -15,6 +15,8 @@ import kanml
 import kanml.training.tries
 from helpers import same_bits
 from kanml.training.history import History
+from kanml.training.objective import Objective
+from kanml.training.settings import Settings
 
 KINDS = ("mixed", "linear", "random")
 RNG = np.random.default_rng(5)
@@ -436,45 +438,53 @@ def test_a_start_that_is_refused_is_dropped():
     assert np.isfinite(history.loss).all()
 
 
-def contest(value_and_gradient, **options):
-    return kanml.training.tries.Contest(
-        **{
-            "net": kan(),
-            "problem": "whole",
-            "validation": None,
-            "unknowns": np.zeros(0),
-            "optimizer": kanml.LBFGS(),
-            "value_and_gradient": value_and_gradient,
-            "interrupted": lambda: False,
-            **options,
-        }
-    )
+class RefusingOne(Plain):
+    """A problem that refuses one vector, but not on its excerpt."""
+
+    def __init__(self, refused, answer):
+        self.refused, self.answer = refused, answer
+
+    def value_and_gradient(self, net, unknowns=None, *, num_threads=None):
+        value, gradient = super().value_and_gradient(net)
+        return (
+            self.answer(value, gradient)
+            if same_bits(net.parameters, self.refused)
+            else (value, gradient)
+        )
+
+    def excerpt(self, samples):
+        return Plain(), 1.0
+
+
+def infinite(value, gradient):
+    return np.inf, gradient
+
+
+def without_gradient(value, gradient):
+    return value, gradient * np.nan
 
 
 @pytest.mark.parametrize(
-    ("who", "what"), [("problem", "loss"), ("problem", "gradient"), ("validation", "loss")]
+    ("who", "answer"),
+    [("problem", infinite), ("problem", without_gradient), ("validation", infinite)],
+    ids=["loss", "gradient", "validation loss"],
 )
-def test_samples_that_were_left_out_count_as_well(monkeypatch, who, what):
+def test_samples_that_were_left_out_count_as_well(who, answer):
     """The winner on a part may be refused by the whole: then it is the next."""
+    states = []
 
-    def value_and_gradient(problem, theta):
-        bad = problem == who and theta[0] == 1
-        return (
-            np.inf if bad and what == "loss" else 1.0,
-            np.full(1, np.nan if bad and what == "gradient" else 0.5),
-        )
+    class First(kanml.Callback):
+        def begin(self, state):
+            states.append(state)
+            return True
 
-    def compete(contest, trials, show):
-        for trial in trials:
-            trial.loss = [0.3, 0.1, 0.2, 0.4][trial.number]
-            trial.state = trial.best = kanml.LBFGS().init([float(trial.number)])
-
-    monkeypatch.setattr(kanml.training.tries.Contest, "compete", compete)
-    best, tries = contest(value_and_gradient, problem="problem", validation="validation").winner(
-        4, lambda text: None
-    )
-    assert best.parameters.tolist() == [2.0]
-    assert [t.loss for t in tries] == [0.3, 0.1, 0.2, 0.4]
+    options = {"schedule": [200], "callbacks": [First()]}
+    tries = train(**options, **{"problem": Plain(), who: Plain()}).history.tries
+    refusing = RefusingOne(states[0].network.parameters, answer)
+    again = train(**options, **{"problem": Plain(), who: refusing}).history.tries
+    assert again == tries
+    best, second = sorted(t.loss for t in tries)[:2]
+    assert (states[0].loss, states[1].loss) == (best, second)
 
 
 def test_a_gradient_that_is_not_finite_drops_a_start():
@@ -530,10 +540,12 @@ def test_a_bad_excerpt(excerpt):
 
 
 def test_large_networks_have_fewer_starts(monkeypatch):
+    settings = Settings(kan(), PROBLEM, [1], kanml.LBFGS(), "prolong", None, 15, None)
+    contest = kanml.training.tries.Contest(Objective(settings), interrupted=lambda: False)
     one = kan().n_parameters * 8 * kanml.LBFGS().vectors(25)
     for bytes_allowed, starts in ((one, 1), (4 * one, 4), (100 * one, 16)):
         monkeypatch.setattr(kanml.training.tries, "MAX_BYTES", bytes_allowed)
-        assert contest(None, problem=PROBLEM).starts_within(16, 10**6) == starts
+        assert contest.starts_within(16, 10**6) == starts
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1e4])

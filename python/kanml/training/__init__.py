@@ -2,7 +2,9 @@
 
 from kanml.training.callbacks import Callback, Checkpoint, EarlyStopping, TrainingState
 from kanml.training.history import History, Try
-from kanml.training.train import RESTARTS, Result, train
+from kanml.training.result import Result
+from kanml.training.train import train
+from kanml.training.tries import RESTARTS
 
 __all__ = [
     "RESTARTS",

@@ -10,7 +10,7 @@ from kanml.optim import Geometry, State
 from kanml.optim.base import frozen
 from kanml.problems import Problem
 
-__all__ = ["Moment", "towards"]
+__all__ = ["Moment", "moved_towards"]
 
 
 class Moment(NamedTuple):
@@ -30,10 +30,8 @@ class Moment(NamedTuple):
     rows: int  # of the history
 
 
-def towards(start: Network, level: int, state: State, share: float) -> State:
-    """Return a state of a level, moved by a share of the way to the start on that level's grid."""
-    for _ in range(level):
-        start = start.refine()
+def moved_towards(start: Network, state: State, share: float) -> State:
+    """Return a state on the grid of a network, moved a share of the way to that network."""
     parameters = state.parameters.copy()
     n = start.n_parameters  # unknowns follow
     parameters[:n] += share * (start.parameters - parameters[:n])

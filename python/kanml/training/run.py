@@ -10,30 +10,27 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from kanml._core import OutsideDomain
-from kanml._validation import FloatArray, require_memory
-from kanml.multilevel.geometry import geometry_maps, transfer_maps
-from kanml.network import Network, files
-from kanml.optim import Geometry, Optimizer, State
+from kanml.multilevel.geometry import transfer_maps
+from kanml.network import Network
+from kanml.optim import State, Vector
 from kanml.optim.base import frozen
-from kanml.problems import Problem
 from kanml.training.callbacks import Callback, TrainingState, Wish
 from kanml.training.history import History, Row
 from kanml.training.interrupts import CtrlC
-from kanml.training.moment import Moment, towards
+from kanml.training.moment import Moment, moved_towards
+from kanml.training.objective import Objective
 from kanml.training.progress import ProgressBar
-from kanml.training.snapshot import Snapshot, load_snapshot, run_fingerprint
-from kanml.training.tries import Contest, continued, for_contest
+from kanml.training.result import Result, Status
+from kanml.training.resume import load_moment
+from kanml.training.settings import Settings
+from kanml.training.snapshot import Snapshot
+from kanml.training.tries import Contest, continued
 
-__all__ = ["Run", "Status", "Transfer"]
-
-Transfer: TypeAlias = Literal["prolong", "reset"]
-Status: TypeAlias = Literal["completed", "stopped", "interrupted", "diverged"]
-
+__all__ = ["Run"]
 
 RETREATS = (0.0, 1e-12, 1e-10, 1e-8, 1e-6)  # shares of the way, up to the rounding of float32
 
@@ -45,41 +42,21 @@ class Diverged(Exception):
 class Run:
     """The moments of a run, and its history."""
 
-    def __init__(
-        self,
-        net: Network,
-        problem: Problem,
-        schedule: Sequence[int],
-        optimizer: Optimizer[Any],
-        *,
-        transfer_state: Transfer,
-        validation: Problem | None,
-        restarts: int,
-        num_threads: int | None,
-        ctrl_c: CtrlC,
-    ) -> None:
-        self.start = net
-        self.schedule = schedule
-        self.optimizer = optimizer
-        self.transfer_state = transfer_state
-        self.validation = copy.copy(validation)
-        self.restarts = restarts
-        self.num_threads = num_threads
+    def __init__(self, settings: Settings, ctrl_c: CtrlC) -> None:
+        self.settings = settings
+        self.optimizer = settings.optimizer
+        self.objective = Objective(settings)
         self.ctrl_c = ctrl_c
         self.history = History()
         self.started = time.perf_counter()
         self.ending: tuple[Status, str] = "interrupted", ""
-        # The vector that is trained: the network's parameters, then the problem's unknowns.
-        self.names = tuple(problem.unknowns)
-        values = np.array(list(problem.unknowns.values()), dtype=net.dtype)
-        state: State = optimizer.init(np.concatenate([net.parameters, values]))
-        _require_levels(net, schedule, optimizer)
+        state: State = self.optimizer.init(self.objective.start(settings.net))
         self.moment = Moment(
-            net=net,
+            net=settings.net,
             level=0,
             coarser=(),
-            geometry=self.maps(net),
-            problem=copy.copy(problem),
+            geometry=self.objective.geometry(settings.net),
+            problem=settings.problem,
             state=state,
             best=state,
             best_value=math.inf,
@@ -110,7 +87,7 @@ class Run:
     def train(self, callbacks: Sequence[Callback], progress: bool) -> None:
         """Go through the levels, and note how that ended."""
         try:
-            with ProgressBar(self.schedule, progress) as bar:
+            with ProgressBar(self.settings.schedule, progress) as bar:
                 self.ending = self.levels(callbacks, bar)
         except Diverged as error:
             self.ending = "diverged", str(error)
@@ -119,7 +96,7 @@ class Run:
         """Tell the callbacks that it has ended."""
         self.history.truncate(self.moment.rows)
         if self.moment.state.value is not None:  # else it diverged before it began
-            self.show(callback.end for callback in callbacks)
+            self.ask(callback.end for callback in callbacks)
 
     def interrupt(self) -> None:
         """Note that it ended by an interrupt, and drop what that broke off."""
@@ -136,7 +113,7 @@ class Run:
         if not self.moment.rows:
             self.choose_start(bar)
             self.accept(self.moment, self.moment.state, afresh=True)
-        answers = self.show(callback.begin for callback in callbacks)
+        answers = self.ask(callback.begin for callback in callbacks)
         while True:
             now = self.moment
             bar.show(now.level, now.state.level_step, self.history.last["loss"])
@@ -144,27 +121,27 @@ class Run:
             if any(answer for answer in answers if answer is not Wish.NEXT_LEVEL):
                 return "stopped", "a callback stopped the training"
             if reason := self.level_is_over(answers):
-                if now.level + 1 == len(self.schedule):
+                if now.level + 1 == len(self.settings.schedule):
                     return "completed", reason
-                if self.schedule[now.level] > 0 and self.has_not_improved():
+                if self.settings.schedule[now.level] > 0 and self.has_not_improved():
                     return "completed", f"the validation loss did not improve on level {now.level}"
                 self.refine()
                 answers = []
             else:
-                answers = self.show(callbacks) if self.step() else []
+                answers = self.ask(callbacks) if self.step() else []
 
-    def show(self, callbacks: Iterable[Callable[[TrainingState], object]]) -> list[object]:
-        """Call functions with what callbacks see, and return what they return."""
-        functions = list(callbacks)
-        if not functions:  # then nobody looks at the view, a copy of the parameters
+    def ask(self, callbacks: Iterable[Callable[[TrainingState], object]]) -> list[object]:
+        """Show the present state to callbacks, or to methods of them; return their answers."""
+        asked = list(callbacks)
+        if not asked:  # then nobody looks at the view, a copy of the parameters
             return []
         view = self.view()
-        return [function(view) for function in functions]
+        return [callback(view) for callback in asked]
 
     def level_is_over(self, answers: Sequence[object]) -> str:
         """Return why the level ends, or nothing."""
         state = self.moment.state
-        if state.level_step >= self.schedule[self.moment.level]:
+        if state.level_step >= self.settings.schedule[self.moment.level]:
             return state.finished or "all steps are done"
         if any(answer is Wish.NEXT_LEVEL for answer in answers):
             return "a callback, such as EarlyStopping, ended the last level"
@@ -173,27 +150,19 @@ class Run:
     def has_not_improved(self) -> bool:
         """Say whether the steps on a finer level have not lowered the validation loss."""
         now = self.moment
-        return self.validation is not None and now.level > 0 and now.best.level_step == 0
+        return self.settings.validation is not None and now.level > 0 and now.best.level_step == 0
 
     # From moment to moment
 
     def choose_start(self, bar: ProgressBar) -> None:
         """Try other starts on the coarsest grid, and make the best of them the present one."""
-        now = self.moment
-        given = now.state.parameters
-        contest = Contest(
-            net=now.net,
-            problem=now.problem,
-            validation=self.validation,
-            unknowns=given[now.net.n_parameters :],
-            optimizer=for_contest(self.optimizer),
-            value_and_gradient=partial(self.finite_or_infinite, now.net),
-            interrupted=lambda: self.ctrl_c.noted,
-        )
-        count = contest.starts_within(1 + self.restarts, sum(self.schedule))
+        now, settings, objective = self.moment, self.settings, self.objective
+        contest = Contest(objective, interrupted=lambda: self.ctrl_c.noted)
+        count = contest.starts_within(1 + settings.restarts, sum(settings.schedule))
         if count > 1:
-            self.finite_or_infinite(now.net, now.problem, given)  # raises what has to be raised
-            self.validation_loss(now.net, given)
+            given = now.net, now.state.parameters
+            objective.evaluate_trial(now.problem, *given)  # raises what has to be raised
+            objective.validation_loss(*given, first=True)
             best, self.history.tries = contest.winner(count, bar.remark)
             if best is not None:
                 state = continued(self.optimizer, now.net, best)
@@ -202,32 +171,40 @@ class Run:
     def step(self) -> bool:
         """Take a step; return whether one was accepted."""
         now = self.moment
-        state = self.optimizer.step(self.function, now.state, now.geometry)
+
+        def function(theta: Vector) -> tuple[float, Vector]:
+            self.ctrl_c.raise_if_noted()
+            return self.objective.evaluate_trial(now.problem, now.net, theta)
+
+        state = self.optimizer.step(function, now.state, now.geometry)
         if state.step == now.state.step:  # nothing was accepted: the level is finished
             self.moment = now._replace(state=state)
             return False
         with _refusals(f"after step {state.step}"):
             problem = copy.copy(now.problem)
-            changed = problem.advance(*self.split(now.net, state.parameters))
+            changed = problem.advance(*self.objective.split(now.net, state.parameters))
             if changed:
                 state = state.stale()
-            self.accept(now._replace(problem=problem), state, changed and self.validation is None)
+            self.accept(
+                now._replace(problem=problem), state, changed and self.settings.validation is None
+            )
         return True
 
     def refine(self) -> None:
         """Go to the next level, from the best state of this one if there is validation."""
         now = self.moment
         fine = now.net.refine()
-        maps = transfer_maps(now.net, fine, self.optimizer.geometry, len(self.names))
-        last = now.state if self.validation is None else now.best
+        unknowns = len(now.problem.unknowns)
+        maps = transfer_maps(now.net, fine, self.optimizer.geometry, unknowns)
+        last = now.state if self.settings.validation is None else now.best
         counts = {name: getattr(now.state, name) for name in ("step", "evaluations", "ascents")}
-        state = self.optimizer.transfer(replace(last, **counts), maps, self.transfer_state)
+        state = self.optimizer.transfer(replace(last, **counts), maps, self.settings.transfer_state)
         best = frozen(maps.parameters(now.best.parameters), fine.dtype)
         moment = now._replace(
             net=fine,
             level=now.level + 1,
-            coarser=(*now.coarser, self.split(now.net, last.parameters)[0]),
-            geometry=self.maps(fine),
+            coarser=(*now.coarser, self.objective.network(now.net, last.parameters)),
+            geometry=self.objective.geometry(fine),
             best=State(parameters=best, step=now.best.step),
         )
         with _refusals(f"after the refinement to level {moment.level}"):
@@ -240,10 +217,14 @@ class Run:
         coarse one had them. Such a state moves towards the start of the run, whose values are
         inside, by as little as helps.
         """
+        afresh = self.settings.validation is not None
         for share in RETREATS:
+            moved = state
+            if share > 0:
+                *_, start = self.settings.grids(moment.level)
+                moved = moved_towards(start, state, share)
             try:
-                moved = state if share == 0 else towards(self.start, moment.level, state, share)
-                self.accept(moment, moved, self.validation is not None)
+                self.accept(moment, moved, afresh)
                 return
             except OutsideDomain:
                 if share == RETREATS[-1]:
@@ -261,10 +242,7 @@ class Run:
         afresh : bool
             Whether it is the best whatever was before.
         """
-
-        def function(theta: FloatArray) -> tuple[float, FloatArray]:
-            return self.value_and_gradient(moment.net, moment.problem, theta)
-
+        function = partial(self.objective.evaluate, moment.problem, moment.net)
         state = self.optimizer.evaluate(function, state)
         if state.value is None or state.gradient is None:
             raise TypeError(f"{self.optimizer!r} did not evaluate its state")
@@ -278,7 +256,7 @@ class Run:
         value, best = self.record(moment, state, state.value), state
         if not (afresh or value < moment.best_value):
             value, best = moment.best_value, moment.best
-        elif self.validation is None:  # then nothing returns to it
+        elif self.settings.validation is None:  # then nothing returns to it
             best = State(parameters=state.parameters, step=state.step)
         self.moment = moment._replace(
             state=state, best=best, best_value=value, rows=moment.rows + 1
@@ -286,7 +264,8 @@ class Run:
 
     def record(self, moment: Moment, state: State, loss: float) -> float:
         """Write the row of a state, and return the loss that says whether it is the best."""
-        validation = self.validation_loss(moment.net, state.parameters)
+        at = moment.net, state.parameters
+        validation = self.objective.validation_loss(*at, first=not self.moment.rows)
         self.history.append(
             Row(
                 level=moment.level,
@@ -296,76 +275,19 @@ class Run:
                 evaluations=state.evaluations,
                 ascents=state.ascents,
                 validation=validation,
-                terms=self.terms(moment.net, moment.problem, state.parameters),
+                terms=self.objective.terms(moment.problem, *at),
             )
         )
         if validation is None:
             return loss
         return validation if math.isfinite(validation) else math.inf
 
-    # What is evaluated
-
-    def function(self, theta: FloatArray) -> tuple[float, FloatArray]:
-        """Return loss and gradient for the optimizer."""
-        self.ctrl_c.raise_if_noted()
-        return self.finite_or_infinite(self.moment.net, self.moment.problem, theta)
-
-    def finite_or_infinite(
-        self, net: Network, problem: Problem, theta: FloatArray
-    ) -> tuple[float, FloatArray]:
-        """Return loss and gradient of a problem: infinite where a layer refuses its inputs."""
-        try:
-            return self.value_and_gradient(net, problem, theta)
-        except OutsideDomain:
-            return math.inf, np.full_like(theta, math.nan)
-
-    def value_and_gradient(
-        self, net: Network, problem: Problem, theta: FloatArray
-    ) -> tuple[float, FloatArray]:
-        """Return loss and gradient of a problem on a network's grid."""
-        trained, unknowns = self.split(net, theta)
-        if not problem.unknowns:  # a validation problem may have none
-            unknowns = unknowns[:0]
-        return problem.value_and_gradient(trained, unknowns, num_threads=self.num_threads)
-
-    def validation_loss(self, net: Network, theta: FloatArray) -> float | None:
-        """Return the loss of the validation problem, if there is one."""
-        if self.validation is None:
-            return None
-        try:
-            loss, _ = self.value_and_gradient(net, self.validation, theta)
-        except ValueError as error:
-            if not self.moment.rows:
-                raise ValueError(f"validation: {error}") from error
-            if isinstance(error, OutsideDomain):
-                return math.inf
-            raise
-        return float(loss)
-
-    def terms(self, net: Network, problem: Problem, theta: FloatArray) -> dict[str, float]:
-        """Return what each term of a problem contributes, if it has terms."""
-        return problem.losses(*self.split(net, theta), num_threads=self.num_threads)
-
-    def split(self, net: Network, theta: FloatArray) -> tuple[Network, FloatArray]:
-        """Return the network and the unknowns of the problem."""
-        n = net.n_parameters
-        return net.with_parameters(theta[:n]), theta[n:]
-
-    def unknowns(self, theta: FloatArray) -> dict[str, float]:
-        """Return the unknowns of the problem by name."""
-        values = theta[theta.size - len(self.names) :].tolist()
-        return dict(zip(self.names, values, strict=True))
-
-    def maps(self, net: Network) -> Geometry:
-        """Return the maps of the optimizer's geometry on a grid."""
-        return geometry_maps(net, self.optimizer.geometry, len(self.names))
-
     # What others see
 
     def kept(self) -> State:
         """Return the state that the result is made of."""
         status, _ = self.ending
-        latest = self.validation is None and status != "interrupted"
+        latest = self.settings.validation is None and status != "interrupted"
         return self.moment.state if latest else self.moment.best
 
     def networks(self) -> tuple[Network, ...]:
@@ -373,14 +295,14 @@ class Run:
         now = self.moment
         if self.has_not_improved():  # then the coarser one is the same function
             return now.coarser
-        return (*now.coarser, self.split(now.net, self.kept().parameters)[0])
+        return (*now.coarser, self.objective.network(now.net, self.kept().parameters))
 
     def view(self) -> TrainingState:
         """Return what callbacks see."""
         now = self.moment
         last = self.history.last
         return TrainingState(
-            network=self.split(now.net, now.state.parameters)[0],
+            network=self.objective.network(now.net, now.state.parameters),
             problem=now.problem,
             level=now.level,
             step=now.state.step,
@@ -389,91 +311,28 @@ class Run:
             validation=last.get("validation"),
             steps_since_best=now.state.step - now.best.step,
             history=self.history,
-            unknowns=self.unknowns(now.state.parameters),
-            snapshot=lambda: self.snapshot(now),
-        )
-
-    def snapshot(self, moment: Moment) -> Snapshot:
-        """Return all that is needed to continue from a moment."""
-        return Snapshot(
-            network=self.split(moment.net, moment.state.parameters)[0],
-            coarser=moment.coarser,
-            optimizer_state=moment.state,
-            level=moment.level,
-            best=moment.best,
-            best_value=moment.best_value,
-            problem_state=moment.problem.state(),
-            history=self.history.first(moment.rows),
-            fingerprint=self.fingerprint(),
-        )
-
-    def fingerprint(self) -> str:
-        """Return a digest of all that decides the course of the run, but for callbacks."""
-        return run_fingerprint(
-            self.start,
-            self.moment.problem.fingerprint(),
-            repr(self.optimizer),
-            repr(list(self.schedule)),
-            self.transfer_state,
-            str(self.restarts),
-            self.validation.fingerprint() if self.validation is not None else "",
+            unknowns=self.objective.unknowns(now.state.parameters),
+            snapshot=lambda: Snapshot.of(now, self.history, self.objective),
         )
 
     def resume(self, path: str | os.PathLike[str]) -> None:
         """Make the moment that a file holds the present one."""
-        snapshot = load_snapshot(
-            path,
-            self.start,
-            self.schedule,
-            self.optimizer,
-            self.fingerprint(),
-            n_unknowns=len(self.names),
-            validated=self.validation is not None,
-        )
-        problem = copy.copy(self.moment.problem)
-        with files.believing(path):
-            problem.restore(snapshot.problem_state)
-            self.require_same_loss(problem, snapshot)
-        self.history = snapshot.history
+        self.moment, self.history = load_moment(path, self.objective)
         self.started = time.perf_counter() - self.history.last["seconds"]
-        self.moment = Moment(
-            net=snapshot.network,
-            level=snapshot.level,
-            coarser=snapshot.coarser,
-            geometry=self.maps(snapshot.network),
-            problem=problem,
-            state=snapshot.optimizer_state,
-            best=snapshot.best,
-            best_value=snapshot.best_value,
-            rows=len(snapshot.history),
+
+    def result(self) -> Result:
+        """Return what `train` returns."""
+        status, message = self.ending
+        levels = self.networks()
+        return Result(
+            network=levels[-1],
+            history=self.history,
+            status=status,
+            message=message,
+            unknowns=self.objective.unknowns(self.kept().parameters),
+            levels=levels,
+            problem=self.moment.problem,
         )
-
-    def require_same_loss(self, problem: Problem, snapshot: Snapshot) -> None:
-        """Raise ValueError unless the problem has the loss, and the terms, that a file says."""
-        state, history = snapshot.optimizer_state, snapshot.history
-        loss, _ = self.value_and_gradient(snapshot.network, problem, state.parameters)
-        # Other processors round differently, which is all there is where the fit is exact.
-        rounding = float(np.finfo(self.start.dtype).eps) * float(abs(history.loss).max())
-        if not math.isclose(loss, history.last["loss"], rel_tol=0.01, abs_tol=rounding):
-            raise ValueError(f"the loss is {loss}, and not {history.last['loss']} as it says")
-        terms = self.terms(snapshot.network, problem, state.parameters)
-        if terms.keys() != history.terms.keys():
-            raise ValueError(f"the terms are {list(terms)}, and not {list(history.terms)}")
-
-
-def _require_levels(net: Network, schedule: Sequence[int], optimizer: Optimizer[Any]) -> None:
-    """Refuse before the first step what the refinement to the last level would refuse."""
-    if len(schedule) == 1:
-        return
-    try:
-        finest = net._refined_shape(len(schedule) - 1)
-        geometry_maps(finest, optimizer.geometry)
-        numbers = finest.n_parameters * optimizer.vectors(sum(schedule))
-        require_memory(numbers * finest.dtype.itemsize, f"{optimizer!r} needs")
-    except (ValueError, MemoryError) as error:
-        raise ValueError(
-            f"schedule has {len(schedule)} levels, but the last of them is impossible: {error}"
-        ) from error
 
 
 @contextlib.contextmanager
@@ -487,7 +346,7 @@ def _refusals(where: str) -> Iterator[None]:
         ) from None
 
 
-def _not_finite(value: float, gradient: FloatArray) -> str:
+def _not_finite(value: float, gradient: Vector) -> str:
     """Say what is not finite, or nothing."""
     if not math.isfinite(value):
         return f"the loss became {value}"

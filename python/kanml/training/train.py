@@ -3,66 +3,20 @@
 from __future__ import annotations
 
 import os
-import reprlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from kanml._validation import choice, integer, threads
 from kanml.network import Network
 from kanml.optim import LBFGS, Optimizer
 from kanml.problems import Problem
-from kanml.problems.unknowns import starting_values
 from kanml.training.callbacks import Callback, TrainingState, checked_callbacks
-from kanml.training.history import History
 from kanml.training.interrupts import CtrlC
-from kanml.training.run import Run, Status, Transfer
+from kanml.training.result import Result
+from kanml.training.run import Run
+from kanml.training.settings import Settings, Transfer
 from kanml.training.tries import RESTARTS
 
-__all__ = ["RESTARTS", "Result", "TrainingState", "train"]
-
-
-@dataclass(frozen=True, repr=False)
-class Result:
-    """What training returns.
-
-    Attributes
-    ----------
-    network : Network
-        The trained network, on the finest grid reached. With a validation problem, the one with the
-        least validation loss. Else, after Ctrl-C, the one with the least loss since the loss last
-        became another function (with minibatches, that is the last network), and the last good one
-        where the loss diverged.
-    history : History
-        The starts that were tried, and one row for the best of them and for each step.
-    status : {"completed", "stopped", "interrupted", "diverged"}
-        All levels done; a callback returned true; Ctrl-C; the loss became NaN or infinite, or a
-        layer with ``extrapolation="error"`` refused a value.
-    message : str
-        The status in words.
-    unknowns : dict of str to float
-        What the unknowns of the problem became, with the network.
-    levels : tuple of Network
-        At the end of each level, coarse to fine; the last one is `network`. With a validation
-        problem the best of each level, without those at the end that did not improve.
-    problem : Problem
-        A copy of the problem as training left it: its minibatch, attention, points.
-    """
-
-    network: Network
-    history: History
-    status: Status
-    message: str
-    unknowns: dict[str, float]
-    levels: tuple[Network, ...]
-    problem: Problem
-
-    def __repr__(self) -> str:
-        last = self.history.last
-        return (
-            f"<Result: {self.status} after {last['step']} steps, loss {last['loss']:.3g}, "
-            f"{self.network.n_parameters} parameters>"
-        )
+__all__ = ["train"]
 
 
 def train(
@@ -156,83 +110,18 @@ def train(
     """
     with CtrlC() as ctrl_c:  # first of all: an interrupt waits until there is a result
         told = checked_callbacks(callbacks)
-        run = _run(
-            net,
-            problem,
-            schedule,
-            LBFGS() if optimizer is None else optimizer,
+        settings = Settings(
+            net=net,
+            problem=problem,
+            schedule=schedule,
+            optimizer=LBFGS() if optimizer is None else optimizer,
             transfer_state=transfer_state,
             validation=validation,
             restarts=restarts,
             num_threads=num_threads,
-            ctrl_c=ctrl_c,
         )
+        run = Run(settings, ctrl_c)
         if resume is not None:
             run.resume(resume)
         run.run(told, progress)
-        return _result(run)
-
-
-def _run(
-    net: Network,
-    problem: Problem,
-    schedule: Sequence[int],
-    optimizer: Optimizer[Any],
-    *,
-    transfer_state: Transfer,
-    validation: Problem | None,
-    restarts: int,
-    num_threads: int | None,
-    ctrl_c: CtrlC,
-) -> Run:
-    """Check the arguments of `train`, and return the run at its start."""
-    if not isinstance(net, Network):
-        raise TypeError(f"net must be a Network, got {net!r}")
-    _require_problem(problem, "problem")
-    starting_values(problem.unknowns, "problem.unknowns")
-    if not isinstance(schedule, Iterable):
-        raise TypeError(f"schedule must be a sequence of integers, got {schedule!r}")
-    steps = [integer(s, f"schedule[{i}]", 0) for i, s in enumerate(schedule)]
-    if not steps:
-        raise ValueError("schedule must have at least one level, got none")
-    if not isinstance(optimizer, Optimizer):
-        raise TypeError(f"optimizer must be an Optimizer, for instance LBFGS(), got {optimizer!r}")
-    choice(transfer_state, "transfer_state", ("prolong", "reset"))
-    if validation is not None:
-        _require_problem(validation, "validation")
-        known, trained = list(validation.unknowns), list(problem.unknowns)
-        if known and known != trained:
-            raise ValueError(f"validation must have the unknowns {trained}, got {known}")
-    integer(restarts, "restarts", 0)
-    threads(num_threads)
-    return Run(
-        net,
-        problem,
-        steps,
-        optimizer,
-        transfer_state=transfer_state,
-        validation=validation,
-        restarts=restarts,
-        num_threads=num_threads,
-        ctrl_c=ctrl_c,
-    )
-
-
-def _require_problem(problem: Problem, name: str) -> None:
-    if not isinstance(problem, Problem):
-        shown = reprlib.repr(problem)  # which shortens arrays
-        raise TypeError(f"{name} must be a Problem, for instance a Regression, got {shown}")
-
-
-def _result(run: Run) -> Result:
-    status, message = run.ending
-    levels = run.networks()
-    return Result(
-        network=levels[-1],
-        history=run.history,
-        status=status,
-        message=message,
-        unknowns=run.unknowns(run.kept().parameters),
-        levels=levels,
-        problem=run.moment.problem,
-    )
+        return run.result()

@@ -23,6 +23,7 @@ from kanml.optim import LBFGS, LBFGSState, Optimizer
 from kanml.optim.base import Vector
 from kanml.problems import Problem
 from kanml.training.history import Try
+from kanml.training.objective import Objective
 
 __all__ = ["RESTARTS", "Contest"]
 
@@ -60,35 +61,46 @@ class Trial:
         return Try(self.number, self.state.step, self.state.evaluations, self.loss)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Contest:
-    """A network, and what its starts are compared by.
+    """Compares the starts of a run's network.
 
     Attributes
     ----------
-    net : Network
-        With the start that was given.
-    problem : Problem
-    validation : Problem or None
-        If there is one, its loss says which parameters are the best.
-    unknowns : ndarray
-        Where the unknowns of the problem start, in each try.
-    optimizer : LBFGS
-        Works in splines, whatever basis the network is in.
-    value_and_gradient : callable
-        Of a problem, at a vector of parameters and unknowns; the loss is infinite where a layer
-        refuses its inputs.
+    objective : Objective
+        If the run has a validation problem, the loss of that says which parameters are the best.
     interrupted : callable
         Says whether to stop.
     """
 
-    net: Network
-    problem: Problem
-    validation: Problem | None
-    unknowns: Vector
-    optimizer: LBFGS
-    value_and_gradient: Callable[[Problem, Vector], tuple[float, Vector]]
+    objective: Objective
     interrupted: Callable[[], bool]
+
+    @property
+    def net(self) -> Network:
+        """The network, with the start that was given."""
+        return self.objective.settings.net
+
+    @property
+    def problem(self) -> Problem:
+        """The problem of the run."""
+        return self.objective.settings.problem
+
+    @property
+    def validation(self) -> Problem | None:
+        """The validation problem of the run."""
+        return self.objective.settings.validation
+
+    @cached_property
+    def optimizer(self) -> LBFGS:
+        """What the starts are trained with: in splines, whatever basis the network is in."""
+        given = self.objective.settings.optimizer
+        memory = given.memory if isinstance(given, LBFGS) else LBFGS.memory
+        return LBFGS(memory=memory, geometry="spline")
+
+    def evaluate(self, problem: Problem, theta: Vector) -> tuple[float, Vector]:
+        """Return loss and gradient; the loss is infinite where a layer refuses its inputs."""
+        return self.objective.evaluate_trial(problem, self.net, theta)
 
     def starts_within(self, most: int, steps: int) -> int:
         """Return how many starts, from one to `most`, can be tried at the cost of `steps` steps."""
@@ -96,7 +108,7 @@ class Contest:
         if most < 2 or not self.net.fresh or layers < 2:  # one layer is linear in its parameters
             return 1
         share = max(self.tried[1], self.held_out[1])
-        vectors = self.optimizer.vectors(ROUNDS[0]) * self.vector(self.net).nbytes
+        vectors = self.optimizer.vectors(ROUNDS[0]) * self.objective.start(self.net).nbytes
         count = 1
         while count < most and cost(count + 1) * share <= steps:
             if (count + 1) * vectors > MAX_BYTES:
@@ -126,12 +138,12 @@ class Contest:
     def compete(self, trials: list[Trial], show: Callable[[str], None]) -> None:
         """Train the trials on a part of the samples, fewer of them in each round."""
         part, validation = self.tried[0], self.held_out[0]
-        geometry = geometry_maps(self.net, self.optimizer.geometry, self.unknowns.size)
+        geometry = geometry_maps(self.net, self.optimizer.geometry, len(self.problem.unknowns))
 
         def function(theta: Vector) -> tuple[float, Vector]:
             if self.interrupted():
                 raise KeyboardInterrupt
-            return self.value_and_gradient(part, theta)
+            return self.evaluate(part, theta)
 
         left = trials
         try:
@@ -155,7 +167,7 @@ class Contest:
     ) -> None:
         """Take further steps."""
         if trial.state is None:
-            theta = self.vector(self.net.restart(trial.number))
+            theta = self.objective.start(self.net.restart(trial.number))
             if not np.isfinite(theta).all():  # the dtype cannot hold them
                 return
             trial.state = self.optimizer.evaluate(function, self.optimizer.init(theta))
@@ -176,18 +188,16 @@ class Contest:
             return
         loss = state.value
         if validation is not None:
-            loss, _ = self.value_and_gradient(validation, state.parameters)
+            loss, _ = self.evaluate(validation, state.parameters)
         assert loss is not None
         if loss < trial.loss:
             trial.loss, trial.best = float(loss), state
 
     def suits_all(self, theta: Vector) -> bool:
         """Say whether loss and gradient are finite at the samples that were left out, too."""
-        if not is_finite(*self.value_and_gradient(self.problem, theta)):
+        if not is_finite(*self.evaluate(self.problem, theta)):
             return False
-        return self.validation is None or math.isfinite(
-            self.value_and_gradient(self.validation, theta)[0]
-        )
+        return self.validation is None or math.isfinite(self.evaluate(self.validation, theta)[0])
 
     @cached_property
     def tried(self) -> tuple[Problem, float]:
@@ -210,16 +220,6 @@ class Contest:
                 f"the whole, a number above 0, got {excerpt!r}"
             )
         return excerpt
-
-    def vector(self, net: Network) -> Vector:
-        """Return what is trained: the parameters of a network, then the unknowns."""
-        return np.concatenate([net.parameters, self.unknowns])
-
-
-def for_contest(optimizer: Optimizer[Any]) -> LBFGS:
-    """Return the optimizer that starts are tried with in a run with another."""
-    memory = optimizer.memory if isinstance(optimizer, LBFGS) else LBFGS.memory
-    return LBFGS(memory=memory, geometry="spline")
 
 
 def continued(optimizer: Optimizer[Any], net: Network, best: LBFGSState) -> Any:

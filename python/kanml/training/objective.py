@@ -1,0 +1,96 @@
+"""The losses of a run as functions of the vector that is trained."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from kanml._core import OutsideDomain
+from kanml.multilevel.geometry import geometry_maps
+from kanml.network import Network
+from kanml.optim import Geometry, Vector
+from kanml.problems import Problem
+from kanml.training.settings import Settings
+
+__all__ = ["Objective"]
+
+
+@dataclass(frozen=True, eq=False)
+class Objective:
+    """Evaluates the problems of a run at vectors: a network's parameters, then the unknowns.
+
+    The networks that its methods take say what grid a vector belongs to.
+    """
+
+    settings: Settings
+
+    # Vectors
+
+    def start(self, net: Network) -> Vector:
+        """Return the parameters of a network, and the unknowns where they start."""
+        unknowns = list(self.settings.problem.unknowns.values())
+        return np.concatenate([net.parameters, np.array(unknowns, dtype=net.dtype)])
+
+    def network(self, net: Network, theta: Vector) -> Network:
+        """Return the network at a vector."""
+        return net.with_parameters(theta[: net.n_parameters])
+
+    def unknowns(self, theta: Vector) -> dict[str, float]:
+        """Return the unknowns at a vector, by name."""
+        names = tuple(self.settings.problem.unknowns)
+        return dict(zip(names, theta[theta.size - len(names) :].tolist(), strict=True))
+
+    def split(self, net: Network, theta: Vector) -> tuple[Network, Vector]:
+        """Return the network and the values of the unknowns at a vector."""
+        return self.network(net, theta), theta[net.n_parameters :]
+
+    def geometry(self, net: Network) -> Geometry:
+        """Return the maps of the optimizer's geometry on a grid."""
+        settings = self.settings
+        return geometry_maps(net, settings.optimizer.geometry, len(settings.problem.unknowns))
+
+    # Losses
+
+    def evaluate(self, problem: Problem, net: Network, theta: Vector) -> tuple[float, Vector]:
+        """Return loss and gradient of a problem."""
+        trained, unknowns = self.split(net, theta)
+        if not problem.unknowns:  # a validation problem may have none
+            unknowns = unknowns[:0]
+        return problem.value_and_gradient(trained, unknowns, num_threads=self.settings.num_threads)
+
+    def evaluate_trial(self, problem: Problem, net: Network, theta: Vector) -> tuple[float, Vector]:
+        """Return loss and gradient of a problem: infinite where a layer refuses its inputs."""
+        try:
+            return self.evaluate(problem, net, theta)
+        except OutsideDomain:
+            return math.inf, np.full_like(theta, math.nan)
+
+    def terms(self, problem: Problem, net: Network, theta: Vector) -> dict[str, float]:
+        """Return what each term of a problem contributes to its loss."""
+        trained, unknowns = self.split(net, theta)
+        return problem.losses(trained, unknowns, num_threads=self.settings.num_threads)
+
+    def validation_loss(self, net: Network, theta: Vector, first: bool) -> float | None:
+        """Return the loss of the validation problem, if there is one.
+
+        Parameters
+        ----------
+        net : Network
+        theta : ndarray
+        first : bool
+            Whether this is before the first step: then what a layer refuses is an error. Later it
+            is an infinite loss.
+        """
+        if self.settings.validation is None:
+            return None
+        try:
+            loss, _ = self.evaluate(self.settings.validation, net, theta)
+        except ValueError as error:
+            if first:
+                raise ValueError(f"validation: {error}") from error
+            if isinstance(error, OutsideDomain):
+                return math.inf
+            raise
+        return float(loss)

@@ -1,0 +1,187 @@
+"""Reading a checkpoint, which may hold anything: where a run goes on."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from kanml._validation import integer
+from kanml.network import Network, files
+from kanml.optim import State
+from kanml.optim.base import require_parameters
+from kanml.problems import Problem
+from kanml.training.history import History
+from kanml.training.moment import Moment
+from kanml.training.objective import Objective
+from kanml.training.settings import Settings
+from kanml.training.snapshot import Snapshot
+
+__all__ = ["load_moment"]
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+AnyState = TypeVar("AnyState", bound=State)
+
+
+def load_moment(path: str | os.PathLike[str], objective: Objective) -> tuple[Moment, History]:
+    """Read from a checkpoint where a run with this objective stood, and its history.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, belongs to a run that was started with other arguments, or holds
+        what no such run could have written.
+    """
+    settings = objective.settings
+    description, arrays = files.read(path, "checkpoint")
+    if description.get("fingerprint") != settings.fingerprint:
+        raise ValueError(
+            f"{os.fspath(path)!r} belongs to another run: network, problem, schedule, optimizer, "
+            "transfer_state, validation and restarts must be those of the run that wrote it"
+        )
+    with files.believing(path):
+        snapshot = _snapshot(description, arrays, settings)
+        _require_vectors(snapshot, settings)
+        settings.optimizer.require_sound(snapshot.optimizer_state)
+        _require_row_of_state(snapshot, settings.schedule)
+        _require_row_of_best(snapshot, settings)
+        problem = copy.copy(settings.problem)
+        problem.restore(snapshot.problem_state)
+        _require_same_loss(problem, snapshot, objective)
+    moment = Moment(
+        net=snapshot.network,
+        level=snapshot.level,
+        coarser=snapshot.coarser,
+        geometry=objective.geometry(snapshot.network),
+        problem=problem,
+        state=snapshot.optimizer_state,
+        best=snapshot.best,
+        best_value=snapshot.best_value,
+        rows=len(snapshot.history),
+    )
+    return moment, snapshot.history
+
+
+def _snapshot(description: Mapping[str, Any], arrays: Arrays, settings: Settings) -> Snapshot:
+    """Return what a file says; its parts are checked, and not yet whether they fit together."""
+    level = integer(description["level"], "level", 0, len(settings.schedule) - 1)
+    *coarser, network = settings.grids(level)
+    state_type = type(settings.optimizer.init(settings.net.parameters))
+    state = _state(state_type, description["state"], _within("state.", arrays))
+    best_type = State if settings.validation is None else state_type
+    return Snapshot(
+        network=network.with_parameters(state.parameters[: network.n_parameters]),
+        coarser=_with_parameters(coarser, _within("coarser.", arrays)),
+        optimizer_state=state,
+        level=level,
+        best=_state(best_type, description["best"], _within("best.", arrays)),
+        best_value=description["best_value"],
+        problem_state=description["problem"],
+        history=History.from_arrays(_within("history.", arrays)),
+        fingerprint=settings.fingerprint,
+    )
+
+
+def _within(prefix: str, arrays: Arrays) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays whose names begin so, by the rest of their names."""
+    return {
+        name.removeprefix(prefix): array
+        for name, array in arrays.items()
+        if name.startswith(prefix)
+    }
+
+
+def _with_parameters(networks: Sequence[Network], arrays: Arrays) -> tuple[Network, ...]:
+    if arrays.keys() != {str(level) for level in range(len(networks))}:
+        raise ValueError(f"{len(networks)} coarser levels cannot be {sorted(arrays)}")
+    found = [net.with_parameters(arrays[str(i)]) for i, net in enumerate(networks)]
+    for level, net in enumerate(found):
+        if arrays[str(level)].dtype != net.dtype or not np.isfinite(net.parameters).all():
+            raise ValueError(f"parameters of level {level} must be finite numbers in {net.dtype}")
+    return tuple(found)
+
+
+def _state(kind: type[AnyState], values: Mapping[str, Any], arrays: Arrays) -> AnyState:
+    names = {field.name for field in dataclasses.fields(kind)}
+    if (values.keys() | arrays.keys()) != names or values.keys() & arrays.keys():
+        raise ValueError(
+            f"a {kind.__name__} has the fields {sorted(names)}, got {sorted([*values, *arrays])}"
+        )
+    for array in arrays.values():
+        array.setflags(write=False)
+    fields: dict[str, Any] = {**values, **arrays}
+    return kind(**fields)
+
+
+def _require_vectors(snapshot: Snapshot, settings: Settings) -> None:
+    """Raise ValueError unless the states have the parameters of their level, and nothing more."""
+    dtype, best = settings.net.dtype, snapshot.best
+    expected = snapshot.network.n_parameters + len(settings.problem.unknowns)
+    for given in (snapshot.optimizer_state.parameters, best.parameters):
+        if given.shape != (expected,) or given.dtype != dtype:
+            raise ValueError(
+                f"level {snapshot.level} has {expected} parameters in {dtype}, "
+                f"got shape {given.shape} in {given.dtype}"
+            )
+    if settings.validation is None and not (best.value is None and best.gradient is None):
+        raise ValueError("without validation the best state holds its parameters alone")
+
+
+def _require_row_of_state(snapshot: Snapshot, schedule: Sequence[int]) -> None:
+    """Raise ValueError unless the last row of the history is that of the state."""
+    state, history, level = snapshot.optimizer_state, snapshot.history, snapshot.level
+    last = history.last
+    before = int(history.step[history.level == level][0]) if last["level"] == level else 0
+    expected = {
+        "level": level,
+        "step": state.step,
+        "loss": state.value,
+        "ascents": state.ascents,
+        "evaluations": state.evaluations,
+    }
+    if state.finished:  # a search that failed adds evaluations, and no row
+        expected["evaluations"] = min(state.evaluations, last["evaluations"])
+    if state.level_step != state.step - before or any(last[n] != v for n, v in expected.items()):
+        raise ValueError(f"the last row {last} is not that of the state, {expected}")
+    taken = [int(np.ptp(history.step[history.level == i])) for i in range(level + 1)]
+    if any(steps > asked for steps, asked in zip(taken, schedule, strict=False)):
+        raise ValueError(f"the history has {taken} steps on its levels, of {list(schedule)}")
+
+
+def _require_row_of_best(snapshot: Snapshot, settings: Settings) -> None:
+    """Raise ValueError unless the best state has its row in the history."""
+    best, value, history = snapshot.best, snapshot.best_value, snapshot.history
+    validated = settings.validation is not None
+    if validated:
+        settings.optimizer.require_sound(best)
+    else:
+        require_parameters(best)
+    if validated != ("validation" in history.last):
+        raise ValueError("the history must have a column for the validation loss if a run has one")
+    rows = history.step == best.step
+    column = history.loss
+    if validated:
+        rows &= history.level == snapshot.level
+        column = np.where(np.isfinite(history.validation), history.validation, math.inf)
+    found = isinstance(value, float) and (column[rows] == value).any()
+    if not found or best.step > snapshot.optimizer_state.step:
+        raise ValueError(f"no row of the history has the best loss, {value!r} at step {best.step}")
+
+
+def _require_same_loss(problem: Problem, snapshot: Snapshot, objective: Objective) -> None:
+    """Raise ValueError unless the problem has the loss, and the terms, that a file says."""
+    history, at = snapshot.history, (snapshot.network, snapshot.optimizer_state.parameters)
+    loss, _ = objective.evaluate(problem, *at)
+    # Other processors round differently, which is all there is where the fit is exact.
+    rounding = float(np.finfo(snapshot.network.dtype).eps) * float(abs(history.loss).max())
+    if not math.isclose(loss, history.last["loss"], rel_tol=0.01, abs_tol=rounding):
+        raise ValueError(f"the loss is {loss}, and not {history.last['loss']} as it says")
+    terms = objective.terms(problem, *at)
+    if terms.keys() != history.terms.keys():
+        raise ValueError(f"the terms are {list(terms)}, and not {list(history.terms)}")

@@ -1,0 +1,135 @@
+"""What a training run is asked to do."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import reprlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, TypeAlias
+
+from kanml._validation import choice, integer, require_memory, threads
+from kanml.multilevel.geometry import geometry_maps
+from kanml.network import Network
+from kanml.network.network import describe_network
+from kanml.optim import Optimizer
+from kanml.problems import Problem
+from kanml.problems.unknowns import starting_values
+
+__all__ = ["Settings", "Transfer"]
+
+Transfer: TypeAlias = Literal["prolong", "reset"]
+
+
+@dataclass(frozen=True, eq=False)
+class Settings:
+    """The arguments of `kanml.train` that decide the course of a run, checked.
+
+    Attributes
+    ----------
+    net : Network
+        On the coarsest grid.
+    problem : Problem
+        A copy, as the run finds it.
+    schedule : tuple of int
+        Steps on each level.
+    optimizer : Optimizer
+    transfer_state : {"prolong", "reset"}
+    validation : Problem or None
+        A copy.
+    restarts : int
+    num_threads : int or None
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not of its form, or a level of the schedule cannot be built.
+    """
+
+    net: Network
+    problem: Problem
+    schedule: Sequence[int]
+    optimizer: Optimizer[Any]
+    transfer_state: Transfer
+    validation: Problem | None
+    restarts: int
+    num_threads: int | None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.net, Network):
+            raise TypeError(f"net must be a Network, got {self.net!r}")
+        _require_problem(self.problem, "problem")
+        object.__setattr__(self, "problem", copy.copy(self.problem))
+        object.__setattr__(self, "schedule", _steps(self.schedule))
+        if not isinstance(self.optimizer, Optimizer):
+            raise TypeError(
+                f"optimizer must be an Optimizer, for instance LBFGS(), got {self.optimizer!r}"
+            )
+        choice(self.transfer_state, "transfer_state", ("prolong", "reset"))
+        if self.validation is not None:
+            _require_problem(self.validation, "validation")
+            object.__setattr__(self, "validation", copy.copy(self.validation))
+            self._require_same_unknowns(list(self.validation.unknowns))
+        integer(self.restarts, "restarts", 0)
+        threads(self.num_threads)
+        if len(self.schedule) > 1:
+            self._require_last_level()
+
+    def _require_same_unknowns(self, validated: list[str]) -> None:
+        trained = list(self.problem.unknowns)
+        if validated and validated != trained:
+            raise ValueError(f"validation must have the unknowns {trained}, got {validated}")
+
+    def _require_last_level(self) -> None:
+        """Refuse before the first step what the refinement to the last level would refuse."""
+        levels = len(self.schedule)
+        try:
+            finest = self.net._refined_shape(levels - 1)
+            geometry_maps(finest, self.optimizer.geometry)
+            numbers = finest.n_parameters * self.optimizer.vectors(sum(self.schedule))
+            require_memory(numbers * finest.dtype.itemsize, f"{self.optimizer!r} needs")
+        except (ValueError, MemoryError) as error:
+            raise ValueError(
+                f"schedule has {levels} levels, but the last of them is impossible: {error}"
+            ) from error
+
+    def grids(self, level: int) -> list[Network]:
+        """Return the network as it was given, refined to each level up to this one."""
+        networks = [self.net]
+        for _ in range(level):
+            networks.append(networks[-1].refine())
+        return networks
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A digest of all that decides the course of a run, but for callbacks."""
+        digest = hashlib.sha256(repr(describe_network(self.net)).encode())
+        digest.update(self.net.parameters.tobytes())
+        for part in (
+            self.problem.fingerprint(),
+            repr(self.optimizer),
+            repr(list(self.schedule)),
+            self.transfer_state,
+            str(self.restarts),
+            self.validation.fingerprint() if self.validation is not None else "",
+        ):
+            digest.update(b"\0" + part.encode())
+        return digest.hexdigest()
+
+
+def _require_problem(problem: Problem, name: str) -> None:
+    if not isinstance(problem, Problem):
+        shown = reprlib.repr(problem)  # which shortens arrays
+        raise TypeError(f"{name} must be a Problem, for instance a Regression, got {shown}")
+    starting_values(problem.unknowns, f"{name}.unknowns")
+
+
+def _steps(schedule: Sequence[int]) -> tuple[int, ...]:
+    if not isinstance(schedule, Iterable):
+        raise TypeError(f"schedule must be a sequence of integers, got {schedule!r}")
+    steps = tuple(integer(s, f"schedule[{i}]", 0) for i, s in enumerate(schedule))
+    if not steps:
+        raise ValueError("schedule must have at least one level, got none")
+    return steps
