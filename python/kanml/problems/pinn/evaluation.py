@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from kanml._validation import Float64Array, FloatArray
 from kanml.expressions import Leaf, Rows
 from kanml.network import Network
-from kanml.problems.pinn.collocation import Samples, Stage
+from kanml.problems.pinn.collocation import Samples
 from kanml.problems.pinn.traced import Place, TracedTerm, named, word
 
 __all__ = ["Evaluation", "Found", "Sums"]
@@ -96,6 +97,29 @@ class Evaluation:
     unknowns: Float64Array
     samples: Samples
     num_threads: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the term."""
+        return self.traced.term.name
+
+    @property
+    def factor(self) -> float:
+        """The factor of the sum of squares in the loss."""
+        return self.traced.factor(self.samples.count, self.samples.stands_for)
+
+    def scaled_residuals(self) -> Float64Array:
+        """Return the residuals as a vector r such that ``r @ r`` is the term's part of the loss."""
+        residuals = self.residuals().astype(np.float64)
+        if self.samples.attention is not None:
+            residuals *= self.samples.attention[self.samples.rows]
+        return (math.sqrt(self.factor) * residuals).ravel()
+
+    def magnitude(self, points: Float64Array) -> FloatArray:
+        """Return the magnitude (m,) of the residual at other points (m, d)."""
+        elsewhere = replace(self, samples=Samples(points, slice(0, len(points))))
+        magnitude: FloatArray = np.linalg.norm(elsewhere.residuals(), axis=1)
+        return magnitude
 
     def residuals(self) -> FloatArray:
         """Return the residuals (n, components), without attention."""
@@ -208,18 +232,28 @@ class Evaluation:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What `PINN.sums` found, for `losses` and `advance`, which come at the same parameters."""
+    """What `PINN.sums` found, for `losses` and `advance`, which come at the same parameters.
 
-    net: Network
-    unknowns: Float64Array
-    samples: Sequence[Samples]
-    squares: Mapping[str, float]
-    residuals: Mapping[str, FloatArray | None]
+    Attributes
+    ----------
+    evaluations : sequence of Evaluation
+        Of the terms.
+    sums : mapping of str to Sums
+        What each of them found, by its name.
+    """
 
-    def is_of(self, net: Network, unknowns: Float64Array, stages: Sequence[Stage]) -> bool:
-        """Say whether the loss has changed in nothing since."""
-        same = all(a is b.samples for a, b in zip(self.samples, stages, strict=True))
-        return same and self.net._same_as(net) and np.array_equal(self.unknowns, unknowns)
+    evaluations: Sequence[Evaluation]
+    sums: Mapping[str, Sums]
+
+    def is_of(self, evaluations: Sequence[Evaluation]) -> bool:
+        """Say whether these evaluations would find the same."""
+        pairs = list(zip(self.evaluations, evaluations, strict=True))
+        (one, other), *_ = pairs  # all terms are evaluated at one network
+        return (
+            all(a.samples is b.samples for a, b in pairs)
+            and one.net._same_as(other.net)
+            and np.array_equal(one.unknowns, other.unknowns)
+        )
 
 
 def _sum_of_squares(columns: Iterable[FloatArray]) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from kanml._validation import Float64Array, FloatArray
-from kanml.expressions import Expression, identifier, letters
+from kanml.expressions import Expression
 from kanml.network import Network
 from kanml.problems.base import Problem
-from kanml.problems.pinn.collocation import Samples, Stage
-from kanml.problems.pinn.evaluation import Evaluation, Found
+from kanml.problems.pinn.collocation import Stage
+from kanml.problems.pinn.evaluation import Evaluation, Found, Sums
+from kanml.problems.pinn.fields import named_fields
 from kanml.problems.pinn.term import Residual, Term, different_terms
-from kanml.problems.pinn.traced import Fields, TracedTerm
+from kanml.problems.pinn.traced import TracedTerm
 from kanml.problems.states import entries
 from kanml.problems.unknowns import Unknowns, starting_values, unknown_values
 
@@ -91,6 +91,7 @@ class PINN(Problem):
             raise TypeError(f"inputs must be a string, a letter for each input, got {inputs!r}")
         if not isinstance(outputs, Iterable):
             raise TypeError(f"outputs must be letters or names, got {outputs!r}")
+        outputs = outputs if isinstance(outputs, str) else tuple(outputs)
         self.inputs = inputs
         self.outputs = tuple(outputs)
         self.unknowns = starting_values({} if unknowns is None else unknowns, "unknowns")
@@ -98,7 +99,7 @@ class PINN(Problem):
         if transform is not None and not callable(transform):
             raise TypeError(f"transform must be callable, got {transform!r}")
         self.terms = different_terms(terms)
-        self._fields = self._named_fields(isinstance(outputs, str))
+        self._fields = named_fields(inputs, outputs, tuple(self.unknowns), transform)
         self._traced = tuple(
             TracedTerm(term, self._fields, f"term {term.name!r}: ") for term in self.terms
         )
@@ -107,25 +108,6 @@ class PINN(Problem):
         self._stages = self._first_stages()
         self._found: Found | None = None
         self._tried = False  # whether residuals were once evaluated where fields are finite
-
-    def _named_fields(self, one_string: bool) -> Fields:
-        """Return the names of the fields as Python reads them, all different."""
-        names = [*self.inputs, *self.outputs, *self.unknowns]
-        for name in names:
-            if not isinstance(name, str) or not identifier(name).isidentifier():
-                raise ValueError(f"inputs, outputs and unknowns must be names, got {name!r}")
-        read = [identifier(name) for name in names]
-        for name, same in zip(names, read, strict=True):
-            if read.count(same) > 1:
-                outputs, hint = "".join(self.outputs), ""
-                if one_string and len(outputs) > 1:
-                    hint = f"; a single output of this name is outputs=[{outputs!r}]"
-                raise ValueError(
-                    f"{name!r} stands twice among inputs {self.inputs!r}, outputs {self.outputs} "
-                    f"and unknowns {tuple(self.unknowns)}{hint}"
-                )
-        d, m = len(self.inputs), len(self.inputs) + len(self.outputs)
-        return Fields(letters(self.inputs), tuple(read[d:m]), tuple(read[m:]), self.transform)
 
     def _first_stages(self) -> tuple[Stage, ...]:
         return tuple(traced.collocation.first(len(traced.components)) for traced in self._traced)
@@ -172,23 +154,18 @@ class PINN(Problem):
         and "gradient", of that sum. `value_and_gradient` makes the loss of these: a subclass whose
         points are distributed over several processes adds up theirs here.
         """
-        values, stages = self._values(net, unknowns), self._stages
-        result = {}
-        squares: dict[str, float] = {}
-        residuals: dict[str, FloatArray | None] = {}
-        for traced, stage in zip(self._traced, stages, strict=True):
-            name, samples = traced.term.name, stage.samples
-            evaluation = Evaluation(traced, net, values, samples, num_threads)
-            squares[name], gradient, residuals[name] = evaluation.sums(refuse=not self._tried)
-            result[name] = {
-                "squares": squares[name],
-                "count": samples.count,
-                "gradient": gradient,
-            }
+        evaluations = self._evaluations(self._stages, net, unknowns, num_threads)
+        found = {e.name: e.sums(refuse=not self._tried) for e in evaluations}
         self._tried = True
-        samples_of = tuple(stage.samples for stage in stages)
-        self._found = Found(net, values, samples_of, squares, residuals)
-        return result
+        self._found = Found(evaluations, found)
+        return {
+            e.name: {
+                "squares": found[e.name].squares,
+                "count": e.samples.count,
+                "gradient": found[e.name].gradient,
+            }
+            for e in evaluations
+        }
 
     def losses(
         self,
@@ -205,22 +182,17 @@ class PINN(Problem):
         unknowns : array_like or mapping of str to float
             Needed if the problem has any, as `Result.unknowns`.
         """
-        values, stages = self._values(net, unknowns), self._stages
-        known = self._known(net, values, stages)
-        result = {}
-        for traced, stage in zip(self._traced, stages, strict=True):
-            name, samples = traced.term.name, stage.samples
-            if known is None:
-                squares = Evaluation(traced, net, values, samples, num_threads).squares()
-            else:
-                squares = known.squares[name]
-            result[name] = traced.factor(samples.count, samples.stands_for) * squares
-        return result
+        evaluations = self._evaluations(self._stages, net, unknowns, num_threads)
+        known = self._known(evaluations)
+        return {
+            e.name: e.factor * (e.squares() if known is None else known[e.name].squares)
+            for e in evaluations
+        }
 
-    def _known(self, net: Network, values: Float64Array, stages: Sequence[Stage]) -> Found | None:
+    def _known(self, evaluations: Sequence[Evaluation]) -> Mapping[str, Sums] | None:
         """Return what the last evaluation found, if it was of the same."""
         found = self._found
-        return found if found is not None and found.is_of(net, values, stages) else None
+        return found.sums if found is not None and found.is_of(evaluations) else None
 
     def residuals(
         self,
@@ -237,17 +209,8 @@ class PINN(Problem):
         unknowns : array_like or mapping of str to float
             Needed if the problem has any, as `Result.unknowns`.
         """
-        values = self._values(net, unknowns)
-        parts = []
-        for traced, stage in zip(self._traced, self._stages, strict=True):
-            samples = stage.samples
-            evaluation = Evaluation(traced, net, values, samples, num_threads)
-            residuals = evaluation.residuals().astype(np.float64)
-            if samples.attention is not None:
-                residuals *= samples.attention[samples.rows]
-            parts.append(
-                (math.sqrt(traced.factor(samples.count, samples.stands_for)) * residuals).ravel()
-            )
+        evaluations = self._evaluations(self._stages, net, unknowns, num_threads)
+        parts = [evaluation.scaled_residuals() for evaluation in evaluations]
         return np.concatenate(parts).astype(net.dtype)
 
     def solution(
@@ -335,23 +298,13 @@ class PINN(Problem):
         bool
             Whether the loss is another function now.
         """
-        values, stages = self._values(net, unknowns), self._stages
-        known = self._known(net, values, stages)
-        after = []
-        for traced, stage in zip(self._traced, stages, strict=True):
-
-            def residuals(traced: TracedTerm = traced, stage: Stage = stage) -> FloatArray:
-                found = None if known is None else known.residuals[traced.term.name]
-                evaluation = Evaluation(traced, net, values, stage.samples)
-                return evaluation.residuals() if found is None else found
-
-            def magnitude(x: Float64Array, traced: TracedTerm = traced) -> FloatArray:
-                samples = Samples(x, slice(0, len(x)))
-                found = Evaluation(traced, net, values, samples).residuals()
-                size: FloatArray = np.linalg.norm(found, axis=1)
-                return size
-
-            after.append(traced.collocation.next(stage, residuals, magnitude))
+        stages = self._stages
+        evaluations = self._evaluations(stages, net, unknowns, None)
+        known = self._known(evaluations)
+        after = [
+            _next(stage, at, None if known is None else known[at.name].residuals)
+            for at, stage in zip(evaluations, stages, strict=True)
+        ]
         self._stages = tuple(after)
         return any(a.samples is not b.samples for a, b in zip(stages, after, strict=True))
 
@@ -425,6 +378,20 @@ class PINN(Problem):
             traced.add_to(digest)
         return digest.hexdigest()
 
+    def _evaluations(
+        self,
+        stages: Sequence[Stage],
+        net: Network,
+        unknowns: Unknowns | None,
+        num_threads: int | None,
+    ) -> list[Evaluation]:
+        """Return an evaluation of each term at its stage."""
+        values = self._values(net, unknowns)
+        return [
+            Evaluation(traced, net, values, stage.samples, num_threads)
+            for traced, stage in zip(self._traced, stages, strict=True)
+        ]
+
     def _values(self, net: Network, unknowns: Unknowns | None) -> Float64Array:
         """Check the network, and return the values of the unknowns."""
         if net.n_in != len(self.inputs) or net.n_out != len(self.outputs):
@@ -435,3 +402,12 @@ class PINN(Problem):
         for traced in self._traced:
             traced.require_fit(net)
         return unknown_values(unknowns, tuple(self.unknowns))
+
+
+def _next(stage: Stage, evaluation: Evaluation, found: FloatArray | None) -> Stage:
+    """Return the stage of a term after a step; `found` are its residuals, if they are known."""
+
+    def residuals() -> FloatArray:
+        return evaluation.residuals() if found is None else found
+
+    return evaluation.traced.collocation.next(stage, residuals, evaluation.magnitude)

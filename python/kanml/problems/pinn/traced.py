@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -26,21 +25,12 @@ from kanml.expressions import (
 from kanml.network import Network
 from kanml.network.derivatives import DirectionSet, Word
 from kanml.problems.pinn.collocation import Collocation
-from kanml.problems.pinn.term import Residual, Term
+from kanml.problems.pinn.fields import Fields
+from kanml.problems.pinn.term import Term
 
-__all__ = ["Fields", "Place", "TracedTerm", "named", "word"]
+__all__ = ["Place", "TracedTerm", "named", "word"]
 
 PARTNER = "_partner"
-
-
-@dataclass(frozen=True)
-class Fields:
-    """What the residuals of a problem are functions of, by names as Python reads them."""
-
-    inputs: str
-    outputs: tuple[str, ...]
-    unknowns: tuple[str, ...]
-    transform: Residual | None
 
 
 class Place:
@@ -172,7 +162,7 @@ class TracedTerm:
                         f"smooth activation, as 'tanh' or 'silu', but layers[{i}] is {layer!r}"
                     )
 
-    def factor(self, count: float, stands_for: float = 1.0) -> float:
+    def factor(self, count: float, stands_for: float) -> float:
         """Return the factor of the sum of squares over `count` points; see `Samples`."""
         if self.term.reduction == "mean":
             return self.term.weight / count
