@@ -188,19 +188,23 @@ class History:
         return f"<History of {self.step[-1]} steps, loss {self.loss[0]:.3g} to {self.loss[-1]:.3g}>"
 
 
+def _require_form(name: str, column: npt.NDArray[Any], rows: int, whole: bool) -> None:
+    """Raise ValueError unless a column has so many numbers, whole ones or not."""
+    dtype = np.dtype(np.int64 if whole else np.float64)
+    if rows == 0 or column.shape != (rows,) or column.dtype != dtype:
+        raise ValueError(
+            f"the history's column {name!r} has shape {column.shape} and dtype {column.dtype}"
+        )
+
+
 def _require_columns(arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     """Raise ValueError unless a run could have written these columns."""
     needed = {*History.INTEGERS, *History.REALS}
     others = {name for name in arrays if name != "validation" and not name.startswith("terms.")}
     if others != needed:
         raise ValueError(f"a history has the columns {sorted(needed)}, got {sorted(others)}")
-    rows = len(arrays["loss"]) if arrays["loss"].ndim else 0
     for name, column in arrays.items():
-        dtype = np.dtype(np.int64 if name in History.INTEGERS else np.float64)
-        if rows == 0 or column.shape != (rows,) or column.dtype != dtype:
-            raise ValueError(
-                f"the history's column {name!r} has shape {column.shape} and dtype {column.dtype}"
-            )
+        _require_form(name, column, arrays["loss"].size, whole=name in History.INTEGERS)
         rises = column[0] >= 0 and (column[1:] >= column[:-1]).all() and np.isfinite(column).all()
         if name in (*History.INTEGERS, "seconds") and not rises:
             raise ValueError(f"the history's column {name!r} must rise from 0 or more")
@@ -222,16 +226,12 @@ def _tries(arrays: Mapping[str, npt.NDArray[Any]]) -> tuple[Try, ...]:
     names = [f"tries.{name}" for name in Try._fields]
     if sorted(columns) != sorted(names):
         raise ValueError(f"the tries of a history have the columns {names}, got {sorted(columns)}")
-    count = columns["tries.number"].size
     for name, column in columns.items():
-        dtype = np.dtype(np.float64 if name == "tries.loss" else np.int64)
-        if column.shape != (count,) or column.dtype != dtype:
-            raise ValueError(
-                f"the history's column {name!r} has shape {column.shape} and dtype {column.dtype}"
-            )
-        if np.isnan(column).any() or (name != "tries.loss" and (column < 0).any()):
+        whole = name != "tries.loss"
+        _require_form(name, column, columns["tries.number"].size, whole)
+        if np.isnan(column).any() or (whole and (column < 0).any()):
             raise ValueError(f"the history's column {name!r} holds what no try can have")
     numbers, *others = (columns[name].tolist() for name in names)
-    if count < 2 or numbers != list(range(count)):
+    if len(numbers) < 2 or numbers != list(range(len(numbers))):
         raise ValueError(f"the tries of a history must be numbered from 0 to 1 or more: {numbers}")
     return tuple(map(Try, numbers, *others))

@@ -19,8 +19,7 @@ import numpy as np
 
 from kanml.multilevel.geometry import geometry_maps
 from kanml.network import Network
-from kanml.optim import LBFGS, LBFGSState, Optimizer
-from kanml.optim.base import Vector
+from kanml.optim import LBFGS, Geometry, LBFGSState, Optimizer, Vector
 from kanml.problems import Problem
 from kanml.training.history import Try
 from kanml.training.objective import Objective
@@ -35,8 +34,8 @@ MAX_BYTES = 2**29  # of the optimizers of all starts together
 
 
 @dataclass
-class Trial:
-    """A start, and what has become of it.
+class Candidate:
+    """A start in the contest, and what has become of it.
 
     Attributes
     ----------
@@ -127,71 +126,65 @@ class Contest:
             None if no start has a finite loss.
         tries : tuple of Try
         """
-        trials = [Trial(number) for number in range(count)]
-        self.compete(trials, show)
-        tries = tuple(trial.summary() for trial in trials)
-        for trial in sorted(trials, key=lambda trial: trial.loss):
-            if trial.best is not None and self.suits_all(trial.best.parameters):
-                return trial.best, tries
+        candidates = [Candidate(number) for number in range(count)]
+        self.compete(candidates, show)
+        tries = tuple(candidate.summary() for candidate in candidates)
+        for candidate in sorted(candidates, key=lambda candidate: candidate.loss):
+            if candidate.best is not None and self.suits_all(candidate.best.parameters):
+                return candidate.best, tries
         return None, tries
 
-    def compete(self, trials: list[Trial], show: Callable[[str], None]) -> None:
-        """Train the trials on a part of the samples, fewer of them in each round."""
-        part, validation = self.tried[0], self.held_out[0]
-        geometry = geometry_maps(self.net, self.optimizer.geometry, len(self.problem.unknowns))
-
-        def function(theta: Vector) -> tuple[float, Vector]:
-            if self.interrupted():
-                raise KeyboardInterrupt
-            return self.evaluate(part, theta)
-
-        left = trials
+    def compete(self, candidates: list[Candidate], show: Callable[[str], None]) -> None:
+        """Train the candidates on a part of the samples, fewer of them in each round."""
+        left = candidates
         try:
             for number, steps in enumerate(ROUNDS, 1):
-                for i, trial in enumerate(left, 1):
-                    self.improve(trial, steps, function, validation, geometry)
+                for i, candidate in enumerate(left, 1):
+                    self.improve(candidate, steps)
                     show(f"round {number}, start {i}/{len(left)}")
-                left = sorted(left, key=lambda trial: trial.loss)[: halved(len(left))]
+                left = sorted(left, key=lambda candidate: candidate.loss)[: halved(len(left))]
                 if len(left) == 1:
                     return
         except KeyboardInterrupt:
             return
 
-    def improve(
-        self,
-        trial: Trial,
-        steps: int,
-        function: Callable[[Vector], tuple[float, Vector]],
-        validation: Problem | None,
-        geometry: Any,
-    ) -> None:
+    def improve(self, candidate: Candidate, steps: int) -> None:
         """Take further steps."""
-        if trial.state is None:
-            theta = self.objective.start(self.net.restart(trial.number))
+        if candidate.state is None:
+            theta = self.objective.start(self.net.restart(candidate.number))
             if not np.isfinite(theta).all():  # the dtype cannot hold them
                 return
-            trial.state = self.optimizer.evaluate(function, self.optimizer.init(theta))
-            self.note(trial, validation)
-        last = trial.state.step + steps
-        evaluations = trial.state.evaluations + 2 * steps  # a search that fails takes many
-        while trial.state.step < last and trial.state.evaluations < evaluations:
-            if trial.state.finished:
+            first = self.optimizer.init(theta)
+            candidate.state = self.optimizer.evaluate(self.function, first)
+            self.note(candidate, candidate.state)
+        last = candidate.state.step + steps
+        evaluations = candidate.state.evaluations + 2 * steps  # a search that fails takes many
+        while candidate.state.step < last and candidate.state.evaluations < evaluations:
+            if candidate.state.finished:
                 return
-            trial.state = self.optimizer.step(function, trial.state, geometry)
-            self.note(trial, validation)
+            candidate.state = self.optimizer.step(self.function, candidate.state, self.geometry)
+            self.note(candidate, candidate.state)
 
-    def note(self, trial: Trial, validation: Problem | None) -> None:
-        """Take note of the state of a trial if it is its best."""
-        state = trial.state
-        assert state is not None
-        if not is_finite(state.value, state.gradient):
+    def function(self, theta: Vector) -> tuple[float, Vector]:
+        """Return loss and gradient on the part that starts are tried on."""
+        if self.interrupted():
+            raise KeyboardInterrupt
+        return self.evaluate(self.tried[0], theta)
+
+    @cached_property
+    def geometry(self) -> Geometry:
+        """The maps of the optimizer's geometry."""
+        return geometry_maps(self.net, self.optimizer.geometry, len(self.problem.unknowns))
+
+    def note(self, candidate: Candidate, state: LBFGSState) -> None:
+        """Take note of the state of a candidate if it is its best."""
+        if state.value is None or not is_finite(state.value, state.gradient):
             return
-        loss = state.value
+        loss, validation = state.value, self.held_out[0]
         if validation is not None:
             loss, _ = self.evaluate(validation, state.parameters)
-        assert loss is not None
-        if loss < trial.loss:
-            trial.loss, trial.best = float(loss), state
+        if loss < candidate.loss:
+            candidate.loss, candidate.best = float(loss), state
 
     def suits_all(self, theta: Vector) -> bool:
         """Say whether loss and gradient are finite at the samples that were left out, too."""
