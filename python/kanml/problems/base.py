@@ -22,7 +22,7 @@ class Problem(ABC):
 
     Derive a class from it to train on a loss of your own. Two methods have to be written,
     `value_and_gradient` and `fingerprint`. The others have defaults, which suit a loss that is the
-    same function in every step: override `advance`, `state` and `restore` together if it is not.
+    same function in every step. If it is not, override `advance`, `state` and `restore` together.
 
     Training works on ``copy.copy(problem)``, and advances another copy in each step. A copy shares
     the attributes of its original, so methods must replace attributes by new objects and change
@@ -85,7 +85,7 @@ class Problem(ABC):
 
     @abstractmethod
     def fingerprint(self) -> str:
-        """Return a digest of all that decides about the loss, but for what `advance` changes.
+        """Return a digest of everything that decides about the loss, except what `advance` changes.
 
         It tells whether a checkpoint belongs to this problem.
         """
@@ -101,7 +101,7 @@ class Problem(ABC):
         return False
 
     def state(self) -> dict[str, Any]:
-        """Return all that `advance` changes, as values that JSON can hold; by default nothing."""
+        """Return what `advance` changes, as values that JSON can hold; by default nothing."""
         return {}
 
     def restore(self, state: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Minibatches: a place in a sequence of random orders of the same samples."""
+"""Minibatches: a place in a sequence of random orders of samples."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Batches"]
 class Batches:
     """The present minibatch of n samples. Immutable: `next` returns another one.
 
-    Each epoch visits the samples in a new random order, leaving out those that do not fill a last
+    Each epoch visits the samples in a new random order, without those that do not fill a last
     batch. A batch of all n samples is the only one.
 
     Attributes
@@ -29,11 +29,11 @@ class Batches:
     n, size : int
         Samples in all, and in a batch.
     generator : mapping
-        State of the generator that the next order is drawn with.
+        The state of the generator that the next order is drawn with.
     order : ndarray of int, shape (n,), or None
-        Rows of the samples; None: 0 to n - 1.
+        The rows of the samples; None: 0 to n - 1.
     position : int
-        Where in the order the batch begins.
+        The place in the order at which the batch begins.
     """
 
     n: int
@@ -85,7 +85,7 @@ class Batches:
         }
 
     def restored(self, state: object) -> Batches:
-        """Return the place that `state` returned; ValueError or TypeError if there is none such."""
+        """Return the place that `state` returned; else ValueError or TypeError."""
         values = entries(state, ("generator", "order", "position"), "it")
         generator = generator_state(values["generator"])
         order, last = None, 0

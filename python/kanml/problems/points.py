@@ -1,4 +1,4 @@
-"""Where the collocation points of a term come from: given once, in minibatches, or drawn anew."""
+"""Collocation points that are drawn again in the course of training."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ METHODS = ("uniform", "sobol", "latin-hypercube", "residual")
 
 
 class Sampler:
-    """Collocation points in a box, drawn anew every so many steps.
+    """Collocation points in a box, drawn again at regular intervals.
 
     Parameters
     ----------
     lower, upper : array_like, shape (d,)
-        The box.
+        The ends of the box.
     n : int
-        Number of points.
+        The number of points.
     method : {"uniform", "sobol", "latin-hypercube", "residual"}
-        Independent uniform points; a scrambled Sobol sequence or a Latin hypercube (both by SciPy);
-        or points where the residual is large, drawn from `candidates` uniform ones with a
+        Independent uniform points; a scrambled Sobol sequence or a Latin hypercube (both need
+        SciPy); or points where the residual is large, drawn from `candidates` uniform ones with a
         probability in proportion to ``|r|^k / mean(|r|^k) + c`` (residual-based adaptive
         distribution: C. Wu, M. Zhu, Q. Tan, Y. Kartha and L. Lu, A comprehensive study of
         non-adaptive and residual-based adaptive sampling for physics-informed neural networks,
         Comput. Methods Appl. Mech. Engrg. 403, 2023, section 2.2). The first draw is uniform.
     every : int
-        Steps between two draws.
+        The number of steps from one draw to the next.
     seed : int
-        For all draws.
+        Of all draws.
     candidates : int, optional
-        Of "residual"; ten times n by default.
+        For "residual"; ten times n by default.
     k, c : float
-        Of "residual".
+        For "residual".
 
     Examples
     --------

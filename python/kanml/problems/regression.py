@@ -29,10 +29,10 @@ class Regression(Problem):
     y : array_like, shape (N, n_out)
         Targets, finite.
     batch_size : int, optional
-        Samples of a minibatch; each epoch visits the samples in a new random order, leaving out
-        those that do not fill a last batch. By default all samples at once.
+        The number of samples in a minibatch. Each epoch visits the samples in a new random order,
+        without those that do not fill a last batch. By default all samples at once.
     seed : int
-        For the order of the minibatches.
+        Of the order of the minibatches.
 
     Examples
     --------
@@ -59,7 +59,7 @@ class Regression(Problem):
         if n == 0:
             raise ValueError(f"x must hold at least one sample, got shape {self._x.shape}")
         self._batches = Batches.first(n, batch_size, seed)
-        # The present batch in each dtype, with the place in the sequence that it was taken at.
+        # The present batch in each dtype, and the place in the sequence that it belongs to.
         self._cached: dict[str, tuple[Batches, FloatArray, FloatArray]] = {}
 
     @property
@@ -102,7 +102,7 @@ class Regression(Problem):
         return residuals
 
     def advance(self, net: Network, unknowns: Unknowns | None = None) -> bool:
-        """Go to the next minibatch; return whether there is one, that is, the loss changed."""
+        """Go to the next minibatch; return whether there is another, and with it another loss."""
         batches = self._batches
         self._batches = batches.next()
         return self._batches is not batches

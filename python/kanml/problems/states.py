@@ -1,4 +1,4 @@
-"""Reading back what a problem said its state was, from a file that may hold anything."""
+"""Checks of the state of a problem that was read from a file, which may hold anything."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["checked", "entries", "floats", "generator_state", "permutation"]
 
 @contextlib.contextmanager
 def checked(what: str) -> Iterator[None]:
-    """Let everything that does not fit be a ValueError about the state of something."""
+    """Turn errors about what does not fit into a ValueError about the state of something."""
     try:
         yield
     except (TypeError, ValueError, OverflowError) as error:

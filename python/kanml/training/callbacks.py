@@ -33,25 +33,25 @@ class TrainingState:
     Attributes
     ----------
     network : Network
-        With the parameters after the step.
+        The network after the step.
     problem : Problem
-        As it is now: with the present minibatch, attention and points.
+        The problem after the step, with its present minibatch, attention and points.
     level : int
         0 on the coarsest grid.
     step, level_step : int
-        Accepted steps in all, and on this level.
+        Accepted steps of the run, and on this level.
     loss : float
-        At the present parameters.
+        The loss after the step.
     validation : float or None
-        The loss of the validation problem there, if there is one.
+        The loss of the validation problem, if there is one.
     steps_since_best : int
-        Steps since the best state: see `kanml.train` for what is best.
+        Steps since the best state; `kanml.train` says which is the best.
     history : History
-        So far; it continues to grow.
+        The history so far. It continues to grow.
     unknowns : dict of str to float
-        The unknowns of the problem at present.
+        The values of the problem's unknowns.
     snapshot : callable
-        Returns all that is needed to continue from here, as a `Snapshot`.
+        Returns everything that is needed to continue from here, as a `Snapshot`.
     """
 
     network: Network
@@ -71,7 +71,7 @@ class Callback:
     """What looks at a run, from its beginning to its end, and may stop it.
 
     Derive a class from it and override the methods that are of use; by default they do nothing.
-    Where only the steps matter, `kanml.train` takes a function in place of a callback.
+    If only the steps matter, a function will do: `kanml.train` takes both.
 
     Examples
     --------
@@ -112,7 +112,7 @@ class Callback:
         return None
 
     def end(self, state: TrainingState) -> None:
-        """Look at the run when it has ended, in whatever way."""
+        """Look at the run after its end, however it ended."""
 
 
 class FunctionCallback(Callback):
@@ -152,7 +152,7 @@ class EarlyStopping(Callback):
     Parameters
     ----------
     patience : int
-        Steps without a new least validation loss, after which the level ends.
+        The level ends after this number of steps without a new least validation loss.
 
     Examples
     --------
@@ -178,7 +178,7 @@ class EarlyStopping(Callback):
         self.patience = integer(patience, "patience", 1)
 
     def begin(self, state: TrainingState) -> Wish | None:
-        """Require a validation problem; a run may continue from where a level was to end."""
+        """Require a validation problem, and say whether the level ends: a run may resume there."""
         if state.validation is None:
             raise ValueError(
                 f"{self!r} needs a validation problem: kanml.train(..., validation=problem)"
@@ -196,16 +196,16 @@ class EarlyStopping(Callback):
 class Checkpoint(Callback):
     """A callback that writes the state of training to a file, every few steps and at the end.
 
-    Give the same path to ``kanml.train(..., resume=path)`` to continue: the run continues bit for
-    bit as if it had not been interrupted. The file is replaced atomically. A path that cannot be
-    written is refused before the first step; a later failure is a RuntimeWarning, and training
-    continues.
+    With ``kanml.train(..., resume=path)`` the run continues, bit for bit as if it had not been
+    interrupted. The file is replaced atomically. A path that cannot be written is refused before
+    the first step; a failure after that is a RuntimeWarning, and training continues.
 
     Parameters
     ----------
     path : path-like
+        The file. Its folder must exist.
     every : int
-        Steps between two writings.
+        Number of steps from one writing to the next.
 
     Raises
     ------

@@ -34,14 +34,14 @@ class Try(NamedTuple):
     Attributes
     ----------
     number : int
-        Of the start, which is ``net.restart(number)``; 0 is the network's own.
+        The start is ``net.restart(number)``; 0 is the network's own.
     steps : int
-        More for those that did well.
+        Accepted steps. Starts that did well took more.
     evaluations : int
-        Of loss and gradient on the part; those in a history leave them out.
+        Evaluations of loss and gradient. The column of a history does not count them.
     loss : float
-        The least on the part: that of the validation problem, if there is one. Infinite if there
-        was no finite one.
+        The least loss on the part of the samples, of the validation problem if there is one.
+        Infinite if none was finite.
     """
 
     number: int
@@ -56,8 +56,8 @@ class History:
     Attributes
     ----------
     tries : tuple of Try
-        The starts that were compared before; empty if there was but one. Training began with the
-        parameters of least loss.
+        The starts that were compared before training; empty if there was only one. Training began
+        with what became of the best.
 
     Examples
     --------
@@ -75,7 +75,7 @@ class History:
         self._rows: list[Row] = []
 
     def append(self, row: Row) -> None:
-        """Add a row, whole, whatever interrupts."""
+        """Add a row in one piece: an interrupt comes before or after it."""
         self._rows.append(row)
 
     def truncate(self, length: int) -> None:
@@ -101,7 +101,7 @@ class History:
 
     @property
     def evaluations(self) -> IntArray:
-        """Evaluations of loss and gradient so far, those of the validation problem left out."""
+        """Evaluations of loss and gradient so far, without those of the validation problem."""
         return self._integers("evaluations")
 
     @property
@@ -189,7 +189,7 @@ class History:
 
 
 def _require_form(name: str, column: npt.NDArray[Any], rows: int, whole: bool) -> None:
-    """Raise ValueError unless a column has so many numbers, whole ones or not."""
+    """Raise ValueError unless a column has `rows` numbers, whole or real."""
     dtype = np.dtype(np.int64 if whole else np.float64)
     if rows == 0 or column.shape != (rows,) or column.dtype != dtype:
         raise ValueError(

@@ -12,9 +12,9 @@ __all__ = ["CtrlC"]
 class CtrlC:
     """A context in which the first Ctrl-C is only noted; a second raises if it is `armed`.
 
-    It listens where Python would raise: in the main thread, while the handler of SIGINT is
-    Python's own. Elsewhere nothing changes. The handler is restored at the end, unless somebody
-    has installed another one meanwhile.
+    It works where Python would raise KeyboardInterrupt: in the main thread, while the handler of
+    SIGINT is Python's own. Elsewhere nothing changes. At the end the handler is restored, unless
+    another one has been installed in the meantime.
 
     Attributes
     ----------

@@ -14,12 +14,12 @@ __all__ = ["Moment", "moved_towards"]
 
 
 class Moment(NamedTuple):
-    """Where a run stands, all of it: a run goes from one moment to the next in one assignment.
+    """Everything that changes during a run; a step replaces it in one assignment.
 
-    Whatever breaks off what leads to the next moment, the present one is whole.
+    So a step that is broken off, by whatever, leaves the present moment whole.
     """
 
-    net: Network  # whose grid is the present one
+    net: Network  # says what the present grid is; the parameters are in the state
     level: int
     coarser: tuple[Network, ...]  # at the end of each level before
     geometry: Geometry  # of the optimizer, on this grid

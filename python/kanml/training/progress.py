@@ -11,7 +11,7 @@ __all__ = ["ProgressBar"]
 
 
 class ProgressBar:
-    """Steps done of all that a schedule asks for; a level that ends early counts as done.
+    """The number of steps done, out of those of the schedule; a level that ends early is done.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class ProgressBar:
         self.bar.update(done - self.bar.n)
 
     def remark(self, text: str) -> None:
-        """Say something where no step is taken."""
+        """Show a text while no steps are taken."""
         self.bar.set_postfix_str(text, refresh=False)
         self.bar.update(0)
 

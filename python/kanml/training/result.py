@@ -21,22 +21,22 @@ class Result:
     Attributes
     ----------
     network : Network
-        The trained network, on the finest grid reached. With a validation problem, the one with the
-        least validation loss. Else, after Ctrl-C, the one with the least loss since the loss last
-        became another function (with minibatches, that is the last network), and the last good one
-        where the loss diverged.
+        The trained network, on the finest grid reached. With a validation problem, it is the one
+        with the least validation loss. Without one, it is the last network whose loss was finite;
+        after Ctrl-C the one with the least loss since the loss last became another function, which
+        with minibatches is the last network.
     history : History
         The starts that were tried, and one row for the best of them and for each step.
     status : {"completed", "stopped", "interrupted", "diverged"}
-        All levels done; a callback returned true; Ctrl-C; the loss became NaN or infinite, or a
-        layer with ``extrapolation="error"`` refused a value.
+        What ended training: all levels are done; a callback returned true; Ctrl-C; the loss became
+        NaN or infinite, or a layer with ``extrapolation="error"`` refused a value.
     message : str
         The status in words.
     unknowns : dict of str to float
-        What the unknowns of the problem became, with the network.
+        The values of the problem's unknowns that belong to the network.
     levels : tuple of Network
-        At the end of each level, coarse to fine; the last one is `network`. With a validation
-        problem the best of each level, without those at the end that did not improve.
+        The networks at the end of each level, coarse to fine; the last one is `network`. With a
+        validation problem they are the best of each level, without a last one that did not improve.
     problem : Problem
         A copy of the problem as training left it: its minibatch, attention, points.
     """

@@ -1,4 +1,4 @@
-"""Reading a checkpoint, which may hold anything: where a run goes on."""
+"""Reading a checkpoint, which may hold anything, to continue the run that wrote it."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _snapshot(description: Mapping[str, Any], arrays: Arrays, settings: Settings
 
 
 def _within(prefix: str, arrays: Arrays) -> dict[str, npt.NDArray[Any]]:
-    """Return the arrays whose names begin so, by the rest of their names."""
+    """Return the arrays whose names begin with `prefix`, by the rest of their names."""
     return {
         name.removeprefix(prefix): array
         for name, array in arrays.items()

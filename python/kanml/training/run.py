@@ -32,7 +32,7 @@ from kanml.training.tries import Contest, continued
 
 __all__ = ["Run"]
 
-RETREATS = (0.0, 1e-12, 1e-10, 1e-8, 1e-6)  # shares of the way, up to the rounding of float32
+RETREATS = (0.0, 1e-12, 1e-10, 1e-8, 1e-6)  # tried in turn; the last is the rounding of float32
 
 
 class Diverged(Exception):
@@ -66,9 +66,9 @@ class Run:
     # From the start to the end
 
     def run(self, callbacks: Sequence[Callback], progress: bool) -> None:
-        """Train to the end, whatever it is; KeyboardInterrupt is raised before the first row only.
+        """Train to the end. KeyboardInterrupt is raised before the first row only.
 
-        Afterwards `ending` is its status and message, and the history is that of the moment.
+        Afterwards `ending` holds status and message, and the history is that of the moment.
         """
         for phase in (self.train, self.finish):
             try:
@@ -85,7 +85,7 @@ class Run:
             self.interrupt()
 
     def train(self, callbacks: Sequence[Callback], progress: bool) -> None:
-        """Go through the levels, and note how that ended."""
+        """Train on all levels, and note how that ended."""
         try:
             with ProgressBar(self.settings.schedule, progress) as bar:
                 self.ending = self.levels(callbacks, bar)
@@ -93,13 +93,13 @@ class Run:
             self.ending = "diverged", str(error)
 
     def finish(self, callbacks: Sequence[Callback], progress: bool) -> None:
-        """Tell the callbacks that it has ended."""
+        """Tell the callbacks that the run has ended."""
         self.history.truncate(self.moment.rows)
         if self.moment.state.value is not None:  # else it diverged before it began
             self.ask(callback.end for callback in callbacks)
 
     def interrupt(self) -> None:
-        """Note that it ended by an interrupt, and drop what that broke off."""
+        """Note that the run was interrupted, and drop what that broke off."""
         self.history.truncate(self.moment.rows)
         now = self.moment
         self.ending = (
@@ -109,10 +109,10 @@ class Run:
         )
 
     def levels(self, callbacks: Sequence[Callback], bar: ProgressBar) -> tuple[Status, str]:
-        """Algorithm 1; return how it ended, unless that is by an exception."""
+        """Go through Algorithm 1; return status and message, unless an exception ends it."""
         if not self.moment.rows:
             self.choose_start(bar)
-            self.accept(self.moment, self.moment.state, afresh=True)
+            self.accept(self.moment, self.moment.state, forget_best=True)
         answers = self.ask(callback.begin for callback in callbacks)
         while True:
             now = self.moment
@@ -155,13 +155,13 @@ class Run:
     # From moment to moment
 
     def choose_start(self, bar: ProgressBar) -> None:
-        """Try other starts on the coarsest grid, and make the best of them the present one."""
+        """Try other starts on the coarsest grid, and go to what became of the best."""
         now, settings, objective = self.moment, self.settings, self.objective
         contest = Contest(objective, interrupted=lambda: self.ctrl_c.noted)
         count = contest.starts_within(1 + settings.restarts, sum(settings.schedule))
         if count > 1:
             given = now.net, now.state.parameters
-            objective.evaluate_trial(now.problem, *given)  # raises what has to be raised
+            objective.evaluate_trial(now.problem, *given)  # raises errors of the whole problem
             objective.validation_loss(*given, first=True)
             best, self.history.tries = contest.winner(count, bar.remark)
             if best is not None:
@@ -213,34 +213,35 @@ class Run:
     def accept_refined(self, moment: Moment, state: State) -> None:
         """Make a refined state the present one.
 
-        The finer spline rounds otherwise, and may put values outside a domain on whose end the
-        coarse one had them. Such a state moves towards the start of the run, whose values are
-        inside, by as little as helps.
+        The finer spline rounds differently. Values that were at the end of a domain may then be
+        outside it, where a layer refuses them. Such a state is moved towards the start of the run,
+        whose values are inside, by the smallest share that helps.
         """
-        afresh = self.settings.validation is not None
+        forget_best = self.settings.validation is not None
         for share in RETREATS:
             moved = state
             if share > 0:
                 *_, start = self.settings.grids(moment.level)
                 moved = moved_towards(start, state, share)
             try:
-                self.accept(moment, moved, afresh)
+                self.accept(moment, moved, forget_best)
                 return
             except OutsideDomain:
                 if share == RETREATS[-1]:
                     raise
 
-    def accept(self, moment: Moment, state: State, afresh: bool) -> None:
+    def accept(self, moment: Moment, state: State, forget_best: bool) -> None:
         """Make a moment with a state the present one, and write its row.
 
         Parameters
         ----------
         moment : Moment
-            As it is to be, but for its state, best and rows.
+            The next moment, except for its state, best and rows.
         state : State
-            Is evaluated if it is not.
-        afresh : bool
-            Whether it is the best whatever was before.
+            Evaluated here if it is not yet.
+        forget_best : bool
+            Whether states before this one no longer count, as their losses were those of another
+            function.
         """
         function = partial(self.objective.evaluate, moment.problem, moment.net)
         state = self.optimizer.evaluate(function, state)
@@ -254,7 +255,7 @@ class Run:
             self.moment = moment._replace(rows=1)
             raise Diverged(f"{what} before the first step: it is that of the network given")
         value, best = self.record(moment, state, state.value), state
-        if not (afresh or value < moment.best_value):
+        if not (forget_best or value < moment.best_value):
             value, best = moment.best_value, moment.best
         elif self.settings.validation is None:  # then nothing returns to it
             best = State(parameters=state.parameters, step=state.step)

@@ -25,7 +25,7 @@ Transfer: TypeAlias = Literal["prolong", "reset"]
 
 @dataclass(frozen=True, eq=False)
 class Settings:
-    """The arguments of `kanml.train` that decide the course of a run, checked.
+    """The arguments of `kanml.train` that decide about a run, checked.
 
     Attributes
     ----------

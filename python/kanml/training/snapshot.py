@@ -26,22 +26,22 @@ class Snapshot:
     Attributes
     ----------
     network : Network
-        On the present level.
+        The network on the present level.
     coarser : tuple of Network
-        At the end of each level before.
+        The networks at the end of each level before.
     optimizer_state : State
         Parameters, loss and gradient, and the optimizer's memory.
     level : int
     best : State
-        The best so far, on this level's grid: with a validation problem of this level, as it was;
-        else its parameters alone.
+        The best state so far, on the grid of this level. With a validation problem it is a whole
+        state of this level, to return to; without one it holds parameters alone.
     best_value : float
         Its loss, on the validation problem if there is one.
     problem_state : dict
-        What the problem's `advance` changes.
+        Everything that the problem's `advance` changes.
     history : History
     fingerprint : str
-        Digest of what the run was started with.
+        A digest of the settings of the run.
     """
 
     network: Network

@@ -35,47 +35,48 @@ def train(
 ) -> Result:
     """Train a network on a sequence of refined grids.
 
-    Solves for ``schedule[0]`` steps on the network's own grid, cuts every knot interval in two
-    (the function, and with it the loss, stays the same), solves for ``schedule[1]`` steps, and so
-    on. A level ends early where its optimizer can make no further progress. No argument is changed:
-    the run works on a copy of the problem.
+    Takes ``schedule[0]`` steps on the network's own grid, halves every knot interval (the function,
+    and with it the loss, stays the same), takes ``schedule[1]`` steps, and so on. A level ends
+    early if its optimizer can make no further progress. The arguments stay as they are: a run works
+    on a copy of the problem.
 
-    Ctrl-C does not raise: training ends after the evaluation in progress, at the earliest the
-    first on all samples, with the status "interrupted". A second Ctrl-C breaks off what is in
-    progress.
+    Ctrl-C does not raise. Training ends after the evaluation in progress, with the status
+    "interrupted"; at least the first network is evaluated on all samples, so that there is a
+    result. A second Ctrl-C breaks off whatever is in progress.
 
     Parameters
     ----------
     net : Network
-        On the coarsest grid.
+        The network on the coarsest grid.
     problem : Problem
-        What is minimised, for instance a `Regression`.
+        What is minimised: a `Regression`, a `PINN`, or a class of your own.
     schedule : sequence of int
         Steps on each level, coarse to fine. A single entry trains on one grid.
     optimizer : Optimizer
         `LBFGS()` by default.
     transfer_state : {"prolong", "reset"}
-        What becomes of the optimizer's memory at a refinement: carried to the finer grid, steps by
-        P and gradients by a right inverse of P^T, or emptied.
+        Whether the optimizer's memory is carried to the finer grid at a refinement, steps by P and
+        gradients by a right inverse of P^T, or emptied.
     validation : Problem, optional
-        A second problem, for instance a `Regression` of rows held out, evaluated as it stands after
-        each step: its loss says which network is best. Each level then ends by returning to its
-        best state, with the optimizer's memory of that moment, and training ends at a level whose
-        steps did not lower this loss. See `EarlyStopping` for ending levels early.
+        A second problem, for instance a `Regression` of rows held out. It is evaluated after each
+        step, and never advances. Its loss says which network is best: each level ends by returning
+        to its best state, with the optimizer's memory of that moment, and training ends at a level
+        whose steps did not lower this loss. See `EarlyStopping` for ending levels early.
     restarts : int
-        How many other starts are tried at most, where the parameters of `net` are those that its
-        constructor drew (`Network.fresh`). All are trained for a few steps of L-BFGS, whatever the
-        optimizer, on the coarsest grid and on a part of the samples, the better half of them for
-        more, and so on; training begins with what became of the best. They are as many as cost no
-        more than all steps of the schedule: none for a short schedule. ``history.tries`` lists
-        them. Callbacks see what comes after. With 0 training begins at the parameters of `net`.
+        The greatest number of other starts that are tried before the first step, if the parameters
+        of `net` are those that its constructor drew (`Network.fresh`). All are trained for a few
+        steps of L-BFGS, whatever the optimizer, on the coarsest grid and on a part of the samples;
+        the better half of them for more, and so on. Training begins with what became of the best.
+        Fewer are tried if all would cost more than the steps of the schedule; none, if it is short.
+        ``history.tries`` lists them. Callbacks see what comes after. With 0 training begins at the
+        parameters of `net`.
     callbacks : iterable of Callback or function
         Functions are called with a `TrainingState` after every step; a true return value stops
         training. A `Callback` also sees the run before the first step and at its end.
     progress : bool
         Whether to show a progress bar on the standard error.
     resume : path-like, optional
-        A file that the `Checkpoint` callback of a run with the same arguments wrote: training
+        A file that the callback `Checkpoint` wrote in a run with the same arguments: training
         continues from it, bit for bit.
     num_threads : int, optional
         Threads of an evaluation. The result does not depend on it.

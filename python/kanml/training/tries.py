@@ -35,7 +35,7 @@ MAX_BYTES = 2**29  # of the optimizers of all starts together
 
 @dataclass
 class Candidate:
-    """A start in the contest, and what has become of it.
+    """A start in a contest, and what has become of it.
 
     Attributes
     ----------
@@ -218,7 +218,7 @@ class Contest:
 def continued(optimizer: Optimizer[Any], net: Network, best: LBFGSState) -> Any:
     """Return the first state of a run: at the best parameters of a contest.
 
-    The memory is kept where the optimizer of the run can go on with it.
+    The memory of L-BFGS is kept if the optimizer of the run can use it.
     """
     state = optimizer.init(best.parameters)
     in_splines = optimizer.geometry == "spline" or (
@@ -242,7 +242,7 @@ def is_finite(value: float | None, gradient: Vector | None) -> bool:
 
 
 def halved(count: int) -> int:
-    """Return how many of some trials are left for the next round."""
+    """Return how many of some candidates are left for the next round."""
     return (count + 1) // 2
 
 

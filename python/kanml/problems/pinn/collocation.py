@@ -57,15 +57,15 @@ class Samples:
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """Where a term is between two steps. Immutable, so that an evaluation sees all of it.
+    """What changes about a term from step to step. Immutable: an evaluation sees all of one stage.
 
     Attributes
     ----------
     samples : Samples
-        What the loss is taken over; the same object as long as the loss is the same function.
+        The points of the loss; the same object as long as the loss is the same function.
     batches : Batches
     steps, draws : int
-        How many steps there were, and how many times points were drawn anew.
+        The numbers of steps so far, and of the last draw of points, the first being 0.
     """
 
     samples: Samples
@@ -82,7 +82,7 @@ class Stage:
 
 
 class Collocation:
-    """What does not change about the points of a term; makes its stages.
+    """What does not change about the points of a term, and how its stages follow each other.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ class Collocation:
     ----------
     sampler : Sampler or None
     points : ndarray, shape (N, d)
-        As at first.
+        The points of the first stage.
     partner : ndarray, shape (N, d), or None
     """
 
@@ -165,7 +165,7 @@ class Collocation:
         return Stage(samples, batches, steps, draws)
 
     def _attention(self, weights: Float64Array, rows: Rows, e: FloatArray) -> Float64Array:
-        """Return the weights after a step with residuals of these sizes."""
+        """Return the weights after a step; `e` are the magnitudes of the residuals."""
         assert self.rule is not None
         greatest, mu = float(e.max()), self.rule.mu
         weights = weights.copy()
@@ -190,7 +190,7 @@ class Collocation:
         }
 
     def restored(self, state: object, first: Stage) -> Stage:
-        """Return the stage that `state` described; `first` says what it looks like."""
+        """Return the stage that `state` described; `first` has the shapes that are expected."""
         with checked(self.where.removesuffix(": ")):
             whole = entries(state, ("points", "attention"), "it")
             names = ("generator", "order", "position", "steps", "draws", "points")
@@ -206,7 +206,7 @@ class Collocation:
         return Stage(samples, batches, steps, draws)
 
     def _drawn(self, given: object, draws: int) -> Float64Array:
-        """Return the points of a draw; given are those that cannot be drawn again."""
+        """Return the points of a draw; a file has them if they cannot be drawn again."""
         sampler = self.sampler
         if sampler is None or not sampler.adaptive:
             if given is not None:

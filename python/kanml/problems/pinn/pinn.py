@@ -30,33 +30,34 @@ class PINN(Problem):
 
     ``loss = sum over terms of weight * mean (or sum) over points of |residual|^2``.
 
-    A residual is written once, as NumPy arithmetic on fields. Which derivatives it needs is found
-    by tracing it, and its partial derivatives are exact; the derivatives of the network are Taylor
-    coefficients, computed together. Points are processed in chunks. What grows with their number is
-    the copy of them that is held, and for a term with attention its weights and last residuals.
+    A residual is written once, as NumPy arithmetic on fields. Tracing it finds which derivatives it
+    needs, and its partial derivatives, which are exact; the derivatives of the network are Taylor
+    coefficients, computed together. Points are processed in chunks: memory grows with their number
+    only by the copy of the points and, for a term with attention, its weights and last residuals.
 
     Parameters
     ----------
     inputs : str
-        A letter for each input of the network, as "tx".
+        A letter for each input of the network, such as "tx".
     terms : iterable of Term
         At least one.
     outputs : str or sequence of str
-        The outputs of the network: a letter each, or names.
+        The outputs of the network: a string with a letter for each, or a sequence of names.
     unknowns : mapping of str to float
         Scalars of the equations that are trained with the network, and where they start. Residuals
-        receive them by name; `Result.unknowns` holds what they became. Methods take their values
-        as `unknowns`.
+        receive them by name. `Result.unknowns` holds their values after training, and methods take
+        values as `unknowns`.
     transform : callable, optional
-        Makes the solution of the network's outputs, for conditions that hold exactly:
-        ``lambda u, t, x: -np.sin(np.pi * x) + t * (1 - x**2) * u``. Called with outputs, inputs and
-        unknowns by name; returns one expression, or a tuple with one for each output. Residuals
-        see its results in the place of the outputs. `solution` and `evaluate` apply it.
+        Turns the network's outputs into the solution, for conditions that hold exactly:
+        ``lambda u, t, x: -np.sin(np.pi * x) + t * (1 - x**2) * u``. It is called with outputs,
+        inputs and unknowns by name, and returns one expression, or a tuple with one for each
+        output. Residuals see its results instead of the outputs. `solution` and `evaluate` apply
+        it.
 
     Notes
     -----
     Several Python threads may evaluate one problem at once. A copy shares what does not change with
-    its original, and has attention, minibatches and drawn points of its own. A pickle holds what
+    its original, and has its own attention, minibatches and drawn points. A pickle holds what
     residuals and transform did when they were traced, not the functions.
 
     Examples
@@ -104,7 +105,7 @@ class PINN(Problem):
             TracedTerm(term, self._fields, f"term {term.name!r}: ") for term in self.terms
         )
         self._fingerprint = self._digest()  # now: the arrays of a term are the caller's
-        # All that ever changes. Each is replaced as a whole, and read once by an evaluation.
+        # The attributes that change. Each is replaced as a whole, and read once by an evaluation.
         self._stages = self._first_stages()
         self._found: Found | None = None
         self._tried = False  # whether residuals were once evaluated where fields are finite
@@ -119,7 +120,7 @@ class PINN(Problem):
         *,
         num_threads: int | None = None,
     ) -> tuple[float, FloatArray]:
-        """Return the loss and its gradient. Pure: points and weights stay as they are.
+        """Return the loss and its gradient, and leave points and weights as they are.
 
         Parameters
         ----------
@@ -291,7 +292,7 @@ class PINN(Problem):
         return Evaluation(traced, net, values, samples, num_threads).residuals()
 
     def advance(self, net: Network, unknowns: Unknowns | None = None) -> bool:
-        """Take note of an accepted step: attention, minibatches, points drawn anew.
+        """Take note of an accepted step: update attention, minibatches and drawn points.
 
         Returns
         -------
@@ -325,7 +326,7 @@ class PINN(Problem):
         return part, costs[0] / costs[1]
 
     def state(self) -> dict[str, Any]:
-        """Return all that `advance` changes, as values that JSON can hold."""
+        """Return what `advance` changes, as values that JSON can hold."""
         return {
             traced.term.name: traced.collocation.state(stage)
             for traced, stage in zip(self._traced, self._stages, strict=True)

@@ -22,11 +22,11 @@ Residual: TypeAlias = Callable[..., Any]
 
 @dataclass(frozen=True)
 class RBA:
-    """Residual-based attention: one weight a point, which grows where the residual stays large.
+    """Residual-based attention: a weight for each point, which grows where residuals stay large.
 
     After each accepted step ``weight = (1 - mu) * weight + mu * |e| / max|e|``, with e the
-    residual; the loss uses ``weight * e`` instead of e. All weights are 1 at first, and again
-    where points are drawn anew.
+    residual; the loss uses ``weight * e`` instead of e. All weights are 1 at first, and again after
+    points were drawn.
 
     Parameters
     ----------

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from kanml._core import OutsideDomain
 from kanml._validation import FloatArray, real_array
@@ -74,8 +75,8 @@ class TracedTerm:
     components : tuple of Expression
     unknowns : tuple of str
     slopes : list of (int, Leaf, float or None)
-        The partial derivatives that are not 0: of which component, by what, and their value; None
-        for those that `program` returns behind the components.
+        The partial derivatives that are not 0: the component, the field that they are taken with
+        respect to, and their value; None for those that `program` returns after the components.
     places : list of Place
         The points; the partners if there are any.
     letters : dict of str to ndarray
@@ -108,13 +109,7 @@ class TracedTerm:
         self.text = repr(self.components)
         needed = leaves(self.components)
         self._differentiate(needed)
-        self.letters: dict[str, FloatArray] = dict(
-            zip(fields.inputs, np.eye(len(fields.inputs)), strict=True)
-        )
-        for letter, vector in self.term.directions.items():
-            self.letters[identifier(letter)] = real_array(
-                vector, f"the direction {letter!r}"
-            ).copy()
+        self.letters = _vectors(fields.inputs, self.term.directions)
         suffixes = [""] if at.partner is None else ["", PARTNER]
         self.places = [Place(needed, fields, suffix) for suffix in suffixes]
 
@@ -200,6 +195,14 @@ class TracedTerm:
             },
             partner=at.partner,
         )
+
+
+def _vectors(inputs: str, directions: Mapping[str, npt.ArrayLike]) -> dict[str, FloatArray]:
+    """Return the vectors that letters differentiate along: those of inputs, and further ones."""
+    vectors: dict[str, FloatArray] = dict(zip(inputs, np.eye(len(inputs)), strict=True))
+    for letter, vector in directions.items():
+        vectors[identifier(letter)] = real_array(vector, f"the direction {letter!r}").copy()
+    return vectors
 
 
 def _partners(trace: Trace, fields: Fields, given: dict[str, Expression]) -> dict[str, Expression]:
