@@ -56,7 +56,7 @@ template <int Width, class T>
 template <class T>
 void multiply_add(index rows, index terms, index columns, const T* x, index x_row, index x_column,
                   const T* w, T* y) {
-  const auto in_block = [&](index q, auto width) {
+  const auto in_strip = [&](index q, auto width) {
     index i = 0;
     for (; i + lanes <= rows; i += lanes) {
       multiply_rows<lanes, width>(terms, x + i * x_row, x_row, x_column, w + q, columns,
@@ -66,8 +66,8 @@ void multiply_add(index rows, index terms, index columns, const T* x, index x_ro
       multiply_row<width>(terms, x + i * x_row, x_column, w + q, columns, y + i * columns + q);
     }
   };
-  for_outputs<full_lanes<T>>(0, columns, in_block,
-                             [&](index q) { in_block(q, std::integral_constant<int, 1>{}); });
+  for_outputs<full_lanes<T>>(0, columns, in_strip,
+                             [&](index q) { in_strip(q, std::integral_constant<int, 1>{}); });
 }
 
 template <class T>

@@ -249,13 +249,13 @@ template <class T>
   for (index i = 0; i < n; ++i) values[i] = T(0);
 }
 
-// Calls block(first output, integral constant of its width) and column(output).
-template <int Width, class Block, class Column>
-[[gnu::always_inline]] inline void for_outputs(index q, index n_out, const Block& block,
+// Calls strip(first output, integral constant of its width) and column(output).
+template <int Width, class Strip, class Column>
+[[gnu::always_inline]] inline void for_outputs(index q, index n_out, const Strip& strip,
                                                const Column& column) {
   if constexpr (Width >= 4) {
-    for (; q + Width <= n_out; q += Width) block(q, std::integral_constant<int, Width>{});
-    for_outputs<Width / 2>(q, n_out, block, column);
+    for (; q + Width <= n_out; q += Width) strip(q, std::integral_constant<int, Width>{});
+    for_outputs<Width / 2>(q, n_out, strip, column);
   } else {
     for (; q < n_out; ++q) column(q);
   }

@@ -12,14 +12,14 @@ namespace {
 constexpr std::align_val_t line{64};
 constexpr std::size_t most_kept = std::size_t{32} << 20;
 
-struct Block {
+struct Memory {
   std::size_t bytes;
   void* data;
 };
 
 struct Store {
   std::mutex mutex;
-  std::vector<Block> blocks;  // the latest last
+  std::vector<Memory> memory;  // the latest last
   std::size_t bytes = 0;
 };
 
@@ -34,13 +34,13 @@ Buffer::Buffer(std::size_t bytes) : bytes_(bytes), data_(nullptr) {
   Store& kept = store();
   // Where another thread is at it, or was when the process forked, there is always new memory.
   if (const std::unique_lock lock(kept.mutex, std::try_to_lock); lock.owns_lock()) {
-    for (std::size_t i = kept.blocks.size(); i-- > 0;) {
-      const Block block = kept.blocks[i];
-      if (block.bytes < bytes || block.bytes / 2 > bytes) continue;
-      kept.blocks.erase(kept.blocks.begin() + static_cast<std::ptrdiff_t>(i));
-      kept.bytes -= block.bytes;
-      bytes_ = block.bytes;
-      data_ = block.data;
+    for (std::size_t i = kept.memory.size(); i-- > 0;) {
+      const Memory piece = kept.memory[i];
+      if (piece.bytes < bytes || piece.bytes / 2 > bytes) continue;
+      kept.memory.erase(kept.memory.begin() + static_cast<std::ptrdiff_t>(i));
+      kept.bytes -= piece.bytes;
+      bytes_ = piece.bytes;
+      data_ = piece.data;
       return;
     }
   }
@@ -50,19 +50,19 @@ Buffer::Buffer(std::size_t bytes) : bytes_(bytes), data_(nullptr) {
 Buffer::~Buffer() {
   if (data_ == nullptr) return;
   Store& kept = store();
-  std::vector<Block> freed{{bytes_, data_}};
+  std::vector<Memory> freed{{bytes_, data_}};
   if (const std::unique_lock lock(kept.mutex, std::try_to_lock);
       lock.owns_lock() && bytes_ <= most_kept) {
-    kept.blocks.push_back(freed.back());
+    kept.memory.push_back(freed.back());
     kept.bytes += bytes_;
     freed.clear();
     while (kept.bytes > most_kept) {
-      freed.push_back(kept.blocks.front());
-      kept.bytes -= kept.blocks.front().bytes;
-      kept.blocks.erase(kept.blocks.begin());
+      freed.push_back(kept.memory.front());
+      kept.bytes -= kept.memory.front().bytes;
+      kept.memory.erase(kept.memory.begin());
     }
   }
-  for (const Block& block : freed) ::operator delete(block.data, line);
+  for (const Memory& piece : freed) ::operator delete(piece.data, line);
 }
 
 Buffer::Buffer(Buffer&& other) noexcept

@@ -6,7 +6,7 @@
 namespace kanml::kernels::inline KANML_TARGET {
 
 template <class T, int Degree, int Planes, int Width>
-void contract_block(int samples, const std::int32_t* first, const PlaneGroup<T, Degree> group,
+void contract_strip(int samples, const std::int32_t* first, const PlaneGroup<T, Degree> group,
                     const T* coefficients, index n_out, index q) {
   for (int s = 0; s < samples; ++s) {
     const T* rows = coefficients + first[s] * n_out + q;
@@ -45,7 +45,7 @@ void contract(int samples, const std::int32_t* first, const PlaneGroup<T, Degree
     for_outputs<full_lanes<T>>(
         0, n_out,
         [&](index q, auto width) {
-          contract_block<T, Degree, planes, width>(samples, first, group, coefficients, n_out, q);
+          contract_strip<T, Degree, planes, width>(samples, first, group, coefficients, n_out, q);
         },
         [&](index q) {
           contract_column<T, Degree, planes>(samples, first, group, coefficients, n_out, q);

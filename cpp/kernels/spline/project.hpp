@@ -33,7 +33,7 @@ template <int Order1, int Order2, bool with_value, class F>
 }
 
 template <class T, int Degree, int Order1, int Order2, bool with_value, int Width>
-void project_block(int samples, const std::int32_t* first, const Projection<T, Degree> projection,
+void project_strip(int samples, const std::int32_t* first, const Projection<T, Degree> projection,
                    const T* coefficients, index n_out, index q, index n_in) {
   constexpr int planes = 1 + Order1 + Order2;
   for (int s = 0; s < samples; ++s) {
@@ -89,7 +89,7 @@ void project(int samples, const std::int32_t* first, const Projection<T, Degree>
   for_outputs<full_lanes<T>>(
       0, n_out,
       [&](index q, auto width) {
-        project_block<T, Degree, Order1, Order2, with_value, width>(samples, first, projection,
+        project_strip<T, Degree, Order1, Order2, with_value, width>(samples, first, projection,
                                                                     coefficients, n_out, q, n_in);
       },
       [&](index q) {

@@ -6,7 +6,7 @@
 namespace kanml::kernels::inline KANML_TARGET {
 
 template <class T, int Degree, int Planes, int Width>
-void scatter_block(int samples, const std::int32_t* first, const PlaneGroup<T, Degree> group,
+void scatter_strip(int samples, const std::int32_t* first, const PlaneGroup<T, Degree> group,
                    T* gradient, index n_out, index q) {
   for (int s = 0; s < samples; ++s) {
     T* rows = gradient + first[s] * n_out + q;
@@ -51,7 +51,7 @@ void scatter(int samples, const std::int32_t* first, const PlaneGroup<T, Degree>
     for_outputs<full_lanes<T>>(
         0, n_out,
         [&](index q, auto width) {
-          scatter_block<T, Degree, planes, width>(samples, first, group, gradient, n_out, q);
+          scatter_strip<T, Degree, planes, width>(samples, first, group, gradient, n_out, q);
         },
         [&](index q) {
           scatter_column<T, Degree, planes>(samples, first, group, gradient, n_out, q);

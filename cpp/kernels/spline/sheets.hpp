@@ -3,7 +3,7 @@
 // The samples are sorted by the interval that an input lies in. The Degree + 1 coefficient rows of
 // an interval, or their gradient, then stay in registers while its samples stream past, so that
 // a multiply-add loads a fraction of a number; and going from one interval to the next moves the
-// rows on by one. Outputs are taken in blocks of as many registers as leave room for that.
+// rows on by one. Outputs are taken in strips of as many registers as leave room for that.
 #pragma once
 
 #include "kernels/orders.hpp"
@@ -42,7 +42,7 @@ class SheetScratch {
   T* const x;                  // (input_group, stride)
   T* const x_cotangents;       // (input_group, stride)
   T* const sums;  // (stride, register_lanes): x_cotangent of one input, spread over lanes
-  T* const y;     // or its cotangents, (samples, padded_outputs), block by block
+  T* const y;     // or its cotangents, (samples, padded_outputs), strip by strip
 
   // Inputs of which there is a basis at one time: as many as stay in cache.
   template <bool with_slopes>
@@ -104,22 +104,22 @@ template <class T, int Degree, bool with_slopes, class F, class Done>
   return {};
 }
 
-// Calls f(first output, its block of scratch.y, OutputBlock) for all outputs.
+// Calls f(first output, its strip of scratch.y, OutputStrip) for all outputs.
 template <class T, int Degree, class F>
-[[gnu::always_inline]] inline void for_output_blocks(const SheetScratch<T, Degree>& scratch,
+[[gnu::always_inline]] inline void for_output_strips(const SheetScratch<T, Degree>& scratch,
                                                      int samples, index n_out, const F& f) {
   constexpr int lanes = register_lanes<T>;
-  constexpr index width = block_registers * lanes;
+  constexpr index width = strip_registers * lanes;
   for (index q = 0; q < n_out; q += width) {
     const index left = n_out - q < width ? n_out - q : width;
     const auto registers = static_cast<int>((left + lanes - 1) / lanes);
     const auto last = static_cast<int>(left) - (registers - 1) * lanes;
-    for_order<block_registers>(
+    for_order<strip_registers>(
         registers, [&](auto count) __attribute__((always_inline)) {
           if (last == lanes) {
-            f(q, scratch.y + q * samples, OutputBlock<count, true>{last});
+            f(q, scratch.y + q * samples, OutputStrip<count, true>{last});
           } else {
-            f(q, scratch.y + q * samples, OutputBlock<count, false>{last});
+            f(q, scratch.y + q * samples, OutputStrip<count, false>{last});
           }
         });
   }
@@ -136,22 +136,22 @@ Refusal spline_values(const SplineView<T>& layer, const ValuesCall<T>& call) {
       layer, {0, layer.n_in}, samples, call.x, scratch,
       [&](index first, index count, bool in_batch) {
         overflows |= in_batch;
-        for_output_blocks(scratch, samples, n_out, [&](index q, T* block, auto outputs) {
+        for_output_strips(scratch, samples, n_out, [&](index q, T* strip, auto outputs) {
           for (index i = 0; i < count; ++i) {
             const index p = first + i;
             add_splines<T, Degree>(scratch.template basis<false>(i, layer.spaces[p].intervals),
                                    call.parameters + layer.rows[p] * n_out + q, n_out, outputs,
-                                   block);
+                                   strip);
           }
         });
       },
       [](index, index) {});
   if (refusal.sample >= 0) return refusal;
-  for_output_blocks(scratch, samples, n_out, [&](index q, const T* block, auto outputs) {
-    const OutputBlock<outputs.registers, true> padded{};
-    for (int s = 0; s < samples; ++s, block += outputs.registers * register_lanes<T>) {
+  for_output_strips(scratch, samples, n_out, [&](index q, const T* strip, auto outputs) {
+    const OutputStrip<outputs.registers, true> padded{};
+    for (int s = 0; s < samples; ++s, strip += outputs.registers * register_lanes<T>) {
       OutputVector<T> row[outputs.registers];
-      padded.load_row(block, row);
+      padded.load_row(strip, row);
       outputs.store_row(row, call.y + s * n_out + q);
     }
   });
@@ -170,12 +170,12 @@ Refusal values_gradients(const SplineView<T>& layer, const ValuesBackCall<T>& ca
   const InputRange inputs = call.inputs;
   const SheetScratch<T, Degree> scratch(layer, samples, call.scratch);
   const index n_out = layer.n_out;
-  for_output_blocks(scratch, samples, n_out, [&](index q, T* block, auto outputs) {
-    const OutputBlock<outputs.registers, true> padded{};
-    for (int s = 0; s < samples; ++s, block += outputs.registers * register_lanes<T>) {
+  for_output_strips(scratch, samples, n_out, [&](index q, T* strip, auto outputs) {
+    const OutputStrip<outputs.registers, true> padded{};
+    for (int s = 0; s < samples; ++s, strip += outputs.registers * register_lanes<T>) {
       OutputVector<T> row[outputs.registers];
       outputs.load_row(call.y_cotangent + s * n_out + q, row);
-      padded.store_row(row, block);
+      padded.store_row(row, strip);
     }
   });
   const auto one_input = [&](index p, index place) {
@@ -183,8 +183,8 @@ Refusal values_gradients(const SplineView<T>& layer, const ValuesBackCall<T>& ca
     const auto basis = scratch.template basis<to_inputs>(place, layer.spaces[p].intervals);
     T* const column = scratch.x_cotangents + (p - inputs.first) % input_group * scratch.stride;
     if (to_inputs) clear(samples, column);
-    for_output_blocks(scratch, samples, n_out, [&](index q, const T* block, auto outputs) {
-      add_gradients<T, Degree, to_inputs>(basis, call.parameters + offset + q, block, n_out,
+    for_output_strips(scratch, samples, n_out, [&](index q, const T* strip, auto outputs) {
+      add_gradients<T, Degree, to_inputs>(basis, call.parameters + offset + q, strip, n_out,
                                           outputs, call.sink.from(offset + q), scratch.sums);
       if (to_inputs) add_sums_over_lanes<T>(samples, scratch.sums, column);
     });

@@ -8,15 +8,15 @@ namespace kanml::kernels::inline KANML_TARGET {
 
 // Registers of outputs that are taken at once, at most: Degree + 1 rows of them should fit beside
 // one more. Backwards some of the differences of rows do not, and are operands in memory.
-inline constexpr int block_registers = register_bytes == 64 ? 4 : 2;  // of 32 or of 16 registers
+inline constexpr int strip_registers = register_bytes == 64 ? 4 : 2;  // of 32 or of 16 registers
 
 template <class T>
 using OutputVector = Vector<T, register_lanes<T>>;
 
-// A block of outputs, in so many registers. Where it is not whole the last register holds `last`
+// A strip of outputs, in so many registers. Where it is not whole the last register holds `last`
 // outputs, and zeros.
 template <int Registers, bool whole>
-struct OutputBlock {
+struct OutputStrip {
   static constexpr int registers = Registers;
   int last;
 
@@ -40,12 +40,12 @@ struct OutputBlock {
   }
 };
 
-// y += the splines of one input, in a block of outputs: y is (samples, registers * lanes), rows of
+// y += the splines of one input, in a strip of outputs: y is (samples, registers * lanes), rows of
 // coefficients are n_out apart.
-template <class T, int Degree, class Block>
+template <class T, int Degree, class Strip>
 void add_splines(const SortedBasis<T, Degree, false> basis, const T* coefficients, index n_out,
-                 const Block outputs, T* y) {
-  constexpr int registers = Block::registers;
+                 const Strip outputs, T* y) {
+  constexpr int registers = Strip::registers;
   using V = OutputVector<T>;
   constexpr int lanes = register_lanes<T>;
   for (std::int32_t i = 0; i < basis.intervals(); ++i) {
@@ -65,14 +65,14 @@ void add_splines(const SortedBasis<T, Degree, false> basis, const T* coefficient
   }
 }
 
-// Both gradients from a block of outputs, (samples, registers * lanes): the sink's gradient
+// Both gradients from a strip of outputs, (samples, registers * lanes): the sink's gradient
 // (dim, n_out) += (or, if it is fresh, =) what the samples contribute, and with slopes sums
 // (samples, lanes) = the parts, one a lane, of sum_q cy[q] sum_j slope(j) (c_{j+1}[q] - c_j[q]).
-template <class T, int Degree, bool with_slopes, class Block>
+template <class T, int Degree, bool with_slopes, class Strip>
 void add_gradients(const SortedBasis<T, Degree, with_slopes> basis, const T* coefficients,
-                   const T* y_cotangent, index n_out, const Block outputs, const Sum<T> sink,
+                   const T* y_cotangent, index n_out, const Strip outputs, const Sum<T> sink,
                    T* sums) {
-  constexpr int registers = Block::registers;
+  constexpr int registers = Strip::registers;
   using V = OutputVector<T>;
   constexpr int lanes = register_lanes<T>;
   V rows[Degree + 1][registers] = {};

@@ -8,8 +8,8 @@
 //   project    cx_l    += sum_{m >= l} sum_q cy_m[q] z_{m-l}[q],  z_r[q] = sum_j V_r[j] c_j[q]
 // W_0 and V_0 are the same for all directions.
 //
-// Outputs are taken in blocks that fill a vector register, then half a register, down to four: a
-// block goes through all samples, each with rows of its own. The last one to three outputs are
+// Outputs are taken in strips that fill a vector register, then half a register, down to four: a
+// strip goes through all samples, each with rows of its own. The last one to three outputs are
 // columns: there vectors run over samples, and the coefficients of the samples are gathered.
 #pragma once
 
