@@ -34,7 +34,6 @@ CPP = [
     ["core/parameters"],
     ["core/network"],
     ["core/cpu", "cuda"],
-    ["core"],  # what lies in none of its rooms
     ["bindings"],
 ]
 CPP_ONLY = {"bindings": {"include"}}
