@@ -120,7 +120,8 @@ class WithBaseFunction final : public TileLayer<T> {
     if (call.parameter_tangent != nullptr) of_weights.parameter_tangent += n_coefficients_;
     active_kernels<T>().dense_forward(weights_view_, of_weights);
     for (int m = 0; m < n_planes; ++m) {
-      for (index i = 0; i < call.samples * n_out(); ++i) call.y[m][i] += sums[m][i];
+      const T* const sum = sums.data()[m];
+      for (index i = 0; i < call.samples * n_out(); ++i) call.y[m][i] += sum[i];
     }
   }
 
@@ -146,8 +147,9 @@ class WithBaseFunction final : public TileLayer<T> {
     function_.backward[highest_order(call.directions)](function_view_, back);
     const auto [first, last] = call.inputs;
     for (int m = 0; m < n_planes; ++m) {
+      const T* const sum = of_x.data()[m];
       for (index row = 0; row < call.samples * n_in(); row += n_in()) {
-        for (index p = row + first; p < row + last; ++p) call.x_cotangent[m][p] += of_x[m][p];
+        for (index p = row + first; p < row + last; ++p) call.x_cotangent[m][p] += sum[p];
       }
     }
   }
