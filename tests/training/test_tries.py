@@ -82,11 +82,6 @@ def test_mixed_is_the_default():
     assert same_bits(kan().parameters, kan(start="mixed").parameters)
 
 
-def test_a_start_that_is_lost_is_missed():
-    with pytest.warns(UserWarning, match=r"start=.* to this network"):
-        kanml.Network(kanml.KAN([2, 3, 1], start="linear").layers)
-
-
 @pytest.mark.parametrize("start", ["", "Linear", None, 0, ["mixed"]])
 def test_a_bad_start(start):
     with pytest.raises((ValueError, TypeError), match="start must be"):
