@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 
 import mpmath
 import numpy as np
 import pytest
-import scipy.integrate
-from numpy.polynomial import chebyshev
+from solutions import COMPUTED, PI, assert_vanishes, fields, functional, interior
 
 import kanml
 from helpers import naming
@@ -26,7 +24,6 @@ from kanml.equations import (
     PoissonInterface,
 )
 
-PI = np.pi
 EXACT = [
     Poisson(),
     Poisson(waves=3),
@@ -41,59 +38,8 @@ EXACT = [
     Burgers(),
     Burgers(nu=0.5),
 ]
-COMPUTED = [AllenCahn(), KortewegDeVries(), KuramotoSivashinsky()]
 PROBLEMS = [*EXACT, *COMPUTED]
 every_problem = pytest.mark.parametrize("problem", PROBLEMS, ids=repr)
-
-
-# Derivatives of a solution: its Chebyshev interpolant on a small box around each point
-
-
-@functools.cache
-def functional(order, at=0.0, n=17):
-    """Nodes in [-1, 1], and the weights of the derivative of an interpolant at a place."""
-    nodes = np.cos(PI * np.arange(n) / (n - 1))
-    values = chebyshev.chebvander(nodes, n - 1)
-    wanted = [chebyshev.chebval(at, chebyshev.chebder(row, order)) for row in np.eye(n)]
-    return nodes, np.linalg.solve(values.T, np.array(wanted))
-
-
-def derivative(problem, points, orders, widths, at=0.0):
-    """The derivative of the given order in each input, at points whose boxes are in the domain."""
-    points = np.asarray(points, dtype=float)
-    axes = [functional(order, at) for order in orders]
-    widths = np.broadcast_to(widths, points.shape[1])
-    nodes = np.stack(np.meshgrid(*(a for a, _ in axes), indexing="ij"), -1).reshape(-1, len(axes))
-    weights = functools.reduce(np.multiply.outer, (w for _, w in axes)).ravel()
-    boxes = points[:, None] + nodes * widths
-    values = problem.solution(boxes.reshape(-1, len(axes))).reshape(len(points), -1)
-    return (values @ weights) / np.prod(widths ** np.array(orders))
-
-
-def fields(problem, points, widths):
-    """The values and derivatives of the solution by the names that residuals use."""
-
-    class Field(dict):
-        def __missing__(self, name):
-            orders = tuple(name.count(letter) for letter in problem.inputs)
-            return derivative(problem, points, orders, widths)
-
-        __getattr__ = dict.__getitem__
-
-    return Field()
-
-
-def interior(problem, widths, count=40, seed=0):
-    """Random points whose boxes are in the domain."""
-    rng = np.random.default_rng(seed)
-    low, high = np.array(problem.domain).T
-    return rng.uniform(low + widths, high - widths, (count, len(low)))
-
-
-def assert_vanishes(terms, tolerance):
-    """The terms of an equation add up to nothing, beside the largest of them."""
-    total = np.sum(terms, axis=0)
-    assert abs(total).max() <= tolerance * max(abs(term).max() for term in terms)
 
 
 # All problems
@@ -407,230 +353,3 @@ def test_the_steepest_slope_of_burgers():
     slopes = -Burgers().solution(np.stack([t, 0 * t + x], axis=1))[:, 0] / x
     assert slopes.max() == pytest.approx(152.00516, abs=5e-6)
     assert t[slopes.argmax()] == pytest.approx(1.6037 / PI, abs=2e-5)
-
-
-# Computed references
-
-
-def random_points(count=2000, seed=0):
-    rng = np.random.default_rng(seed)
-    return np.stack([rng.uniform(0, 1, count), rng.uniform(-1, 1, count)], axis=1)
-
-
-def points_at_the_kink(count=2000, seed=1):
-    """Early times, and places next to x = -1 and x = 1."""
-    rng = np.random.default_rng(seed)
-    t, distance = 10 ** rng.uniform(-7, -1, count), 10 ** rng.uniform(-6, 0, count)
-    return np.stack([t, rng.choice([-1, 1], count) * (1 - distance)], axis=1)
-
-
-def difference(first, second, points):
-    return abs(first.solution(points) - second.solution(points)).max()
-
-
-@pytest.mark.parametrize("problem", COMPUTED, ids=repr)
-def test_periodicity(problem):
-    t = np.linspace(0, 1, 40)
-    ends = [problem.solution(np.stack([t, 0 * t + x], axis=1)) for x in (-1.0, 1.0)]
-    np.testing.assert_allclose(*ends, rtol=0, atol=1e-13)
-
-
-@pytest.mark.parametrize(
-    ("problem", "start", "tolerance"),
-    [
-        (AllenCahn(), lambda x: x**2 * np.cos(PI * x), 1e-9),
-        (KortewegDeVries(), lambda x: np.cos(PI * x), 1e-13),
-        (KuramotoSivashinsky(), lambda x: -np.sin(PI * x), 1e-13),
-    ],
-    ids=repr,
-)
-def test_initial_conditions(problem, start, tolerance):
-    x = np.concatenate([np.linspace(-1, 1, 501), 1 - np.logspace(-7, -1, 50)])
-    got = problem.solution(np.stack([0 * x, x], axis=1))[:, 0]
-    np.testing.assert_allclose(got, start(x), rtol=0, atol=tolerance)
-
-
-@pytest.mark.parametrize("problem", COMPUTED, ids=repr)
-def test_a_reference_is_computed_once(problem):
-    from kanml.equations.periodic import _sampled
-
-    before = _sampled.cache_info().misses
-    dataclasses.replace(problem).solution([[0.5, 0.5]])
-    problem.solution([[0.25, 0.5]])
-    assert _sampled.cache_info().misses <= before + 1
-
-
-@pytest.mark.parametrize(
-    ("problem", "symptom"),
-    [
-        (AllenCahn(eps=1e-7, modes=256, steps=500), "eps=1e-07, modes=256"),
-        (KortewegDeVries(modes=64, steps=1000), "modes=64"),
-        (KuramotoSivashinsky(alpha=500.0, steps=1000), "alpha=500.0"),
-    ],
-    ids=repr,
-)
-def test_what_is_not_resolved_is_refused(problem, symptom):
-    with pytest.raises(ValueError, match=naming(symptom, "does not resolve")):
-        problem.solution([[0.5, 0.5]])
-
-
-def test_interpolation_is_trigonometric():
-    problem = KortewegDeVries(steps=1000)
-    coefficients = problem.coefficients()
-    assert coefficients.shape == (1001, 129)
-    m = np.arange(129)
-    rng = np.random.default_rng(2)
-    for row, x in zip(rng.integers(0, 1001, 20), rng.uniform(-1, 1, 20), strict=True):
-        waves = 2 * coefficients[row] * np.exp(1j * PI * m * (x + 1))
-        expected = waves.real.sum() - coefficients[row, 0].real
-        assert problem.solution([[row / 1000, x]])[0, 0] == pytest.approx(expected, abs=1e-13)
-
-
-# Allen-Cahn
-
-
-def test_allen_cahn_equation():
-    """Also close to the kink, at times when its width is a few times that of the boxes."""
-    problem = AllenCahn()
-    rng = np.random.default_rng(3)
-    late = np.stack([rng.uniform(0.06, 0.98, 25), rng.uniform(-0.99, 0.99, 25)], axis=1)
-    early = np.stack([rng.uniform(0.01, 0.03, 25), 1 - rng.uniform(0.003, 0.01, 25)], axis=1)
-    for points, widths in ((late, [0.02, 0.004]), (early, [0.003, 0.003])):
-        u = fields(problem, points, widths)
-        terms = [u["t"], -problem.eps * u["xx"], -5 * u[""], 5 * u[""] ** 3]
-        assert_vanishes(terms, 1e-6)
-
-
-def test_allen_cahn_by_another_solver():
-    """Collocation at 2048 points, and the method of Dormand and Prince.
-
-    It starts from the exact coefficients of x^2 cos(pi x) = Re x^2 exp(i pi x), by those of x^2:
-    samples of the kink would alias.
-    """
-    modes, eps = 2048, 1e-4
-    m = np.arange(modes // 2 + 1)
-    square = (PI * m) ** 2
-
-    def parabola(m):
-        return np.where(m == 0, 1 / 3, 2 / np.maximum((PI * m) ** 2, 1))  # less the sign (-1)^m
-
-    start = -0.5 * (parabola(abs(m - 1)) + parabola(m + 1))
-
-    def slope(_, u):
-        return np.fft.irfft(-eps * square * np.fft.rfft(u), modes) + 5 * u - 5 * u**3
-
-    times = [0.2, 0.517, 1.0]
-    options = {"rtol": 1e-10, "atol": 1e-11, "max_step": 0.003}  # stable for all modes
-    start = np.fft.irfft(start, modes) * modes
-    run = scipy.integrate.solve_ivp(slope, (0, 1), start, "DOP853", times, **options)
-    x = -1 + 2 * np.arange(modes) / modes
-    for t, expected in zip(times, run.y.T, strict=True):
-        got = AllenCahn().solution(np.stack([0 * x + t, x], axis=1))[:, 0]
-        np.testing.assert_allclose(got, expected, rtol=0, atol=1e-9)
-
-
-# Korteweg-de Vries
-
-
-def test_korteweg_de_vries_equation():
-    problem = KortewegDeVries()
-    widths = [0.008, 0.05]
-    points = interior(problem, np.array(widths))
-    u = fields(problem, points, widths)
-    assert_vanishes([u["t"], u[""] * u["x"], problem.mu * u["xxx"]], 1e-6)
-
-
-def test_korteweg_de_vries_conserves():
-    """Mass, momentum and energy: the integrals of u, u^2 and u^3 / 3 - mu u_x^2."""
-    problem, n = KortewegDeVries(), 512
-    t, x = np.meshgrid(np.linspace(0, 1, 31), np.arange(n) * 2 / n - 1, indexing="ij")
-    u = problem.solution(np.stack([t.ravel(), x.ravel()], axis=1)).reshape(t.shape)
-    slope = np.fft.irfft(1j * PI * np.arange(n // 2 + 1) * np.fft.rfft(u), n)
-    mass, momentum = 2 * u.mean(axis=1), 2 * (u**2).mean(axis=1)
-    energy = 2 * (u**3 / 3 - problem.mu * slope**2).mean(axis=1)
-    np.testing.assert_allclose(mass, 0.0, rtol=0, atol=1e-13)
-    np.testing.assert_allclose(momentum, 1.0, rtol=0, atol=1e-10)
-    np.testing.assert_allclose(energy, -problem.mu * PI**2, rtol=0, atol=1e-10)
-
-
-def test_korteweg_de_vries_carries_a_soliton():
-    """``3 c sech^2(sqrt(c / mu) (x - c t) / 2)``, here once around the circle."""
-    c, mu = 2.0, 0.0025
-
-    def soliton(t, x):
-        place = (x - c * t + 1) % 2 - 1
-        return 3 * c / np.cosh(np.sqrt(c / mu) * place / 2) ** 2
-
-    class Soliton(KortewegDeVries):
-        def _initial(self):
-            return np.fft.rfft(soliton(0, x)) / self.modes
-
-    problem = Soliton(mu)
-    x = np.arange(problem.modes) * 2 / problem.modes - 1
-    for t, row in zip(np.linspace(0, 1, 11), problem.coefficients()[::100], strict=True):
-        got = np.fft.irfft(row, problem.modes) * problem.modes
-        np.testing.assert_allclose(got, soliton(t, x), rtol=0, atol=4e-6)
-
-
-# Kuramoto-Sivashinsky
-
-
-def test_kuramoto_sivashinsky_equation():
-    problem = KuramotoSivashinsky()
-    widths = [0.004, 0.06]
-    points = interior(problem, np.array(widths))
-    u = fields(problem, points, widths)
-    advection = problem.alpha * u[""] * u["x"]
-    assert_vanishes([u["t"], advection, problem.beta * u["xx"], problem.gamma * u["xxxx"]], 1e-5)
-
-
-def test_kuramoto_sivashinsky_by_another_solver():
-    """A series of sines, and the method of Radau."""
-    problem = KuramotoSivashinsky()
-    m, x = np.arange(1, 41), (np.arange(120) + 0.5) / 120
-    sines, slopes = np.sin(PI * np.outer(x, m)), PI * m * np.cos(PI * np.outer(x, m))
-    rates = problem.beta * (PI * m) ** 2 - problem.gamma * (PI * m) ** 4
-
-    def slope(_, b):
-        return rates * b - problem.alpha * (2 / 120) * (((sines @ b) * (slopes @ b)) @ sines)
-
-    def jacobian(_, b):
-        product = (sines @ b)[:, None] * slopes + (slopes @ b)[:, None] * sines
-        return np.diag(rates) - problem.alpha * (2 / 120) * sines.T @ product
-
-    times = [0.1, 0.58, 1.0]
-    run = scipy.integrate.solve_ivp(
-        slope, (0, 1), -np.eye(40)[0], "Radau", times, rtol=1e-8, atol=1e-10, jac=jacobian
-    )
-    for t, b in zip(times, run.y.T, strict=True):
-        got = problem.solution(np.stack([0 * x + t, x], axis=1))[:, 0]
-        np.testing.assert_allclose(got, sines @ b, rtol=0, atol=1e-6)
-
-
-# Refinement: errors fall as the fourth power of the step
-
-
-def test_allen_cahn_refined():
-    anywhere, kink = random_points(), points_at_the_kink()
-    coarse, coarser = AllenCahn(steps=1000), AllenCahn(steps=500)
-    finer = AllenCahn(modes=4096, steps=1000)
-    assert difference(coarse, finer, anywhere) <= 3e-10
-    assert difference(coarse, finer, kink) <= 3e-9
-    in_time = difference(coarse, AllenCahn(), anywhere)
-    assert in_time <= 1e-9  # a fifteenth of it is left
-    assert difference(coarse, AllenCahn(), kink) <= 1e-9
-    assert 12 <= difference(coarser, coarse, anywhere) / in_time <= 20
-
-
-@pytest.mark.parametrize(("kind", "modes"), [(KortewegDeVries, 512), (KuramotoSivashinsky, 192)])
-def test_more_modes(kind, modes):
-    coarse = kind(steps=1000).coefficients()[:, :-1]
-    finer = kind(steps=1000, modes=modes).coefficients()[:, : coarse.shape[1]]
-    assert abs(coarse - finer).sum(axis=1).max() <= 1e-11
-
-
-@pytest.mark.parametrize(("kind", "error"), [(KortewegDeVries, 1e-9), (KuramotoSivashinsky, 5e-8)])
-def test_smaller_steps(kind, error):
-    """Half the step leaves a fifteenth of what it changes."""
-    coarse = kind(steps=kind.steps // 2)
-    assert difference(coarse, kind(), random_points()) / 15 <= error

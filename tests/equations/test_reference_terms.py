@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from test_reference_problems import fields, interior
+from solutions import fields, interior
 
 import kanml
 from helpers import naming
