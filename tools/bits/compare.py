@@ -54,7 +54,7 @@ def _introduce(old: Environment, new: Environment) -> list[str]:
     for what in ("versions", "compiled", "sets"):
         if found[0][what] != found[1][what]:
             print(f"The environments differ in {what}: {found[0][what]} and {found[1][what]}")
-    return list(dict.fromkeys([*found[0]["sets"], *found[1]["sets"]]))
+    return [name for name in found[0]["sets"] if name in found[1]["sets"]]
 
 
 def _require_choice(old: Environment, new: Environment, instruction_sets: Sequence[str]) -> None:

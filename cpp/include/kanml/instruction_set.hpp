@@ -1,4 +1,4 @@
-// Which processor instructions the kernels use. All sets are in one binary.
+// Which processor instructions the kernels use. One binary has the kernels for several sets.
 #pragma once
 
 #include <span>
@@ -6,13 +6,14 @@
 
 namespace kanml {
 
-// The sets that this processor has, the best one last: some of "x86-64-v2", "x86-64-v3" (AVX2 and
-// FMA) and "x86-64-v4" (AVX-512) on x86-64, otherwise "portable", the compiler's default.
+// The sets that were compiled and that this processor has, the best one last: on x86-64
+// "x86-64-v2", and "x86-64-v3" (AVX2 and FMA) and "x86-64-v4" (AVX-512) if they are there;
+// otherwise "portable", the compiler's default.
 std::span<const std::string_view> instruction_sets();
 
 // The set in use, for the life of the process: what the environment variable
 // KANML_INSTRUCTION_SET says, else the best one. Results differ between sets by rounding.
-// Throws std::invalid_argument if the variable names a set that this processor does not have.
+// Throws std::invalid_argument if the variable names none of instruction_sets().
 std::string_view instruction_set();
 
 }  // namespace kanml
