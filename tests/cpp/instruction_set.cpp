@@ -7,7 +7,7 @@
 
 #include "check.hpp"
 #include "compiled_targets.hpp"
-#include "core/processor.hpp"
+#include "core/runtime/processor.hpp"
 
 using kanml::instruction_set;
 using kanml::instruction_sets;

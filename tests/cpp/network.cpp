@@ -9,7 +9,6 @@
 
 using kanml::Extrapolation;
 using kanml::index;
-using networks::Plan;
 
 namespace {
 
@@ -31,7 +30,7 @@ template <class T>
 void compare_with_splines(const networks::Space& space, index n_out, double tolerance) {
   const index n_in = 3;
   const index n = 150;
-  const auto network = networks::network<T>({{Plan::spline, n_in, n_out, space}});
+  const auto network = kanml::Network<T>({networks::spline(n_in, n_out, space)});
   const index dim = space->dim();
   CHECK_EQUAL(network.n_parameters(), n_in * dim * n_out);
   const auto x = inputs::random<T>(n * n_in);
@@ -75,7 +74,7 @@ TEST(splines_continue_outside_of_their_domain_as_they_are_told) {
   const auto space = networks::space(3, 4);
   const auto coefficients = inputs::monomial_coefficients(*space, 3);
   const auto value_of_cube_at = [&](double x, Extrapolation extrapolation) {
-    const auto network = networks::network<double>({{Plan::spline, 1, 1, space, extrapolation}});
+    const auto network = kanml::Network<double>({networks::spline(1, 1, space, extrapolation)});
     return evaluated<double>(network, {x}, coefficients).front();
   };
   CHECK_NEAR(value_of_cube_at(0.5, Extrapolation::clamp), 0.125, 1e-14);
@@ -86,8 +85,8 @@ TEST(splines_continue_outside_of_their_domain_as_they_are_told) {
 }
 
 TEST(inputs_outside_of_a_domain_are_refused_where_that_is_asked_for) {
-  const auto network = networks::network<double>(
-      {{Plan::spline, 2, 4, networks::space(3, 4), Extrapolation::error}});
+  const auto network =
+      kanml::Network<double>({networks::spline(2, 4, networks::space(3, 4), Extrapolation::error)});
   const index n = 5000;
   auto x = inputs::random(2 * n);
   const auto parameters = inputs::random(network.n_parameters());
@@ -99,17 +98,16 @@ TEST(inputs_outside_of_a_domain_are_refused_where_that_is_asked_for) {
 }
 
 TEST(layers_that_do_not_chain_are_refused) {
-  using networks::network;
-  CHECK_THROWS(network<double>({}), std::invalid_argument, "at least one layer");
-  CHECK_THROWS(network<double>({{Plan::linear, 2, 3}, {Plan::linear, 4, 1}}), std::invalid_argument,
-               "layer 1 takes 4");
-  CHECK_THROWS(network<float>({{Plan::linear, 2, 3}, {Plan::tanh, 2, 2}}), std::invalid_argument,
-               "layer 1 takes 2");
+  CHECK_THROWS(kanml::Network<double>({}), std::invalid_argument, "at least one layer");
+  CHECK_THROWS(kanml::Network<double>({networks::linear(2, 3), networks::linear(4, 1)}),
+               std::invalid_argument, "layer 1 takes 4");
+  CHECK_THROWS(kanml::Network<float>({networks::linear(2, 3), networks::tanh(2)}),
+               std::invalid_argument, "layer 1 takes 2");
 }
 
 TEST(gradients_of_the_squared_error_are_those_of_differences) {
   for (const index width : {3, 30}) {
-    const auto network = networks::network<double>(networks::mixed(width));
+    const auto network = kanml::Network<double>(networks::mixed(width));
     const index n = 150;
     const auto x = inputs::random(2 * n);
     const auto target = inputs::random(2 * n);
@@ -132,7 +130,7 @@ TEST(gradients_of_the_squared_error_are_those_of_differences) {
 
 TEST(gradients_of_outputs_are_adjoint_to_tangents_and_differences) {
   for (const index width : {3, 30}) {
-    const auto network = networks::network<double>(networks::mixed(width));
+    const auto network = kanml::Network<double>(networks::mixed(width));
     const index n = 150;
     const auto x = inputs::random(2 * n, -0.9, 0.9);
     const auto parameters = inputs::random(network.n_parameters());
@@ -154,7 +152,7 @@ TEST(gradients_of_outputs_are_adjoint_to_tangents_and_differences) {
 
 TEST(results_have_the_same_bits_for_any_number_of_threads) {
   for (const index width : {5, 40}) {
-    const auto network = networks::network<float>(networks::mixed(width));
+    const auto network = kanml::Network<float>(networks::mixed(width));
     const index n = 5000;
     const auto x = inputs::random<float>(2 * n);
     const auto target = inputs::random<float>(2 * n);

@@ -8,7 +8,6 @@
 #include "networks.hpp"
 
 using kanml::index;
-using networks::Plan;
 
 namespace {
 
@@ -34,7 +33,7 @@ TEST(polynomials_along_lines_have_their_exact_coefficients) {
   for (int degree = kanml::min_degree; degree <= kanml::max_degree; ++degree) {
     const auto space = networks::space(degree, 4, -2.0, 2.0);
     const auto network =
-        networks::network<double>({{Plan::linear, 2, 1}, {Plan::spline, 1, 1, space}});
+        kanml::Network<double>({networks::linear(2, 1), networks::spline(1, 1, space)});
     const int highest = std::min(degree, kanml::max_taylor_order);
     const std::vector<int> orders{highest, 1};
     const std::vector<double> vectors{0.7, -1.2, 0.3, 0.5};
@@ -65,7 +64,7 @@ TEST(polynomials_along_lines_have_their_exact_coefficients) {
 }
 
 TEST(the_sum_of_the_series_is_the_network_at_the_end_of_the_step) {
-  const auto network = networks::network<double>(networks::mixed(6));
+  const auto network = kanml::Network<double>(networks::mixed(6));
   const index n = 100;
   const auto x = inputs::random(2 * n, -0.9, 0.9);
   const auto parameters = inputs::random(network.n_parameters());
@@ -84,7 +83,7 @@ TEST(the_sum_of_the_series_is_the_network_at_the_end_of_the_step) {
 
 TEST(gradients_of_coefficients_are_those_of_differences) {
   for (const index width : {3, 30}) {
-    const auto network = networks::network<double>(networks::mixed(width));
+    const auto network = kanml::Network<double>(networks::mixed(width));
     const index n = 100;
     const auto x = inputs::random(2 * n, -0.9, 0.9);
     const auto parameters = inputs::random(network.n_parameters());
@@ -113,7 +112,7 @@ TEST(gradients_of_coefficients_are_those_of_differences) {
 
 TEST(coefficients_and_gradients_have_the_same_bits_for_any_number_of_threads) {
   for (const index width : {5, 40}) {
-    const auto network = networks::network<double>(networks::mixed(width));
+    const auto network = kanml::Network<double>(networks::mixed(width));
     const index n = 3000;
     const auto x = inputs::random(2 * n);
     const auto parameters = inputs::random(network.n_parameters());
@@ -135,7 +134,7 @@ TEST(coefficients_and_gradients_have_the_same_bits_for_any_number_of_threads) {
 }
 
 TEST(orders_beyond_the_degree_are_refused) {
-  const auto network = networks::network<double>({{Plan::spline, 1, 1, networks::space(2, 3)}});
+  const auto network = kanml::Network<double>({networks::spline(1, 1, networks::space(2, 3))});
   const auto parameters = inputs::random(network.n_parameters());
   const std::vector<double> vectors{1.0};
   for (const int order : {0, 3, kanml::max_taylor_order + 1}) {

@@ -13,37 +13,20 @@ namespace networks {
 using kanml::index;
 using Space = std::shared_ptr<const kanml::SplineSpace>;
 
-// What a test says of a layer.
-struct Plan {
-  enum Kind { spline, relu, linear, tanh } kind;
-  index n_in;
-  index n_out;
-  Space space = nullptr;  // of every input of a spline layer, also of one in the ReLU basis
-  kanml::Extrapolation extrapolation = kanml::Extrapolation::linear;
-};
+inline kanml::Layers::value_type spline(
+    index n_in, index n_out, const Space& space,
+    kanml::Extrapolation extrapolation = kanml::Extrapolation::linear,
+    kanml::Basis basis = kanml::Basis::spline) {
+  const std::vector<Space> spaces(static_cast<std::size_t>(n_in), space);
+  return std::make_shared<const kanml::SplineLayer>(spaces, n_out, extrapolation, basis);
+}
 
-// The only place that makes layers.
-template <class T>
-kanml::Network<T> network(const std::vector<Plan>& plans) {
-  std::vector<kanml::Layer> layers;
-  for (const auto& [kind, n_in, n_out, space, extrapolation] : plans) {
-    const std::vector<Space> spaces(static_cast<std::size_t>(n_in), space);
-    switch (kind) {
-      case Plan::spline:
-        layers.emplace_back(kanml::SplineLayer{spaces, n_out, extrapolation});
-        break;
-      case Plan::relu:
-        layers.emplace_back(kanml::SplineLayer{spaces, n_out, extrapolation, kanml::Basis::relu});
-        break;
-      case Plan::linear:
-        layers.emplace_back(kanml::LinearLayer{n_in, n_out, true});
-        break;
-      case Plan::tanh:
-        layers.emplace_back(kanml::ActivationLayer{n_in, kanml::ActivationKind::tanh});
-        break;
-    }
-  }
-  return kanml::Network<T>(std::move(layers));
+inline kanml::Layers::value_type linear(index n_in, index n_out) {
+  return std::make_shared<const kanml::LinearLayer>(n_in, n_out, true);
+}
+
+inline kanml::Layers::value_type tanh(index width) {
+  return std::make_shared<const kanml::ActivationLayer>(width, kanml::ActivationKind::tanh);
 }
 
 inline Space space(int degree, int intervals, double a = -1.0, double b = 1.0) {
@@ -56,11 +39,10 @@ inline Space graded_space(int degree, int intervals) {
 }
 
 // A bit of everything: 2 inputs, 2 outputs, splines in both bases. Smooth to the third derivative.
-inline std::vector<Plan> mixed(index width) {
-  return {{Plan::spline, 2, width, graded_space(4, 5)},
-          {Plan::tanh, width, width},
-          {Plan::relu, width, 3, space(4, 3)},
-          {Plan::linear, 3, 2}};
+inline kanml::Layers mixed(index width) {
+  return {spline(2, width, graded_space(4, 5)), tanh(width),
+          spline(width, 3, space(4, 3), kanml::Extrapolation::linear, kanml::Basis::relu),
+          linear(3, 2)};
 }
 
 // The derivative of f by central differences of fourth order in the step.

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "check.hpp"
-#include "core/parallel.hpp"
+#include "core/runtime/parallel.hpp"
 
 using kanml::index;
 
