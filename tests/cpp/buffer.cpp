@@ -19,7 +19,8 @@ bool begins_a_cache_line(const void* data) {
 }  // namespace
 
 TEST(memory_begins_with_a_cache_line_and_can_be_written) {
-  for (const std::size_t bytes : {1, 63, 64, 65, 4096, 100'000, 50'000'000}) {
+  for (const std::size_t bytes :
+       std::vector<std::size_t>{1, 63, 64, 65, 4096, 100'000, 50'000'000}) {
     const Buffer buffer(bytes);
     CHECK(begins_a_cache_line(buffer.data()));
     std::memset(buffer.data(), 1, bytes);
