@@ -1,4 +1,4 @@
-"""Settings for all tests: those of Hypothesis, and how the process takes Ctrl-C."""
+"""Settings for all tests: those of Hypothesis, how threads wait, how the process takes Ctrl-C."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from hypothesis import settings
 # children: tests that interrupt would wait for ever.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# OpenMP reads this when kanml is first imported. Threads that wait actively keep others from
+# working where processors are shared, and the suite then takes several times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # No deadline: a shared machine may stop for a second and nothing is wrong. In CI the same
 # examples are drawn each time, so that a failure there belongs to the change under test.
