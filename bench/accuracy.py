@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "problems"))
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "network"))
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-import test_network as cases
+import network_cases as cases
 import test_pinn as losses
 import test_taylor as taylor
 
