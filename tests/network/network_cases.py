@@ -9,6 +9,7 @@ import numpy as np
 
 import kanml
 from helpers import random_breakpoints, reference_layers, with_random_parameters
+from kanml.layers import describe, from_description
 from reference import networks
 
 
@@ -98,3 +99,30 @@ def refined_thrice(net):
     for _ in range(3):
         net = net.refine()
     return net
+
+
+# Starts: data, spaces with a domain, and what becomes of the data on the way
+
+RNG = np.random.default_rng(11)
+DATA = {
+    1: RNG.uniform(-3.0, 5.0, (200, 1)),
+    2: RNG.normal(size=(500, 2)) * [1.0, 300.0] + [0.0, 5000.0],
+    3: RNG.uniform(-1.0, 1.0, (300, 3)) ** 3 * [1e-6, 1.0, 1e6],
+    6: RNG.exponential(size=(400, 6)),
+}
+
+
+def space(a=-1.0, b=1.0, n=5, degree=3, seed=0):
+    return nonuniform(n, degree, seed, a, b)
+
+
+def outputs(net, x):
+    """What each layer of a network hands on, layer by layer."""
+    stages = []
+    layers = [from_description(describe(layer)) for layer in net.layers]  # apart from the network
+    for i, layer in enumerate(layers):
+        part = kanml.Network(layers[: i + 1])
+        stop = max((block.slice.stop for block in net.blocks if block.layer <= i), default=0)
+        stages.append(part.with_parameters(net.parameters[:stop])(x))
+        assert layer is part.layers[-1]
+    return stages
