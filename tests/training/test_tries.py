@@ -1,15 +1,13 @@
-"""Starts: what `start=` names, which networks are fresh, and how training chooses among them."""
+"""Which starts training tries, how long, and which of them it goes on with."""
 
 from __future__ import annotations
 
-import copy
-import pickle
 import signal
 import threading
-from itertools import pairwise
 
 import numpy as np
 import pytest
+from contest_runs import PROBLEM, Plain, X, Y, kan, train
 
 import kanml
 import kanml.training.tries
@@ -18,20 +16,7 @@ from kanml.training.history import History
 from kanml.training.objective import Objective
 from kanml.training.settings import Settings
 
-KINDS = ("mixed", "linear", "random")
 RNG = np.random.default_rng(5)
-X = RNG.uniform(-1, 1, (300, 2))
-Y = np.sin(np.pi * (X[:, :1] ** 2 + X[:, 1:] ** 2))
-PROBLEM = kanml.Regression(X, Y)
-
-
-def kan(**options):
-    return kanml.KAN([2, 3, 1], **{"intervals": 4, "data": X, "seed": 1, **options})
-
-
-def train(net=None, problem=PROBLEM, schedule=(100, 100), **options):
-    net = kan() if net is None else net
-    return kanml.train(net, problem, schedule, **{"progress": False, **options})
 
 
 def steps_needed(count, rounds=(25, 50, 100, 200)):
@@ -43,138 +28,6 @@ def steps_needed(count, rounds=(25, 50, 100, 200)):
         total += count * steps
         count = count // 2 + count % 2
     return total
-
-
-# What hidden layers start as
-
-
-def explained_by_a_line(net, x):
-    """The part of the variance of the first layer's outputs that is linear in the inputs."""
-    layer = net.layers[0]
-    first = kanml.Network([kanml.SplineLayer(layer.n_in, layer.n_out, layer.spaces)])
-    values = first.with_parameters(net.parameters[: first.n_parameters])(x)
-    matrix = np.hstack([x, np.ones((len(x), 1))])
-    residual = values - matrix @ np.linalg.lstsq(matrix, values, rcond=None)[0]
-    return 1 - np.mean(residual**2) / np.mean((values - values.mean(axis=0)) ** 2)
-
-
-def test_how_linear_each_start_is():
-    """The mixture has half the slope and half the noise, before it is scaled."""
-
-    def of(start):
-        nets = [kanml.KAN([2, 40, 1], data=X, seed=seed, start=start) for seed in range(5)]
-        return np.mean([explained_by_a_line(net, X) for net in nets])
-
-    linear, mixed, random = (of(start) for start in ("linear", "mixed", "random"))
-    assert linear == pytest.approx(1.0, abs=1e-12)
-    assert random < 0.5 < mixed < 0.8
-
-
-@pytest.mark.parametrize("start", KINDS)
-def test_a_network_of_the_same_layers_starts_as_the_kan(start):
-    net = kan(start=start)
-    again = kanml.Network(net.layers, data=X, seed=1, start=start)
-    assert same_bits(net.parameters, again.parameters)
-    assert same_bits(net.restart(2).parameters, again.restart(2).parameters)
-
-
-def test_mixed_is_the_default():
-    assert same_bits(kan().parameters, kan(start="mixed").parameters)
-
-
-@pytest.mark.parametrize("start", ["", "Linear", None, 0, ["mixed"]])
-def test_a_bad_start(start):
-    with pytest.raises((ValueError, TypeError), match="start must be"):
-        kan(start=start)
-
-
-@pytest.mark.parametrize("start", KINDS)
-def test_neither_basis_nor_refinement_changes_a_start(start):
-    for number in (0, 1, 2):
-        spline, relu = (kan(start=start, basis=basis) for basis in ("spline", "relu"))
-        if number:
-            spline, relu = spline.restart(number), relu.restart(number)
-        np.testing.assert_allclose(relu(X), spline(X), rtol=0, atol=1e-12)
-        np.testing.assert_allclose(spline.refine()(X), spline(X), rtol=0, atol=1e-14)
-    converted = kan(start=start).to_basis("relu").restart(1)
-    np.testing.assert_allclose(converted(X), kan(start=start).restart(1)(X), rtol=0, atol=1e-12)
-
-
-# Fresh networks, and their other starts
-
-
-CHANGES = {
-    "with_parameters": lambda net: net.with_parameters(net.parameters),
-    "refine": lambda net: net.refine(),
-    "restart": lambda net: net.restart(1),
-}
-COPIES = {
-    "astype": lambda net: net.astype("float64"),
-    "to_basis": lambda net: net.to_basis("spline"),
-    "copy": copy.copy,
-    "deepcopy": copy.deepcopy,
-    "pickle": lambda net: pickle.loads(pickle.dumps(net)),
-}
-
-
-@pytest.mark.parametrize("name", CHANGES)
-def test_a_changed_network_is_not_fresh(name):
-    changed = CHANGES[name](kan())
-    assert not changed.fresh
-    assert changed.restart(0) is changed
-    with pytest.raises(ValueError, match="it comes from with_parameters, refine, restart or load"):
-        changed.restart(1)
-
-
-def test_a_loaded_network_is_not_fresh(tmp_path):
-    kan().save(tmp_path / "net")
-    assert not kanml.load(tmp_path / "net").fresh
-
-
-@pytest.mark.parametrize("name", COPIES)
-def test_copies_have_the_same_starts(name):
-    net = kan()
-    copied = COPIES[name](net)
-    assert net.fresh
-    assert copied.fresh
-    assert same_bits(net.restart(3).parameters, copied.restart(3).parameters)
-
-
-def test_starts_differ_and_are_those_of_the_seed():
-    numbered = [kan().restart(number).parameters for number in range(1, 8)]
-    for left, right in pairwise([kan().parameters, *numbered]):
-        assert not same_bits(left, right)
-    assert all(
-        same_bits(kan().restart(n + 1).parameters, theta) for n, theta in enumerate(numbered)
-    )
-    generator = kan(seed=np.random.default_rng(1))
-    assert same_bits(generator.restart(2).parameters, numbered[1])
-    assert not same_bits(kan(seed=2).restart(1).parameters, numbered[0])
-
-
-@pytest.mark.parametrize("start", KINDS)
-def test_all_kinds_take_turns(start):
-    """Three starts in a row are of the three kinds."""
-    net = kan(start=start)
-    linear = [explained_by_a_line(other, X) for other in map(net.restart, (1, 2, 3))]
-    assert sum(value > 1 - 1e-12 for value in linear) == 1
-    assert (linear[2] > 1 - 1e-12) == (start == "linear")
-
-
-@pytest.mark.parametrize("number", [-1, 1.5, "1"])
-def test_a_bad_number(number):
-    with pytest.raises((ValueError, TypeError), match="number must be"):
-        kan().restart(number)
-
-
-def test_other_starts_fill_the_domains_too():
-    net = kanml.KAN([2, 4, 3, 1], data=X, seed=2)
-    part = kanml.KAN([2, 4, 3])
-    for number in range(1, 7):
-        other = net.restart(number)
-        values = part.with_parameters(other.parameters[: part.n_parameters])(X)
-        np.testing.assert_allclose(values.min(axis=0), -1, atol=1e-12)
-        np.testing.assert_allclose(values.max(axis=0), 1, atol=1e-12)
 
 
 # How many are tried
@@ -233,6 +86,15 @@ def test_without_restarts_training_begins_at_the_network_given():
 def test_bad_restarts(restarts):
     with pytest.raises((ValueError, TypeError), match="restarts must be"):
         train(restarts=restarts)
+
+
+def test_large_networks_have_fewer_starts(monkeypatch):
+    settings = Settings(kan(), PROBLEM, [1], kanml.LBFGS(), "prolong", None, 15, None)
+    contest = kanml.training.tries.Contest(Objective(settings), interrupted=lambda: False)
+    one = kan().n_parameters * 8 * kanml.LBFGS().vectors(25)
+    for bytes_allowed, starts in ((one, 1), (4 * one, 4), (100 * one, 16)):
+        monkeypatch.setattr(kanml.training.tries, "MAX_BYTES", bytes_allowed)
+        assert contest.starts_within(16, 10**6) == starts
 
 
 # The contest
@@ -318,62 +180,6 @@ def test_the_case_of_compositions():
     assert np.median(losses(15)) < 1e-4
 
 
-# Problems
-
-
-def test_the_excerpt_of_a_regression():
-    problem = kanml.Regression(X, Y, batch_size=30)
-    part, cost = problem.excerpt(100)
-    assert cost == pytest.approx(100 / 30)
-    net = kan(start="random")
-    value, gradient = part.value_and_gradient(net)
-    residuals = (net(X) - Y)[:, 0] ** 2
-    taken = part.residuals(net) ** 2 * 100
-    assert len(taken) == 100
-    assert np.isclose(taken[:, None], residuals).any(axis=1).all()
-    assert value == pytest.approx(taken.mean(), rel=1e-12)
-    assert gradient.shape == (net.n_parameters,)
-    whole, cost = problem.excerpt(10**6)
-    assert cost == pytest.approx(10)
-    assert whole.value_and_gradient(net)[0] == pytest.approx(residuals.mean(), rel=1e-12)
-
-
-@pytest.mark.parametrize("reduction", ["mean", "sum"])
-def test_the_excerpt_of_a_pinn(reduction):
-    """Each term on a part of its points: its mean, and its sum scaled up."""
-    edge = np.linspace(-1, 1, 20)[:, None] * [1.0, 0.0]
-    terms = [
-        kanml.Term("pde", X, lambda u: u.xx + u.yy + u, reduction=reduction, weight=0.5),
-        kanml.Term("edge", edge, lambda u: u, batch_size=10),
-    ]
-    problem = kanml.PINN("xy", terms)
-    net = kan(start="random", extrapolation="polynomial")  # smooth at the ends of domains
-    part, cost = problem.excerpt(60)
-    # In Taylor coefficients: the value, and two orders along x and y.
-    assert cost == pytest.approx((60 * 5 + 20) / (300 * 5 + 10))
-    squares = problem.evaluate(net, X, lambda u: u.xx + u.yy + u)[:, 0] ** 2
-    factor = 300 / 60 if reduction == "sum" else 1
-    taken = part.residuals(net)[:60] ** 2 / factor
-    scale = 0.5 * (1 if reduction == "sum" else 1 / 60)
-    assert np.isclose(taken[:, None] / scale, squares).any(axis=1).all()
-    boundary = np.mean(net(edge) ** 2)
-    assert part.value_and_gradient(net)[0] == pytest.approx(factor * taken.sum() + boundary)
-    assert sum(part.losses(net).values()) == pytest.approx(part.value_and_gradient(net)[0])
-    assert part.residuals(net) @ part.residuals(net) == pytest.approx(
-        part.value_and_gradient(net)[0]
-    )
-    part.advance(net)
-    assert part.value_and_gradient(net)[0] == pytest.approx(factor * taken.sum() + boundary)
-    # The gradient is that of the value.
-    theta, h = net.parameters, 1e-6
-    direction = RNG.standard_normal(theta.size)
-    slope = (
-        part.value_and_gradient(net.with_parameters(theta + h * direction))[0]
-        - part.value_and_gradient(net.with_parameters(theta - h * direction))[0]
-    ) / (2 * h)
-    assert part.value_and_gradient(net)[1] @ direction == pytest.approx(slope, rel=1e-5)
-
-
 def test_a_pinn_with_unknowns():
     x = np.linspace(0, 1, 50)[:, None]
     terms = [
@@ -386,20 +192,22 @@ def test_a_pinn_with_unknowns():
     assert result.unknowns["a"] == pytest.approx(2, abs=1e-3)
 
 
-class Plain(kanml.Problem):
-    """A problem that has no excerpt."""
+@pytest.mark.parametrize("scale", [1e-3, 1e4])
+def test_the_optimizer_goes_on_with_what_it_knows(scale):
+    """Targets of another size: the first steps of L-BFGS are bad ones, and are taken once."""
 
-    def value_and_gradient(self, net, unknowns=None, *, num_threads=None):
-        return PROBLEM.value_and_gradient(net)
+    def median(restarts):
+        problem = kanml.Regression(X, scale * X[:, :1] * np.exp(X[:, 1:]))
+        losses = [
+            train(kan(seed=seed), problem, [100, 100, 100], restarts=restarts).history.loss[-1]
+            for seed in range(5)
+        ]
+        return np.median(losses)
 
-    def fingerprint(self):
-        return "plain"
+    assert median(15) < 0.5 * median(0)
 
 
-def test_a_problem_without_an_excerpt_is_tried_as_a_whole():
-    ours, plain = train(), train(problem=Plain())
-    assert ours.history.tries == plain.history.tries
-    assert same_bits(ours.history.loss, plain.history.loss)
+# What decides, and who is dropped
 
 
 def test_validation_decides():
@@ -412,6 +220,15 @@ def test_validation_decides():
     ).history
     assert len(history.tries) > 1
     assert history.validation[0] == min(t.loss for t in history.tries)
+
+
+def test_validation_by_a_problem_without_the_unknowns():
+    x = np.linspace(0, 1, 50)[:, None]
+    problem = kanml.PINN("x", [kanml.Term("ode", x, lambda u, a: u.x + a * u)], unknowns={"a": 0.5})
+    held_out = kanml.Regression(x, np.exp(-x))
+    result = train(kanml.KAN([1, 2, 1], domain=(0, 1)), problem, [200], validation=held_out)
+    assert len(result.history.tries) > 1
+    assert result.history.validation[0] == min(t.loss for t in result.history.tries)
 
 
 def test_a_start_that_is_refused_is_dropped():
@@ -496,95 +313,6 @@ def test_a_gradient_that_is_not_finite_drops_a_start():
     assert np.isfinite(losses).any()
     assert losses.min() > 1e-9
     assert result.status == "completed"
-
-
-def test_validation_by_a_problem_without_the_unknowns():
-    x = np.linspace(0, 1, 50)[:, None]
-    problem = kanml.PINN("x", [kanml.Term("ode", x, lambda u, a: u.x + a * u)], unknowns={"a": 0.5})
-    held_out = kanml.Regression(x, np.exp(-x))
-    result = train(kanml.KAN([1, 2, 1], domain=(0, 1)), problem, [200], validation=held_out)
-    assert len(result.history.tries) > 1
-    assert result.history.validation[0] == min(t.loss for t in result.history.tries)
-
-
-class Weighted(kanml.Regression):
-    def value_and_gradient(self, net, unknowns=None, *, num_threads=None):
-        value, gradient = super().value_and_gradient(net, num_threads=num_threads)
-        return 2 * value, 2 * gradient
-
-
-def test_the_excerpt_of_a_subclass_has_its_loss():
-    x = RNG.uniform(-1, 1, (3000, 2))
-    y = x[:, :1] * x[:, 1:]
-    plain, weighted = (cls(x, y).excerpt(1000) for cls in (kanml.Regression, Weighted))
-    assert plain[1] == weighted[1] == pytest.approx(1 / 3)
-    loss, gradient = weighted[0].value_and_gradient(kan())
-    assert loss == 2 * plain[0].value_and_gradient(kan())[0]
-    assert same_bits(gradient, 2 * plain[0].value_and_gradient(kan())[1])
-
-
-@pytest.mark.parametrize("excerpt", [None, PROBLEM, (PROBLEM, 0.0), (PROBLEM, -1), (3, 0.5)])
-def test_a_bad_excerpt(excerpt):
-    class Bad(Plain):
-        def excerpt(self, samples):
-            return excerpt
-
-    with pytest.raises(TypeError, match="excerpt of Bad must return a problem and what it costs"):
-        train(problem=Bad())
-    assert train(problem=Bad(), restarts=0).status == "completed"
-
-
-def test_large_networks_have_fewer_starts(monkeypatch):
-    settings = Settings(kan(), PROBLEM, [1], kanml.LBFGS(), "prolong", None, 15, None)
-    contest = kanml.training.tries.Contest(Objective(settings), interrupted=lambda: False)
-    one = kan().n_parameters * 8 * kanml.LBFGS().vectors(25)
-    for bytes_allowed, starts in ((one, 1), (4 * one, 4), (100 * one, 16)):
-        monkeypatch.setattr(kanml.training.tries, "MAX_BYTES", bytes_allowed)
-        assert contest.starts_within(16, 10**6) == starts
-
-
-@pytest.mark.parametrize("scale", [1e-3, 1e4])
-def test_the_optimizer_goes_on_with_what_it_knows(scale):
-    """Targets of another size: the first steps of L-BFGS are bad ones, and are taken once."""
-
-    def median(restarts):
-        problem = kanml.Regression(X, scale * X[:, :1] * np.exp(X[:, 1:]))
-        losses = [
-            train(kan(seed=seed), problem, [100, 100, 100], restarts=restarts).history.loss[-1]
-            for seed in range(5)
-        ]
-        return np.median(losses)
-
-    assert median(15) < 0.5 * median(0)
-
-
-def test_a_grid_is_seen_as_a_whole_by_all_starts():
-    """Rows in the order of a grid, of which every hundredth has one value in a column."""
-    grid = np.stack(np.meshgrid(np.linspace(-1, 1, 1000), np.linspace(-1, 1, 50), indexing="ij"))
-    x = grid.reshape(2, -1).T
-    net = kanml.KAN([2, 5, 1], data=x, seed=1)
-    part = kanml.KAN([2, 5])
-    for number in range(6):
-        theta = net.restart(number).parameters
-        values = part.with_parameters(theta[: part.n_parameters])(x)
-        assert abs(abs(values).max(axis=0) - 1).max() < 0.1
-
-
-@pytest.mark.parametrize("start", KINDS)
-def test_data_beyond_the_domain(start):
-    """Splines continue there, and so do their starts."""
-    x = RNG.uniform(-1, 4, (500, 2))
-    net = kanml.KAN([2, 5, 1], data=x, start=start)
-    part = kanml.KAN([2, 5])
-    values = part.with_parameters(net.parameters[: part.n_parameters])(x)
-    np.testing.assert_allclose(values.min(axis=0), -1, atol=1e-12)
-    np.testing.assert_allclose(values.max(axis=0), 1, atol=1e-12)
-
-
-def test_errors_are_those_of_the_problem_as_it_was_given():
-    x = RNG.uniform(-1, 1, (5000, 3))
-    with pytest.raises(ValueError, match=r"x of shape \(5000, 3\)"):
-        train(problem=kanml.Regression(x, x[:, :1]), schedule=[300])
 
 
 # Checkpoints and interrupts

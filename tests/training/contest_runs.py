@@ -1,0 +1,30 @@
+"""Runs whose first step is a contest of starts."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import kanml
+
+X = np.random.default_rng(5).uniform(-1, 1, (300, 2))
+Y = np.sin(np.pi * (X[:, :1] ** 2 + X[:, 1:] ** 2))
+PROBLEM = kanml.Regression(X, Y)
+
+
+def kan(**options):
+    return kanml.KAN([2, 3, 1], **{"intervals": 4, "data": X, "seed": 1, **options})
+
+
+def train(net=None, problem=PROBLEM, schedule=(100, 100), **options):
+    net = kan() if net is None else net
+    return kanml.train(net, problem, schedule, **{"progress": False, **options})
+
+
+class Plain(kanml.Problem):
+    """A problem that has no excerpt."""
+
+    def value_and_gradient(self, net, unknowns=None, *, num_threads=None):
+        return PROBLEM.value_and_gradient(net)
+
+    def fingerprint(self):
+        return "plain"
