@@ -1,0 +1,220 @@
+"""What a run tells of itself: histories, callbacks, the progress bar, results."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import pytest
+from training_runs import (
+    OPTIMIZERS,
+    SPOIL,
+    Diary,
+    Wrapped,
+    X,
+    Y,
+    each_optimizer,
+    interrupted_at,
+    problem,
+    same_run,
+    start,
+    train,
+)
+
+import kanml
+from helpers import same_bits
+
+# Histories
+
+
+@pytest.mark.parametrize("batch_size", [None, 7])
+@each_optimizer
+def test_history_is_consistent(optimizer, batch_size):
+    task = Wrapped(problem(batch_size=batch_size))
+    seen = []
+    history = train(task=task, optimizer=optimizer, callbacks=[seen.append]).history
+    level, step = np.diff(history.level), np.diff(history.step)
+    np.testing.assert_array_equal(level + step, 1)  # a step or a refinement, never both
+    assert history.level[0] == history.step[0] == 0
+    assert (np.diff(history.evaluations) >= 1).all()
+    assert history.evaluations[0] == 1
+    assert history.evaluations[-1] == task.calls.count("value")
+    assert history.seconds[0] >= 0
+    assert (np.diff(history.seconds) >= 0).all()
+    assert np.isfinite(history.loss).all()
+    columns = history.arrays()
+    assert {len(column) for column in columns.values()} == {len(history)}
+    assert history.last == {name: column[-1] for name, column in columns.items()}
+    rows = np.nonzero(step)[0] + 1  # one for each callback
+    np.testing.assert_array_equal(history.loss[rows], [s.loss for s in seen])
+    np.testing.assert_array_equal(history.level[rows], [s.level for s in seen])
+    np.testing.assert_array_equal(history.step[rows], [s.step for s in seen])
+
+
+def test_columns_are_copies():
+    history = train(schedule=[2]).history
+    before = history.loss[0]
+    history.loss[0] = -1.0
+    assert history.loss[0] == before
+
+
+# Callbacks
+
+
+@each_optimizer
+def test_a_callback_sees_every_step(optimizer):
+    task, seen, losses, lengths = problem(), [], [], []
+
+    def callback(state):
+        seen.append(state)
+        losses.append(task.value_and_gradient(state.network)[0])
+        lengths.append(len(state.history))
+
+    result = train(task=task, optimizer=optimizer, callbacks=[callback])
+    assert [s.step for s in seen] == list(range(1, 13))
+    assert [s.level for s in seen] == [0] * 5 + [1] * 4 + [2] * 3
+    assert [s.level_step for s in seen] == [1, 2, 3, 4, 5, 1, 2, 3, 4, 1, 2, 3]
+    assert [s.loss for s in seen] == losses
+    assert lengths == [2, 3, 4, 5, 6, 8, 9, 10, 11, 13, 14, 15]
+    assert seen[-1].history is result.history
+    assert same_bits(seen[-1].network.parameters, result.network.parameters)
+
+
+@pytest.mark.parametrize("value", [True, 1, "stop", np.bool_(True)], ids=repr)
+def test_a_true_value_stops(value):
+    counts = [0, 0, 0]
+
+    def counting(i, answer):
+        def callback(state):
+            counts[i] += 1
+            return answer if state.step == 7 else None
+
+        return callback
+
+    callbacks = [counting(0, None), counting(1, value), counting(2, False)]
+    result = train(callbacks=iter(callbacks))
+    assert result.status == "stopped"
+    assert "callback" in result.message
+    assert counts == [7, 7, 7]
+    assert result.history.step[-1] == 7
+    assert same_bits(result.network.parameters, train(schedule=[5, 2]).network.parameters)
+
+
+@pytest.mark.parametrize("value", [False, None, 0, "", np.bool_(False)], ids=repr)
+def test_other_values_do_not(value):
+    assert train(callbacks=[lambda state: value]).status == "completed"
+
+
+def test_stopping_after_the_last_step():
+    result = train(callbacks=[lambda state: state.step == 12])
+    assert result.status == "stopped"
+    assert len(result.history) == 15
+
+
+def test_other_errors_of_callbacks_come_out():
+    def callback(state):
+        raise LookupError("mine")
+
+    with pytest.raises(LookupError, match="mine"):
+        train(callbacks=[callback])
+
+
+# Callbacks that begin and end
+
+
+def test_callbacks_are_told_of_begin_and_end():
+    diary = Diary()
+    loss = train(callbacks=[diary]).history.loss
+    expected = [("begin", 0, loss[0]), ("end", 12, loss[-1])]
+    steps = list(zip([*range(6), *range(5, 10), *range(9, 13)], loss, strict=True))
+    expected[1:1] = [("step", *steps[i]) for i in (*range(1, 6), *range(7, 11), *range(12, 15))]
+    assert diary.entries == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "task"),
+    [
+        ("interrupted", lambda: interrupted_at(4)),
+        ("diverged", lambda: Wrapped(problem(batch_size=7), 4, SPOIL["loss NaN"])),
+    ],
+)
+def test_the_end_is_told_however_it_comes(status, task):
+    diary = Diary()
+    result = train(task=task(), callbacks=[diary])
+    assert result.status == status
+    assert [name for name, *_ in diary.entries].count("end") == 1
+    assert diary.entries[-1] == ("end", result.history.step[-1], result.history.loss[-1])
+
+
+def test_a_callback_may_stop_before_the_first_step():
+    result = train(callbacks=[Diary(begin=True)])
+    assert result.status == "stopped"
+    assert result.history.step.tolist() == [0]
+
+
+def test_a_callback_may_do_nothing():
+    class Idle(kanml.Callback):
+        pass
+
+    assert same_run(train(callbacks=[Idle(), kanml.Callback()]), train())
+
+
+def test_functions_of_all_kinds_are_callbacks():
+    seen, diary = [], Diary()
+
+    def note(sign, state):
+        seen.append(sign * state.step)
+
+    train(schedule=[2], callbacks=[seen.append, functools.partial(note, -1), diary.__call__])
+    assert [getattr(entry, "step", entry) for entry in seen] == [1, -1, 2, -2]
+    assert [name for name, *_ in diary.entries] == ["step", "step"]
+
+
+def test_no_end_without_a_beginning():
+    diary = Diary()
+    train(task=Wrapped(problem(), 1, SPOIL["loss NaN"]), callbacks=[diary])
+    assert diary.entries == []
+
+
+# The progress bar
+
+
+def test_progress_goes_to_the_standard_error(capfd):
+    result = train(progress=True)
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "level 3/3" in err
+    assert f"loss {result.history.loss[-1]:.3e}" in err
+    assert "12/12" in err
+
+
+def test_progress_is_shown_unless_refused(capfd):
+    kanml.train(start(), problem(), [1])
+    assert "loss" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("first", [2, 3])
+def test_no_progress(capfd, first):
+    train()
+    train(callbacks=[lambda state: True])
+    train(task=interrupted_at(first))
+    train(task=Wrapped(problem(), first, SPOIL["loss NaN"]), optimizer=OPTIMIZERS["Adam"])
+    assert capfd.readouterr() == ("", "")
+
+
+def test_progress_of_a_level_that_ends_early_does_not_run_backwards(capfd):
+    net = start().with_parameters(np.zeros(start().n_parameters))
+    train(net, kanml.Regression(X, np.zeros_like(Y)), [7, 7], progress=True)
+    assert "7/14" in capfd.readouterr().err
+
+
+# Results
+
+
+def test_a_result_is_shown_in_a_line():
+    result = train(schedule=[3, 2])
+    loss = result.history.loss[-1]
+    assert repr(result) == f"<Result: completed after 5 steps, loss {loss:.3g}, 34 parameters>"
+    assert "diverged after 0 steps, loss nan" in repr(
+        train(task=Wrapped(problem(), 1, SPOIL["loss NaN"]))
+    )

@@ -1,0 +1,121 @@
+"""A run of 12 steps on three levels, with each optimizer; problems and callbacks that watch it."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+
+import kanml
+from helpers import random_breakpoints, same_bits
+
+X = np.linspace(-1.2, 1.2, 61)[:, None]
+Y = np.exp(X) * np.sin(4 * X)
+SCHEDULE = [5, 4, 3]
+OPTIMIZERS = {
+    "L-BFGS": kanml.LBFGS(memory=4),
+    "Adam": kanml.Adam(0.05, weight_decay=0.01),
+    "gradient descent": kanml.GradientDescent(0.05),
+}
+each_optimizer = pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
+
+
+def problem(**options):
+    return kanml.Regression(X, Y, **options)
+
+
+def start():
+    """Two spline layers on nonuniform knots; a third of the data lies outside the first domain."""
+    rng = np.random.default_rng(5)
+    spaces = [kanml.SplineSpace(random_breakpoints(rng, n), 3) for n in (3, 2)]
+    layers = [kanml.SplineLayer(1, 2, spaces[0]), kanml.SplineLayer(2, 1, spaces)]
+    return kanml.Network(layers, seed=3)
+
+
+def train(net=None, task=None, schedule=SCHEDULE, optimizer=None, **options):
+    return kanml.train(
+        start() if net is None else net,
+        problem() if task is None else task,
+        schedule,
+        optimizer,
+        **{"progress": False, **options},
+    )
+
+
+def intervals(net):
+    return [s.intervals for layer in net.layers for s in layer.spaces]
+
+
+def same_run(left, right):
+    columns = ("level", "step", "loss", "evaluations")
+    return same_bits(left.network.parameters, right.network.parameters) and all(
+        same_bits(getattr(left.history, name), getattr(right.history, name)) for name in columns
+    )
+
+
+class Wrapped(kanml.Problem):
+    """A regression that counts what it is asked, and spoils evaluations from `first` on.
+
+    Its copies, on which training works, count together.
+    """
+
+    def __init__(self, task, first=None, spoil=None):
+        self.task, self.first, self.spoil = task, first, spoil
+        self.calls = []
+
+    def __copy__(self):
+        other = super().__copy__()
+        other.task = copy.copy(self.task)
+        return other
+
+    def value_and_gradient(self, net, unknowns=None, *, num_threads=None):
+        self.calls.append("value")
+        value, gradient = self.task.value_and_gradient(net, unknowns, num_threads=num_threads)
+        if self.first is not None and self.calls.count("value") >= self.first:
+            return self.spoil(value, gradient)
+        return value, gradient
+
+    def advance(self, net, unknowns=None):
+        self.calls.append("advance")
+        return self.task.advance(net)
+
+    def state(self):
+        return self.task.state()
+
+    def restore(self, state):
+        self.task.restore(state)
+
+    def fingerprint(self):
+        return self.task.fingerprint()
+
+
+def interrupted_at(evaluation, task=None):
+    def interrupt(value, gradient):
+        raise KeyboardInterrupt
+
+    return Wrapped(problem() if task is None else task, evaluation, interrupt)
+
+
+SPOIL = {
+    "loss NaN": lambda value, gradient: (np.nan, gradient),
+    "loss inf": lambda value, gradient: (np.inf, gradient),
+    "loss -inf": lambda value, gradient: (-np.inf, gradient),
+    "gradient NaN": lambda value, gradient: (value, gradient * np.nan),
+    "gradient inf": lambda value, gradient: (value, np.where(gradient == gradient[0], np.inf, 0.0)),
+}
+
+
+class Diary(kanml.Callback):
+    def __init__(self, begin=None):
+        self.answer, self.entries = begin, []
+
+    def begin(self, state):
+        self.entries.append(("begin", state.step, state.loss))
+        return self.answer
+
+    def __call__(self, state):
+        self.entries.append(("step", state.step, state.loss))
+
+    def end(self, state):
+        self.entries.append(("end", state.step, state.loss))
