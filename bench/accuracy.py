@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "network"))
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 import network_cases as cases
-import test_pinn as losses
+import pinn_losses as losses
 import test_taylor as taylor
 
 from helpers import random_breakpoints, reference_output, relative_error, same_bits
