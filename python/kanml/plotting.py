@@ -108,7 +108,13 @@ def _mark(axes: Axes, line: Line2D, x: npt.ArrayLike, y: npt.ArrayLike) -> None:
 
 
 def plot_surface(
-    axes: Axes, values: FloatArray, box: Sequence[float], title: str, letters: str = "xy"
+    axes: Axes,
+    values: FloatArray,
+    box: Sequence[float],
+    title: str,
+    letters: str = "xy",
+    limits: tuple[float, float] | None = None,
+    colours: int = 256,
 ) -> None:
     """Plot values on an equispaced grid, with a colour bar.
 
@@ -121,11 +127,24 @@ def plot_surface(
     title : str
     letters : str
         Names of both axes.
+    limits : tuple of two floats, optional
+        The values at the ends of the colour bar; by default the least and the greatest one.
+    colours : int
+        How many colours there are between them. With few, level sets show and files are small.
     """
+    from matplotlib import colormaps
+
     left, right, bottom, top = box
     image = axes.imshow(
-        values, origin="lower", extent=(left, right, bottom, top), aspect="auto", cmap="viridis"
+        values,
+        origin="lower",
+        extent=(left, right, bottom, top),
+        aspect="auto",
+        interpolation="nearest",
+        cmap=colormaps["viridis"].resampled(colours),
     )
+    if limits is not None:
+        image.set_clim(*limits)
     axes.figure.colorbar(image, ax=axes, shrink=0.8)
     axes.set_title(title)
     axes.set_xlabel(letters[0])

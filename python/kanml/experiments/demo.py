@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kanml._validation import Float64Array
 from kanml.equations import RotatedWaves
 from kanml.experiments.outputs import draw_picture, log10_size
 from kanml.experiments.regression import (
@@ -29,6 +30,7 @@ from kanml.training import Result, train
 __all__ = ["demo"]
 
 SEED = 1234
+CELLS, POINTS_IN_A_CELL = 60, 5  # in each direction; the picture shows an error for each cell
 
 
 def demo(picture: Path | None) -> int:
@@ -92,21 +94,29 @@ def _print_conclusion(results: Mapping[str, Result]) -> None:
 
 
 def _draw(results: Mapping[str, Result], data: RotatedWaves, picture: Path) -> None:
-    grid = figure(11, 8)
+    grid = figure(10, 7)
     (top_left, top_right), (bottom_left, bottom_right) = grid.subplots(2, 2)
-    plot_convergence(top_left, {name: result.history for name, result in results.items()})
+    backwards = reversed(list(results))  # multilevel on top
+    plot_convergence(top_left, {name: results[name].history for name in backwards})
 
-    points = 200
+    points = CELLS * POINTS_IN_A_CELL
     line = np.linspace(*data.DOMAIN, points)
     mesh = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
-    true = data(mesh).reshape(points, points)
 
-    def surface(net: Network) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    def surface(net: Network) -> Float64Array:
         return net(mesh).astype(np.float64).reshape(points, points)
+
+    def error(net: Network) -> Float64Array:
+        squares = (surface(net) - data(mesh).reshape(points, points)) ** 2
+        cells = squares.reshape(CELLS, POINTS_IN_A_CELL, CELLS, POINTS_IN_A_CELL)
+        return log10_size(np.sqrt(cells.mean(axis=(1, 3))))
 
     unit = (0.0, 1.0, 0.0, 1.0)
     fitted = surface(results["multilevel"].network)
-    plot_surface(top_right, true, unit, "The function")
-    plot_surface(bottom_left, fitted, unit, "The network, trained multilevel")
-    plot_surface(bottom_right, log10_size(fitted - true), unit, "log10 |network - function|")
-    grid.savefig(picture, dpi=120)
+    plot_surface(top_right, fitted, unit, "The network, trained multilevel", colours=16)
+    errors = {name: error(results[name].network) for name in ("fine grid only", "multilevel")}
+    limits = (min(map(np.min, errors.values())), max(map(np.max, errors.values())))
+    for axes, (name, values) in zip((bottom_left, bottom_right), errors.items(), strict=True):
+        title = f"log10 |network - function|, {name}"
+        plot_surface(axes, values, unit, title, limits=limits, colours=16)
+    grid.savefig(picture, dpi=90)
