@@ -23,13 +23,13 @@ def main() -> None:
             kanml.Term(
                 "start", exact.equispaced("initial", 101), lambda u, x: u - np.sin(x), weight=100
             ),
-            # each point has a partner, and u_partner is the solution there
+            # each point has a partner; u_partner is the solution there
             kanml.Term(
                 "periodic", left, lambda u, u_partner: u - u_partner, weight=100, partner=right
             ),
         ],
     )
-    # onto (-1, 1)^2, the domain of the splines
+    # the splines' domain is (-1, 1)^2
     onto_domain = kanml.Affine.normalising([0, 0], [1, 2 * np.pi])
     net = kanml.KAN([2, 6, 1], degree=5, intervals=4, front=[onto_domain])
 

@@ -25,7 +25,7 @@ def main() -> None:
     problem = kanml.PINN("tx", [term], transform=lambda u, t, x: x**2 * np.cos(np.pi * x) + t * u)
     front = [
         kanml.PeriodicEmbedding(2, {1: 2.0}),  # (t, x) -> (t, cos(pi x), sin(pi x))
-        kanml.Affine([2, 1, 1], [-1, 0, 0]),  # t from (0, 1) to (-1, 1), where the splines live
+        kanml.Affine([2, 1, 1], [-1, 0, 0]),  # t from (0, 1) to (-1, 1), the splines' domain
     ]
     net = kanml.KAN([2, 8, 8, 1], degree=4, intervals=4, activation="tanh", front=front)
 

@@ -16,7 +16,7 @@ SCHEDULE = [200, 200, 200]  # steps on 4, 8, 16 intervals
 def residual(u, x, y):
     s_x, s_y = np.sin(np.pi * x) ** 2, np.sin(np.pi * y) ** 2
     c_x, c_y = np.cos(2 * np.pi * x), np.cos(2 * np.pi * y)
-    f = 8 * np.pi**4 * (c_x * c_y - c_x * s_y - s_x * c_y)  # that of u = s_x s_y
+    f = 8 * np.pi**4 * (c_x * c_y - c_x * s_y - s_x * c_y)  # for the solution s_x s_y
     return u.xxxx + 2 * u.xxyy + u.yyyy - f
 
 
@@ -27,7 +27,7 @@ def clamped(u, x, y):
 def main() -> None:
     exact = Biharmonic()
     problem = kanml.PINN("xy", [kanml.Term("pde", exact.grid(33), residual)], transform=clamped)
-    onto_domain = kanml.Affine.normalising([0, 0], [1, 1])  # (-1, 1)^2, that of the splines
+    onto_domain = kanml.Affine.normalising([0, 0], [1, 1])  # the splines' domain is (-1, 1)^2
     net = kanml.KAN([2, 4, 1], degree=5, intervals=4, activation="tanh", front=[onto_domain])
 
     result = kanml.train(net, problem, SCHEDULE, kanml.LBFGS(memory=300))

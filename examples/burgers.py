@@ -25,7 +25,7 @@ def main() -> None:
         [kanml.Term("pde", points, lambda u: u.t + u * u.x - NU * u.xx)],
         transform=start_and_ends,
     )
-    onto_domain = kanml.Affine.normalising([0, -1], [1, 1])  # (-1, 1)^2, that of the splines
+    onto_domain = kanml.Affine.normalising([0, -1], [1, 1])  # the splines' domain is (-1, 1)^2
     net = kanml.KAN([2, 6, 6, 1], degree=4, intervals=4, activation="tanh", front=[onto_domain])
 
     result = kanml.train(net, problem, SCHEDULE, kanml.LBFGS(memory=50))

@@ -1,7 +1,7 @@
 """Train with checkpoints: run it, interrupt it with Ctrl-C or kill it, run it again.
 
-The second run continues where the first one stood, and ends with the same bits as a run that was
-never interrupted.
+The second run continues where the first one stopped, and ends with the same bits as a run that
+was never interrupted.
 """
 
 from pathlib import Path

@@ -21,15 +21,15 @@ def main() -> None:
         "tx",
         [
             kanml.Term("pde", exact.grid(31), lambda u, nu: u.t + u * u.x - nu * u.xx),
-            # one number for each point may stand in a residual
+            # a residual may contain an array with one number for each point
             kanml.Term("data", where, lambda u: u - measured, weight=10),
         ],
         unknowns={"nu": 1.0},  # where its training starts
     )
-    onto_domain = kanml.Affine.normalising([0, -1], [1, 1])  # (-1, 1)^2, that of the splines
+    onto_domain = kanml.Affine.normalising([0, -1], [1, 1])  # the splines' domain is (-1, 1)^2
     net = kanml.KAN([2, 6, 1], degree=3, intervals=4, activation="tanh", front=[onto_domain])
 
-    levels = {}  # the state of training at the end of each level
+    levels = {}  # the last state of training on each level
     kanml.train(
         net,
         problem,

@@ -16,7 +16,7 @@ SCHEDULE = [500, 500, 500]  # steps on 4, 8, 16 intervals
 
 def residual(u, t):
     equation = u.t + u * u.x + MU * u.xxx
-    return np.exp(-1.5 * t) * equation  # early times first: what is wrong there is carried on
+    return np.exp(-1.5 * t) * equation  # early times first: their errors are carried on
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Poisson's equation: the shortest example of a PDE, and the one to begin with.
+"""Poisson's equation: the shortest example of a PDE. Begin here.
 
 -(u_xx + u_yy) = f on a square, u = 0 on its boundary.
 """
@@ -19,7 +19,7 @@ def residual(u, x, y):
 
 
 def zero_at_the_boundary(u, x, y):
-    return (1 - x**2) * (1 - y**2) * u  # the solution, u being the output of the network
+    return (1 - x**2) * (1 - y**2) * u  # the solution; u is the output of the network
 
 
 def main() -> None:
@@ -28,7 +28,7 @@ def main() -> None:
     problem = kanml.PINN(
         "xy", [kanml.Term("pde", points, residual)], transform=zero_at_the_boundary
     )
-    # tanh keeps the values between the layers in (-1, 1), the domain of the splines
+    # tanh keeps values between the layers in (-1, 1), the domain of the splines
     net = kanml.KAN([2, 4, 1], degree=4, intervals=4, activation="tanh")
 
     result = kanml.train(net, problem, SCHEDULE, kanml.LBFGS(memory=300))

@@ -1,4 +1,4 @@
-"""Two materials that meet at x = 0: a kink, by a level set and one-sided derivatives.
+"""Two materials that meet at x = 0: a level set and one-sided derivatives give a kink.
 
 div(eps grad u) = f on a square, u = 0 on its boundary; eps is 1 on the left, 1/2 on the right.
 """
