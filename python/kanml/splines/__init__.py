@@ -1,4 +1,4 @@
-"""Spline spaces, and the exact maps between them and to powers of ReLUs."""
+"""Spline spaces, the exact maps between them, and the change of basis to powers of ReLUs."""
 
 from kanml.splines.power_relu import relu_basis, relu_transform
 from kanml.splines.prolongation import prolongation

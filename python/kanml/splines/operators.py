@@ -14,7 +14,6 @@ __all__ = ["BlockOperator", "InvertibleOperator", "LinearOperator", "Map", "bloc
 Map: TypeAlias = Callable[[FloatArray], FloatArray]
 """Acts on the middle axis of a C-contiguous array (copies, rows, m); keeps the dtype."""
 
-
 Recipe: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...]]
 """A function and its arguments."""
 
@@ -22,13 +21,13 @@ Operator = TypeVar("Operator", bound="LinearOperator")
 
 
 def made_by(operator: Operator, function: Callable[..., Any], *arguments: Any) -> Operator:
-    """Return an operator that is pickled as the call that makes it, since its maps cannot be."""
+    """Make an operator pickle as the call that makes it, since its maps cannot be pickled."""
     operator._recipe = function, arguments
     return operator
 
 
 class LinearOperator:
-    """A matrix that is applied, never formed.
+    """A matrix that is applied but never formed.
 
     Parameters
     ----------
@@ -64,7 +63,7 @@ class LinearOperator:
         return made_by(transpose, getattr, self, "T")
 
     def toarray(self) -> Float64Array:
-        """Return the dense matrix, for small use and for tests."""
+        """Return the dense matrix, shape (rows, columns): for small operators and tests."""
         return np.asarray(self @ np.eye(self.shape[1]), dtype=np.float64)
 
     def __reduce__(self) -> str | tuple[Any, ...]:
@@ -99,7 +98,7 @@ class InvertibleOperator(LinearOperator):
     apply, apply_transpose, solve, solve_transpose : callable
         As in `LinearOperator`.
     check_apply, check_solve : callable, optional
-        Called with the dtype of the result by ``@`` and by `solve`, also those of the transpose.
+        ``@`` and `solve` call them with the dtype of the result; so do those of the transpose.
 
     Examples
     --------
@@ -180,19 +179,19 @@ class InvertibleOperator(LinearOperator):
 
 
 def identity(size: int) -> InvertibleOperator:
-    """Return the identity on vectors of some size."""
+    """Return the identity on vectors of length `size`."""
     return made_by(InvertibleOperator(size, np.copy, np.copy, np.copy, np.copy), identity, size)
 
 
 def apply_along_axis_0(
     function: Map, x: object, expected: int, shape: tuple[int, int]
 ) -> FloatArray:
-    """Apply a map to the axis 0 of an array of shape (expected, ...)."""
+    """Apply a map along axis 0 of an array of shape (expected, ...)."""
     dtype = np.float32 if getattr(x, "dtype", None) == np.float32 else np.float64
     array = real_array(x, "operand", dtype)
     if array.ndim == 0 or array.shape[0] != expected:
         raise ValueError(
-            f"an operator of shape {shape} needs an operand of {expected} rows, "
+            f"an operator of shape {shape} needs an operand with {expected} rows, "
             f"got shape {array.shape}"
         )
     columns = array.reshape(1, expected, -1) if array.size else array.reshape(1, expected, 0)
@@ -206,17 +205,17 @@ def blockwise(
     *,
     of_rows: bool,
 ) -> Map:
-    """Return a map of a flat parameter vector that acts on each part of it by its operator.
+    """Return the map of a flat parameter vector that applies an operator to each of its parts.
 
     Parameters
     ----------
     parts : sequence of (copies, m, operator or None)
         In the order of the vector. A part is an array (copies, rows or columns of the operator, m);
-        without an operator it is ``copies * m`` numbers that stay as they are.
+        without an operator it is ``copies * m`` numbers that stay unchanged.
     method : callable
-        Which map of an operator is meant.
+        Selects the map of an operator.
     of_rows : bool
-        Whether that map takes as many numbers as the operator has rows, or columns.
+        Whether that map acts on arrays (copies, rows, m); otherwise on (copies, columns, m).
     """
 
     def size(operator: Operator | None) -> int:
@@ -230,8 +229,8 @@ def blockwise(
             stop = start + copies * size(operator) * m
             piece = np.ascontiguousarray(x[:, start:stop])
             if operator is not None:
-                blocks = piece.reshape(outer * copies, size(operator), m * vectors)
-                piece = method(operator)(blocks).reshape(outer, -1, vectors)
+                stacked = piece.reshape(outer * copies, size(operator), m * vectors)
+                piece = method(operator)(stacked).reshape(outer, -1, vectors)
             results.append(piece)
             start = stop
         return np.concatenate(results, axis=1) if results else x.copy()
@@ -240,7 +239,7 @@ def blockwise(
 
 
 class BlockOperator(InvertibleOperator):
-    """Invertible operators side by side, on the parts of a flat vector; see `blockwise`."""
+    """Invertible operators, each on its part of a flat vector; see `blockwise`."""
 
     def __init__(self, parts: Sequence[tuple[int, int, InvertibleOperator | None]]) -> None:
         super().__init__(

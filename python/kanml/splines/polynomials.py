@@ -13,14 +13,14 @@ __all__ = ["lagrange"]
 def lagrange(
     nodes: npt.NDArray[np.floating[Any]], points: npt.NDArray[np.floating[Any]]
 ) -> npt.NDArray[Any]:
-    """Return the Lagrange polynomials of the nodes, a row each, at points, a column each.
+    """Return the Lagrange polynomials of the nodes (rows) at points (columns).
 
     Parameters
     ----------
     nodes : ndarray, shape (n,)
-        All different.
+        Pairwise different.
     points : ndarray, shape (N,)
-        In whose dtype everything is computed.
+        Their dtype is that of the computation and of the result.
 
     Returns
     -------

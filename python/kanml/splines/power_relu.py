@@ -22,9 +22,9 @@ class ReluTransform(InvertibleOperator):
     Attributes
     ----------
     condition : float
-        The greatest entry of ``|A^-T| |A^T| 1`` (Skeel's condition number): a relative error e in
-        the weights w is an error of up to ``condition * e``, relative to the greatest, in the
-        coefficients u.
+        The largest entry of ``|A^-T| |A^T| 1`` (Skeel's condition number). A relative error e in
+        the weights w causes an error of up to ``condition * e`` in the coefficients u, relative to
+        the largest of them.
     """
 
     def __init__(self, space: SplineSpace) -> None:
@@ -40,15 +40,15 @@ class ReluTransform(InvertibleOperator):
             core.apply_transpose,
             core.solve,
             core.solve_transpose,
-            check_solve=self._warn_of_rounding,
+            check_solve=self._warn_about_rounding,
         )
         made_by(self, ReluTransform, space)
 
     def lost(self, dtype: npt.DTypeLike) -> float:
-        """Return what rounding weights to a dtype costs: the relative error of coefficients."""
+        """Return the relative error of the coefficients after rounding the weights to a dtype."""
         return self.condition * float(np.finfo(dtype).eps) / 2
 
-    def _warn_of_rounding(self, dtype: np.dtype[Any]) -> None:
+    def _warn_about_rounding(self, dtype: np.dtype[Any]) -> None:
         if self.lost(dtype) >= 1:
             warnings.warn(
                 f"{dtype.name} cannot hold the ReLU weights of {self.space!r}: rounding the "
@@ -62,14 +62,14 @@ def relu_transform(space: SplineSpace) -> ReluTransform:
     """Return the change of basis A between B-splines and powers of ReLUs: ``b = A psi``.
 
     The functions ``psi_j(x) = max(x - knots[j], 0)**degree``, j = 0 .. dim - 1, are a basis of the
-    same splines on the domain. A is upper triangular with degree + 2 entries a row,
+    same splines on the domain. A is upper triangular with degree + 2 entries in each row,
 
         ``A_ij = (-1)^r (t_{i+r} - t_i) / prod_{l = i..i+r, l != j} (t_j - t_l)``,  r = degree + 1,
 
     the weights of a divided difference; on uniform knots of spacing h they are
     ``(-1)^{j-i} C(r, j-i) / (degree! h^degree)``. If u are B-spline coefficients and w ReLU weights
-    of one function, then ``w = A.T @ u`` and ``u = A.T.solve(w)``; gradients by them satisfy
-    ``g_u = A @ g_w``.
+    of one function, then ``w = A.T @ u`` and ``u = A.T.solve(w)``; the gradients with respect to
+    them satisfy ``g_u = A @ g_w``.
 
     Parameters
     ----------
@@ -79,14 +79,16 @@ def relu_transform(space: SplineSpace) -> ReluTransform:
     -------
     ReluTransform
         A linear operator of shape (dim, dim) with ``@``, ``T``, ``solve``, ``inverse`` and
-        ``toarray``, along axis 0, in float64 or float32 (computing in float64). Products and
-        solutions are accurate to a few units of rounding of |A| |x| and |A^-1| |x|. Solving warns
-        where the rounding of the right-hand side alone may change every digit.
+        ``toarray``. It acts along axis 0 of float64 or float32 arrays and computes in float64.
+        Products and solutions are accurate to a few rounding errors of |A| |x| and |A^-1| |x|.
+        Solving warns if rounding the right-hand side alone may change every digit.
 
     Raises
     ------
     ValueError
-        If an entry of A or of its inverse is beyond the range of float64.
+        If an entry of A or of its inverse is outside the range of float64.
+    TypeError
+        If `space` is not a `SplineSpace`.
 
     Notes
     -----
@@ -117,13 +119,20 @@ def relu_basis(space: SplineSpace, x: npt.ArrayLike) -> Float64Array:
     Parameters
     ----------
     space : SplineSpace
-        The knots are the first dim of `space.knots`, the degree is the power.
+        Its first `dim` knots are used, and its degree is the power.
     x : array_like, shape (N,)
-        Points anywhere on the line; NaN gives NaN.
+        Points inside or outside the domain; NaN gives NaN.
 
     Returns
     -------
     ndarray, shape (N, dim)
+
+    Raises
+    ------
+    ValueError
+        If `x` is not one-dimensional.
+    TypeError
+        If `space` is not a `SplineSpace`, or `x` does not hold real numbers.
 
     Examples
     --------

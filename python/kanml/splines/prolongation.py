@@ -41,10 +41,10 @@ class Prolongation(LinearOperator):
     def dual(self, g: object) -> FloatArray:
         """Carry gradients to the fine space, such that ``P.T @ P.dual(g) == g``.
 
-        A step s and a gradient y keep their product: ``(P @ s) @ P.dual(y) == s @ y``. In the
-        B-spline basis this is ``P (P^T P)^{-1} g``, the smallest of all fine gradients that `P.T`
-        restricts to `g`. In the ReLU basis, where the gradient by a weight depends smoothly on its
-        knot, `g` is interpolated between the knots.
+        The product of a step s and a gradient y is preserved: ``(P @ s) @ P.dual(y) == s @ y``. In
+        the B-spline basis this is ``P (P^T P)^{-1} g``, the smallest of all fine gradients that
+        `P.T` restricts to `g`. In the ReLU basis, where the gradient with respect to a weight
+        depends smoothly on its knot, `g` is interpolated between the knots.
 
         Parameters
         ----------
@@ -59,9 +59,9 @@ class Prolongation(LinearOperator):
     def second_moment(self, v: object) -> FloatArray:
         """Carry mean squares of gradients to the fine space.
 
-        Their roots are interpolated. The gradient of a B-spline coefficient is an integral over the
-        support of its basis function, which shrinks in the ratio ``columns / rows``; so these
-        squares shrink by the square of it. Those of ReLU weights do not shrink.
+        Their square roots are interpolated. The gradient with respect to a B-spline coefficient is
+        an integral over the support of its basis function, which shrinks by ``columns / rows``, so
+        its square shrinks by the square of that ratio. For ReLU weights nothing shrinks.
 
         Parameters
         ----------
@@ -77,8 +77,8 @@ class Prolongation(LinearOperator):
     def curvature(self, h: object) -> FloatArray:
         """Carry the diagonal of a Hessian to the fine space.
 
-        A diagonal entry is an integral of the square of a basis function: for B-splines it shrinks
-        once in the ratio ``columns / rows``. Otherwise as in `second_moment`.
+        A diagonal entry is an integral of the square of a basis function, so for B-splines it
+        shrinks by ``columns / rows``. Otherwise this is `second_moment`.
 
         Parameters
         ----------
@@ -96,16 +96,16 @@ def prolongation(coarse: SplineSpace, fine: SplineSpace, *, basis: str = "spline
     """Return the prolongation between two nested spline spaces.
 
     A fine coefficient is the blossom of the coarse polynomial piece at the knots inside the
-    support of its basis function (the Oslo algorithm: Cohen, Lyche and Riesenfeld, 1980); where
-    both grids are uniform and the fine one has twice the intervals, the rows are the binomials
-    ``2^-k C(k + 1, s)``. In the basis of ReLU powers a weight stays with its knot, new knots get
-    zero, and the first degree + 1 functions, which are polynomials on the domain, are written in
-    those of the fine space by Lagrange interpolation in their knots.
+    support of its basis function (the Oslo algorithm: Cohen, Lyche and Riesenfeld, 1980). If both
+    grids are uniform and the fine one has twice the intervals, the rows hold the binomials
+    ``2^-k C(k + 1, s)``. In the basis of ReLU powers a weight stays with its knot and new knots get
+    zero. The first degree + 1 functions are polynomials on the domain; Lagrange interpolation in
+    their knots expresses them in those of the fine space.
 
     Parameters
     ----------
     coarse, fine : SplineSpace
-        Of one degree and domain; every coarse breakpoint is a fine one.
+        Of the same degree and domain; every coarse breakpoint is also a fine one.
     basis : {"spline", "relu"}
         What the coefficients belong to: B-splines, or powers of ReLUs (see `relu_transform`).
 
@@ -117,7 +117,9 @@ def prolongation(coarse: SplineSpace, fine: SplineSpace, *, basis: str = "spline
     Raises
     ------
     ValueError
-        If the spaces are not nested.
+        If the spaces are not nested, or `basis` is unknown.
+    TypeError
+        If `coarse` or `fine` is not a `SplineSpace`.
 
     Examples
     --------
@@ -132,7 +134,7 @@ def prolongation(coarse: SplineSpace, fine: SplineSpace, *, basis: str = "spline
             raise TypeError(f"{name} must be a SplineSpace, got {space!r}")
     if coarse.degree != fine.degree:
         raise ValueError(
-            f"coarse and fine must have one degree, got {coarse.degree} and {fine.degree}"
+            f"coarse and fine must have the same degree, got {coarse.degree} and {fine.degree}"
         )
     try:
         core = _core.Prolongation(coarse._core, fine._core)
@@ -151,13 +153,13 @@ def _spline_prolongation(core: _core.Prolongation) -> Prolongation:
         core.apply,
         core.apply_transpose,
         core.apply_dual,
-        second_moment=_squares(core.apply, ratio**2),
-        curvature=_squares(core.apply, ratio),
+        second_moment=_interpolating_roots(core.apply, ratio**2),
+        curvature=_interpolating_roots(core.apply, ratio),
     )
 
 
-def _squares(interpolate: Map, factor: float) -> Map:
-    """Return the map that interpolates the roots of squares."""
+def _interpolating_roots(interpolate: Map, factor: float) -> Map:
+    """Return the map that interpolates the square roots of its argument, and squares them again."""
 
     def apply(x: FloatArray) -> FloatArray:
         squares: FloatArray = x.dtype.type(factor) * np.square(interpolate(np.sqrt(x)))
@@ -174,15 +176,15 @@ def _relu_prolongation(coarse: SplineSpace, fine: SplineSpace) -> Prolongation:
     polynomials L_l of the fine knots t'_0 .. t'_k.
     """
     ends = slice(None, coarse.degree + 1)
-    # Large terms of opposite signs: in extended precision only the result is rounded.
+    # Large terms of opposite signs cancel; in extended precision only the result is rounded.
     coarse_ends, fine_ends = (s.knots[ends].astype(np.longdouble) for s in (coarse, fine))
     polynomials = lagrange(fine_ends, coarse_ends)
     polynomials_back = lagrange(coarse_ends, fine_ends)
-    # Nested breakpoints agree up to rounding: the nearest one is meant.
+    # Nested breakpoints agree up to rounding: take the nearest one.
     halfway = 0.5 * (fine.breakpoints[1:] + fine.breakpoints[:-1])
     kept = coarse.degree + np.searchsorted(halfway, coarse.breakpoints[1:-1])
 
-    # Linear interpolation in the knots, on to zero at the upper end, where a ReLU would begin.
+    # Linear interpolation in the knots. At the upper end it reaches zero: a ReLU there vanishes.
     nodes = np.append(coarse.knots[: coarse.dim], coarse.domain[1])
     left = np.clip(
         np.searchsorted(nodes, fine.knots[: fine.dim], side="right") - 1, 0, coarse.dim - 1
@@ -215,12 +217,12 @@ def _relu_prolongation(coarse: SplineSpace, fine: SplineSpace) -> Prolongation:
         y[:, kept] = g[:, coarse.degree + 1 :]
         return y
 
-    squares = _squares(interpolate, 1.0)
+    squares = _interpolating_roots(interpolate, 1.0)
     return Prolongation((fine.dim, coarse.dim), apply, transpose, dual, squares, squares)
 
 
 class BlockProlongation(Prolongation):
-    """The prolongation of a flat parameter vector: its parts side by side.
+    """The prolongation of a flat parameter vector, part by part.
 
     Parameters
     ----------

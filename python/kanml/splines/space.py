@@ -1,4 +1,4 @@
-"""Spline spaces: knots, and the basis by local evaluation."""
+"""Spline spaces: knots and the local evaluation of B-splines."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ __all__ = ["SplineSpace"]
 class SplineSpace:
     """Splines of one degree on strictly increasing breakpoints.
 
-    The basis are the B-splines of de Boor, normalised to sum to one on the domain. To the
-    breakpoints ``t_0 = a < ... < t_n = b`` come `degree` ghost knots on either side that continue
-    the spacing of the end interval; knots are never repeated. The space of functions on [a, b]
-    does not depend on the ghost knots, the coefficients do.
+    The basis consists of the B-splines of de Boor, normalised to sum to one on the domain. The
+    knots are the breakpoints ``t_0 = a < ... < t_n = b`` and `degree` ghost knots on either side,
+    which continue the spacing of the end interval; no knot is repeated. The functions on [a, b] do
+    not depend on the ghost knots, but their coefficients do.
 
     Parameters
     ----------
     breakpoints : array_like, shape (n + 1,)
-        Strictly increasing and finite, the ends of the domain included.
+        Strictly increasing and finite, including the ends of the domain.
     degree : int
         Polynomial degree, 1 to 5 (SciPy's ``k``).
 
@@ -88,6 +88,18 @@ class SplineSpace:
     def uniform(cls, a: float, b: float, intervals: int, degree: int) -> SplineSpace:
         """Return the space on `intervals` equal intervals of [a, b].
 
+        Parameters
+        ----------
+        a, b : float
+            The ends of the domain, a < b.
+        intervals, degree : int
+            The number of intervals, and the degree as in `SplineSpace`.
+
+        Raises
+        ------
+        ValueError
+            If a and b are not finite with a < b, or as in `SplineSpace`.
+
         Examples
         --------
         >>> import kanml
@@ -136,7 +148,7 @@ class SplineSpace:
             Points in the domain. NaN gives NaN.
         derivative : int
             Order of the derivative, 0 to degree. The derivative of order `degree` jumps at the
-            breakpoints; it is taken from the right, at the upper end from the left.
+            breakpoints; it is taken from the right, and from the left at the upper end.
 
         Returns
         -------
@@ -153,9 +165,18 @@ class SplineSpace:
         return self._core.basis(self._points(x), self._derivative(derivative))
 
     def design_matrix(self, x: npt.ArrayLike, derivative: int = 0) -> Float64Array:
-        """Return all basis functions at each point, shape (N, dim), zeros included.
+        """Return all basis functions at each point, including those that are zero there.
 
-        See `basis` for the arguments, and for what a layer uses instead.
+        Layers never form this matrix; they use the entries that `basis` returns.
+
+        Parameters
+        ----------
+        x, derivative
+            As in `basis`.
+
+        Returns
+        -------
+        ndarray, shape (N, dim)
         """
         first, values = self.basis(x, derivative)
         matrix = np.zeros((first.size, self.dim))
@@ -192,11 +213,22 @@ class SplineSpace:
         return values.reshape(*array.shape[:-1], points.size)
 
     def refine(self, factor: int = 2) -> SplineSpace:
-        """Return the space with every interval cut into `factor` equal parts."""
+        """Return the space with every interval divided into `factor` equal parts.
+
+        Parameters
+        ----------
+        factor : int
+            At least 2.
+
+        Raises
+        ------
+        ValueError
+            If there were too many intervals, or intervals too short for float64.
+        """
         factor = integer(factor, "factor", 2)
         if factor * self.intervals > MAX_SIZE:
             raise ValueError(
-                f"factor must leave at most {MAX_SIZE} intervals, got {factor} for "
+                f"factor must lead to at most {MAX_SIZE} intervals, got {factor} for "
                 f"{self.intervals} intervals"
             )
         left, width = self.breakpoints[:-1, None], np.diff(self.breakpoints)[:, None]
@@ -204,13 +236,24 @@ class SplineSpace:
         return SplineSpace(np.append(inner.ravel(), self.breakpoints[-1]), self.degree)
 
     def insert(self, new_breakpoints: npt.ArrayLike) -> SplineSpace:
-        """Return the space with further breakpoints, strictly inside the domain and all new."""
+        """Return the space with additional breakpoints.
+
+        Parameters
+        ----------
+        new_breakpoints : array_like
+            Strictly inside the domain, in any order; none is a breakpoint already.
+
+        Raises
+        ------
+        ValueError
+            If a new breakpoint is not as described.
+        """
         new = finite(real_array(new_breakpoints, "new_breakpoints"), "new_breakpoints").ravel()
         a, b = self.domain
         for t in new[~((new > a) & (new < b))]:
             raise ValueError(f"new_breakpoints must lie strictly inside ({a}, {b}), got {t}")
         for t in new[np.isin(new, self.breakpoints)]:
-            raise ValueError(f"new_breakpoints must be new, but {t} is a breakpoint already")
+            raise ValueError(f"new_breakpoints must be new, but {t} is already a breakpoint")
         return SplineSpace(np.sort(np.concatenate([self.breakpoints, new])), self.degree)
 
     def _points(self, x: npt.ArrayLike) -> Float64Array:
@@ -239,7 +282,7 @@ class SplineSpace:
 
     @property
     def _evenly_spaced(self) -> bool:
-        """Whether the breakpoints are those of `uniform`, up to their rounding."""
+        """Whether the breakpoints are those of `uniform`, up to rounding errors."""
         a, b = self.domain
         even = np.linspace(a, b, self.intervals + 1)
         rounding = 4 * np.finfo(np.float64).eps * max(abs(a), abs(b))
