@@ -1,4 +1,4 @@
-"""The layers that a network is made of: one file a kind, which says everything about it."""
+"""The layers of a network: one file for each kind, which says everything about it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -31,12 +31,12 @@ KINDS: dict[str, type[Layer]] = {
 
 
 def describe(layer: Layer) -> dict[str, Any]:
-    """Return a layer as plain values that JSON can hold exactly; `from_description` undoes it."""
+    """Return a layer as plain values that JSON represents exactly; see `from_description`."""
     return {"layer": layer.name, **layer.description()}
 
 
 def from_description(description: Mapping[str, Any]) -> Layer:
-    """Return the layer that `describe` described; every value is checked again."""
+    """Return the layer that `describe` described, after checking every value again."""
     name = description.get("layer")
     if name not in KINDS:
         raise ValueError(f"unknown layer {name!r}")

@@ -1,4 +1,4 @@
-"""Fixed functions of every entry."""
+"""Fixed functions, applied to every entry."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ __all__ = ["ACTIVATIONS", "Activation"]
 
 
 class Form(NamedTuple):
-    """What the library has to know about an activation beside its value and derivatives.
+    """What the library knows about an activation besides its derivatives.
 
     Attributes
     ----------
     function : callable
-        In NumPy.
+        The activation in NumPy.
     bends : (float, float)
-        The interval where it is neither linear nor flat.
+        The interval in which it is neither nearly linear nor nearly flat.
     bounds : (float, float) or None
-        What its values lie between.
+        The bounds of its values; None: unbounded.
     smooth_order : int or None
-        As that of a layer.
+        See `Layer`.
     """
 
     function: Callable[[Float64Array], Float64Array]
@@ -56,12 +56,12 @@ if ACTIVATIONS.keys() != _core.ActivationKind.__members__.keys():
 
 
 class Activation(Layer):
-    """A fixed function of every entry: ``y = f(x)``.
+    """A fixed function, applied to every entry: ``y = f(x)``.
 
     Parameters
     ----------
     kind : {"sigmoid", "tanh", "relu", "silu", "sin"}
-        The function. The derivative of "relu" at 0 is taken as 0.
+        The function. The derivative of "relu" at 0 is defined as 0.
 
     Examples
     --------
@@ -77,16 +77,16 @@ class Activation(Layer):
 
     @property
     def form(self) -> Form:
-        """What the library knows about the function."""
+        """The function in NumPy, and where it bends."""
         return ACTIVATIONS[self.kind]
 
     @property
     def smooth_order(self) -> int | None:  # type: ignore[override]
-        """Above which order derivatives vanish."""
+        """The order above which derivatives vanish, or None."""
         return self.form.smooth_order
 
     def core(self, width: int) -> _core.ActivationLayer:
-        """Return the core's description, for `width` inputs."""
+        """Return the description for the core, with `width` inputs."""
         return _core.ActivationLayer(width, _core.ActivationKind.__members__[self.kind])
 
     def description(self) -> dict[str, Any]:
@@ -107,10 +107,10 @@ class Activation(Layer):
         return self.form.function(x)
 
     def range_wanted(self, behind: Sequence[Layer], width: int, sender: Layer) -> Range | None:
-        """Return where the function bends, if splines are before it or behind it.
+        """Return where the function bends, if splines come before or after it.
 
-        Where all outputs depend on one number there is but one direction, and equal ranges would
-        make all of them equal: so each is half of the range, from the lower half to the upper one.
+        If all outputs depend on one number, there is only one direction, and equal ranges would
+        make all outputs equal. Each then gets half of the range, from the lower half to the upper.
         """
         following = next((layer for layer in behind if layer.parameters), None)
         if not (sender.spaces or (following is not None and following.spaces)):
@@ -123,7 +123,7 @@ class Activation(Layer):
         return lower, lower + half
 
     def box_before(self, box: Range) -> Range:
-        """Return where the function bends, whatever the box."""
+        """Return where the function bends; the box does not matter."""
         low, high = self.form.bends
         return np.full_like(box[0], low), np.full_like(box[1], high)
 

@@ -1,4 +1,4 @@
-"""Fixed affine maps, and those that bring data to where splines live."""
+"""Fixed affine maps, among them those that bring data into the domain of splines."""
 
 from __future__ import annotations
 
@@ -23,7 +23,12 @@ class Affine(Layer):
     Parameters
     ----------
     scale, shift : float or array_like, shape (width,)
-        Finite numbers, not trained.
+        Finite numbers, which are not trained.
+
+    Raises
+    ------
+    ValueError
+        If they are not finite, or of different shapes.
 
     Examples
     --------
@@ -42,7 +47,7 @@ class Affine(Layer):
         shapes = [array.shape for array in arrays]
         if any(len(shape) > 1 for shape in shapes) or len({s for s in shapes if s}) > 1:
             raise ValueError(
-                f"scale and shift must be numbers or of one shape (width,), got {shapes}"
+                f"scale and shift must be numbers or have the same shape (width,), got {shapes}"
             )
         scale_array, shift_array = np.broadcast_arrays(*arrays)
         self.scale = np.array(scale_array)
@@ -57,18 +62,22 @@ class Affine(Layer):
     def standardising(cls, x: npt.ArrayLike) -> Affine:
         """Return the map that gives every column of `x` mean 0 and variance 1.
 
-        Put in front of a network, it puts all inputs on one scale, and takes apart what the
-        weights and the bias of the next layer do. A column of one value, up to rounding, is only
-        shifted.
+        In front of a network it brings all inputs to the same scale, and decouples the weights of
+        the next layer from its bias. A column that is constant up to rounding is only shifted.
 
         Parameters
         ----------
         x : array_like, shape (N, width), N >= 1
 
+        Returns
+        -------
+        Affine
+
         Raises
         ------
         ValueError
-            If a column varies so little that its scale is beyond the range of float64.
+            If `x` is empty or not finite, or a column varies so little that its scale is outside
+            the range of float64.
 
         Examples
         --------
@@ -79,7 +88,7 @@ class Affine(Layer):
         samples = finite(real_array(x, "x"), "x")
         if samples.ndim != 2 or samples.size == 0:
             raise ValueError(f"x must have shape (N, width), not empty, got {samples.shape}")
-        # In units of the largest entry, to a power of two, squares neither overflow nor underflow.
+        # In units of a power of two near the largest entry, no square overflows or underflows.
         _, exponent = np.frexp(np.abs(samples).max(axis=0))
         unit = np.ldexp(1.0, exponent - 1)
         relative = samples / unit
@@ -102,16 +111,20 @@ class Affine(Layer):
         upper: npt.ArrayLike,
         domain: tuple[float, float] = (-1.0, 1.0),
     ) -> Affine:
-        """Return the map of a box onto the domain of the splines behind it.
+        """Return the map of a box onto the domain of the splines that follow.
 
-        No point of the box leaves the domain in float64, the rounding of the map included.
+        No point of the box leaves the domain in float64, even with the rounding of the map.
 
         Parameters
         ----------
         lower, upper : array_like, shape (width,)
-            The ends of the range of each input, lower < upper.
+            The ends of the range of each input, with lower < upper.
         domain : (float, float)
-            What each range becomes, the lower end first.
+            The range that each is mapped onto, lower end first.
+
+        Returns
+        -------
+        Affine
 
         Raises
         ------
@@ -130,7 +143,7 @@ class Affine(Layer):
         )
         if low.ndim != 1 or low.size == 0 or low.shape != high.shape or not (low < high).all():
             raise ValueError(
-                f"lower and upper must have one shape (width,), and lower < upper: got {low} "
+                f"lower and upper must have the same shape (width,), with lower < upper: got {low} "
                 f"and {high}"
             )
         ends = finite(real_array(domain, "domain"), "domain")
@@ -142,7 +155,7 @@ class Affine(Layer):
         return cls(*np.array(maps).T)
 
     def core(self, width: int) -> _core.AffineLayer:
-        """Return the core's description, for `width` inputs."""
+        """Return the description for the core, with `width` inputs."""
         scale, shift = (np.broadcast_to(v, width).tolist() for v in (self.scale, self.shift))
         return _core.AffineLayer(scale, shift)
 
@@ -165,7 +178,7 @@ class Affine(Layer):
         return np.asarray(x * self.scale + self.shift)
 
     def range_wanted(self, behind: Sequence[Layer], width: int, sender: Layer) -> Range | None:
-        """Return what the map takes to the range that the next layer wants."""
+        """Return the range that the map takes to the one that the next layer wants."""
         if not behind:
             return None
         after = behind[0].range_wanted(behind[1:], width, sender)
@@ -174,7 +187,7 @@ class Affine(Layer):
     def box_before(self, box: Range) -> Range:
         """Return the box that the map takes to a box."""
         scale = np.where(self.scale == 0, 1.0, self.scale)
-        with np.errstate(over="ignore"):  # infinity is refused where it matters
+        with np.errstate(over="ignore"):  # infinite ends are rejected where they matter
             ends = tuple((end - self.shift) / scale for end in box)
         return np.minimum(*ends), np.maximum(*ends)
 
@@ -186,11 +199,11 @@ class Affine(Layer):
 
 
 def _box_onto(low: float, high: float, a: float, b: float) -> tuple[float, float]:
-    """Return scale and shift that map [low, high] onto [a, b], rounded such that none leaves it.
+    """Return scale and shift of a map from [low, high] onto [a, b] whose rounding stays inside.
 
     The kernels may round the product before the sum, or not (fused multiply-add). The exact map is
-    tried first; then the image shrinks, from one rounding error of the map on, until its ends are
-    inside in either way.
+    tried first. Then the image shrinks, by a quarter of a rounding error at first and twice as much
+    each time, until its ends are inside in both ways of rounding.
     """
     exact_low, exact_high = Fraction(low), Fraction(high)
     slope = (Fraction(b) - Fraction(a)) / (exact_high - exact_low)

@@ -1,4 +1,4 @@
-"""Linear maps whose directions are spread evenly, and whose outputs range over what is wanted."""
+"""Linear maps with evenly spread directions, whose outputs fill given ranges."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from kanml.layers.layer import Range
 
 __all__ = ["filling_map", "onto", "spread_directions"]
 
-MAX_ORTHONORMAL = 256  # directions in a set
+MAX_ORTHONORMAL = 256  # directions in one orthonormal set
 
 
 def spread_directions(dimension: int, count: int, rng: Generator) -> Float64Array:
     """Return unit vectors spread evenly over all directions v ~ -v, shape (dimension, count).
 
-    In the plane they divide the half circle evenly, from a random start. In more dimensions they
-    come in random orthonormal sets (QR of a Gaussian matrix, which is uniform over rotations), of a
-    size that keeps the cost in proportion to the numbers returned.
+    In the plane they divide the half circle evenly, from a random angle on. In more dimensions they
+    come in random orthonormal sets (QR of a Gaussian matrix, which is uniform over rotations),
+    small enough for the cost to be proportional to the size of the result.
     """
     if dimension == 1:
         return np.ones((1, count))
@@ -34,9 +34,9 @@ def spread_directions(dimension: int, count: int, rng: Generator) -> Float64Arra
 def filling_map(
     x: Float64Array, target: Range, rng: Generator, *, bias: bool
 ) -> tuple[Float64Array, Float64Array]:
-    """Return W and b such that every column of ``x @ W + b`` ranges over its target.
+    """Return W and b such that every column of ``x @ W + b`` fills its target range.
 
-    Without a bias the columns are scaled as far as the target allows.
+    Without a bias, the columns are scaled as far as the target allows, and b is zero.
     """
     lower, upper = target
     half_range = np.ptp(x, axis=0) / 2
@@ -47,7 +47,7 @@ def filling_map(
         scale, shift = onto(projected, target)
         return directions * scale, shift
     least, most = projected.min(axis=0), projected.max(axis=0)
-    # What share of its target each column takes now: reckoned from 0 where the target is around 0.
+    # The share of its target that each column takes now, measured from 0 if 0 is inside the target.
     around_zero = (lower < 0) & (upper > 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         from_zero = np.maximum(most / upper, least / lower)
@@ -56,7 +56,7 @@ def filling_map(
 
 
 def onto(values: Float64Array, target: Range) -> tuple[Float64Array, Float64Array]:
-    """Return the scale and the shift that take the range of every column to its target."""
+    """Return scale and shift that map the range of every column to its target."""
     lower, upper = target
     least, most = values.min(axis=0), values.max(axis=0)
     scale = (upper - lower) / np.where(most > least, most - least, 1.0)

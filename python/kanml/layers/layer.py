@@ -1,4 +1,4 @@
-"""What a layer promises: its widths and parameters, and what it does for the network around it."""
+"""The interface of a layer: widths, parameters, and what the network around it needs."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from kanml.splines.space import SplineSpace
 __all__ = ["Layer", "Range"]
 
 Range: TypeAlias = tuple[Float64Array, Float64Array]
-"""Lower and upper ends, shape (width,) each."""
+"""Lower and upper ends, each of shape (width,)."""
 
 Self = TypeVar("Self", bound="Layer")
 
 
 class Layer(ABC):
-    """A layer of a network: a description, without parameters.
+    """A layer of a network: a description that holds no parameters.
 
     Attributes
     ----------
     name : str
-        What this kind of layer is called in files.
+        The name of this kind of layer in files.
     n_in, n_out : int or None
-        Widths; None: as many as arrive.
+        Widths; None: any width, passed on unchanged.
     parameters : tuple of Parameter
-        What is trained; empty if the layer is fixed.
+        The trained arrays; empty if the layer is fixed.
     spaces : tuple of SplineSpace
-        Of splines, one for each input; empty if there are none.
+        The spaces of its splines, one for each input; empty if it has none.
     degree : int or None
-        Of splines.
+        The degree of its splines.
     refuses : bool
         Whether evaluation raises ValueError for some finite inputs.
     smooth_order : int or None
-        Above which order derivatives of an activation vanish, where they exist; None: nowhere.
-        For splines that is their degree.
+        The order above which the derivatives of an activation vanish, where they exist; None: no
+        such order. Splines have their degree instead.
     """
 
     name: ClassVar[str]
@@ -54,40 +54,40 @@ class Layer(ABC):
 
     @property
     def parameter_kind(self) -> ParameterKind:
-        """How what is stored becomes what kernels read."""
+        """The maps between what the layer stores and what kernels read."""
         return Plain(self.parameters)
 
     @abstractmethod
     def core(self, width: int) -> Any:
-        """Return the core's description, for `width` inputs."""
+        """Return the description for the core, with `width` inputs."""
 
-    # Files, and other forms
+    # Files and exports
 
     @abstractmethod
     def description(self) -> dict[str, Any]:
-        """Return the layer as plain values that JSON can hold exactly, without its name."""
+        """Return the layer, without its name, as plain values that JSON represents exactly."""
 
     @classmethod
     @abstractmethod
     def from_description(cls: type[Self], values: Mapping[str, Any]) -> Self:
-        """Return the layer that `description` described; every value is checked again."""
+        """Return the layer that `description` described, after checking every value again."""
 
     @abstractmethod
     def exported(self, stored: Arrays, read: Arrays, dtype: np.dtype[Any]) -> dict[str, Any]:
-        """Return what the layer is in `export_mlp`.
+        """Return the entry of the layer in the result of `export_mlp`.
 
         Parameters
         ----------
         stored, read : Arrays
             Its parameters: as it stores them, and as kernels read them.
         dtype : dtype
-            Of the arrays returned.
+            The dtype of the returned arrays.
         """
 
     # Refinement, and the basis of splines
 
     def refine(self, factor: int = 2) -> Layer:
-        """Return the layer with every knot interval, if it has any, cut into `factor` parts."""
+        """Return the layer with every knot interval, if any, divided into `factor` parts."""
         return self
 
     def with_space(self, space: SplineSpace | Sequence[SplineSpace]) -> Layer:
@@ -95,30 +95,30 @@ class Layer(ABC):
         raise ValueError(f"{self!r} has no spaces")
 
     def with_basis(self, basis: str) -> Layer:
-        """Return the layer with the coefficients of its splines, if it has any, in a basis."""
+        """Return the layer with the coefficients of its splines, if any, in a basis."""
         return self
 
     def may_become(self, finer: Layer) -> bool:
-        """Say whether another layer is this one but for the knots, and the basis, of splines."""
+        """Say whether another layer differs from this one only in knots and basis of splines."""
         return type(finer) is type(self) and finer.description() == self.description()
 
-    # Where training starts
+    # Initial parameters
 
     @abstractmethod
     def values(self, arrays: Arrays, x: Float64Array) -> Float64Array:
         """Evaluate the layer in NumPy, from its parameters as kernels read them."""
 
     def range_wanted(self, behind: Sequence[Layer], width: int, sender: Layer) -> Range | None:
-        """Return the range that outputs of a trained layer should take when they come to this one.
+        """Return the range in which the outputs of a trained layer should arrive at this one.
 
         Parameters
         ----------
         behind : sequence of Layer
-            What follows this layer.
+            The layers that follow this one.
         width : int
-            How many outputs there are.
+            The number of outputs.
         sender : Layer
-            The trained layer; fixed layers may be in between.
+            The trained layer; fixed layers may stand between it and this one.
 
         Returns
         -------
@@ -132,15 +132,15 @@ class Layer(ABC):
         raise TypeError(f"{self!r} is trained")
 
     def box_expected(self) -> Range:
-        """Return the box of inputs that a trained layer takes to be filled."""
+        """Return the box of inputs that a trained layer assumes to be filled."""
         raise TypeError(f"{self!r} is fixed")
 
     def filling(
         self, x: Float64Array, target: Range, share: float, rng: Generator
     ) -> tuple[Arrays, Float64Array]:
-        """Return initial parameters with which the outputs range over a target, and the outputs.
+        """Return initial parameters with which the outputs fill a target range, and the outputs.
 
-        Like those of `drawn`, they are what kernels read.
+        The parameters are in the form that kernels read, as are those of `drawn`.
 
         Parameters
         ----------
@@ -148,7 +148,7 @@ class Layer(ABC):
             Samples.
         target : Range
         share : float
-            How much of splines is random, from 0 to 1; the rest is a linear map.
+            The random share of splines, from 0 to 1; the rest is a linear map.
         """
         raise TypeError(f"{self!r} is fixed")
 

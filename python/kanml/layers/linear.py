@@ -27,6 +27,13 @@ class Linear(Layer):
     bias : bool
         Whether there is a bias.
 
+    Raises
+    ------
+    ValueError
+        If a width is out of range.
+    TypeError
+        If a width is not an integer, or `bias` is not a truth value.
+
     Examples
     --------
     >>> import kanml
@@ -53,7 +60,7 @@ class Linear(Layer):
         return (weights, bias) if self.bias else (weights,)
 
     def core(self, width: int) -> _core.LinearLayer:
-        """Return the core's description."""
+        """Return the description for the core."""
         return _core.LinearLayer(self.n_in, self.n_out, self.bias)
 
     def description(self) -> dict[str, Any]:
@@ -79,7 +86,7 @@ class Linear(Layer):
         return x @ arrays[0] + (arrays[1] if self.bias else 0.0)
 
     def range_wanted(self, behind: Sequence[Layer], width: int, sender: Layer) -> Range | None:
-        """Return [-1, 1] for outputs of splines."""
+        """Return [-1, 1] if the sender has splines."""
         return (-np.ones(width), np.ones(width)) if sender.spaces else None
 
     def box_expected(self) -> Range:
@@ -94,7 +101,7 @@ class Linear(Layer):
         return (weights, bias) if self.bias else (weights,), x @ weights + bias
 
     def drawn(self, rng: Generator) -> Arrays:
-        """Return weights and bias drawn uniformly from +-1/sqrt(n_in), as in perceptrons."""
+        """Return weights and bias drawn uniformly from [-b, b], b = 1/sqrt(n_in)."""
         bound = 1 / np.sqrt(self.n_in)
         weights = rng.uniform(-bound, bound, (self.n_in, self.n_out))
         bias = rng.uniform(-bound, bound, self.n_out)

@@ -1,4 +1,4 @@
-"""Inputs around circles."""
+"""Periodic inputs: each is replaced by cosines and sines."""
 
 from __future__ import annotations
 
@@ -16,17 +16,25 @@ __all__ = ["PeriodicEmbedding"]
 
 
 class PeriodicEmbedding(Layer):
-    """Cosines and sines that replace inputs, so that the network is periodic in these.
+    """Replaces inputs by cosines and sines, which makes the network periodic in them.
 
     Parameters
     ----------
     n_in : int
         Number of inputs.
     periods : mapping of int to float
-        For the inputs that are replaced, their periods. The others pass as they are.
+        The periods of the inputs to replace. The others pass unchanged.
     multiples : sequence of int
         An input x of period p becomes ``cos(2 pi m x / p)`` and ``sin(2 pi m x / p)`` for each of
-        these m, in the place where it stood.
+        these m, at its position among the inputs.
+
+    Raises
+    ------
+    ValueError
+        If a period is not positive, an input or a multiple is out of range, or a frequency is
+        infinite.
+    TypeError
+        If an argument is of the wrong type, or `periods` is empty.
 
     Examples
     --------
@@ -62,7 +70,7 @@ class PeriodicEmbedding(Layer):
             raise ValueError("multiples must not be empty")
         n_out = self.n_in + len(self.periods) * (2 * len(self.multiples) - 1)
         integer(n_out, "the number of features (two for each multiple of a period)", 1, MAX_SIZE)
-        self.features: list[tuple[int, str, float]] = []  # input, kind, frequency
+        self.features: list[tuple[int, str, float]] = []  # input, function, frequency
         for i in range(self.n_in):
             if i not in self.periods:
                 self.features.append((i, "identity", 1.0))
@@ -77,7 +85,7 @@ class PeriodicEmbedding(Layer):
         self.n_out = len(self.features)
 
     def core(self, width: int) -> _core.EmbeddingLayer:
-        """Return the core's description."""
+        """Return the description for the core."""
         inputs, kinds, frequencies = zip(*self.features, strict=True)
         features = [_core.Feature.__members__[kind] for kind in kinds]
         return _core.EmbeddingLayer(self.n_in, list(inputs), features, list(frequencies))
@@ -112,7 +120,7 @@ class PeriodicEmbedding(Layer):
         return np.stack(columns, axis=1)
 
     def box_before(self, box: Range) -> Range:
-        """Return a period of each input that has one, and the box of the others."""
+        """Return one period of each periodic input, and the box of the others."""
         half = np.array([self.periods.get(i, 0.0) / 2 for i in range(self.n_in)])
         lower, upper = -half, half
         for feature, (i, kind, _) in enumerate(self.features):

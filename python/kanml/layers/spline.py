@@ -1,4 +1,4 @@
-"""Layers of splines, and the linear and random ones that they start as."""
+"""Layers of splines, and their initial parameters."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ __all__ = ["SplineLayer"]
 
 EXTRAPOLATIONS = tuple(_core.Extrapolation.__members__)
 LAST_LAYER_SCALE = 1e-3  # standard deviation of the coefficients of an output, over all its inputs
-CHUNK = 4096  # samples that are evaluated together
-ROUNDING = 2.0**-14  # greater than that of a layer in float32, relative to its outputs
+CHUNK = 4096  # samples evaluated together
+ROUNDING = 2.0**-14  # above the rounding error of a layer in float32, relative to its outputs
 
 
 class SplineLayer(Layer):
@@ -32,10 +32,10 @@ class SplineLayer(Layer):
     With a base function f it is ``y_q = sum_p (phi_pq(x_p) + W_pq f(x_p))``, the layer of Liu et
     al., arXiv:2404.19756, equation (2.10).
 
-    Its parameters are the coefficients of all phi_pq in the basis of its choice, an array of shape
-    (sum of the dims of the spaces, n_out), the functions of input 0 first. The basis decides what
-    training does, not what the layer can represent: see `Network.to_basis`. A base function adds
-    its weights W, an array of shape (n_in, n_out), which start at zero and stay as they are in a
+    Its parameters are the coefficients of all phi_pq in the chosen basis, an array of shape
+    (sum of the dims of the spaces, n_out), the functions of input 0 first. The basis affects
+    training, but not what the layer can represent: see `Network.to_basis`. A base function adds
+    its weights W, an array of shape (n_in, n_out), which start at zero and do not change in a
     refinement.
 
     Parameters
@@ -43,16 +43,23 @@ class SplineLayer(Layer):
     n_in, n_out : int
         Widths.
     space : SplineSpace or sequence of SplineSpace
-        One space for all inputs, or one for each, all of one degree.
+        One space for all inputs, or one for each, all of the same degree.
     basis : {"spline", "relu"}
         B-splines, or the powers ``max(x - knots[j], 0)**degree``; see `relu_transform`. The latter
-        are evaluated through B-splines, so that nothing is lost but what the rounding of large
-        weights of opposite signs has lost already.
+        are evaluated through B-splines, so the only loss of accuracy is that of rounding their
+        large weights of opposite signs.
     extrapolation : {"linear", "polynomial", "clamp", "error"}
-        Outside the domain of an input: value and slope of the end continue (C1), the polynomial
-        of the end interval continues, the end value continues, or evaluation raises ValueError.
+        The rule outside the domain of an input: continue with value and slope of the end (C1),
+        with the polynomial of the end interval, or with the end value, or raise ValueError.
     base : {None, "sigmoid", "tanh", "relu", "silu", "sin"}
-        The base function f, which is the same outside the domain.
+        The base function f; the domain does not restrict it.
+
+    Raises
+    ------
+    ValueError
+        If a width or an option is not as described, or the spaces do not fit.
+    TypeError
+        If a width is not an integer, or `space` holds anything but a `SplineSpace`.
 
     Examples
     --------
@@ -91,7 +98,7 @@ class SplineLayer(Layer):
             raise ValueError(f"space must be one or {self.n_in} (n_in) spaces, got {len(spaces)}")
         degrees = sorted({one.degree for one in spaces})
         if len(degrees) > 1:
-            raise ValueError(f"the spaces of a layer must have one degree, got {degrees}")
+            raise ValueError(f"the spaces of a layer must have the same degree, got {degrees}")
         self.spaces = spaces
 
     @property
@@ -128,18 +135,18 @@ class SplineLayer(Layer):
         return SplineLayer(self.n_in, self.n_out, self.spaces, **options)
 
     def _options(self) -> dict[str, Any]:
-        """Return the options beside the spaces; base only if there is one, as in older files."""
+        """Return the options besides the spaces; without a base function as in older files."""
         options: dict[str, Any] = {"basis": self.basis, "extrapolation": self.extrapolation}
         return options if self.base is None else {**options, "base": self.base}
 
     def refine(self, factor: int = 2) -> SplineLayer:
-        """Return the same layer on spaces with every interval cut into `factor` parts."""
+        """Return the same layer on spaces with every interval divided into `factor` parts."""
         refined = {space: space.refine(factor) for space in set(self.spaces)}
         return self.with_space([refined[space] for space in self.spaces])
 
     def core(self, width: int) -> _core.SplineLayer:
-        """Return the core's description."""
-        # Inputs with equal spaces share one object, and with it the core's tables.
+        """Return the description for the core."""
+        # Inputs with equal spaces share one object and thereby the core's tables.
         shared = {space: space._core for space in self.spaces}
         return _core.SplineLayer(
             [shared[space] for space in self.spaces],
@@ -150,7 +157,7 @@ class SplineLayer(Layer):
         )
 
     def description(self) -> dict[str, Any]:
-        """Return the distinct spaces, which of them each input has, and the options."""
+        """Return the distinct spaces, the index of each input's space in them, and the options."""
         distinct = list(dict.fromkeys(self.spaces))
         return {
             "n_out": self.n_out,
@@ -176,7 +183,7 @@ class SplineLayer(Layer):
         )
 
     def exported(self, stored: Arrays, read: Arrays, dtype: np.dtype[Any]) -> dict[str, Any]:
-        """Return one channel a power of a ReLU; these have to be what the layer stores."""
+        """Return one channel for each power of a ReLU; the layer has to store their weights."""
         splines = as_channels(self.spaces, self.extrapolation, read[0], stored[0], dtype)
         return (
             splines
@@ -185,27 +192,27 @@ class SplineLayer(Layer):
         )
 
     def may_become(self, finer: Layer) -> bool:
-        """Say whether another layer has the same widths and rule."""
+        """Say whether another layer has the same widths, extrapolation and base function."""
         return (
             isinstance(finer, SplineLayer)
             and (finer.n_in, finer.n_out) == (self.n_in, self.n_out)
             and (finer.extrapolation, finer.base) == (self.extrapolation, self.base)
         )
 
-    # Where training starts
+    # Initial parameters
 
     def values(self, arrays: Arrays, x: Float64Array) -> Float64Array:
-        """Evaluate splines with these B-spline coefficients, and the base function."""
+        """Evaluate the splines of these B-spline coefficients, and the base function."""
         parts = np.split(x, range(CHUNK, len(x), CHUNK))
-        y = np.concatenate([self._values(arrays[0], part) for part in parts])
+        y = np.concatenate([self._spline_values(arrays[0], part) for part in parts])
         if self.base is not None:
             y += ACTIVATIONS[self.base].function(x) @ arrays[1]
         return y
 
-    def _values(self, coefficients: FloatArray, x: Float64Array) -> Float64Array:
-        """Evaluate splines, which continue outside their domains as the layer has it.
+    def _spline_values(self, coefficients: FloatArray, x: Float64Array) -> Float64Array:
+        """Evaluate the splines, with the rule of the layer outside their domains.
 
-        A polynomial is continued by its tangent, too: it may be of any size there.
+        The rule "polynomial" is replaced by the tangent, since polynomials may be huge there.
         """
         y = np.zeros((len(x), self.n_out))
         inside = self._clipped(x)
@@ -214,7 +221,7 @@ class SplineLayer(Layer):
         for space, column, excess in zip(self.spaces, inside.T, beyond.T, strict=True):
             part = coefficients[start : start + space.dim]
             start += space.dim
-            if space.dim < self.n_out:  # then there are fewer basis functions than splines
+            if space.dim < self.n_out:  # fewer basis functions than splines
                 y += space.evaluate(np.eye(space.dim), column).T @ part
             else:
                 y += space.evaluate(part.T, column).T
@@ -223,13 +230,13 @@ class SplineLayer(Layer):
         return y
 
     def range_wanted(self, behind: Sequence[Layer], width: int, sender: Layer) -> Range | None:
-        """Return the domains, a little less where a rounding error beyond them would be refused."""
+        """Return the domains, with a margin if rounding errors beyond them would be refused."""
         lower, upper = self.box_expected()
         if not self.refuses:
             return lower, upper
-        room = ROUNDING * np.maximum(upper - lower, np.maximum(np.abs(lower), np.abs(upper)))
-        room = np.minimum(room, (upper - lower) / 4)
-        return lower + room, upper - room
+        margin = ROUNDING * np.maximum(upper - lower, np.maximum(np.abs(lower), np.abs(upper)))
+        margin = np.minimum(margin, (upper - lower) / 4)
+        return lower + margin, upper - margin
 
     def box_expected(self) -> Range:
         """Return the domains."""
@@ -242,27 +249,27 @@ class SplineLayer(Layer):
         """Return a mixture of a linear map and random splines.
 
         The linear map fills [-1, 1], and the coefficients of the random splines have the variance
-        1 / n_in, before both are mixed by their shares and scaled to the target. The weights of a
+        1 / n_in; then both are mixed by their shares and scaled to the target. The weights of a
         base function are zero.
         """
         if share == 0:
             weights, bias = filling_map(x, target, rng, bias=True)
-            return self._based(self._linear(weights, bias)), self._clipped(x) @ weights + bias
+            return self._with_base(self._linear(weights, bias)), self._clipped(x) @ weights + bias
         unit = np.ones(self.n_out)
         linear = self._linear(*filling_map(x, (-unit, unit), rng, bias=True))
         noise = rng.normal(0.0, 1 / np.sqrt(self.n_in), linear.shape)
         coefficients = (1 - share) * linear + share * noise
-        y = self.values(self._based(coefficients), x)
+        y = self.values(self._with_base(coefficients), x)
         scale, shift = onto(y, target)
-        return self._based(coefficients * scale + shift / self.n_in), y * scale + shift
+        return self._with_base(coefficients * scale + shift / self.n_in), y * scale + shift
 
     def drawn(self, rng: Generator) -> Arrays:
         """Return small random splines."""
         shape = (sum(space.dim for space in self.spaces), self.n_out)
-        return self._based(rng.normal(0.0, LAST_LAYER_SCALE / np.sqrt(self.n_in), shape))
+        return self._with_base(rng.normal(0.0, LAST_LAYER_SCALE / np.sqrt(self.n_in), shape))
 
-    def _based(self, coefficients: Float64Array) -> Arrays:
-        """Return coefficients, and weights of the base function, if there is one, that are zero."""
+    def _with_base(self, coefficients: Float64Array) -> Arrays:
+        """Return the coefficients, and zero weights of the base function if there is one."""
         if self.base is None:
             return (coefficients,)
         return coefficients, np.zeros((self.n_in, self.n_out))
@@ -281,7 +288,7 @@ class SplineLayer(Layer):
         return np.concatenate(parts)
 
     def _clipped(self, x: Float64Array) -> Float64Array:
-        """Return inputs, brought into the domains."""
+        """Return inputs, clipped to the domains."""
         return np.clip(x, *self.box_expected())
 
     def __repr__(self) -> str:

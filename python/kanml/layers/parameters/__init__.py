@@ -1,4 +1,4 @@
-"""The kinds of parameters: what layers store, and how that becomes what kernels read."""
+"""The kinds of parameters: the maps between what layers store and what kernels read."""
 
 from kanml import _core
 from kanml.layers.parameters.basis import Basis

@@ -1,4 +1,4 @@
-"""Coefficients of splines in a basis: linear combinations of those of B-splines."""
+"""Coefficients of splines in a basis, each a linear combination of B-spline coefficients."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Basis(ParameterKind):
 
     @abstractmethod
     def decoding(self, space: SplineSpace) -> InvertibleOperator:
-        """Return the matrix that makes B-spline coefficients of those in this basis."""
+        """Return the matrix from coefficients in this basis to B-spline coefficients."""
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -80,16 +80,16 @@ class Basis(ParameterKind):
     def _parts(
         self, operator: Callable[[SplineSpace], InvertibleOperator]
     ) -> list[Part[InvertibleOperator]]:
-        """Return an operator of every space, made once for equal ones."""
+        """Return the operators of all spaces; equal spaces share one."""
         made = {space: operator(space) for space in dict.fromkeys(self.spaces)}
         runs = [(space, len(list(run))) for space, run in groupby(self.spaces)]
         return [(count, self.n_out, made[space]) for space, count in runs]
 
     def _mapped(
-        self, of: Callable[[InvertibleOperator], InvertibleOperator], arrays: Arrays
+        self, made_of: Callable[[InvertibleOperator], InvertibleOperator], arrays: Arrays
     ) -> Arrays:
-        """Return the image of coefficients under an operator that is made of the decoding."""
+        """Apply an operator to the coefficients, one that a function makes of the decoding."""
         (coefficients,) = arrays
-        operator = BlockOperator(self._parts(lambda space: of(self.decoding(space))))
+        operator = BlockOperator(self._parts(lambda space: made_of(self.decoding(space))))
         mapped: FloatArray = operator @ coefficients.reshape(-1)
         return (mapped.reshape(coefficients.shape),)

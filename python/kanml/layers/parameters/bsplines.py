@@ -22,4 +22,4 @@ class BSplines(Basis):
         return identity(space.dim)
 
     def require_fit(self, dtype: npt.DTypeLike, where: str) -> None:
-        """Do nothing: rounding coefficients rounds splines no more."""
+        """Do nothing: rounding the coefficients changes the splines no more than themselves."""

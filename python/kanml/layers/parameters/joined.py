@@ -1,4 +1,4 @@
-"""Several kinds of parameters, one after the other."""
+"""Several kinds of parameters in one layer, one after the other."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Joined(ParameterKind):
     Parameters
     ----------
     first : ParameterKind
-        What names the whole.
+        Its name is that of the whole.
     *others : ParameterKind
     """
 
@@ -39,7 +39,7 @@ class Joined(ParameterKind):
         return self._each(lambda kind, own: kind.decode(own), stored)
 
     def encode(self, read: Arrays) -> Arrays:
-        """Return what is stored for something that kernels read."""
+        """Return what is stored for arrays that kernels read."""
         return self._each(lambda kind, own: kind.encode(own), read)
 
     def pull_back(self, stored: Arrays, gradient: Arrays) -> Arrays:
@@ -47,7 +47,7 @@ class Joined(ParameterKind):
         return self._each(lambda kind, at, own: kind.pull_back(at, own), stored, gradient)
 
     def push_forward(self, stored: Arrays, tangent: Arrays) -> Arrays:
-        """Return how what kernels read changes along a tangent."""
+        """Return the derivative of what kernels read along a tangent."""
         return self._each(lambda kind, at, own: kind.push_forward(at, own), stored, tangent)
 
     def transfer(
@@ -68,7 +68,7 @@ class Joined(ParameterKind):
         return [part for kind, changed in pairs for part in kind.change_to(changed)]
 
     def require_fit(self, dtype: npt.DTypeLike, where: str) -> None:
-        """Raise ValueError where one of the kinds does."""
+        """Raise ValueError if one of the kinds does."""
         for kind in self.kinds:
             kind.require_fit(dtype, where)
 
@@ -77,7 +77,7 @@ class Joined(ParameterKind):
         rest = list(arrays)
         return [tuple(rest.pop(0) for _ in kind.parameters) for kind in self.kinds]
 
-    def _each(self, of: Callable[..., Arrays], *arguments: Arrays) -> Arrays:
-        """Return what a function of each kind and its arrays returns, one after the other."""
+    def _each(self, function: Callable[..., Arrays], *arguments: Arrays) -> Arrays:
+        """Return the results of a function for each kind and its arrays, one after the other."""
         own = zip(self.kinds, *(self._split(arrays) for arrays in arguments), strict=True)
-        return tuple(array for arguments_of_kind in own for array in of(*arguments_of_kind))
+        return tuple(array for arguments_of_kind in own for array in function(*arguments_of_kind))

@@ -1,4 +1,4 @@
-"""What a kind of parameter promises: the maps between what is stored and what kernels read."""
+"""The interface of a kind of parameter: the maps between what is stored and what kernels read."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from kanml.splines.prolongation import Prolongation
 __all__ = ["Arrays", "Parameter", "ParameterKind", "Part"]
 
 Arrays: TypeAlias = tuple[FloatArray, ...]
-"""The parameters of a layer, in their order: as they are stored, or as kernels read them."""
+"""The parameters of a layer in order, either as stored or as kernels read them."""
 
 O_co = TypeVar("O_co", bound=LinearOperator)
 
 Part: TypeAlias = tuple[int, int, O_co | None]
-"""How many blocks of parameters, one after the other, how many columns each, and their map; None:
-the identity."""
+"""(copies, columns, operator): one operator that acts on the rows of `copies` arrays, which follow
+one another in the parameter vector; None: the identity."""
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One array of parameters of a layer: what it is called, what it is, its shape."""
+    """One array of parameters of a layer: its name, its kind and its shape."""
 
     name: str
     kind: str
@@ -34,18 +34,18 @@ class Parameter:
 
 
 class ParameterKind(ABC):
-    """The parameters of one layer, and how what is stored becomes what kernels read.
+    """The parameters of one layer, and the maps between what is stored and what kernels read.
 
-    What is stored is what optimizers train and files hold. The core decodes it once an evaluation,
-    and its derivatives are those with respect to what is stored; the maps here are what it does,
-    for whatever else reads or makes parameters.
+    Optimizers train what is stored, and files hold it. The core decodes it once per evaluation, and
+    returns derivatives with respect to what is stored. The maps here do the same in Python, for
+    everything else that reads or makes parameters.
 
     Attributes
     ----------
     name : str
-        What the kind is called in `Parameter`, in `Block`, and in files.
+        The name of the kind in `Parameter`, in `Block` and in files.
     encoded : bool
-        Whether what is stored is not what kernels read.
+        Whether what is stored differs from what kernels read.
     """
 
     name: str
@@ -62,7 +62,7 @@ class ParameterKind(ABC):
 
     @abstractmethod
     def encode(self, read: Arrays) -> Arrays:
-        """Return what is stored for something that kernels read; `decode` undoes it."""
+        """Return what is stored for arrays that kernels read; the inverse of `decode`."""
 
     @abstractmethod
     def pull_back(self, stored: Arrays, gradient: Arrays) -> Arrays:
@@ -71,14 +71,14 @@ class ParameterKind(ABC):
         Parameters
         ----------
         stored : Arrays
-            Where the gradient is taken; maps that are linear do not depend on it.
+            The point at which the gradient is taken; linear maps do not depend on it.
         gradient : Arrays
-            With respect to what kernels read.
+            The gradient with respect to what kernels read.
         """
 
     @abstractmethod
     def push_forward(self, stored: Arrays, tangent: Arrays) -> Arrays:
-        """Return how what kernels read changes along a tangent of what is stored."""
+        """Return the derivative of what kernels read along a tangent of what is stored."""
 
     @abstractmethod
     def transfer(
@@ -89,23 +89,23 @@ class ParameterKind(ABC):
         Parameters
         ----------
         stored : Arrays
-            What the maps are to carry; those of a basis are the same for all.
+            The parameters to carry; the maps of a basis do not depend on them.
         finer : ParameterKind
         known : dict
-            Prolongations that other layers needed; those made here are added.
+            The prolongations made for other layers; those made here are added.
         """
 
     @abstractmethod
     def change_to(self, other: ParameterKind) -> list[Part[InvertibleOperator]]:
-        """Return the linear maps to what another kind stores for the same function."""
+        """Return the linear maps to the parameters of the same function in another kind."""
 
     @abstractmethod
     def require_fit(self, dtype: npt.DTypeLike, where: str) -> None:
-        """Raise ValueError where rounding what is stored to a dtype spoils the function.
+        """Raise ValueError if rounding what is stored to a dtype spoils the function.
 
         Parameters
         ----------
         dtype : dtype-like
         where : str
-            What the message calls the layer.
+            The name of the layer in the message.
         """

@@ -1,4 +1,4 @@
-"""Parameters that kernels read as they are stored."""
+"""Parameters that kernels read in the form in which they are stored."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Plain"]
 
 
 class Plain(ParameterKind):
-    """Parameters that kernels read as they are stored, and that do not refine.
+    """Parameters that kernels read as stored, and that a refinement leaves unchanged.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ __all__ = ["PowerReLUs", "as_channels"]
 
 
 class PowerReLUs(Basis):
-    """Weights w of the powers ``max(x - knots[j], 0)**degree``: w = A^T u with B-splines' u."""
+    """Weights w of the powers ``max(x - knots[j], 0)**degree``: w = A^T u for coefficients u."""
 
     name = "relu"
     encoded = True
@@ -29,9 +29,9 @@ class PowerReLUs(Basis):
         return ReluTransform(space).T.inverse
 
     def require_fit(self, dtype: npt.DTypeLike, where: str) -> None:
-        """Raise ValueError where rounding to a dtype may change splines by all of their size.
+        """Raise ValueError if rounding to a dtype may change splines by as much as their size.
 
-        From a hundredth of their size on it is a RuntimeWarning.
+        From a hundredth of their size on, issue a RuntimeWarning.
         """
         for space in dict.fromkeys(self.spaces):  # in order: the first bad one is named
             lost = ReluTransform(space).lost(dtype)
@@ -40,7 +40,7 @@ class PowerReLUs(Basis):
             message = (
                 f"{where}: {np.dtype(dtype).name} cannot hold the ReLU weights of {space!r}: "
                 f"rounding them may change the splines by {lost:.0e} of their size; use fewer "
-                f"intervals or more even ones, a lower degree"
+                f"or more even intervals, a lower degree"
                 f"{', float64' if dtype == np.float32 else ''} or the spline basis"
             )
             if lost >= 1:
@@ -55,22 +55,22 @@ def as_channels(
     weights: FloatArray,
     dtype: np.dtype[Any],
 ) -> dict[str, Any]:
-    """Return a layer of splines as `export_mlp` has it: one channel a power.
+    """Return a layer of splines in the form of `export_mlp`: one channel for each power.
 
     Parameters
     ----------
     spaces : sequence of SplineSpace
     extrapolation : str
-        The rule of the layer.
+        The rule of the layer outside the domains.
     coefficients, weights : ndarray, shape (sum of the dims, n_out)
-        Of B-splines, and of the powers.
+        The coefficients of B-splines, and the weights of the powers.
     dtype : dtype
-        Of the arrays returned.
+        The dtype of the returned arrays.
 
     Returns
     -------
     dict
-        The slopes in it are those at the ends of the domains.
+        Its slopes are those at the ends of the domains, and zero unless the rule is "linear".
     """
     n_in, degree, n_out = len(spaces), spaces[0].degree, weights.shape[1]
     lower, upper = np.array([space.domain for space in spaces]).T
