@@ -1,4 +1,4 @@
-"""Networks: what they are made of, evaluate, refine, and start as."""
+"""Networks: their layers, evaluation, refinement and initial parameters."""
 
 from kanml.network.architecture import Block
 from kanml.network.build import KAN, MLP

@@ -1,4 +1,4 @@
-"""Architectures: layers in a row, and where the parameters of each stand in one vector."""
+"""Architectures: a sequence of layers, and where the parameters of each are in one vector."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Block:
 
 
 class Architecture:
-    """The layers of a network with their widths and the layout of their parameters."""
+    """The layers of a network, with their widths and the layout of their parameters."""
 
     def __init__(self, layers: Sequence[Layer]) -> None:
         self.layers = tuple(layers)
@@ -57,7 +57,7 @@ class Architecture:
 
     @cached_property
     def core_layers(self) -> list[Any]:
-        """The core's descriptions of the layers."""
+        """The descriptions of the layers for the core."""
         return [
             layer.core(width) for layer, width in zip(self.layers, self.widths[:-1], strict=True)
         ]
@@ -123,14 +123,14 @@ class Architecture:
         return Architecture([layer.with_basis(basis) for layer in self.layers])
 
     def change_of_basis(self, basis: str) -> InvertibleOperator:
-        """Return the operator from the parameters to those of `to_basis`."""
+        """Return the operator from these parameters to those of `to_basis`."""
         parts: list[Part[InvertibleOperator]] = []
         for layer in self.layers:
             parts += layer.parameter_kind.change_to(layer.with_basis(basis).parameter_kind)
         return BlockOperator(parts)
 
     def encode(self, read: Sequence[Arrays]) -> FloatArray:
-        """Return the parameters with which kernels read these arrays of each layer."""
+        """Return the parameter vector from which kernels read these arrays of each layer."""
         kinds = [layer.parameter_kind for layer in self.layers]
         stored = [
             array for kind, arrays in zip(kinds, read, strict=True) for array in kind.encode(arrays)
@@ -138,14 +138,14 @@ class Architecture:
         return np.concatenate([np.zeros(0), *(array.ravel() for array in stored)])
 
     def stored(self, parameters: FloatArray) -> list[Arrays]:
-        """Return the arrays of each layer that a vector of parameters holds."""
+        """Return the arrays of each layer in a parameter vector."""
         arrays: list[list[FloatArray]] = [[] for _ in self.layers]
         for block in self.blocks:
             arrays[block.layer].append(parameters[block.slice].reshape(block.shape))
         return [tuple(of_layer) for of_layer in arrays]
 
     def require_fit(self, dtype: npt.DTypeLike) -> None:
-        """Raise ValueError where a dtype cannot hold the parameters of a layer."""
+        """Raise ValueError if a dtype cannot hold the parameters of a layer."""
         for i, layer in enumerate(self.layers):
             layer.parameter_kind.require_fit(dtype, f"layers[{i}]")
 
@@ -154,7 +154,7 @@ def _chain(layers: tuple[Layer, ...]) -> tuple[int, ...]:
     """Return the widths before, between and after the layers."""
     width = next((layer.n_in for layer in layers if layer.n_in is not None), None)
     if width is None:
-        raise ValueError(f"layers must include one that knows its width, got {list(layers)}")
+        raise ValueError(f"layers must include one with a width of its own, got {list(layers)}")
     widths = [width]
     for i, layer in enumerate(layers):
         if layer.n_in is not None and layer.n_in != widths[-1]:

@@ -1,4 +1,4 @@
-"""The two usual stacks of layers: Kolmogorov-Arnold networks and perceptrons."""
+"""The two usual sequences of layers: Kolmogorov-Arnold networks and perceptrons."""
 
 from __future__ import annotations
 
@@ -38,28 +38,28 @@ def KAN(
     Parameters
     ----------
     widths : sequence of int
-        Inputs, hidden widths, outputs.
+        Number of inputs, hidden widths, number of outputs.
     degree : int
         Polynomial degree, 1 to 5.
     intervals : int
         Knot intervals of every spline.
     domain : (float, float)
-        Domain of every spline; after a bounded activation that of the first layer only, the others
-        living on what the activation takes values in.
+        Domain of every spline. With a bounded activation, that of the first layer only; the domain
+        of the others is the range of the activation.
     basis : {"spline", "relu"}
-        What the parameters are coefficients of; see `SplineLayer`.
+        The basis of the coefficients; see `SplineLayer`.
     extrapolation : {"linear", "polynomial", "clamp", "error"}
-        What happens outside the domain; see `SplineLayer`.
+        The rule outside the domain; see `SplineLayer`.
     base : {None, "sigmoid", "tanh", "relu", "silu", "sin"}
-        A function beside the splines of every layer, "silu" as in pykan; see `SplineLayer`.
+        The base function of every layer, "silu" as in pykan; see `SplineLayer`.
     activation : {None, "sigmoid", "tanh", "relu", "silu", "sin"}
-        Between the layers; none by default. With a bounded one no value leaves the domain of the
-        next layer, (-1, 1) for "tanh" and "sin", (0, 1) for "sigmoid". For differential equations
-        that matters: beyond the domain the second derivative of a spline is another one, and the
-        loss jumps whenever a point passes the end.
+        The function between the layers; none by default. With a bounded one no value leaves the
+        domain of the next layer, (-1, 1) for "tanh" and "sin", (0, 1) for "sigmoid". This matters
+        for differential equations: the second derivative of a spline changes abruptly at the end of
+        its domain, so the loss jumps whenever a point crosses it.
     front : sequence of layers
-        Between the inputs and the first spline layer, whose splines are then of what these layers
-        hand on: as many inputs as that is, and on the domain that it should lie in.
+        Layers between the inputs and the first spline layer. The spline layer has as many inputs
+        as they have outputs, which should lie in `domain`.
     seed, dtype, data, start
         As in `Network`.
 
@@ -70,8 +70,10 @@ def KAN(
     Raises
     ------
     ValueError
-        If the layers in front do not take ``widths[0]`` inputs, and as in `SplineLayer` and
+        If the layers in `front` do not take ``widths[0]`` inputs, or as in `SplineLayer` and
         `Network`.
+    TypeError
+        If `widths` or `front` is not a sequence as described.
 
     Examples
     --------
@@ -79,7 +81,7 @@ def KAN(
     >>> kanml.KAN([2, 5, 1], degree=3, intervals=5).n_parameters
     120
 
-    Periodic in its second input, by way of three features:
+    Periodic in its second input, with three features in front of the splines:
 
     >>> circle = kanml.PeriodicEmbedding(2, {1: 2.0})  # (t, x) -> (t, cos(pi x), sin(pi x))
     >>> net = kanml.KAN([2, 5, 1], activation="tanh", front=[circle])
@@ -91,7 +93,7 @@ def KAN(
         raise ValueError(f"domain must be two numbers a < b, got {domain!r}")
     low, high = ends.tolist()
     between = [] if activation is None else [Activation(activation)]
-    front = _in_front(front)
+    front = _checked_front(front)
     layers: list[Layer] = []
     for n_in, n_out in _pairs(widths, front):
         if layers and activation is not None:
@@ -119,13 +121,13 @@ def MLP(
     Parameters
     ----------
     widths : sequence of int
-        Inputs, hidden widths, outputs.
+        Number of inputs, hidden widths, number of outputs.
     activation : {"sigmoid", "tanh", "relu", "silu", "sin"}
-        Between the layers.
+        The function between the layers.
     output_bias : bool
         Whether the last layer has a bias.
     front : sequence of layers
-        Between the inputs and the first `Linear` layer.
+        Layers between the inputs and the first `Linear` layer.
     seed, dtype, data
         As in `Network`.
 
@@ -136,7 +138,9 @@ def MLP(
     Raises
     ------
     ValueError
-        If the layers in front do not take ``widths[0]`` inputs, and as in `Network`.
+        If the layers in `front` do not take ``widths[0]`` inputs, or as in `Network`.
+    TypeError
+        If `widths` or `front` is not a sequence as described.
 
     Examples
     --------
@@ -144,7 +148,7 @@ def MLP(
     >>> kanml.MLP([2, 30, 1]).n_parameters
     120
     """
-    front = _in_front(front)
+    front = _checked_front(front)
     pairs = _pairs(widths, front)
     layers: list[Layer] = []
     for n_in, n_out in pairs[:-1]:
@@ -153,8 +157,8 @@ def MLP(
     return Network([*front, *layers], seed=seed, dtype=dtype, data=data)
 
 
-def _in_front(front: Sequence[Layer]) -> tuple[Layer, ...]:
-    """Return layers that are such."""
+def _checked_front(front: Sequence[Layer]) -> tuple[Layer, ...]:
+    """Return the layers as a tuple, or raise TypeError."""
     try:
         layers = tuple(front)
     except TypeError:
@@ -166,18 +170,18 @@ def _in_front(front: Sequence[Layer]) -> tuple[Layer, ...]:
 
 
 def _pairs(widths: Sequence[int], front: Sequence[Layer]) -> list[tuple[int, int]]:
-    """Return the widths of the layers behind those in front."""
+    """Return the input and output widths of each layer behind the front."""
     try:
         numbers = [integer(w, f"widths[{i}]", 1, MAX_SIZE) for i, w in enumerate(widths)]
     except TypeError as error:
         raise TypeError(f"widths must be a sequence of integers: {error}") from None
     if len(numbers) < 2:
         raise ValueError(f"widths must have at least two entries, got {list(widths)}")
-    return list(pairwise([_handed_on(numbers[0], front), *numbers[1:]]))
+    return list(pairwise([_width_behind(numbers[0], front), *numbers[1:]]))
 
 
-def _handed_on(width: int, front: Sequence[Layer]) -> int:
-    """Return how many features some layers make of `width` inputs."""
+def _width_behind(width: int, front: Sequence[Layer]) -> int:
+    """Return how many features the front makes of `width` inputs."""
     for i, layer in enumerate(front):
         if layer.n_in not in (None, width):
             given = "widths[0] is" if i == 0 else f"front[{i - 1}] hands on"

@@ -1,15 +1,15 @@
 """Which Taylor coefficients give a set of partial derivatives, and how.
 
 The core computes Taylor coefficients y_1, ..., y_K along directions: y_m is 1/m! times the m-th
-derivative along the direction v. A pure derivative needs its own direction. A mixed one is a
-combination of derivatives of its order along sums of directions (polarisation): with the letters
-x_i occurring alpha_i times, K times in all,
+derivative along the direction v. A pure derivative needs one direction. A mixed one is a
+combination of derivatives of its order along sums of directions (polarisation). If each letter x_i
+occurs alpha_i times, K times in all, then
 
     d^alpha = 2^-K sum_j (-1)^|j| prod_i C(alpha_i, j_i) y_K(sum_i (alpha_i - 2 j_i) x_i),
 
 the sum over 0 <= j_i <= alpha_i (R. Kan, From moments of sum to moments of product, J. Multivariate
-Anal. 99, 2008, Proposition 1, for symmetric forms). Directions that are multiples of each other are
-one: y_K(c v) = c^K y_K(v).
+Anal. 99, 2008, Proposition 1, for symmetric forms). Directions that are multiples of each other
+count once, since y_K(c v) = c^K y_K(v).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Word: TypeAlias = tuple[str, ...]
 """The letters of a derivative, in any order; none for the value."""
 
 Combination: TypeAlias = tuple[tuple[str, int], ...]
-"""A direction: letters, sorted, with integer factors without common divisor, the first positive."""
+"""A direction: sorted letters with coprime integer factors, the first of them positive."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,10 @@ class DirectionSet:
     Attributes
     ----------
     directions : tuple of Direction
-        What the core has to compute beside the value.
+        The directions for which the core computes coefficients, besides the value.
     summands : mapping of Word to list of (int, float)
-        Of a derivative, planes and factors; plane 0 is the value, then come the orders of each
-        direction in turn.
+        The planes and factors whose products sum to a derivative. Plane 0 is the value; the orders
+        of each direction follow in turn.
 
     Examples
     --------
@@ -91,7 +91,7 @@ class DirectionSet:
 
     @property
     def n_planes(self) -> int:
-        """How many Taylor coefficients there are, the value included."""
+        """The number of Taylor coefficients, including the value."""
         return 1 + sum(self.orders)
 
     def vectors(self, letters: Mapping[str, FloatArray], n_in: int, dtype: Any) -> FloatArray:
@@ -100,11 +100,11 @@ class DirectionSet:
         Parameters
         ----------
         letters : mapping of str to ndarray, shape (n_in,) or (N, n_in)
-            What each letter means.
+            The vector that each letter stands for.
 
         Returns
         -------
-        ndarray, shape (M, n_in), or (M, N, n_in) if a letter in use has one vector a point
+        ndarray, shape (M, n_in), or (M, N, n_in) if a letter in use has a vector for each point
         """
         if not self.directions:
             return np.zeros((0, n_in), dtype)
@@ -127,7 +127,7 @@ class DirectionSet:
         return result
 
     def add_cotangent(self, word: Word, cotangent: FloatArray, planes: FloatArray) -> None:
-        """Add what a cotangent of a derivative is in the planes: the adjoint of `derivative`."""
+        """Add the cotangent of a derivative to those of the planes: the adjoint of `derivative`."""
         for plane, factor in self.summands[tuple(sorted(word))]:
             planes[plane] += cotangent if factor == 1 else planes.dtype.type(factor) * cotangent
 
@@ -140,7 +140,7 @@ def _combination_of(word: Word, others: Sequence[Word]) -> list[tuple[Combinatio
         combination = tuple((letter, 1) for letter in letters)
         return [(combination, order, float(math.factorial(order)))]
     if order == 2 and all((letter, letter) in others for letter in letters):
-        # The second derivatives along both letters are there: only that along the sum is not.
+        # The second derivatives along both letters are known; only that along their sum is new.
         both = tuple((letter, 1) for letter in letters)
         return [(both, 2, 1.0), *(((pair,), 2, -1.0) for pair in both)]
     counts = [word.count(letter) for letter in letters]

@@ -1,10 +1,10 @@
-"""Files of plain arrays with a description and a digest: what networks and checkpoints are kept in.
+"""Files of plain arrays with a description and a digest, which hold networks and checkpoints.
 
 A file is ``magic | length of the description | description (JSON) | arrays | SHA-256 of all that``.
-Reading checks the digest before anything is believed; there is no pickle. Writing goes
-to a temporary file beside the target, which is flushed to the disk and then renamed: after a crash
-there is the old file or the new one. What a killed process left is removed by the next one that
-writes to the same target.
+Reading checks the digest before it uses anything else, and never unpickles. Writing goes to a
+temporary file beside the target, which is flushed to the disk and then renamed: after a crash there
+is either the old file or the new one. A temporary file that a killed process left is removed by the
+next process that writes to the same target.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["believing", "read", "rehearse", "write"]
+__all__ = ["errors_about", "read", "rehearse", "write"]
 
 MAGIC = b"kanml\x00\x00\x01"  # the last byte counts versions of the format
 DIGEST_SIZE = hashlib.sha256().digest_size
 DTYPES = ("<f8", "<f4", "<i8")
-PROCESS = secrets.token_hex(8)  # tells this process from an earlier one with the same number
+PROCESS = secrets.token_hex(8)  # differs for an earlier process of the same number
 COUNTER = itertools.count()
 
 PathLike = str | os.PathLike[str]
@@ -42,13 +42,12 @@ def write(
 ) -> None:
     """Write a description (values that JSON can hold) and arrays (float64, float32, int64).
 
-    A file that is there is replaced as a whole; its permissions stay, and a symbolic link leads to
-    the new file.
+    An existing file is replaced as a whole and keeps its permissions; a symbolic link is followed.
     """
     target = _target(path)
     with _temporary(target, _content(description, arrays)) as temporary:
         os.replace(temporary, target)
-    with contextlib.suppress(OSError):  # not every file system can; the new file is whole anyway
+    with contextlib.suppress(OSError):  # some file systems cannot; the new file is complete anyway
         folder = os.open(target.parent, os.O_RDONLY)
         try:
             os.fsync(folder)  # so that the new name is on the disk too
@@ -59,7 +58,7 @@ def write(
 def rehearse(
     path: PathLike, description: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]
 ) -> None:
-    """Raise what `write` would raise, for want of space too, and leave all as it is."""
+    """Raise what `write` would raise, even for lack of space, and change nothing."""
     with _temporary(_target(path), _content(description, arrays)):
         pass
 
@@ -93,7 +92,7 @@ def read(path: PathLike, kind: str) -> tuple[dict[str, Any], dict[str, npt.NDArr
     body, digest = content[:-DIGEST_SIZE], content[-DIGEST_SIZE:]
     if hashlib.sha256(body).digest() != digest:
         raise ValueError(f"{os.fspath(path)!r} is damaged: it was truncated or altered")
-    with believing(path):
+    with errors_about(path):
         description, arrays = _parse(body)
     if description.get("kind") != kind:
         raise ValueError(
@@ -103,16 +102,16 @@ def read(path: PathLike, kind: str) -> tuple[dict[str, Any], dict[str, npt.NDArr
 
 
 @contextlib.contextmanager
-def believing(path: PathLike) -> Iterator[None]:
-    """Take what a file says as it is: whatever goes wrong then is a ValueError about the file.
+def errors_about(path: PathLike) -> Iterator[None]:
+    """Turn every error raised while the content of a file is used into a ValueError about the file.
 
-    The digest tells accidents, not files that were made to say something else.
+    Such errors remain possible: the digest detects corruption, not forgery.
     """
     try:
         yield
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
-        raise ValueError(f"{os.fspath(path)!r} is no valid kanml file: {reason}") from error
+        raise ValueError(f"{os.fspath(path)!r} is not a valid kanml file: {reason}") from error
 
 
 def _parse(body: bytes) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
@@ -134,18 +133,18 @@ def _parse(body: bytes) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
 
 
 def _target(path: PathLike) -> Path:
-    """Return the file that a path leads to, through symbolic links; it need not exist."""
+    """Return the file that a path leads to through symbolic links; it need not exist."""
     target = Path(os.path.realpath(path))
     if not target.parent.is_dir():
         raise FileNotFoundError(f"{os.fspath(path)!r} is not in an existing folder")
     if target.exists() and not target.is_file():
-        raise IsADirectoryError(f"{os.fspath(path)!r} is no file that could be replaced")
+        raise IsADirectoryError(f"{os.fspath(path)!r} is not a file that can be replaced")
     return target
 
 
 @contextlib.contextmanager
 def _temporary(target: Path, content: bytes) -> Iterator[Path]:
-    """Write a file beside the target, with its permissions, that is on the disk and goes away."""
+    """Write a file beside the target, with its permissions, and flush it; remove it at the end."""
     _remove_abandoned(target)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.{PROCESS}{next(COUNTER)}.tmp")
     try:
@@ -161,7 +160,7 @@ def _temporary(target: Path, content: bytes) -> Iterator[Path]:
 
 
 def _remove_abandoned(target: Path) -> None:
-    """Remove what processes left that were killed while they wrote to this target."""
+    """Remove temporary files of processes that were killed while they wrote to this target."""
     pattern = re.compile(re.escape(f".{target.name}.") + r"(\d+)\.([0-9a-f]{16})\d+\.tmp")
     with contextlib.suppress(OSError):  # a folder that cannot be listed, a file that is gone
         for name in os.listdir(target.parent):

@@ -1,4 +1,4 @@
-"""What a network is as a function: values, and derivatives of every kind."""
+"""Networks as functions: values, and derivatives of every kind."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Differentiable:
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """The layers, in the order of evaluation: descriptions, without parameters or a seed."""
+        """The layers in the order of evaluation: descriptions without parameters or seeds."""
         return self._architecture.layers
 
     @property
@@ -40,7 +40,7 @@ class Differentiable:
 
     @property
     def blocks(self) -> tuple[Block, ...]:
-        """What each part of the parameter vector is."""
+        """The parts of the parameter vector, one for each array of each layer."""
         return self._architecture.blocks
 
     @property
@@ -60,7 +60,7 @@ class Differentiable:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """float32 or float64."""
+        """The dtype of parameters and arithmetic, float32 or float64."""
         return self._parameters.dtype
 
     def __call__(self, x: npt.ArrayLike, *, num_threads: int | None = None) -> FloatArray:
@@ -100,11 +100,18 @@ class Differentiable:
         ----------
         x : array_like, shape (N, n_in)
         cotangent : array_like, shape (N, n_out)
+        num_threads : int, optional
+            As in a call of the network.
 
         Returns
         -------
         gradient_parameters : ndarray, shape (n_parameters,)
         gradient_x : ndarray, shape (N, n_in)
+
+        Raises
+        ------
+        ValueError
+            If a shape is wrong, or as in a call of the network.
         """
         inputs = self._samples(x, "x", self.n_in)
         weights = self._samples(cotangent, "cotangent", self.n_out)
@@ -125,8 +132,7 @@ class Differentiable:
         """Return Taylor coefficients of the outputs along directions in the space of the inputs.
 
         With y(s) = net(x + s v), these are the y_m of y(s) = y_0 + y_1 s + ... + y_K s^K + ...; the
-        m-th derivative along v is m! y_m. All directions go through the network together and share
-        y_0.
+        m-th derivative along v is m! y_m. All directions are propagated together and share y_0.
 
         Parameters
         ----------
@@ -134,8 +140,10 @@ class Differentiable:
         directions : array_like, shape (n_in,), (M, n_in) or (M, N, n_in)
             One direction, several, or several with a vector for each sample.
         order : int
-            The highest order K, from 0 to 4, and at most the degree of every spline layer: above
-            it derivatives of splines vanish inside every interval.
+            The highest order K, from 0 to 4, and at most the degree of every spline layer: higher
+            derivatives of its splines vanish inside every interval.
+        num_threads : int, optional
+            As in a call of the network.
 
         Returns
         -------
@@ -183,12 +191,19 @@ class Differentiable:
         x, directions
             As in `taylor`.
         cotangents : array_like, shape (M, order + 1, N, n_out), without M for one direction
-            Their shape says the order.
+            The shape determines the order.
+        num_threads : int, optional
+            As in a call of the network.
 
         Returns
         -------
         gradient_parameters : ndarray, shape (n_parameters,)
         gradient_x : ndarray, shape (N, n_in)
+
+        Raises
+        ------
+        ValueError
+            As in `taylor`, or if the cotangents have the wrong shape.
         """
         inputs = self._samples(x, "x", self.n_in)
         vectors, one = self._directions(directions, len(inputs))
@@ -217,17 +232,19 @@ class Differentiable:
         *,
         num_threads: int | None = None,
     ) -> dict[str, FloatArray]:
-        """Return partial derivatives of the outputs by the inputs.
+        """Return partial derivatives of the outputs with respect to the inputs.
 
         Parameters
         ----------
         x : array_like, shape (N, n_in)
         names : iterable of str
-            The derivatives: letters of `inputs`, up to four, each for one differentiation; the
-            empty string is the value. Mixed ones come by polarisation, at the cost of one or more
-            further directions.
+            The derivatives, each as up to four letters of `inputs`, one for each differentiation;
+            the empty string is the value. Mixed derivatives are computed by polarisation, which
+            takes one or more additional directions.
         inputs : str
-            A letter for each input.
+            One letter for each input.
+        num_threads : int, optional
+            As in a call of the network.
 
         Returns
         -------
@@ -236,7 +253,9 @@ class Differentiable:
         Raises
         ------
         ValueError
-            If a letter is unknown, or an order is above the degree of a spline layer.
+            If a letter is unknown, or an order is above 4 or the degree of a spline layer.
+        TypeError
+            If `names` is a string.
 
         Examples
         --------
@@ -252,7 +271,7 @@ class Differentiable:
                 f"inputs must be {self.n_in} different letters, one for each input, got {inputs!r}"
             )
         if isinstance(names, str):
-            raise TypeError(f"names must be a sequence of names, got the one string {names!r}")
+            raise TypeError(f"names must be a sequence of names, got the string {names!r}")
         names = tuple(names)
         for name in names:
             for letter in name:
@@ -277,10 +296,18 @@ class Differentiable:
         ----------
         x : array_like, shape (N, n_in)
         dtheta : array_like, shape (n_parameters,)
+            The direction.
+        num_threads : int, optional
+            As in a call of the network.
 
         Returns
         -------
         ndarray, shape (N, n_out)
+
+        Raises
+        ------
+        ValueError
+            If a shape is wrong, or as in a call of the network.
         """
         tangent: FloatArray = self._core_network().jvp(
             self._samples(x, "x", self.n_in),
@@ -295,17 +322,24 @@ class Differentiable:
     ) -> tuple[float, FloatArray]:
         """Return the mean over all entries of ``(net(x) - y)**2``, and its gradient.
 
-        Evaluation, error and gradient are one pass over the samples.
+        Evaluation, error and gradient take one pass over the samples.
 
         Parameters
         ----------
         x : array_like, shape (N, n_in), N >= 1
         y : array_like, shape (N, n_out)
+        num_threads : int, optional
+            As in a call of the network.
 
         Returns
         -------
         value : float
         gradient_parameters : ndarray, shape (n_parameters,)
+
+        Raises
+        ------
+        ValueError
+            If a shape is wrong, or as in a call of the network.
         """
         inputs = self._samples(x, "x", self.n_in)
         targets = self._samples(y, "y", self.n_out)
@@ -329,8 +363,8 @@ class Differentiable:
     ) -> FloatArray:
         """Return Taylor coefficients, shape (1 + sum(orders), N, n_out).
 
-        The value comes first, then the orders of each direction in turn. A tape of `_tape()` keeps
-        what `_planes_vjp` of the same arguments would compute again.
+        The value comes first; the orders of each direction follow in turn. A tape of `_tape()`
+        keeps what `_planes_vjp` with the same arguments would otherwise compute again.
         """
         planes: FloatArray = self._core_network().taylor(
             x, self._parameters, list(orders), vectors, threads(num_threads), tape
@@ -346,18 +380,18 @@ class Differentiable:
         orders: Sequence[int],
         vectors: FloatArray,
         cotangents: FloatArray,
-        by_x: bool,
+        wrt_x: bool,
         num_threads: int | None,
         tape: Any = None,
     ) -> tuple[FloatArray, FloatArray]:
-        """Return the gradient of ``sum(cotangents * planes)`` by the parameters, and by x."""
+        """Return the gradients of ``sum(cotangents * planes)``, that in x only if asked for."""
         gradients: tuple[FloatArray, FloatArray] = self._core_network().taylor_vjp(
             x,
             self._parameters,
             list(orders),
             vectors,
             np.ascontiguousarray(cotangents),
-            by_x,
+            wrt_x,
             threads(num_threads),
             tape,
         )
@@ -367,7 +401,7 @@ class Differentiable:
         return np.zeros((0, self.n_in), self.dtype)
 
     def _directions(self, value: npt.ArrayLike, n: int) -> tuple[FloatArray, bool]:
-        """Return directions as (M, n_in) or (M, n, n_in), and whether it was one, of (n_in,)."""
+        """Return directions as (M, n_in) or (M, n, n_in), and whether one of (n_in,) was given."""
         vectors = real_array(value, "directions", self.dtype)
         shape, n_in = vectors.shape, self.n_in
         if shape == (n_in,):
@@ -387,7 +421,7 @@ class Differentiable:
         for i, layer in enumerate(self.layers):
             if layer.degree is not None and layer.degree < order:
                 raise ValueError(
-                    f"{what} must be at most the degree of every spline layer, beyond which "
+                    f"{what} must be at most the degree of every spline layer, above which "
                     f"derivatives vanish: order {order} needs degree {order} or more, but "
                     f"layers[{i}] has degree {layer.degree}"
                 )

@@ -1,4 +1,4 @@
-"""Networks: an immutable architecture and one flat parameter vector."""
+"""Networks: an architecture and one flat parameter vector, both immutable."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["Network", "load"]
 
 
 class Network(Differentiable):
-    """A network of layers over one flat parameter vector. Immutable.
+    """A network of layers with one flat parameter vector. It is immutable.
 
     Parameters
     ----------
@@ -30,17 +30,25 @@ class Network(Differentiable):
         `SplineLayer`, `Linear`, `Activation`, `Affine` and `PeriodicEmbedding`, in the order of
         evaluation.
     seed : int or numpy.random.Generator
-        For the initial parameters.
+        The source of the initial parameters.
     dtype : {"float64", "float32"}
-        Type of the parameters and of all arithmetic.
+        The type of the parameters and of all arithmetic.
     data : array_like, shape (N, n_in), optional
-        Training inputs, from which the initialisation takes the ranges that the layers see.
-        Without them it assumes that the domain of the first layer is filled, if that is a spline
-        layer, else [-1, 1] in every input; fixed layers in front, such as `Affine.normalising`,
-        are taken into account.
+        Training inputs, from which the initialisation takes the ranges of the layers' inputs.
+        Without them it assumes inputs that fill the domain of the first layer, if that is a spline
+        layer, and [-1, 1] otherwise; fixed layers in front, such as `Affine.normalising`, are taken
+        into account.
     start : {"mixed", "linear", "random"}
-        What spline layers but the last start as: linear maps, random splines, or half of each.
-        Whatever it is, `train` tries the others too: see its `restarts`.
+        What all spline layers but the last start as: linear maps, random splines, or half of each.
+        `train` tries the others too: see its `restarts`.
+
+    Raises
+    ------
+    ValueError
+        If the widths of consecutive layers do not fit, an argument is not as described, knots
+        coincide in the dtype, or the dtype cannot hold the ReLU weights.
+    TypeError
+        If `layers` holds anything but layers of kanml.
 
     Examples
     --------
@@ -71,7 +79,7 @@ class Network(Differentiable):
         start: str = "mixed",
     ) -> None:
         choice(start, "start", tuple(RANDOM_SHARES))
-        kind = float_dtype(dtype)
+        float_type = float_dtype(dtype)
         self._architecture = Architecture(layers)
         inputs = None
         if data is not None:
@@ -81,7 +89,7 @@ class Network(Differentiable):
                     f"data must have shape (N, {self.n_in}) with N >= 1, got shape {inputs.shape}"
                 )
         drawn, self._start = Start.first(self.layers, start, seed, inputs)
-        self._parameters = _frozen(self._architecture.encode(drawn).astype(kind))
+        self._parameters = _frozen(self._architecture.encode(drawn).astype(float_type))
         self._core_network()  # so that knots which coincide in the dtype are refused here
 
     @classmethod
@@ -96,26 +104,30 @@ class Network(Differentiable):
 
     @property
     def fresh(self) -> bool:
-        """Whether the parameters are those that the constructor drew, so that others are as good.
+        """Whether the constructor drew the parameters, so that other initial ones would do as well.
 
-        Those of `with_parameters`, `refine`, `restart` and `load` are not; copies are.
+        False after `with_parameters`, `refine`, `restart` and `load`; copies keep it.
         """
         return self._start is not None
 
     def restart(self, number: int) -> Network:
-        """Return the network with its initial parameters drawn once more.
+        """Return the network with other initial parameters.
 
         Parameters
         ----------
         number : int
-            0 is the network itself, every other one another start of the same seed. What hidden
-            spline layers start as takes turns, from the `start` of the network on, in the order
-            "mixed", "linear", "random".
+            0 is the network itself; every other number is another start of the same seed. The
+            starts of hidden spline layers take turns in the order "mixed", "linear", "random",
+            which begins at the `start` of the network.
+
+        Returns
+        -------
+        Network
 
         Raises
         ------
         ValueError
-            If the network is not `fresh`, unless `number` is 0.
+            If the network is not `fresh` and `number` is not 0.
 
         Examples
         --------
@@ -130,14 +142,22 @@ class Network(Differentiable):
             return self
         if self._start is None:
             raise ValueError(
-                "restart needs a network with the parameters that its constructor drew, and this "
-                "one has others: it comes from with_parameters, refine, restart or load"
+                "restart needs a network with the parameters that its constructor drew, but this "
+                "one comes from with_parameters, refine, restart or load"
             )
         drawn = self._start.other(self.layers, number)
         return Network._of(self._architecture, self._architecture.encode(drawn).astype(self.dtype))
 
     def with_parameters(self, parameters: npt.ArrayLike) -> Network:
         """Return the network with other parameters; NaN and infinity are allowed here.
+
+        Parameters
+        ----------
+        parameters : array_like, shape (n_parameters,)
+
+        Returns
+        -------
+        Network
 
         Raises
         ------
@@ -148,11 +168,15 @@ class Network(Differentiable):
         return Network._of(self._architecture, theta.copy())
 
     def astype(self, dtype: npt.DTypeLike) -> Network:
-        """Return the network in another dtype, with its parameters rounded to that.
+        """Return the network in another dtype, with its parameters rounded to it.
 
         Parameters
         ----------
         dtype : {"float64", "float32"}
+
+        Returns
+        -------
+        Network
 
         Raises
         ------
@@ -171,29 +195,33 @@ class Network(Differentiable):
         return net
 
     def _same_as(self, other: Network) -> bool:
-        """Say whether this is the same network: one architecture object, equal parameters.
+        """Say whether this is the same network: the same architecture object, equal parameters.
 
-        Networks that `with_parameters` made of each other share their architecture.
+        Networks derived from each other by `with_parameters` share their architecture.
         """
         return self._architecture is other._architecture and np.array_equal(
             self._parameters, other._parameters
         )
 
     def refine(self, factor: int = 2, spaces: Sequence[Any] | None = None) -> Network:
-        """Return a network on finer knots that is the same function, outside the domain too.
+        """Return the same function as a network on finer knots, outside the domain too.
 
         Parameters
         ----------
         factor : int
-            The number of equal parts that every interval of every spline layer is cut into.
+            The number of equal parts into which every interval of every spline layer is divided.
         spaces : sequence, optional
-            Instead of `factor`: for each layer None (stays as it is) or its finer space, or one
-            finer space for each of its inputs.
+            Replaces `factor`. For each layer: None (unchanged), its finer space, or one finer space
+            for each of its inputs.
+
+        Returns
+        -------
+        Network
 
         Raises
         ------
         ValueError
-            If a chosen space is no refinement of the present one, or the dtype cannot hold the
+            If a chosen space is not a refinement of the present one, or the dtype cannot hold the
             weights of a finer layer in the ReLU basis.
         """
         architecture = self._architecture.refine(factor, spaces)
@@ -203,7 +231,7 @@ class Network(Differentiable):
         return fine
 
     def _refined_shape(self, times: int) -> Network:
-        """Return what `refine()` leads to, parameters 0: it refuses the same, at a small price."""
+        """Return `refine()` with zero parameters: it raises the same errors, but costs little."""
         architecture = self._architecture
         for _ in range(times):
             architecture = architecture.refine(2, None)
@@ -219,11 +247,15 @@ class Network(Differentiable):
         basis : {"spline", "relu"}
             B-splines, or the powers ``max(x - knots[j], 0)**degree``: see `relu_transform`.
 
+        Returns
+        -------
+        Network
+
         Raises
         ------
         ValueError
-            If the dtype cannot hold the ReLU weights: with n intervals they are of alternating
-            signs and about ``n**degree`` times as large as the splines that they sum to.
+            If the dtype cannot hold the ReLU weights: with n intervals they alternate in sign and
+            are about ``n**degree`` times as large as the splines that they sum to.
 
         Examples
         --------
@@ -247,6 +279,10 @@ class Network(Differentiable):
         ----------
         basis : {"spline", "relu"}
 
+        Returns
+        -------
+        InvertibleOperator
+
         Raises
         ------
         ValueError
@@ -262,12 +298,16 @@ class Network(Differentiable):
         Parameters
         ----------
         fine : Network
-            With the same layers on finer spaces, in the same bases.
+            The same layers on finer spaces, in the same bases.
+
+        Returns
+        -------
+        BlockProlongation
 
         Raises
         ------
         ValueError
-            If it is no such network.
+            If `fine` is not such a network.
 
         Examples
         --------
@@ -281,7 +321,18 @@ class Network(Differentiable):
         return self._architecture.prolongation(self._parameters, fine._architecture)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the network to a file; see `kanml.load`."""
+        """Write the network to a file, which `kanml.load` reads.
+
+        Parameters
+        ----------
+        path : path-like
+            An existing file is replaced as a whole, or stays as it is if writing fails.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        """
         files.write(
             path, {"kind": "network", **describe_network(self)}, {"parameters": self.parameters}
         )
@@ -302,7 +353,7 @@ def _frozen(array: FloatArray) -> FloatArray:
 
 
 def describe_network(net: Network) -> dict[str, Any]:
-    """Return the layers and dtype of a network as values that JSON can hold."""
+    """Return the layers and dtype of a network as plain values for JSON."""
     return {"dtype": net.dtype.name, "layers": [describe(layer) for layer in net.layers]}
 
 
@@ -313,7 +364,7 @@ def network_from(
     architecture = Architecture([from_description(layer) for layer in description["layers"]])
     if parameters.shape != (architecture.n_parameters,):
         raise ValueError(
-            f"the layers have {architecture.n_parameters} parameters, got {parameters.shape}"
+            f"the layers have {architecture.n_parameters} parameters, got shape {parameters.shape}"
         )
     if parameters.dtype.name != description["dtype"] or parameters.dtype.kind != "f":
         raise ValueError(
@@ -331,10 +382,16 @@ def load(path: str | os.PathLike[str]) -> Network:
     ----------
     path : path-like
 
+    Returns
+    -------
+    Network
+
     Raises
     ------
     ValueError
         If the file is not a kanml network, or was truncated or altered.
+    OSError
+        If the file cannot be read.
 
     Examples
     --------
@@ -347,5 +404,5 @@ def load(path: str | os.PathLike[str]) -> Network:
     True
     """
     description, arrays = files.read(path, "network")
-    with files.believing(path):
+    with files.errors_about(path):
         return network_from(description, arrays["parameters"])

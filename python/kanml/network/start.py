@@ -1,25 +1,26 @@
-"""Initial parameters: directions spread evenly, and every layer filling the domain of the next.
+"""Initial parameters: evenly spread directions, and layers that fill the domain of the next.
 
-A spline learns only where its inputs fall, and refining its knots helps only there: so the inputs
-of every spline layer should cover its domain, no more and no less. And which local minimum is
-found depends on the directions along which the first layer looks at the data: so they should be
-spread, not drawn. Walking through the layers with sample inputs:
+A spline learns only where its inputs fall, and refining its knots helps only there. So the inputs
+of every spline layer should cover its domain, no more and no less. The local minimum that training
+finds depends on the directions along which the first layer projects the data. So these should be
+spread evenly rather than drawn. Samples are passed through the layers one by one:
 
-* Without samples the raw inputs are drawn from a box: the domain of the first layer, if that is a
-  spline layer, else [-1, 1] in every input; fixed layers in front of it are inverted.
+* If no samples are given, inputs are drawn from a box: the domain of the first layer, if that is a
+  spline layer, and [-1, 1] in every input otherwise; fixed layers in front of it are inverted.
 * A layer whose outputs enter a spline layer starts from a linear map. Its columns are directions
   spread evenly in the space of its inputs, each input measured in units of the range it takes. A
-  `Linear` layer holds this map in its weights; a spline layer holds it exactly too, since the
+  `Linear` layer holds this map in its weights. A spline layer represents it exactly too, since the
   function x is the spline whose coefficients are the Greville abscissae.
-* A spline layer there is a mixture of the linear map and of random splines. The start is "linear"
-  without random splines, "random" with nothing else, and "mixed" with as much of each.
+* In a spline layer this map is mixed with random splines. The start is "linear" without random
+  splines, "random" with nothing else, and "mixed" with equal shares of both.
 * Every output is scaled and shifted so that its range over the samples is the domain of the spline
-  it enters, or, where an activation comes first, the range in which that activation bends; with a
-  single input there is but one direction, and each output gets another half of that range. A layer
-  that refuses what lies outside its domain gets a little less, which leaves room for rounding.
-* A spline layer at the end starts as small random splines: the network starts near zero.
-* Any other `Linear` layer draws weights and bias uniformly from +-1/sqrt(n_in), as is usual for
-  perceptrons.
+  it enters, or, if an activation comes first, the range in which that activation bends. With a
+  single input there is only one direction, and each output gets a different half of that range. A
+  layer that rejects inputs outside its domain gets a slightly smaller range, as a margin for
+  rounding.
+* A spline layer at the end starts as small random splines, so the network starts near zero.
+* Any other `Linear` layer draws weights and bias uniformly from [-b, b], b = 1/sqrt(n_in), as is
+  usual for perceptrons.
 
 `docs/initialisation.md` has the measurements behind these choices.
 """
@@ -40,23 +41,23 @@ from kanml.layers.parameters import Arrays
 __all__ = ["RANDOM_SHARES", "Generator", "Start"]
 
 RANDOM_SHARES = {"mixed": 0.5, "linear": 0.0, "random": 1.0}  # of hidden spline layers
-MAX_PROBES = 20_000  # samples pushed through the layers to see which ranges they take
-MAX_PROBES_AGAIN = 1000  # for other starts
-MAX_SPLINE_VALUES = 20_000_000  # of a layer, to see which range random splines take
-MAX_NUMBERS = 4_000_000  # in all samples that are drawn where none are given
+MAX_SAMPLES = 20_000  # passed through the layers to find the ranges of their outputs
+MAX_SAMPLES_AGAIN = 1000  # the same for other starts
+MAX_SPLINE_VALUES = 20_000_000  # evaluations of random splines in one layer
+MAX_DRAWN_NUMBERS = 4_000_000  # in all samples together that are drawn if none are given
 
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """How the initial parameters of a network were drawn, and would be drawn once more.
+    """How the initial parameters of a network were drawn, and how others are drawn.
 
     Attributes
     ----------
     kind : {"mixed", "linear", "random"}
     entropy : int
-        What other starts are drawn from.
+        The seed of other starts.
     data : ndarray, shape (N, n_in), or None
-        Training inputs, to look at again.
+        Training inputs for other starts.
     """
 
     kind: str
@@ -71,22 +72,22 @@ class Start:
         seed: int | Generator,
         data: Float64Array | None,
     ) -> tuple[list[Arrays], Start]:
-        """Return what kernels read of each layer at first, in float64, and how it was drawn."""
+        """Return initial arrays of each layer, as kernels read them in float64, and their start."""
         rng = seed if isinstance(seed, Generator) else _generator(integer(seed, "seed", 0))
-        most: float = MAX_PROBES
+        most: float = MAX_SAMPLES
         if RANDOM_SHARES[kind] > 0:
             widest = max((len(x.spaces) * (x.n_out or 1) for x in layers), default=1)
-            most = min(max(MAX_SPLINE_VALUES // max(widest, 1), MAX_PROBES_AGAIN), MAX_PROBES)
-        # A layer that refuses what lies outside its domain must have seen every sample.
+            most = min(max(MAX_SPLINE_VALUES // max(widest, 1), MAX_SAMPLES_AGAIN), MAX_SAMPLES)
+        # A layer that rejects inputs outside its domain has to accept every sample.
         if any(layer.refuses for layer in layers):
             most = np.inf
-        drawn = _initial_arrays(layers, kind, rng, _some(data, most))
+        drawn = _initial_arrays(layers, kind, rng, _subset(data, most))
         entropy = int(rng.integers(2**63))
-        again = _some(data, MAX_PROBES_AGAIN)
+        again = _subset(data, MAX_SAMPLES_AGAIN)
         return drawn, cls(kind, entropy, None if again is None else again.copy())
 
     def other(self, layers: Sequence[Layer], number: int) -> list[Arrays]:
-        """Return another beginning, that of a number from 1 on: all kinds take turns."""
+        """Return the initial arrays of start `number` >= 1; the kinds of start take turns."""
         kinds = list(RANDOM_SHARES)
         kind = kinds[(kinds.index(self.kind) + number) % len(kinds)]
         return _initial_arrays(layers, kind, _generator([self.entropy, number]), self.data)
@@ -101,10 +102,10 @@ def _initial_arrays(
 ) -> list[Arrays]:
     targets = [_target(layers[i:]) for i in range(len(layers))]
     last = max((i for i, target in enumerate(targets) if target is not None), default=-1)
-    # Samples go no further than to the last layer that wants to know their range.
+    # Samples are passed only as far as the last layer that needs their range.
     x = data
     if x is None:
-        x = _probes(layers, rng) if last >= 0 else np.zeros((0, 1))
+        x = _drawn_samples(layers, rng) if last >= 0 else np.zeros((0, 1))
     drawn: list[Arrays] = []
     for i, (layer, target) in enumerate(zip(layers, targets, strict=True)):
         if target is not None:
@@ -117,7 +118,7 @@ def _initial_arrays(
 
 
 def _target(layers: Sequence[Layer]) -> Range | None:
-    """Return the range that the layers behind the first want of its outputs, if it is trained."""
+    """Return the range that the layers behind the first expect of it, or None if it is fixed."""
     first, *behind = layers
     if not (first.parameters and behind):
         return None
@@ -125,8 +126,8 @@ def _target(layers: Sequence[Layer]) -> Range | None:
     return behind[0].range_wanted(behind[1:], first.n_out, first)
 
 
-def _some(data: Float64Array | None, most: float) -> Float64Array | None:
-    """Return the samples, if they are not too many; else some, those at the ends among them."""
+def _subset(data: Float64Array | None, most: float) -> Float64Array | None:
+    """Return all samples if there are at most `most`, else some that include the extremes."""
     if data is None or len(data) <= most:
         return data
     rows = np.random.default_rng(0).choice(len(data), int(most), replace=False)
@@ -134,23 +135,23 @@ def _some(data: Float64Array | None, most: float) -> Float64Array | None:
     return kept
 
 
-def _probes(layers: Sequence[Layer], rng: Generator) -> Float64Array:
-    """Return samples for a network that was given none."""
+def _drawn_samples(layers: Sequence[Layer], rng: Generator) -> Float64Array:
+    """Return drawn samples, for a network without data."""
     lower, upper = _box_of_inputs(layers)
-    count = min(1000, max(10, MAX_NUMBERS // lower.size))
+    count = min(1000, max(10, MAX_DRAWN_NUMBERS // lower.size))
     inside = rng.uniform(lower, upper, (count, lower.size))
     return np.concatenate([lower[None], upper[None], inside])
 
 
 def _box_of_inputs(layers: Sequence[Layer]) -> Range:
-    """Return the box of raw inputs that fixed layers map to what the first trained one expects."""
+    """Return the box of inputs that fixed layers map to the one the first trained layer expects."""
     first = next(i for i, layer in enumerate(layers) if layer.parameters)
     box = layers[first].box_expected()
     for layer in reversed(layers[:first]):
         box = layer.box_before(box)
     if not (np.isfinite(box).all() and np.isfinite(box[1] - box[0]).all()):
         raise ValueError(
-            f"the layers in front of layers[{first}] must map a box of finite inputs to what that "
-            f"expects, but it would reach from {box[0]} to {box[1]}"
+            f"the layers in front of layers[{first}] must map a box of finite inputs to the range "
+            f"that it expects, but that box would reach from {box[0]} to {box[1]}"
         )
     return box

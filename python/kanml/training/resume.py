@@ -45,7 +45,7 @@ def load_moment(path: str | os.PathLike[str], objective: Objective) -> tuple[Mom
             f"{os.fspath(path)!r} belongs to another run: network, problem, schedule, optimizer, "
             "transfer_state, validation and restarts must be those of the run that wrote it"
         )
-    with files.believing(path):
+    with files.errors_about(path):
         snapshot = _snapshot(description, arrays, settings)
         _require_vectors(snapshot, settings)
         settings.optimizer.require_sound(snapshot.optimizer_state)
