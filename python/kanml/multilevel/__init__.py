@@ -1,4 +1,4 @@
-"""Between grids and bases: the maps of an optimizer's memory."""
+"""Maps that carry an optimizer's memory between grids and between bases."""
 
 from kanml.multilevel.geometry import geometry_maps, transfer_maps
 

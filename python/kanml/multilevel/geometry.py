@@ -1,7 +1,7 @@
-"""The geometry of the gradient: the same network, trained in the variables of either basis.
+"""The geometry of training: the same network, trained in the variables of either basis.
 
 With u the B-spline coefficients and w = A^T u the ReLU weights of one function, gradients satisfy
-grad_u = A grad_w. An optimizer may iterate in either space, and may be given either gradient:
+grad_u = A grad_w. An optimizer may iterate in either of them, and may be given either gradient:
 
     name           iterates in   gradient   the update, written in u
     "spline"       u             grad_u     u - eta D grad_u
@@ -9,9 +9,9 @@ grad_u = A grad_w. An optimizer may iterate in either space, and may be given ei
     "relu-spline"  w             grad_u     u - eta A^-T D grad_u
     "spline-relu"  u             grad_w     u - eta D A^-1 grad_u
 
-where D is what the optimizer does to a gradient (Southworth, Actor, Harper and Cyr,
-arXiv:2603.04827, Table 1). The matrices of the two mixed rows are not symmetric, so that a step
-need not descend.
+where D is the matrix that the optimizer applies to a gradient (Southworth, Actor, Harper and Cyr,
+arXiv:2603.04827, Table 1). The matrices of the two mixed rows are not symmetric, so a step need not
+descend.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ __all__ = ["geometry_maps", "transfer_maps"]
 
 
 def geometry_maps(net: Network, name: str | None, n_unknowns: int = 0) -> Geometry:
-    """Return the maps through which an optimizer works in a geometry.
+    """Return the maps through which an optimizer reads gradients and takes steps.
 
     Parameters
     ----------
     net : Network
-        In whichever basis its parameters are.
+        Its parameters may be in either basis.
     name : {None, "spline", "relu", "relu-spline", "spline-relu"}
-        Space and gradient; None: those of the network's own parameters.
+        Variables and gradient; None: those of the network's own parameters.
     n_unknowns : int
-        Unknowns, which follow the parameters in every vector: no map changes them.
+        The number of unknowns, which follow the parameters in every vector; no map changes them.
 
     Raises
     ------
     ValueError
-        If the network's dtype cannot hold the ReLU weights.
+        If the name is unknown, or the network's dtype cannot hold the ReLU weights.
 
     Examples
     --------
@@ -56,22 +56,24 @@ def geometry_maps(net: Network, name: str | None, n_unknowns: int = 0) -> Geomet
     if name is None:
         return Geometry(n_unknowns=n_unknowns)
     choice(name, "geometry", GEOMETRIES)
-    space, gradient = _bases(name)
-    to_space, to_gradient = net.change_of_basis(space), net.change_of_basis(gradient)
+    variables, gradient = _bases(name)
+    to_variables, to_gradient = net.change_of_basis(variables), net.change_of_basis(gradient)
 
-    def beside(apply: VectorMap) -> VectorMap:
-        return _beside(apply, n_unknowns)
+    def keeping(apply: VectorMap) -> VectorMap:
+        return _keeping_unknowns(apply, n_unknowns)
 
     displacement = None
-    if space != gradient:
-        displacement = beside(lambda d: to_gradient @ to_space.solve(d))
-    return Geometry(beside(to_gradient.T.solve), beside(to_space.solve), displacement, n_unknowns)
+    if variables != gradient:
+        displacement = keeping(lambda d: to_gradient @ to_variables.solve(d))
+    return Geometry(
+        keeping(to_gradient.T.solve), keeping(to_variables.solve), displacement, n_unknowns
+    )
 
 
 def transfer_maps(
     net: Network, fine: Network, name: str | None, n_unknowns: int = 0
 ) -> TransferMaps:
-    """Return how an optimizer's state goes from a network to its refinement in a geometry."""
+    """Return the maps that carry an optimizer's state to a refinement of the network."""
     parameters = net.prolongation(fine)
     memory = parameters
     if name is not None:
@@ -84,17 +86,17 @@ def transfer_maps(
         memory.second_moment,
         memory.curvature,
     )
-    return TransferMaps(*(_beside(_on_last_axis(apply), n_unknowns) for apply in maps))
+    return TransferMaps(*(_keeping_unknowns(_on_last_axis(apply), n_unknowns) for apply in maps))
 
 
 def _bases(name: str) -> tuple[str, str]:
-    """Return the bases of the space and of the gradient."""
-    space, _, gradient = name.partition("-")
-    return space, gradient or space
+    """Return the bases of the variables and of the gradient."""
+    variables, _, gradient = name.partition("-")
+    return variables, gradient or variables
 
 
-def _beside(apply: VectorMap, n_unknowns: int) -> VectorMap:
-    """Leave the last numbers as they are."""
+def _keeping_unknowns(apply: VectorMap, n_unknowns: int) -> VectorMap:
+    """Return the map that leaves the last `n_unknowns` numbers of a vector unchanged."""
     if n_unknowns == 0:
         return apply
 
@@ -106,5 +108,5 @@ def _beside(apply: VectorMap, n_unknowns: int) -> VectorMap:
 
 
 def _on_last_axis(apply: VectorMap) -> VectorMap:
-    """Operators work on columns, an optimizer keeps vectors as rows."""
+    """Return the map for vectors as rows, as optimizers keep them; operators act on columns."""
     return lambda v: apply(v.T).T
