@@ -1,4 +1,4 @@
-"""What the change of basis between B-splines and powers of ReLUs does to training."""
+"""How the change of basis between B-splines and powers of ReLUs affects training."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 BASES = ("spline", "relu", "scaled-relu")
-ROUNDING = 10 * float(np.finfo(np.float64).eps)  # of a singular value, relative to the greatest
+ROUNDING = 10 * float(np.finfo(np.float64).eps)  # of a singular value, relative to the largest
 
 
 # The spectrum of the change of basis
@@ -39,20 +39,20 @@ class TransformSpectrum:
     Attributes
     ----------
     eigenvalues : ndarray, shape (dim,)
-        Of A^T A and of A A^T, ascending: the squares of the singular values of A.
+        Those of A^T A and of A A^T, ascending: the squares of the singular values of A.
     eigenvectors : ndarray, shape (dim, dim)
-        Column j is the unit eigenvector of A^T A to eigenvalue j; its first entry that is not lost
-        in rounding is positive.
+        Column j is the unit eigenvector of A^T A for eigenvalue j; its first entry above rounding
+        errors is positive.
     left_eigenvectors : ndarray, shape (dim, dim)
         Column j is that of A A^T, and of (A A^T)^-1, whose eigenvalue is ``1 / eigenvalues[j]``:
         ``A @ eigenvectors[:, j] == sqrt(eigenvalues[j]) * left_eigenvectors[:, j]``.
     sign_changes, left_sign_changes : ndarray of int, shape (dim,)
-        Of each column, in exact arithmetic j. Entries below `vector_errors` are left out: where
-        knots are uneven, eigenvectors decay exponentially away from where they live, signs are
-        lost in rounding and the count falls short of j.
+        The sign changes in each column: j in exact arithmetic. Entries below `vector_errors` are
+        left out. With uneven knots, eigenvectors decay exponentially away from where they are
+        largest, signs drown in rounding errors, and the count falls short of j.
     eigenvalue_errors, vector_errors : ndarray, shape (dim,)
-        Estimates from above of the relative error of each eigenvalue and of the norm of the error
-        of each eigenvector, left or right: perturbation theory, with ten units of rounding.
+        Upper estimates of the relative error of each eigenvalue, and of the norm of the error of
+        each eigenvector, left or right, from perturbation theory with ten rounding errors.
     """
 
     eigenvalues: Float64Array
@@ -65,15 +65,15 @@ class TransformSpectrum:
 
     @property
     def condition(self) -> float:
-        """The greatest eigenvalue divided by the least."""
+        """The ratio of the largest eigenvalue to the smallest."""
         return float(self.eigenvalues[-1] / self.eigenvalues[0])
 
 
 def transform_spectrum(space: SplineSpace) -> TransformSpectrum:
     """Return the spectra of A^T A and A A^T, where ``b = A psi``; see `relu_transform`.
 
-    A^T A is what multiplies the gradient when gradient descent in B-spline coefficients is seen
-    from ReLU weights; (A A^T)^-1 when descent in ReLU weights is seen from B-spline coefficients.
+    Gradient descent in B-spline coefficients, written in ReLU weights, multiplies the gradient by
+    A^T A. Descent in ReLU weights, written in B-spline coefficients, multiplies it by (A A^T)^-1.
 
     Parameters
     ----------
@@ -88,25 +88,25 @@ def transform_spectrum(space: SplineSpace) -> TransformSpectrum:
     TypeError
         If `space` is not a SplineSpace.
     ValueError
-        If entries of A, of its inverse, or an eigenvalue are beyond the range of float64.
+        If an entry of A or of its inverse, or an eigenvalue, is outside the range of float64.
 
     Notes
     -----
     Neither product is formed. A singular value s of A is computed with an error of
-    ``eps * s_max``, relatively ``eps * s_max / s``: that is good for the large ones. The small ones
-    are reciprocals of singular values of the inverse, relatively up to ``eps * s / s_min``; the
-    inverse has the nonnegative entries ``prod_{l = 1..k} (t_{i+l} - t_j)`` in row j and column
-    i >= j, each accurate to rounding. The two are joined where their errors cross, at
-    ``sqrt(s_min * s_max)``, so that no eigenvalue is relatively worse than about
-    ``2 * eps * sqrt(s_max / s_min)``, and those at both ends are accurate to a few units of
-    rounding. The eigenvectors are joined at the same place.
+    ``eps * s_max``, a relative error of ``eps * s_max / s``, which is small for the large ones. The
+    small ones are reciprocals of singular values of the inverse, with a relative error of up to
+    ``eps * s / s_min``. The inverse has the nonnegative entries
+    ``prod_{l = 1..k} (t_{i+l} - t_j)`` in row j and column i >= j, each accurate to rounding. The
+    two sets are joined where their errors cross, at ``sqrt(s_min * s_max)``, and so are the
+    eigenvectors. The relative error of an eigenvalue is then at most about
+    ``2 * eps * sqrt(s_max / s_min)``, and a few rounding errors at both ends.
 
-    The inverse of A is a product of triangles of ones and positive diagonal matrices, all totally
-    nonnegative, and has no zero on or above its diagonal. So ``(A^T A)^-1`` and ``(A A^T)^-1`` are
-    oscillation matrices in the sense of Gantmacher and Krein.
-    For any knots, therefore, all eigenvalues are simple, and eigenvector j (from 0, by ascending
-    eigenvalue of A^T A) has exactly j sign changes. See figures 1 and 2 of Southworth, Actor,
-    Harper and Cyr, arXiv:2603.04827.
+    The inverse of A is a product of triangular matrices of ones and positive diagonal matrices, all
+    totally nonnegative, and has no zero on or above its diagonal. So ``(A^T A)^-1`` and
+    ``(A A^T)^-1`` are oscillation matrices in the sense of Gantmacher and Krein. For any knots,
+    therefore, all eigenvalues are simple, and eigenvector j (from 0, by ascending eigenvalue of
+    A^T A) has exactly j sign changes. See figures 1 and 2 of Southworth, Actor, Harper and Cyr,
+    arXiv:2603.04827.
 
     Examples
     --------
@@ -122,7 +122,7 @@ def transform_spectrum(space: SplineSpace) -> TransformSpectrum:
     left, large, right = np.linalg.svd(forward)
     inverse_left, reciprocals, inverse_right = np.linalg.svd(_inverse(space))
     left, large, right = left[:, ::-1], large[::-1], right.T[:, ::-1]  # ascending
-    with np.errstate(divide="ignore"):  # one that underflowed is taken from A itself
+    with np.errstate(divide="ignore"):  # a value that underflowed is taken from A itself
         small = 1 / reciprocals
     from_inverse = small < np.sqrt(large[-1]) * np.sqrt(small[0])
 
@@ -132,7 +132,7 @@ def transform_spectrum(space: SplineSpace) -> TransformSpectrum:
     errors = np.where(from_inverse, _vector_errors(reciprocals), _vector_errors(large))
     signs = _first_signs(vectors, errors)
     return TransformSpectrum(
-        eigenvalues=_squares(values, space),
+        eigenvalues=_squared(values, space),
         eigenvectors=vectors * signs,
         left_eigenvectors=left_vectors * signs,
         sign_changes=_sign_changes(vectors, errors),
@@ -145,13 +145,24 @@ def transform_spectrum(space: SplineSpace) -> TransformSpectrum:
 def transform_condition(space: SplineSpace) -> float:
     """Return the condition number of A^T A, the ratio of its extreme eigenvalues.
 
-    It is ``(|A| |A^-1|)^2`` in spectral norms, both of matrices whose entries are accurate to
-    rounding, so that it is itself accurate to a few units of rounding. Cheaper than
-    `transform_spectrum`: no eigenvectors.
+    It is ``(|A| |A^-1|)^2`` in spectral norms. The entries of both matrices are accurate to
+    rounding, so the result is accurate to a few rounding errors. It is cheaper than
+    `transform_spectrum`, since it needs no eigenvectors.
 
     Parameters
     ----------
     space : SplineSpace
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    TypeError
+        If `space` is not a SplineSpace.
+    ValueError
+        If an entry of A or of its inverse is outside the range of float64.
 
     Examples
     --------
@@ -168,19 +179,19 @@ def transform_condition(space: SplineSpace) -> float:
 def _inverse(space: SplineSpace) -> Float64Array:
     """Return the inverse of A, entry by entry: the ReLU powers as combinations of B-splines.
 
-    In row j and column i >= j stands the blossom of ``(x - t_j)^k`` at ``t_{i+1}, ..., t_{i+k}``
-    (Marsden's identity), left of the diagonal zero.
+    Row j and column i >= j hold the blossom of ``(x - t_j)^k`` at ``t_{i+1}, ..., t_{i+k}``
+    (Marsden's identity); left of the diagonal the inverse is zero.
     """
     dim = space.dim
-    own = space.knots[:dim, None]
+    own_knots = space.knots[:dim, None]
     inverse = np.ones((dim, dim))
-    for step in range(1, space.degree + 1):
-        inverse *= space.knots[step : step + dim] - own
+    for offset in range(1, space.degree + 1):
+        inverse *= space.knots[offset : offset + dim] - own_knots
     return np.triu(inverse)
 
 
 def _vector_errors(values: Float64Array) -> Float64Array:
-    """Return the errors of singular vectors: rounding of the matrix, divided by the gap."""
+    """Return the errors of singular vectors: rounding of the matrix divided by the gap."""
     gaps = np.abs(np.diff(values))
     nearest = np.minimum(np.append(gaps, np.inf), np.insert(gaps, 0, np.inf))
     with np.errstate(divide="ignore"):
@@ -189,7 +200,7 @@ def _vector_errors(values: Float64Array) -> Float64Array:
 
 
 def _first_signs(vectors: Float64Array, errors: Float64Array) -> Float64Array:
-    """Return for each column the sign of its first entry above its error; 1 if none is."""
+    """Return the sign of the first entry above the error in each column; 1 if there is none."""
     first = np.argmax(np.abs(vectors) > errors, axis=0)
     leading = np.take_along_axis(vectors, first[None], axis=0)[0]
     return np.where(leading < 0, -1.0, 1.0)
@@ -204,7 +215,7 @@ def _sign_changes(vectors: Float64Array, errors: Float64Array) -> npt.NDArray[np
     return np.array(counts, dtype=np.int64)
 
 
-def _squares(values: Float64Array, space: SplineSpace) -> Float64Array:
+def _squared(values: Float64Array, space: SplineSpace) -> Float64Array:
     with np.errstate(over="ignore", under="ignore"):
         squares: Float64Array = values**2
     if not np.isfinite(squares).all() or squares[0] < np.finfo(np.float64).tiny:
@@ -225,8 +236,9 @@ class NTKSpectrum:
     Attributes
     ----------
     eigenvalues : ndarray, shape (m,)
-        Descending; m is the lesser of N q and the number of parameters. Further ones are zero.
-    eigenvectors : ndarray, shape (N q, m)
+        Descending, where m is the smaller of N n_out and the number of parameters. All others are
+        zero.
+    eigenvectors : ndarray, shape (N n_out, m)
         Orthonormal columns.
     """
 
@@ -235,15 +247,15 @@ class NTKSpectrum:
 
 
 def jacobian(net: Network, x: npt.ArrayLike, basis: str | None = None) -> Float64Array:
-    """Return the derivative of a network's outputs at samples by its parameters.
+    """Return the derivative of a network's outputs with respect to its parameters at samples.
 
     Parameters
     ----------
     net : Network
-        With any layers. Everything is computed in float64, from its parameters as they are.
+        A network of any layers. Its parameters are converted to float64 for the computation.
     x : array_like, shape (N, n_in)
     basis : {None, "spline", "relu", "scaled-relu"}
-        What the parameters of spline layers are: the network's own, coefficients of B-splines, of
+        The parameters of spline layers: the network's own, or the coefficients of B-splines, of
         ReLU powers ``max(x - t_j, 0)**k``, or of ``max((x - t_j) / h, 0)**k`` with h the spacing of
         uniform knots. All other parameters are the network's own.
 
@@ -255,16 +267,16 @@ def jacobian(net: Network, x: npt.ArrayLike, basis: str | None = None) -> Float6
     Raises
     ------
     ValueError
-        If `basis` is "scaled-relu" and the knots of a layer are not uniform; if x has another
-        shape.
+        If `basis` is unknown, or "scaled-relu" and the knots of a layer are not uniform, or if x
+        has another shape.
     TypeError
         If `net` is not a Network.
 
     Notes
     -----
-    Each row is one reverse sweep, `Network.vjp`, of the network in B-splines; ReLU derivatives come
-    from those by solving with A (``g_u = A g_w``), which adds nonnegative multiples. So no ReLU
-    weights are formed, and any number of intervals will do.
+    Each row takes one reverse sweep, `Network.vjp`, of the network in B-splines. Derivatives with
+    respect to ReLU weights follow by solving with A (``g_u = A g_w``), which adds nonnegative
+    multiples. No ReLU weights are formed, so the number of intervals is not limited.
 
     Examples
     --------
@@ -305,7 +317,12 @@ def ntk(net: Network, x: npt.ArrayLike, basis: str | None = None) -> Float64Arra
     Returns
     -------
     ndarray, shape (N * n_out, N * n_out)
-        Row and column ``n * n_out + o`` belong to output o at sample n. Symmetric.
+        Symmetric; row and column ``n * n_out + o`` belong to output o at sample n.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As in `jacobian`.
 
     Examples
     --------
@@ -322,9 +339,9 @@ def ntk(net: Network, x: npt.ArrayLike, basis: str | None = None) -> Float64Arra
 def ntk_spectrum(net: Network, x: npt.ArrayLike, basis: str | None = None) -> NTKSpectrum:
     """Return the eigenvalues and eigenvectors of the neural tangent kernel.
 
-    They are computed as squares of singular values of J. The relative error of an eigenvalue l is
-    then about ``eps * sqrt(l_max / l)``; that of an eigensolver on ``J J^T`` is
-    ``eps * l_max / l``, which leaves nothing of those below ``eps * l_max``.
+    The eigenvalues are squares of singular values of J. The relative error of an eigenvalue l is
+    then about ``eps * sqrt(l_max / l)``. An eigensolver on ``J J^T`` has a relative error of
+    ``eps * l_max / l``, so eigenvalues below ``eps * l_max`` would be lost.
 
     Parameters
     ----------
@@ -338,7 +355,9 @@ def ntk_spectrum(net: Network, x: npt.ArrayLike, basis: str | None = None) -> NT
     Raises
     ------
     ValueError
-        If a derivative is not finite, and as in `jacobian`.
+        If a derivative is not finite, or as in `jacobian`.
+    TypeError
+        As in `jacobian`.
 
     Examples
     --------
@@ -360,9 +379,9 @@ def ntk_bound(degree: int) -> float:
 
     With r = degree + 1 it is ``c = (2^r / degree!)^2``: 16, 16, 7.1, 1.8, 0.28 for degrees 1 to 5.
     The inequality is one of quadratic forms: ``c NTK_scaled-relu - NTK_spline`` is positive
-    semidefinite, hence every eigenvalue of one kernel, in order, is at most c times that of the
-    other. A network with other parameters (of `Linear` layers), which contribute equally to both,
-    has ``max(1, c)`` in its place.
+    semidefinite. Hence the j-th eigenvalue of the spline kernel is at most c times that of the
+    other. If a network has other parameters too (of `Linear` layers), they contribute equally to
+    both kernels, and ``max(1, c)`` replaces c.
 
     Parameters
     ----------
@@ -373,34 +392,38 @@ def ntk_bound(degree: int) -> float:
     -------
     float
 
+    Raises
+    ------
+    ValueError
+        If the degree is not one of 1 to 5.
+
     Notes
     -----
     With ``A' = h^degree A`` the B-splines are ``b = A' psi'`` in ReLU powers divided by
-    ``h^degree``, so that ``J_spline = J_relu A'^T`` on every edge and c is any bound of
-    ``|A'|^2``. A row or a column of A' sums up, in modulus, to at most ``2^r / degree!``.
-    Southworth, Actor, Harper and Cyr, arXiv:2603.04827, Supplement C, state
-    ``rho(NTK_spline) <= 4 rho(NTK_relu)``: the greatest of these numbers over all degrees without
-    the square. For a single linear functional of the network (a residual, a sample outside the
-    domain) the ratio can exceed 4, and for degrees 1 to 3 it comes as near to c as one likes with
-    many intervals.
+    ``h^degree``. So ``J_spline = J_relu A'^T`` on every edge, and c may be any bound of ``|A'|^2``.
+    The moduli in a row or a column of A' sum to at most ``2^r / degree!``. Southworth, Actor,
+    Harper and Cyr, arXiv:2603.04827, Supplement C, state ``rho(NTK_spline) <= 4 rho(NTK_relu)``,
+    where 4 is the largest of these numbers over all degrees, without the square. For a single
+    linear functional of the network (a residual, a sample outside the domain) the ratio can exceed
+    4, and for degrees 1 to 3 it comes arbitrarily close to c with many intervals.
 
-    The kernel of the *values* of a fully connected network at points where no layer leaves its
-    domain obeys a stronger law. With L spline layers of one degree and no other parameters,
+    The kernel of the *values* of a fully connected network, at points where no layer leaves its
+    domain, satisfies a stronger bound. With L spline layers of one degree and no other parameters,
 
         ``rho(NTK_spline) <= L * degree^(-2 degree) * rho(NTK_scaled-relu)``.
 
-    For one layer of P inputs the kernel is the entrywise product ``G o sum_p K_p``: G, the Gram
-    matrix of the derivatives by the layer's outputs, is the same in both bases, and K_p that of
-    the basis functions at input p. B-splines are nonnegative and sum to one, so that the diagonal
-    of K_p is at most 1, and by Schur ``rho(G o sum_p K_p) <= P rho(G)``. The first ReLU power is at
-    least ``d = degree^degree`` on the domain. With D_p the diagonal matrix of its values and
-    ``G = g g^T``, the kernel of ReLU powers is at least
+    For one layer of P inputs the kernel is the entrywise product ``G o sum_p K_p``. Here G is the
+    Gram matrix of the derivatives with respect to the layer's outputs, the same in both bases, and
+    K_p is that of the basis functions at input p. B-splines are nonnegative and sum to one, so the
+    diagonal of K_p is at most 1, and by Schur ``rho(G o sum_p K_p) <= P rho(G)``. The first ReLU
+    power is at least ``d = degree^degree`` on the domain. With the diagonal matrix D_p of its
+    values and ``G = g g^T``, the kernel of ReLU powers is at least
 
         ``sum_p D_p G D_p = [D_1 g, ..., D_P g] [D_1 g, ..., D_P g]^T``,
 
-    whose greatest eigenvalue is at least ``|sum_p D_p g|^2 / P >= P d^2 rho(G)``, since the
-    diagonal matrix ``sum_p D_p`` has no entry below ``P d``. A sum over layers has a greatest
-    eigenvalue of at most L times that of one of them, and not less than it.
+    whose largest eigenvalue is at least ``|sum_p D_p g|^2 / P >= P d^2 rho(G)``, since the
+    diagonal matrix ``sum_p D_p`` has no entry below ``P d``. The largest eigenvalue of a sum over
+    layers is at least that of each layer, and at most L times the largest of these.
 
     Examples
     --------
@@ -413,7 +436,7 @@ def ntk_bound(degree: int) -> float:
 
 
 def _rows(net: Network, inputs: Float64Array) -> Float64Array:
-    """Return the Jacobian in the network's own parameters, one reverse sweep a row."""
+    """Return the Jacobian in the network's own parameters, by one reverse sweep for each row."""
     cotangents = np.eye(net.n_out)[:, None]
     rows = [net.vjp(point[None], one)[0] for point in inputs for one in cotangents]
     return np.array(rows, dtype=np.float64).reshape(-1, net.n_parameters)
@@ -435,6 +458,8 @@ def _scales(net: Network) -> Float64Array:
 
 def _spacing(space: SplineSpace, layer: int) -> float:
     if not space._evenly_spaced:
-        raise ValueError(f"basis 'scaled-relu' needs uniform knots, layers[{layer}] has {space!r}")
+        raise ValueError(
+            f"basis 'scaled-relu' needs uniform knots, but layers[{layer}] has {space!r}"
+        )
     a, b = space.domain
     return (b - a) / space.intervals

@@ -1,4 +1,4 @@
-"""Pictures of training runs, fits and spectra. Needs matplotlib: the extra ``plot``."""
+"""Pictures of training runs, fits and spectra; they need matplotlib, from the extra ``plot``."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ __all__ = [
 
 
 def figure(width: float, height: float) -> Figure:
-    """Return a figure of its own, in inches; matplotlib's global state is left alone.
+    """Return a new figure of a size in inches, without changing matplotlib's global state.
 
     Raises
     ------
     ModuleNotFoundError
-        If matplotlib is not installed, saying how to get it.
+        If matplotlib is not installed; the message says how to install it.
     """
     try:
         from matplotlib.figure import Figure
@@ -53,7 +53,7 @@ def plot_convergence(axes: Axes, histories: Mapping[str, History]) -> None:
     ----------
     axes : matplotlib.axes.Axes
     histories : mapping of str to History
-        Runs by name.
+        The histories of runs by name.
     """
     for name, history in histories.items():
         (line,) = axes.semilogy(history.evaluations, history.loss, label=name)
@@ -71,14 +71,15 @@ def plot_errors(
     errors: Mapping[str, tuple[History, npt.ArrayLike, npt.ArrayLike]],
     against: Literal["step", "seconds"],
 ) -> None:
-    """Plot relative errors of solutions in the course of training, with every refinement marked.
+    """Plot relative errors of solutions during training, with every refinement marked.
 
     Parameters
     ----------
     axes : matplotlib.axes.Axes
     errors : mapping of str to (History, array_like of int, array_like)
-        By name of a run: its history, the steps after which the error was measured, the errors.
+        For each run by name: its history, the steps after which errors were measured, the errors.
     against : {"step", "seconds"}
+        The horizontal axis.
     """
     for name, (history, steps, values) in errors.items():
         when = getattr(history, against)
@@ -99,7 +100,7 @@ def _refinements(history: History) -> IntArray:
 
 
 def _mark(axes: Axes, line: Line2D, x: npt.ArrayLike, y: npt.ArrayLike) -> None:
-    """Draw a circle at each of some points of a line, and a dotted line through it."""
+    """Draw a circle at points of a line, and a dotted vertical line through each."""
     axes.semilogy(
         np.asarray(x), np.asarray(y), "o", color=line.get_color(), markerfacecolor="white"
     )
@@ -123,10 +124,10 @@ def plot_surface(
     axes : matplotlib.axes.Axes
     values : ndarray, shape (rows, columns)
     box : sequence of four floats
-        The ends of the horizontal axis (columns), then those of the vertical one (rows).
+        The ends of the horizontal axis (columns), followed by those of the vertical one (rows).
     title : str
     letters : str
-        Names of both axes.
+        The names of both axes.
     limits : tuple of two floats, optional
         The values at the ends of the colour bar; by default the least and the greatest one.
     colours : int
@@ -152,7 +153,7 @@ def plot_surface(
 
 
 def plot_decay(axes: Axes, values: Float64Array, label: str, title: str) -> None:
-    """Plot positive numbers, say the sizes of Fourier coefficients, against their index from 0."""
+    """Plot positive numbers, such as sizes of Fourier coefficients, against their index from 0."""
     axes.semilogy(values)
     axes.set_xlabel(label)
     axes.set_title(title)
@@ -166,7 +167,7 @@ def plot_spectra(axes: Axes, spectra: Mapping[str, Float64Array], title: str) ->
     ----------
     axes : matplotlib.axes.Axes
     spectra : mapping of str to ndarray, shape (dim,)
-        By name, in the order of the ranks. What is not positive is left out.
+        Eigenvalues by name, in the order of their ranks. Those that are not positive are left out.
     title : str
     """
     for name, values in spectra.items():
@@ -188,8 +189,8 @@ def plot_conditions(
     axes : matplotlib.axes.Axes
     intervals : sequence of int
     conditions : mapping of int to sequence of float
-        By order r, a number for each number of intervals. A dotted line through the last one has
-        the slope 2r.
+        For each order r, the condition for each number of intervals. A dotted line through the last
+        one has the slope 2r.
     """
     n = np.asarray(intervals, dtype=np.float64)
     for order, values in conditions.items():
@@ -208,7 +209,7 @@ def plot_conditions(
 def plot_eigenvectors(
     axes: Axes, vectors: Float64Array, columns: Sequence[int], title: str
 ) -> None:
-    """Plot some columns of a matrix of eigenvectors, each on a line of its own.
+    """Plot selected columns of a matrix of eigenvectors, each on a line of its own.
 
     Parameters
     ----------
@@ -233,7 +234,7 @@ def plot_sign_changes(axes: Axes, sign_changes: Mapping[str, IntArray]) -> None:
     ----------
     axes : matplotlib.axes.Axes
     sign_changes : mapping of str to ndarray of int, shape (dim,)
-        By name.
+        Counts by name.
     """
     markers = "os^vDx+"
     for i, (name, counts) in enumerate(sign_changes.items()):

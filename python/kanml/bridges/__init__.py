@@ -1,4 +1,4 @@
-"""Networks in other forms."""
+"""Exports of networks to other forms."""
 
 from kanml.bridges.mlp import export_mlp
 

@@ -1,4 +1,4 @@
-"""A network as plain arrays, to be written again as a multichannel MLP in any framework."""
+"""A network as plain arrays, from which any framework can rebuild it as a multichannel MLP."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ __all__ = ["export_mlp"]
 def export_mlp(net: Network) -> list[dict[str, Any]]:
     """Return the network as a multichannel MLP with activations ``max(x, 0)**power``.
 
-    A spline layer becomes one channel a basis function: select an input, subtract a knot, rectify,
-    raise to a power; then a dense layer. Outside the domain the layer's rule is kept, by clipping
-    inputs and, where splines continue linearly, by two more dense layers of what was cut off.
+    A spline layer becomes one channel for each basis function: select an input, subtract a knot,
+    rectify and raise to a power; a dense layer follows. Clipping the inputs keeps the layer's rule
+    outside the domain. If splines continue linearly, two more dense layers act on what was clipped.
 
     Parameters
     ----------
     net : Network
-        In either basis.
+        Its parameters may be in either basis.
 
     Returns
     -------
     list of dict
-        One for each layer, with arrays of the network's dtype. By ``"layer"``:
+        One for each layer, with arrays of the network's dtype. Their contents by ``"layer"``:
 
         - "power-relu": "inputs", "knots", "rectified" (channels,), "power", "weights"
           (channels, n_out), "lower", "upper" (n_in,), "slopes_below", "slopes_above"
@@ -35,10 +35,10 @@ def export_mlp(net: Network) -> list[dict[str, Any]]:
               y = z**power @ weights
               y += np.minimum(x - lower, 0) @ slopes_below + np.maximum(x - upper, 0) @ slopes_above
 
-          All channels are rectified, except in layers with the rule "polynomial" those of the
-          degree + 1 knots up to the lower end, which have no clipping either. With the rule "error"
-          values continue constantly. A layer with a base function has that as "base", one of the
-          functions of `Activation`, and its "base_weights" (n_in, n_out):
+          All channels are rectified, except those of the degree + 1 knots up to the lower end in
+          layers with the rule "polynomial", whose bounds are infinite. With the rule "error",
+          values continue constantly. A layer with a base function has it as "base", one of the
+          functions of `Activation`, with "base_weights" (n_in, n_out):
           ``y += base(x) @ base_weights``.
         - "linear": "weights" (n_in, n_out), "bias" (n_out,).
         - "activation": "kind", one of those of `Activation`.
@@ -46,20 +46,20 @@ def export_mlp(net: Network) -> list[dict[str, Any]]:
         - "embedding": "inputs", "functions", "frequencies" (n_out,). Output q is the function
           "identity", "cosine" or "sine" of ``frequencies[q] * x[:, inputs[q]]``.
 
-        Inputs must be finite: at infinity these formulas give NaN where the network need not.
+        Inputs must be finite: at infinity these formulas may give NaN where the network does not.
 
     Raises
     ------
     ValueError
         If the dtype cannot hold the ReLU weights.
     TypeError
-        If a layer is of a kind that has no such form.
+        If `net` is not a `Network`.
 
     Notes
     -----
-    The sum over channels cancels: with n intervals terms are about ``n**degree`` times as large as
-    the spline, and its rounding error likewise. A `Network` evaluates the same weights by way of
-    B-splines.
+    The sum over channels cancels: with n intervals, its terms and its rounding error are about
+    ``n**degree`` times as large as those of the spline. A `Network` evaluates the same weights
+    through B-splines.
 
     Examples
     --------
