@@ -19,24 +19,24 @@ __all__ = ["main"]
 
 
 PDES = ("poisson", "burgers", "allen-cahn")
-INTERRUPTED, BROKEN_PIPE = 130, 141  # what a shell says of a command that SIGINT or SIGPIPE ended
+INTERRUPTED, BROKEN_PIPE = 130, 141  # as in a shell, after SIGINT or SIGPIPE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return the exit status.
 
-    Ctrl-C and what the system refuses to write end in one line, not in a traceback.
+    Ctrl-C and errors of writing output end in one line, not in a traceback.
     """
     try:
         try:
             return _run(arguments)
         finally:
-            print(end="", flush=True)  # what cannot be written is noticed here, not at the exit
+            print(end="", flush=True)  # raises here, not at exit, if it cannot be written
     except KeyboardInterrupt as interrupt:
-        told = "; ".join(["Interrupted", *map(str, interrupt.args)])
-        print(f"\n{told}", file=sys.stderr)  # on a line of its own, after ^C or half a table row
+        message = "; ".join(["Interrupted", *map(str, interrupt.args)])
+        print(f"\n{message}", file=sys.stderr)  # on a line of its own, after ^C or half a table row
         return INTERRUPTED
-    except BrokenPipeError:  # nobody reads on, as behind `| head`
+    except BrokenPipeError:  # the reader has gone, as behind `| head`
         _discard_output()
         return BROKEN_PIPE
     except OSError as error:
@@ -46,14 +46,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _discard_output() -> None:
-    """Let what is still to be written to a stream that takes no more go nowhere."""
+    """Send the pending output of a stream that accepts no more to the null device."""
     for stream in (sys.stdout, sys.stderr):
         try:
             print(end="", file=stream, flush=True)
         except OSError:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, stream.fileno())
-            os.close(nowhere)
+            null_device = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null_device, stream.fileno())
+            os.close(null_device)
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -141,14 +141,14 @@ def _add_picture(parser: argparse.ArgumentParser, name: str) -> None:
 
 
 def _prepare(options: argparse.Namespace) -> None:
-    """Set the threads, and refuse what would keep a command from its end before it begins."""
+    """Set the threads, and raise now what would otherwise stop a command later."""
     if options.threads is not None:
         if not 1 <= options.threads <= MAX_THREADS:
             raise ValueError(f"--threads must be from 1 to {MAX_THREADS}, got {options.threads}")
         kanml.set_num_threads(options.threads)
     if options.run in (_help, _info):
         return
-    _core.instruction_set()  # raises if the environment names one that is not there
+    _core.instruction_set()  # raises if the environment names an unavailable one
     if "picture" in options:
         options.picture = _picture(options)
     if "folder" in options:
@@ -158,7 +158,7 @@ def _prepare(options: argparse.Namespace) -> None:
 
 
 def _picture(options: argparse.Namespace) -> Path | None:
-    """Return where the picture goes; None without matplotlib, if none was asked for."""
+    """Return the file of the picture; None without matplotlib, if no file was named."""
     from kanml.experiments.outputs import require_picture
 
     picture: Path = options.picture or options.default_picture
@@ -177,7 +177,7 @@ def _help(options: argparse.Namespace) -> int:
     return 0
 
 
-# An experiment is imported when it is asked for.
+# Experiments are imported only when they run.
 
 
 def _demo(options: argparse.Namespace) -> int:

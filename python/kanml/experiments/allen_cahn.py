@@ -34,7 +34,7 @@ def problem(seed: int) -> PINN:
 
 
 def kan(intervals: int, seed: int) -> Network:
-    """Return KAN [2, 5, 5, 1] with sigmoids between its layers, brought back to [-1, 1]."""
+    """Return KAN [2, 5, 5, 1] with sigmoids between its layers, rescaled to [-1, 1]."""
     space = SplineSpace.uniform(-1, 1, intervals, degree=3)
     bounded: list[Layer] = [Activation("sigmoid"), Affine([2.0] * 5, [-1.0] * 5)]
     return Network(
@@ -55,15 +55,15 @@ PROTOCOL = Protocol(
     introduction=f"""
     The Allen-Cahn equation, section 5.2.3: u_t = eps u_xx + 5 u - 5 u^3, eps = 1e-4, t in [0, 1],
     x in [-1, 1], periodic, u(0, x) = x^2 cos(pi x). There are 20,000 random points, 501 initial
-    ones, and 501 times at which u and u_x at both ends shall be equal; every term is a mean, with
+    ones, and 501 times at which u and u_x must agree at both ends; every term is a mean, with
     weights 1e-1, 1 and 1, and residual-based attention in the volume. KAN [2,5,5,1], cubic, with
-    sigmoids between the layers, brought back to [-1, 1]; {COARSE} (coarse) to {FINE} (fine)
+    sigmoids between the layers, rescaled to [-1, 1]; {COARSE} (coarse) to {FINE} (fine)
     intervals; {STEPS} steps of Adam, learning rate 1e-4 to 1e-2 over the first 10 steps of a level.
-    The paper prints pictures only. The signs of its equation are misprinted and eps is missing:
-    this is the field's standard problem.
-    What else it leaves open is chosen here as follows. mu = 1e-4. KAN ReLU is the same network,
-    trained in the geometry of its ReLU weights. The MLP has tanh, and no bias of its output. Adam
-    starts each level anew. Hidden spline layers start as linear maps, and no other start is tried.
+    The paper prints pictures only. Its equation has misprinted signs and lacks eps: this is the
+    standard problem of the literature.
+    Other choices that the paper leaves open: mu = 1e-4. KAN ReLU is the same network, trained in
+    the geometry of its ReLU weights. The MLP has tanh and no output bias. Adam restarts on each
+    level. Hidden spline layers start as linear maps, and no other start is tried.
     """,
     equation=EQUATION,
     problem=problem,

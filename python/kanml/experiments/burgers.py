@@ -61,12 +61,11 @@ PROTOCOL = Protocol(
     cubic splines 20 -> 20 -> 1, {COARSE} (coarse) to {FINE} (fine) intervals. Adam with decoupled
     weight decay 1e-4 and a cyclic learning rate (period 100, decay 0.9995).
     The paper prints losses only.
-    What it leaves open is chosen here as follows. t in [0, 1], x in [-1, 1], u(0, x) = -sin(pi x)
-    at 64 points, zero at both ends at 64 points each, all weights 1. The learning rate cycles
-    between {RATES[0]:g} and {RATES[1]:g}. KAN ReLU is the same network, trained in the geometry of
-    its ReLU weights. The MLPs have tanh, no bias of the output, and the steps of the coarse KAN.
-    Adam starts each level anew. Hidden spline layers start as linear maps, and no other start is
-    tried.
+    Choices that the paper leaves open: t in [0, 1], x in [-1, 1], u(0, x) = -sin(pi x) at 64
+    points, zero at both ends at 64 points each, all weights 1. The learning rate cycles between
+    {RATES[0]:g} and {RATES[1]:g}. KAN ReLU is the same network, trained in the geometry of its ReLU
+    weights. The MLPs have tanh, no output bias, and the steps of the coarse KAN. Adam restarts on
+    each level. Hidden spline layers start as linear maps, and no other start is tried.
     """,
     equation=EQUATION,
     problem=problem,

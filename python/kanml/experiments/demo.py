@@ -1,4 +1,4 @@
-"""The demonstration: what multilevel training gains on the paper's regression, in seconds."""
+"""The demonstration, in seconds: what multilevel training gains on the paper's regression."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CELLS, POINTS_IN_A_CELL = 60, 5  # in each direction; the picture shows an error
 
 
 def demo(picture: Path | None) -> int:
-    """Train coarse to fine, on the coarse and on the fine grid; print the table, draw the picture.
+    """Train coarse to fine, and on each grid alone; print the table and draw the picture.
 
     Returns
     -------
@@ -74,8 +74,8 @@ def _grids(intervals: int, levels: int) -> str:
 
 def _print_table(results: Mapping[str, Result], data: RotatedWaves) -> None:
     line = "{:20s}{:11d}{:7d}{:13d}{:9.1f}{:10.1e}{:19.1e}"
-    counted = ("parameters", "steps", "evaluations", "seconds")
-    print("\n" + heading(line, ("training", *counted, "MSE", "MSE, fresh points")))
+    columns = ("parameters", "steps", "evaluations", "seconds")
+    print("\n" + heading(line, ("training", *columns, "MSE", "MSE, fresh points")))
     for name, result in results.items():
         net, last = result.network, result.history.last
         counts = (net.n_parameters, last["step"], last["evaluations"], last["seconds"])
@@ -87,9 +87,9 @@ def _print_conclusion(results: Mapping[str, Result]) -> None:
     multilevel, *others = (result.history.last["loss"] for result in results.values())
     coarse, fine = (error / multilevel for error in others)
     print(
-        "\nFor the same number of steps, coarse to fine leaves an error\n"
+        "\nFor the same number of steps, training coarse to fine leaves an error\n"
         f"{fine:.1f} times smaller than the fine grid alone, and {coarse:.0f} times smaller than\n"
-        "the coarse one. This is one seed; for more: python -m kanml reproduce regression"
+        "the coarse one alone. This is one seed; for more: python -m kanml reproduce regression"
     )
 
 

@@ -1,4 +1,4 @@
-"""Where an experiment writes: checked before the work, which may take hours; and what it draws."""
+"""Where an experiment writes, checked before work that may take hours, and what it draws."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["draw_picture", "log10_size", "require_folder", "require_picture"]
 
 
 def require_picture(picture: Path) -> None:
-    """Make sure that a picture can be drawn and written.
+    """Check that a picture can be drawn and written.
 
     Raises
     ------
@@ -26,7 +26,7 @@ def require_picture(picture: Path) -> None:
         If matplotlib cannot write the format, or if the file cannot be written.
     """
     trial = figure(1, 1)
-    trial.text(0, 0, "text")  # for which some formats need other programs
+    trial.text(0, 0, "text")  # some formats need other programs for text
     try:
         trial.savefig(io.BytesIO(), format=picture.suffix.removeprefix("."))
     except (ValueError, RuntimeError) as error:
@@ -42,7 +42,7 @@ def require_picture(picture: Path) -> None:
 
 
 def _try_to_write(file: Path) -> None:
-    """Open a file for writing and leave everything as it was."""
+    """Open a file for writing without changing anything."""
     is_new = not file.exists()
     with file.open("ab"):
         pass
@@ -51,12 +51,12 @@ def _try_to_write(file: Path) -> None:
 
 
 def require_folder(folder: Path) -> None:
-    """Make a folder if it is not there, and make sure that files can be written in it.
+    """Make a folder if it does not exist, and check that files can be written in it.
 
     Raises
     ------
     ValueError
-        If that is not so.
+        If no files can be written there.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -69,14 +69,14 @@ def require_folder(folder: Path) -> None:
 
 
 def draw_picture(picture: Path | None, draw: Callable[[Path], None]) -> None:
-    """Draw, and say where the picture is.
+    """Draw a picture, and print where it is.
 
     Parameters
     ----------
     picture : Path or None
-        Nothing is drawn if there is none.
+        The file; None: draw nothing.
     draw : callable
-        Writes it.
+        Writes the picture to a file.
     """
     if picture is not None:
         draw(picture)

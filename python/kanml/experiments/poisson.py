@@ -39,17 +39,16 @@ PROTOCOL = Protocol(
     name="poisson",
     introduction=f"""
     Poisson's equation with an interface, section 5.2.1: div(eps grad u) = f on [-1, 1]^2, eps = 1
-    left of x = 0 and 1/2 right of it, u = 0 on the boundary; the networks see (x, y, |x|). There
+    left of x = 0 and 1/2 right of it, u = 0 on the boundary; the inputs are (x, y, |x|). There
     are 49 x 49 points in the volume, 200 on the boundary, 49 on the interface; the loss is
     1e-2 volume + 1e-1 interface + 1 boundary, each a sum of squares, with residual-based attention
     (mu = 1e-4) in the volume. KAN [3,5,1], cubic, {COARSE} (coarse) to {FINE} (fine) intervals;
     {STEPS} steps of Adam, learning rate 1e-4 to 1e-2 over the first 10 steps of each level.
     The paper prints curves only: its multilevel KAN ends with a relative error between 1e-1 and
-    1e-2, its ReLU basis stalls just under 1.
-    What it leaves open is chosen here as follows. KAN ReLU is the same network, trained in the
-    geometry of its ReLU weights. The MLP has tanh, no bias of its output, and the same steps.
-    Adam starts each level anew. Hidden spline layers start as linear maps, and no other start is
-    tried. There are five seeds.
+    1e-2, and its ReLU basis stalls just below 1.
+    Choices that the paper leaves open: KAN ReLU is the same network, trained in the geometry of its
+    ReLU weights. The MLP has tanh, no output bias, and the same steps. Adam restarts on each level.
+    Hidden spline layers start as linear maps, and no other start is tried. There are five seeds.
     """,
     equation=EQUATION,
     problem=problem,

@@ -25,8 +25,8 @@ from kanml.problems import PINN
 
 __all__ = ["Protocol", "reproduce"]
 
-QUICK = 10  # times fewer steps
-POINTS = 201  # in each direction, where errors are measured and pictures drawn
+QUICK = 10  # the factor by which a quick protocol has fewer steps
+POINTS = 201  # in each direction, for errors and pictures
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ class Protocol:
     Attributes
     ----------
     name : str
-        On the command line.
+        The name on the command line.
     introduction : str
-        What is done, and which choices the paper leaves open.
+        What is computed, and which choices the paper leaves open.
     equation : ReferenceProblem
     problem : callable
-        The loss, of the seed.
+        Makes the loss from a seed.
     rows : tuple of Row
     seeds : tuple of int
     shown : str
@@ -57,7 +57,7 @@ class Protocol:
     shown: str = "KAN spline, multilevel"
 
     def error(self, net: Network) -> float:
-        """Return the relative error in L2."""
+        """Return the relative L2 error of a network."""
         return self.equation.relative_l2(net, POINTS)
 
     def quick(self) -> Protocol:
@@ -69,8 +69,8 @@ class Protocol:
         introduction = inspect.cleandoc(self.introduction)
         return replace(
             self,
-            introduction=f"{introduction}\nBut quickly: one seed and a tenth of the "
-            "steps, which shows how it works; too few to compare the rows.",
+            introduction=f"{introduction}\nQuick version: one seed and a tenth of the "
+            "steps, which shows how it works, but not how the rows compare.",
             rows=tuple(rows),
             seeds=self.seeds[:1],
         )
@@ -79,8 +79,7 @@ class Protocol:
 def reproduce(protocol: Protocol, folder: Path, picture: Path | None) -> int:
     """Run every row with every seed, print the table and draw the picture.
 
-    What is finished is kept in the folder, run by run: a reproduction that was interrupted goes on
-    where it stood.
+    Finished runs are kept in the folder, so an interrupted reproduction continues where it stopped.
 
     Returns
     -------
@@ -105,14 +104,14 @@ def reproduce(protocol: Protocol, folder: Path, picture: Path | None) -> int:
 
 
 def _run_row(protocol: Protocol, row: Row, seed: int, folder: Path) -> Run | None:
-    """Run a row with a seed and print a line; None, with the reason printed, if that failed."""
+    """Run a row with a seed and print a line; if that fails, print the reason and return None."""
     print(f"seed {seed}, {row.name}", file=sys.stderr, flush=True)
-    place = folder / f"{re.sub('[^A-Za-z0-9]+', '-', row.name).strip('-')}-{seed}"
+    run_folder = folder / f"{re.sub('[^A-Za-z0-9]+', '-', row.name).strip('-')}-{seed}"
     problem, net = protocol.problem(seed), row.network(seed)
     try:
-        done = run(place, net, problem, row.schedule, row.optimizer, protocol.error)
+        done = run(run_folder, net, problem, row.schedule, row.optimizer, protocol.error)
     except (ValueError, FileNotFoundError) as error:
-        print(f"{error}\nRemove {place} to start this run again.", file=sys.stderr)
+        print(f"{error}\nRemove {run_folder} to start this run again.", file=sys.stderr)
         return None
     result = done.result
     remark = "" if result.status == "completed" else f"  {result.message}"
@@ -149,10 +148,10 @@ def _print_table(protocol: Protocol, runs: Mapping[str, Sequence[Run]]) -> None:
 
 
 def _draw(protocol: Protocol, runs: Mapping[str, Run], picture: Path) -> None:
-    """Draw the runs of one seed; under them, level by level, those of the row that is shown.
+    """Draw the runs of one seed and, below, the levels of the row `protocol.shown`.
 
     The columns are those of Figure 8 of the paper: solution, residual, Fourier transform of the
-    residual, and a cross-section of that.
+    residual, and a cross-section of the transform.
     """
     equation, levels = protocol.equation, runs[protocol.shown].result.levels
     canvas = figure(16, 5 + 3 * len(levels))
@@ -186,7 +185,7 @@ def _draw(protocol: Protocol, runs: Mapping[str, Run], picture: Path) -> None:
 
 
 def _spectrum(residual: FloatArray) -> Float64Array:
-    """Return the size of the Fourier coefficients, the constant one in the middle."""
+    """Return the moduli of the Fourier coefficients, with the constant one in the middle."""
     coefficients = np.fft.fftshift(np.fft.fft2(residual)) / residual.size
     size: Float64Array = np.abs(coefficients)
     return size

@@ -1,4 +1,4 @@
-"""The paper's regression (section 5.1, Table 2): the protocol, its numbers, and ours."""
+"""The paper's regression (section 5.1, Table 2): protocol, the paper's numbers, and ours."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MANY_SEEDS = tuple(range(1234, 1254))
 def kan(data: RotatedWaves, intervals: int, seed: int) -> Network:
     """Return the network that the paper calls KAN [2, 5, 1]: 55 parameters with 5 intervals.
 
-    The inputs are standardised; [-2, 2] is then about the range of their projections on a line.
+    The inputs are standardised, so their projections on a line range over about [-2, 2].
     """
     space = SplineSpace.uniform(-2, 2, intervals, degree=3)
     layers: list[Layer] = [Affine.standardising(data.x), Linear(2, 5), SplineLayer(5, 1, space)]
@@ -84,14 +84,14 @@ ROWS = (
     perceptron([2, 30, 1], "1.02e-3"),
     perceptron([2, 20, 20, 1], "3.33e-4"),
 )
-REFERENCE = ROWS[2]  # whose evaluations and seconds the other rows get too
+REFERENCE = ROWS[2]  # its evaluations and seconds are budgets for the other rows
 
-Budget = Callable[[TrainingState], bool]  # whether a state lies within the budget
+Budget = Callable[[TrainingState], bool]  # says whether a state lies within it
 
 
 @dataclass(frozen=True)
 class Fit:
-    """What one row reached with one seed within one budget."""
+    """The result of one row with one seed within one budget."""
 
     parameters: int
     train_error: float
@@ -102,9 +102,9 @@ class Fit:
 
 
 class Meter(Callback):
-    """A callback that keeps the last network within each budget, and stops once all are spent.
+    """A callback that keeps the last state within each budget, and stops when all are spent.
 
-    A budget that the first step exceeds has the network after that step.
+    If the first step exceeds a budget, the state after that step is kept.
     """
 
     def __init__(self, budgets: dict[str, Budget]) -> None:
@@ -136,7 +136,7 @@ class Meter(Callback):
 def fit_row(
     row: Row, data: RotatedWaves, seed: int, budgets: dict[str, Budget]
 ) -> tuple[Meter, Result]:
-    """Train one row for as long as a budget lasts."""
+    """Train one row until all budgets are spent."""
     meter = Meter(budgets)
     *levels, last = row.schedule
     schedule = (*levels, last if len(row.schedule) > 1 else 1_000_000)
@@ -156,17 +156,17 @@ BUDGETS = ("the paper's epochs", "equal evaluations", "equal seconds")
 
 
 def reproduce(seeds: Sequence[int] = SEEDS, many: Sequence[int] = MANY_SEEDS) -> None:
-    """Print Table 2: every row over the seeds, under three budgets, beside the paper's numbers."""
+    """Print Table 2: every row over all seeds, within three budgets, beside the paper's numbers."""
     print(
         "Regression of section 5.1, Table 2: 20,000 points, mean squared error. KAN [2,5,1] is\n"
         f"Linear(2, 5) and cubic splines 5 -> 1, {COARSE} (coarse) or {FINE} (fine) intervals.\n"
-        "What the paper leaves open is chosen here as follows. An epoch is\n"
-        f"{STEPS_PER_EPOCH} iterations of L-BFGS, which keeps {OPTIMIZER.memory} pairs; inputs\n"
-        "are standardised by a fixed layer; the splines live on [-2, 2]; KAN ReLU is the same\n"
-        "network, trained in the geometry of its ReLU weights; the ReLU MLPs get the epochs of\n"
-        "the coarse KAN; each network has kanml's default start, and no other is tried.\n"
+        "Choices that the paper leaves open: An epoch is\n"
+        f"{STEPS_PER_EPOCH} iterations of L-BFGS, which keeps {OPTIMIZER.memory} pairs; a fixed\n"
+        "layer standardises the inputs; the domain of the splines is [-2, 2]; KAN ReLU is the\n"
+        "same network, trained in the geometry of its ReLU weights; the ReLU MLPs get the epochs\n"
+        "of the coarse KAN; each network has kanml's default start, and no other is tried.\n"
     )
-    started = time.perf_counter()
+    start_time = time.perf_counter()
     fits: dict[tuple[str, str], list[Fit]] = {}
     for seed in seeds:
         data = RotatedWaves(seed)
@@ -187,7 +187,7 @@ def reproduce(seeds: Sequence[int] = SEEDS, many: Sequence[int] = MANY_SEEDS) ->
             latest = fits[BUDGETS[0], row.name][-1]
             print(
                 f"  seed {seed}  {row.name:24s}{latest.train_error:.2e}  "
-                f"({time.perf_counter() - started:.0f} s)",
+                f"({time.perf_counter() - start_time:.0f} s)",
                 flush=True,
             )
     for budget in BUDGETS:
@@ -219,9 +219,7 @@ def _print_table(budget: str, fits: dict[str, list[Fit]], n_seeds: int) -> None:
 
 
 def _print_gains(fits: dict[str, list[Fit]]) -> None:
-    print(
-        f"\nWhat refinement gains: the coarse model's MSE over the multilevel one's, {BUDGETS[0]}."
-    )
+    print(f"\nWhat refinement gains: coarse MSE divided by multilevel MSE, {BUDGETS[0]}.")
     for basis in ("spline", "ReLU"):
         pairs = zip(fits[f"KAN {basis}, coarse"], fits[f"KAN {basis}, multilevel"], strict=True)
         gains = [coarse.train_error / multilevel.train_error for coarse, multilevel in pairs]
@@ -240,8 +238,8 @@ def _print_many(seeds: Iterable[int]) -> None:
         print(
             f"  seed {seed}  {fit.train_error:.2e}  fresh points {fit.test_error:.2e}", flush=True
         )
-    under = sum(error < 1e-5 for error in errors)
+    below = sum(error < 1e-5 for error in errors)
     print(
         f"median {statistics.median(errors):.2e}, worst {max(errors):.2e}, "
-        f"{under} of {len(errors)} under 1e-5"
+        f"{below} of {len(errors)} below 1e-5"
     )

@@ -1,4 +1,4 @@
-"""The rows of the paper's tables: what is trained, for how long, and what the paper prints."""
+"""The rows of the paper's tables: networks, schedules, and the paper's numbers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kanml.optim import LBFGS, Adam
 
 __all__ = ["Row", "kan_rows"]
 
-Optimizer: TypeAlias = Adam | LBFGS  # which have a geometry
+Optimizer: TypeAlias = Adam | LBFGS  # those with a geometry
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,12 @@ class Row:
     ----------
     name : str
     network : callable
-        Of the seed.
+        Makes the network from a seed.
     schedule : tuple of int
-        Steps a level.
+        The steps of each level.
     optimizer : Adam or LBFGS
     paper : str
-        The loss that the paper prints, if it prints one.
+        The loss that the paper prints, or an empty string.
     """
 
     name: str
@@ -45,21 +45,21 @@ def kan_rows(
     paper: Mapping[str, str],
     in_relus: Sequence[str] = ("multilevel",),
 ) -> tuple[Row, ...]:
-    """Return the rows of one network: on the coarse grid, on the fine one, multilevel.
+    """Return the rows of one network: on the coarse grid, on the fine grid, and multilevel.
 
     Parameters
     ----------
     network : callable
-        Of the number of intervals and the seed.
+        Makes the network from the number of intervals and a seed.
     intervals : (int, int)
-        Coarse and fine.
+        Those of the coarse and of the fine grid.
     schedules : mapping of str to tuple of int
-        Of "coarse", "fine" and "multilevel".
+        Those of "coarse", "fine" and "multilevel".
     optimizer : Adam or LBFGS
     paper : mapping of str to str
-        The losses of the paper, by the names of rows.
+        The losses of the paper by row name.
     in_relus : sequence of str
-        Which of them are also trained in the geometry of ReLU weights.
+        The schedules that are also run in the geometry of ReLU weights.
     """
     coarse, fine = intervals
 

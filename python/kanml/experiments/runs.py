@@ -1,4 +1,4 @@
-"""Training runs of an experiment: interrupted they continue, finished they are kept."""
+"""Training runs of an experiment, which are kept and continue after an interruption."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from kanml.training import Callback, Result, TrainingState, train
 
 __all__ = ["Error", "ErrorCurve", "Run", "run", "uninterrupted"]
 
-MEASUREMENTS = 100  # of the error, in a run
+MEASUREMENTS = 100  # of the error in each run
 
 Error = Callable[[Network], float]
 
 
 def uninterrupted(result: Result) -> Result:
-    """Return the result of a training; if Ctrl-C ended it, let it end the experiment as well."""
+    """Return the result of a training; if Ctrl-C ended it, end the experiment as well."""
     if result.status == "interrupted":
         raise KeyboardInterrupt
     return result
@@ -38,8 +38,9 @@ class Run:
     ----------
     result : Result
     steps : ndarray of int
-        Where the error was measured; the last one is the end.
+        The steps after which the error was measured; the last one is the end.
     errors : ndarray
+        The error after each of these steps.
     """
 
     result: Result
@@ -48,21 +49,21 @@ class Run:
 
 
 class ErrorCurve(Callback):
-    """A callback that measures an error in the course of a run, and at the end of each level.
+    """A callback that measures an error regularly, and at the end of each level.
 
     Parameters
     ----------
     schedule : sequence of int
-        Of the run.
+        The schedule of the run.
     error : callable
-        Of a network.
+        Returns the error of a network.
     measurements : int
-        How many there are to be, those at ends of levels not counted.
+        About how many there are, without those at the ends of levels.
 
     Attributes
     ----------
     errors : dict of int to float
-        By step.
+        Errors by step.
     """
 
     def __init__(self, schedule: Sequence[int], error: Error, measurements: int) -> None:
@@ -71,11 +72,11 @@ class ErrorCurve(Callback):
         self.errors: dict[int, float] = {}
 
     def __call__(self, state: TrainingState) -> None:
-        """Measure the error, if it is time."""
+        """Measure the error if one is due."""
         self.measure(state)
 
     def measure(self, state: TrainingState) -> bool:
-        """Measure the error if it is time, and return whether it is."""
+        """Measure the error if one is due, and return whether it was."""
         level_ends = state.level_step == self.schedule[state.level]
         if state.step % self.every and not level_ends:
             return False
@@ -83,14 +84,14 @@ class ErrorCurve(Callback):
         return True
 
     def arrays(self) -> tuple[npt.NDArray[np.int64], Float64Array]:
-        """Return where the error was measured, in order, and the errors."""
+        """Return the steps after which the error was measured, in order, and the errors."""
         steps = sorted(self.errors)
         errors = [self.errors[step] for step in steps]
         return np.array(steps, dtype=np.int64), np.array(errors, dtype=np.float64)
 
 
 class Recorder(ErrorCurve):
-    """An error curve that is kept in a folder, with the state of the run at its last point."""
+    """An error curve that is kept in a folder, with the state of the run at its last error."""
 
     def __init__(self, folder: Path, schedule: Sequence[int], error: Error) -> None:
         super().__init__(schedule, error, MEASUREMENTS)
@@ -106,11 +107,11 @@ class Recorder(ErrorCurve):
         return self.folder / "errors.kanml"
 
     def __call__(self, state: TrainingState) -> None:
-        """Measure and write, if it is time."""
+        """Measure and write the error if one is due."""
         if self.measure(state):
             steps, errors = self.arrays()
             files.write(self._errors_file, {"kind": "errors"}, {"step": steps, "error": errors})
-            state.snapshot().save(self.checkpoint)  # last: what it needs is there
+            state.snapshot().save(self.checkpoint)  # last, since it needs the errors
 
 
 def run(
@@ -121,23 +122,27 @@ def run(
     optimizer: Optimizer[Any],
     error: Error,
 ) -> Run:
-    """Train, or continue where a run in this folder stood; show the progress.
+    """Train, or continue the run in this folder; show the progress.
 
-    The optimizer starts each level anew, as the ramped learning rates of the paper suggest.
+    The optimizer restarts on each level, as the ramped learning rates of the paper suggest.
 
     Parameters
     ----------
     folder : Path
-        Made if it is not there; holds this run alone.
+        Holds this run alone; it is made if it does not exist.
     net, problem, schedule, optimizer
         See `kanml.train`.
     error : callable
-        Of a network, measured a hundred times.
+        Returns the error of a network; it is called about a hundred times.
+
+    Returns
+    -------
+    Run
 
     Raises
     ------
     ValueError, FileNotFoundError
-        If what is in the folder belongs to a run with other arguments, or is not all there.
+        If the folder holds a run with other arguments, or is incomplete.
     KeyboardInterrupt
         If Ctrl-C ended the training.
     """

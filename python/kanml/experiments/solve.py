@@ -1,4 +1,4 @@
-"""The library's own settings for its reference problems: how accurate, in how many seconds."""
+"""The library's own settings for its reference problems, with their accuracy and time."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from kanml.training import RESTARTS, Result, train
 
 __all__ = ["SETTINGS", "Setting", "solve"]
 
-MEASUREMENTS = 40  # of the error, in a run
+MEASUREMENTS = 40  # of the error in each run
 OPTIMIZER = LBFGS(memory=300)
 SUMMARY = "{:20s}{:15d}{:15.0f}{:15.1e}{:15.1e}"
 
@@ -48,12 +48,13 @@ class Setting:
     about : str
         One line: the network and its points.
     network : callable
-        On the coarsest grid.
+        Makes the network on the coarsest grid.
     problem : callable
+        Makes the loss.
     schedule : tuple of int
-        Steps a level.
+        The steps of each level.
     restarts : int
-        How many other starts are tried.
+        The number of other starts that are tried.
     """
 
     equation: ReferenceProblem
@@ -64,39 +65,42 @@ class Setting:
     restarts: int = RESTARTS
 
     def error(self, problem: PINN, net: Network) -> float:
-        """Return the relative error in L2 of the solution that a network is of `problem`."""
+        """Return the relative L2 error of the solution of `problem` that a network represents."""
         return self.equation.relative_l2(partial(problem.solution, net))
 
 
 def lattice(
-    equation: ReferenceProblem, n: int, layer: Callable[[Float64Array], Float64Array] | None = None
+    equation: ReferenceProblem,
+    n: int,
+    concentrate: Callable[[Float64Array], Float64Array] | None = None,
 ) -> Float64Array:
     """Return n points that fill the domain evenly but share no coordinates.
 
-    On a grid a network of splines along the inputs can be right at every point and wrong between
+    On a grid, a network of splines along the inputs can be right at every point and wrong between
     them. These are the points of a Kronecker sequence with the plastic number, the root of
     p^3 = p + 1: x_i = (i / p, i / p^2) mod 1.
 
     Parameters
     ----------
+    equation : ReferenceProblem
     n : int
-    layer : callable, optional
-        Maps the second coordinate, from [-1, 1] to itself, for half of the points: where they
-        shall be denser.
+    concentrate : callable, optional
+        A map of [-1, 1] onto itself for the second coordinate of every other point, which makes
+        points denser where it is flat.
     """
     plastic = 1.3247179572447460
     unit = (0.5 + np.outer(np.arange(1, n + 1), [1 / plastic, 1 / plastic**2])) % 1.0
     low, high = np.array(equation.domain).T
     points: Float64Array = low + (high - low) * unit
-    if layer is not None:
-        points[::2, 1] = layer(points[::2, 1])
+    if concentrate is not None:
+        points[::2, 1] = concentrate(points[::2, 1])
     return points
 
 
 def _kan(widths: Sequence[int], *front: Layer) -> Network:
     """Return a network of degree 5 on the coarsest grid, with other layers in front.
 
-    The tanh between its layers keeps its values where the splines have smooth derivatives.
+    The tanh between its layers keeps values inside the domains, where splines are smooth.
     """
     return KAN(widths, degree=5, intervals=4, activation="tanh", front=front)
 
@@ -129,7 +133,7 @@ def _helmholtz() -> Setting:
     return Setting(
         equation,
         "[2,5,1] without tanh, 4096 points; zero on the boundary exactly; starts as linear maps,\n"
-        "which the solution, a product of waves along the inputs, is learnt best from",
+        "which suit the solution, a product of waves along the inputs, best",
         lambda: KAN([2, 5, 1], degree=5, intervals=4, extrapolation="polynomial", start="linear"),
         lambda: equation.pinn(
             {"volume": lattice(equation, 4096)}, weights={"volume": 1e-3}, transform=_on_square
@@ -176,7 +180,7 @@ def _korteweg_de_vries() -> Setting:
     residual = equation.terms({"volume": 1})[0].residual
 
     def early_first(u: Any, t: Any) -> Any:
-        """Return the residual, smaller later: what is wrong early is carried on."""
+        """Return the residual, damped with time, since early errors propagate."""
         return np.exp(-1.5 * t) * residual(u)
 
     return Setting(
@@ -204,7 +208,7 @@ SETTINGS = {
 
 
 def solve(names: Sequence[str], picture: Path | None) -> int:
-    """Solve problems by name, print how the error falls with level and time, draw the picture.
+    """Solve problems by name, print the error after each level, and draw the picture.
 
     Returns
     -------
@@ -213,7 +217,7 @@ def solve(names: Sequence[str], picture: Path | None) -> int:
     """
     print(
         "Errors on 201 x 201 points: relative to the solution in L2, and the largest one. Seconds\n"
-        f"with {get_num_threads()} thread(s) on this machine, with the time to measure errors.\n"
+        f"with {get_num_threads()} thread(s) on this machine, including those to measure errors.\n"
     )
     errors = {}
     summary = []

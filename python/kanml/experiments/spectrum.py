@@ -1,4 +1,4 @@
-"""What the change of basis does to training: figures 1 and 2 of the paper, and its Supplement C."""
+"""How the change of basis affects training: figures 1 and 2 of the paper, and its Supplement C."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SAMPLES = 16
 
 
 def reproduce(picture: Path | None) -> None:
-    """Print what the change of basis does to training, and draw the picture."""
+    """Print how the change of basis affects training, and draw the picture."""
     conditions = _print_conditions()
     _print_sign_changes()
     _print_ratios()
@@ -46,7 +46,7 @@ def reproduce(picture: Path | None) -> None:
 
 
 def unit_spacing(intervals: int, degree: int) -> SplineSpace:
-    """Return the uniform space of spacing 1, whose A is ``h^degree A`` of any other spacing h."""
+    """Return the uniform space of spacing 1; its A is ``h^degree A`` of any other spacing h."""
     return SplineSpace.uniform(0, intervals, intervals, degree)
 
 
@@ -54,7 +54,7 @@ def _print_conditions() -> dict[int, list[float]]:
     """Print, and return by order, the condition of A^T A for each number of intervals."""
     print(
         "B-splines are b = A psi in powers of ReLUs (section 3). The condition of A^T A, uniform\n"
-        "knots, and the power of n that fits it best; the paper's is n^(2r).\n"
+        "knots, and the power of n that fits it best; in the paper it is n^(2r).\n"
     )
     line = "{:5s}" + "{:11.2e}" * len(INTERVALS) + "{:9.2f}{:4d}"
     print(heading(line, ("order", *(f"n = {n}" for n in INTERVALS), "fitted", "2r")), flush=True)
@@ -70,7 +70,7 @@ def _print_conditions() -> dict[int, list[float]]:
 def _print_sign_changes() -> None:
     print(
         f"\nSign changes of eigenvector j, from 0, by ascending eigenvalue of A^T A, n = "
-        f"{SIGNS_INTERVALS}:\nhow many vectors have exactly j, and how accurate the worst one is.\n"
+        f"{SIGNS_INTERVALS}:\nthe number of vectors with exactly j, and the largest errors.\n"
     )
     line = "{:5s}{:>12s}{:>14s}{:13.0e}{:13.0e}"
     print(heading(line, ("order", "A^T A", "(A A^T)^-1", "eigenvalue", "eigenvector")))
@@ -88,7 +88,7 @@ def _print_sign_changes() -> None:
 def _print_ratios() -> None:
     layers = max(len(widths) for widths, _ in SHAPES) - 1
     print(
-        "\nHow much greater the neural tangent kernel can be in B-splines than in ReLU powers\n"
+        "\nHow much larger the neural tangent kernel can be in B-splines than in ReLU powers\n"
         "divided by h^k: rho(NTK_spline) / rho(NTK_relu), uniform knots. The paper states that it\n"
         f"is at most {PRINTED}; its argument gives the square, (2^r / (r-1)!)^2. Found for\n"
         f"- networks: {SEEDS} random ones of each of {len(SHAPES)} shapes, {SAMPLES} samples, all\n"
@@ -102,7 +102,7 @@ def _print_ratios() -> None:
     print(heading(line, ("order", "printed", "corrected", *found)))
     for degree in DEGREES:
         matrix = relu_transform(unit_spacing(MATRIX_INTERVALS, degree)).toarray()
-        first = matrix[: degree + 1, : degree + 1]  # what lives at the left end
+        first = matrix[: degree + 1, : degree + 1]  # the functions at the left end
         ratios = (
             largest_ratio(degree),
             layers / degree ** (2 * degree),

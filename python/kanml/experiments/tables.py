@@ -1,4 +1,4 @@
-"""Tables of text. The format of a row says how wide each column is, and so how its heading is."""
+"""Tables of text, whose headings follow the format of their rows."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ __all__ = ["heading", "with_deviation"]
 
 
 def heading(row: str, names: Sequence[str]) -> str:
-    """Return names, each standing as the values that `row` formats stand below it.
+    """Return a line of names, aligned with the values that `row` formats.
 
     Parameters
     ----------
     row : str
-        For `str.format`, with a width in each field; text is to the left unless a field says
-        otherwise, numbers are to the right.
+        A format for `str.format` with a width in each field. By default text is aligned to the
+        left and numbers to the right.
     names : sequence of str
         One for each field.
 
@@ -30,21 +30,21 @@ def heading(row: str, names: Sequence[str]) -> str:
     KAN        200  1.5e-03      x
     """
     parts: list[str] = []
-    waiting = iter(names)
+    remaining = iter(names)
     for text, field, spec, _ in Formatter().parse(row):
         parts.append(text)
-        if field is None:  # behind the last one
+        if field is None:  # the text after the last field
             continue
         match = re.match(r"([<^>]?)(\d+)", spec or "")
         if match is None:
             raise ValueError(f"each field of a row must have a width, got {{{field}:{spec}}}")
         align = match[1] or ("<" if str(spec).endswith("s") else ">")
-        parts.append(f"{next(waiting):{align}{match[2]}s}")
+        parts.append(f"{next(remaining):{align}{match[2]}s}")
     return "".join(parts).rstrip()
 
 
 def with_deviation(values: Sequence[float]) -> str:
-    """Return the mean of positive numbers and, of several, their standard deviation.
+    """Return the mean of positive numbers and, if there are several, their standard deviation.
 
     Examples
     --------
