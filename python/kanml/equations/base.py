@@ -21,15 +21,15 @@ __all__ = ["ReferenceProblem", "cospi", "sinpi"]
 
 
 class ReferenceProblem(ABC):
-    """A partial differential equation whose solution is known.
+    """A partial differential equation with a known solution.
 
-    Subclasses are frozen dataclasses of the parameters of the equation: two of the same
-    parameters are equal, and what was computed for one serves the other.
+    Subclasses are frozen dataclasses of the parameters of the equation. Two with the same
+    parameters are equal, and share the computed solutions.
 
     Attributes
     ----------
     inputs, outputs : str
-        A letter for each column of the points, and of the solution.
+        One letter for each column of the points, and of the solution.
     domain : tuple of (float, float)
         The ends of each input, in the order of `inputs`.
     """
@@ -44,7 +44,7 @@ class ReferenceProblem(ABC):
         Parameters
         ----------
         points : array_like, shape (N, d)
-            A column for each letter of `inputs`.
+            One column for each letter of `inputs`.
 
         Returns
         -------
@@ -53,7 +53,7 @@ class ReferenceProblem(ABC):
         Raises
         ------
         ValueError
-            If `points` has another shape, or one of them is not in the domain.
+            If `points` has another shape, or a point is not in the domain.
         """
         return self._values(*self._columns(points))[:, None]
 
@@ -63,7 +63,7 @@ class ReferenceProblem(ABC):
         Parameters
         ----------
         n : int, or one int for each input
-            Points in each direction, at least two.
+            The number of points in each direction, at least two.
 
         Returns
         -------
@@ -78,23 +78,28 @@ class ReferenceProblem(ABC):
 
     @property
     def conditions(self) -> tuple[str, ...]:
-        """The names of what the solution satisfies: "volume" and, say, "initial", "boundary"."""
+        """The names of the conditions on the solution, such as "volume", "initial", "boundary"."""
         return tuple(self._conditions())
 
     def equispaced(self, condition: str, n: int) -> Float64Array:
-        """Return equispaced points where a condition holds.
+        """Return equispaced points at which a condition holds.
 
         Parameters
         ----------
         condition : str
             One of `conditions`.
         n : int
-            Points along each input that varies, ends included, in each part of the place: with
-            two inputs, n on each side of a boundary.
+            The number of points along each input that varies, including both ends, in each part
+            of the domain where the condition holds: with two inputs, n on each side of a boundary.
 
         Returns
         -------
         ndarray, shape (N, d)
+
+        Raises
+        ------
+        ValueError
+            If there is no such condition, or n is less than 2.
         """
         parts = []
         for part in self._condition(condition).parts:
@@ -109,11 +114,11 @@ class ReferenceProblem(ABC):
 
     @property
     def network_inputs(self) -> str:
-        """A letter for each input of a network that is trained: by default `inputs`."""
+        """One letter for each input of a network; `inputs` by default."""
         return self.inputs
 
     def network_points(self, points: npt.ArrayLike) -> Float64Array:
-        """Return what a network is given at points of the domain, by default the points.
+        """Return the inputs of a network at points of the domain: by default the points.
 
         Parameters
         ----------
@@ -121,7 +126,12 @@ class ReferenceProblem(ABC):
 
         Returns
         -------
-        ndarray, shape (N, number of network_inputs)
+        ndarray, shape (N, len(network_inputs))
+
+        Raises
+        ------
+        ValueError
+            As in `solution`.
         """
         return np.stack(self._columns(points), axis=1)
 
@@ -134,28 +144,36 @@ class ReferenceProblem(ABC):
         reduction: str = "mean",
         seed: int = 0,
     ) -> list[Term]:
-        """Return the terms of a loss that is zero at the solution.
+        """Return the terms of a loss that vanishes at the solution.
 
         Parameters
         ----------
         points : mapping
-            For each of `conditions` that the loss takes in, its points: an array (N, d), a number
-            of uniformly random ones, divided among the parts of the place, or, in the volume, a
-            `Sampler`. The points of an array must lie where the condition holds, up to rounding;
-            those of a periodic condition on the side that `equispaced` gives.
+            The points of each of `conditions` that the loss includes: an array (N, d), a number of
+            uniformly random points, divided among the parts of the domain where the condition
+            holds, or, in the volume, a `Sampler`. The points of an array must lie where the
+            condition holds, up to rounding, those of a periodic condition on the side that
+            `equispaced` gives.
         weights : mapping of str to float, optional
-            By condition; 1 by default.
+            Weights by condition; 1 by default.
         attention : mapping of str to RBA, optional
-            By condition; none by default.
+            Attention by condition; none by default.
         reduction : {"mean", "sum"}
+            See `Term`.
         seed : int
-            For the random points.
+            The seed of the random points.
+
+        Returns
+        -------
+        list of Term
 
         Raises
         ------
         ValueError
-            If a mapping has another name than `conditions`, if a point does not lie where its
-            condition holds, or if the box of a `Sampler` is not in the domain.
+            If a mapping has a name that is not one of `conditions`, a point does not lie where its
+            condition holds, or the box of a `Sampler` is not in the domain.
+        TypeError
+            If an argument by condition is not a mapping.
 
         Examples
         --------
@@ -215,7 +233,7 @@ class ReferenceProblem(ABC):
         seed: int = 0,
         transform: Callable[..., Any] | None = None,
     ) -> PINN:
-        """Return the problem as one of training: a `PINN` of its `terms`.
+        """Return the `PINN` of the `terms`, to be minimised by training.
 
         Parameters
         ----------
@@ -223,6 +241,15 @@ class ReferenceProblem(ABC):
             See `terms`.
         transform : callable, optional
             See `PINN`. Conditions that it satisfies exactly need no points.
+
+        Returns
+        -------
+        PINN
+
+        Raises
+        ------
+        ValueError, TypeError
+            As in `terms` and `PINN`.
 
         Examples
         --------
@@ -251,10 +278,19 @@ class ReferenceProblem(ABC):
         Parameters
         ----------
         net : Network, or any callable
-            Takes what `network_points` gives to values of shape (N, 1):
-            ``partial(problem.solution, net)`` for a `PINN` with a transform.
+            Maps the result of `network_points` to values of shape (N, 1). For a `PINN` with a
+            transform this is ``partial(problem.solution, net)``.
         n : int, or one int for each input
-            Of the grid.
+            As in `grid`.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        ValueError
+            If `net` returns another shape.
         """
         error, exact = self._errors(net, n)
         return float(np.linalg.norm(error) / np.linalg.norm(exact))
@@ -268,6 +304,15 @@ class ReferenceProblem(ABC):
         ----------
         net, n
             See `relative_l2`.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        ValueError
+            If `net` returns another shape.
         """
         error, _ = self._errors(net, n)
         return float(abs(error).max())
@@ -278,7 +323,7 @@ class ReferenceProblem(ABC):
 
     @abstractmethod
     def _conditions(self) -> dict[str, Condition]:
-        """Return what the solution satisfies, "volume" first."""
+        """Return the conditions on the solution, "volume" first."""
 
     def _condition(self, name: str, argument: str = "condition") -> Condition:
         conditions = self._conditions()
@@ -293,7 +338,7 @@ class ReferenceProblem(ABC):
         given: int | npt.ArrayLike,
         rng: np.random.Generator,
     ) -> Float64Array:
-        """Return points of a condition as they were given, or as many as were asked for."""
+        """Return the given points of a condition, or draw the given number of them."""
         if not isinstance(given, (int, np.integer)):
             at = np.stack(self._columns(given, f"points[{name!r}]"), axis=1)
             condition.require_points(at, f"points[{name!r}]", self.inputs)
@@ -309,11 +354,11 @@ class ReferenceProblem(ABC):
         return points
 
     def _require_sampler_for(self, condition: Condition, name: str, sampler: Sampler) -> None:
-        """Refuse a sampler whose points would not do for a condition."""
+        """Raise ValueError if the points of a sampler do not fit a condition."""
         if condition.parts != ({},) or condition.directions is not None:
             raise ValueError(
-                f"points[{name!r}] must be an array or a number of points, since what holds there "
-                f"depends on the place, got {sampler!r}"
+                f"points[{name!r}] must be an array or a number of points, since this condition "
+                f"depends on where they lie, got {sampler!r}"
             )
         low, high = np.array(self.domain).T
         inside = sampler.lower.shape == low.shape and (
@@ -362,13 +407,13 @@ class ReferenceProblem(ABC):
         return tuple(np.ascontiguousarray(array[:, i]) for i in range(array.shape[1]))
 
     def _require_positive(self, *names: str) -> None:
-        """Let fields of the dataclass be positive floats."""
+        """Convert fields of the dataclass to floats, or raise unless they are positive."""
         for name in names:
             value = number(getattr(self, name), name, "a positive number", lambda v: v > 0)
             object.__setattr__(self, name, value)
 
     def _require_integer(self, name: str, minimum: int = 1) -> None:
-        """Let a field of the dataclass be an int of at least `minimum`."""
+        """Convert a field of the dataclass to an int, or raise unless it is at least `minimum`."""
         object.__setattr__(self, name, integer(getattr(self, name), name, minimum))
 
 
@@ -385,12 +430,12 @@ def _on_grid(
 
 
 def product(axes: Sequence[Float64Array]) -> Float64Array:
-    """Return all points with a coordinate of each axis, shape (N, d); the last varies fastest."""
+    """Return all combinations of coordinates, shape (N, d); the last axis varies fastest."""
     return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
 
 
 def sinpi(x: Float64Array) -> Float64Array:
-    """Return sin(pi x), exactly zero at integers and accurate relative to itself near them."""
+    """Return sin(pi x), exactly zero at integers and with a small relative error near them."""
     rest = x - 2 * np.rint(x / 2)  # in [-1, 1], without rounding
     folded = np.where(abs(rest) > 0.5, np.copysign(1.0, rest) - rest, rest)
     values: Float64Array = np.sin(math.pi * folded)
@@ -398,6 +443,6 @@ def sinpi(x: Float64Array) -> Float64Array:
 
 
 def cospi(x: Float64Array) -> Float64Array:
-    """Return cos(pi x), exactly one in size at integers."""
+    """Return cos(pi x), exactly 1 or -1 at integers."""
     rest = abs(x - 2 * np.rint(x / 2))  # in [0, 1]
     return sinpi(0.5 - rest)

@@ -1,4 +1,4 @@
-"""Burgers' equation, by the transformation of Cole and Hopf."""
+"""Burgers' equation, solved by the transformation of Cole and Hopf."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from kanml.equations.conditions import Condition, sides
 __all__ = ["Burgers"]
 
 NEGLIGIBLE = 42.0  # exp(-42) < 1e-18
-CHUNK = 2**19  # numbers in an array of the quadrature
-SERIES_FROM = 0.1  # diffusion numbers nu t where the Fourier series takes over
+CHUNK = 2**19  # numbers in one array of the quadrature
+SERIES_FROM = 0.1  # the diffusion number nu t above which the Fourier series is summed
 
 
 @dataclass(frozen=True)
@@ -44,15 +44,14 @@ class Burgers(ReferenceProblem):
         u(t, x) = -∫ sin(pi y) exp(-G(y)) dy / ∫ exp(-G(y)) dy,
         G(y) = cos(pi y) / (2 pi nu) + (x - y)^2 / (4 nu t),
 
-    over the whole line. The integrands are entire, so that the trapezoidal rule converges faster
-    than any power of its step; the step is half the least width that the weight exp(-G)
-    can have. The two halves of the line are added before they are summed, which keeps the error
-    small relative to u also next to x = 0, and by symmetry next to x = 1. Where nu t > 0.1, the
-    Fourier series of phi is summed instead. The result is within 1e-12 of the solution, relative
-    to itself; the work grows as nu^(-1/2).
+    over the whole line. The integrands are entire, so the trapezoidal rule converges faster than
+    any power of its step, which is half the smallest width that the weight exp(-G) can have. Each
+    node is combined with its mirror image before the sum, which keeps the error small relative to u
+    near x = 0 and, by symmetry, near x = 1. If nu t > 0.1, the Fourier series of phi is summed
+    instead. The relative error of the result is at most 1e-12; the work grows as nu^(-1/2).
 
-    Basdevant et al., "Spectral and finite difference solutions of the Burgers equation",
-    Computers & Fluids 14 (1986), is where nu = 0.01 / pi comes from; the steepest slope is then
+    The default nu = 0.01 / pi is that of Basdevant et al., "Spectral and finite difference
+    solutions of the Burgers equation", Computers & Fluids 14 (1986). The steepest slope is then
     -152.00516, at x = 0 and t = 0.5105.
 
     Examples
@@ -80,7 +79,7 @@ class Burgers(ReferenceProblem):
         }
 
     def _values(self, *columns: Float64Array) -> Float64Array:
-        """Return the solution, by its symmetry from x in [0, 1/2] and the distance to x = 1."""
+        """Return the solution; symmetry reduces it to distances in [0, 1/2] from x = 0 or 1."""
         t, x = columns
         size = abs(x)
         right = size > 0.5
@@ -102,8 +101,8 @@ class Burgers(ReferenceProblem):
         With `sign` -1, x is the distance to 1, and so is the variable of integration.
         """
         step = np.minimum(np.sqrt(2 * self.nu * t / (1 + math.pi * t)) / 2, 1 / 32)
-        # Beyond this distance G is larger than at x by NEGLIGIBLE: its first part differs by no
-        # more than 1 / (pi nu), nor by more than |x - y| / (2 nu).
+        # Beyond this distance G exceeds its value at x by NEGLIGIBLE, since its first part differs
+        # by at most 1 / (pi nu), and by at most |x - y| / (2 nu).
         spread = 4 * self.nu * t * NEGLIGIBLE
         reach = np.minimum(np.sqrt(4 * t / math.pi + spread), t + np.sqrt(t**2 + spread))
         first = np.floor(np.maximum(x - reach, 0.0) / step)
@@ -122,19 +121,19 @@ class Burgers(ReferenceProblem):
         """Return the ratio of the sums over the nodes y >= 0 and their mirror images."""
         phase = sign * cospi(y) / (2 * math.pi * self.nu) + (x - y) ** 2 / (4 * self.nu * t)
         weight = np.exp(phase.min(axis=1, keepdims=True) - phase)
-        weight[y == 0.0] *= 0.5  # it is its own image
+        weight[y == 0.0] *= 0.5  # the node is its own image
         with np.errstate(over="ignore"):
-            difference = np.expm1(-x * y / (self.nu * t))  # of the image's weight, relatively
-        above = (weight * difference * sinpi(y)).sum(axis=1)
-        values: Float64Array = above / (weight * (2.0 + difference)).sum(axis=1)
+            difference = np.expm1(-x * y / (self.nu * t))  # relative, of the image's weight
+        numerator = (weight * difference * sinpi(y)).sum(axis=1)
+        values: Float64Array = numerator / (weight * (2.0 + difference)).sum(axis=1)
         return values
 
     def _series(self, t: Float64Array, x: Float64Array, sign: float) -> Float64Array:
         """Return -2 nu phi_x / phi from the Fourier series of phi."""
         modes = 16
         y = np.arange(64) / 32
-        start = np.expm1(-sign * cospi(y) / (2 * math.pi * self.nu))
-        coefficients = 2 * np.fft.rfft(start).real[:modes] / len(y)
+        initial = np.expm1(-sign * cospi(y) / (2 * math.pi * self.nu))
+        coefficients = 2 * np.fft.rfft(initial).real[:modes] / len(y)
         coefficients[0] = 1 + coefficients[0] / 2
         n = np.arange(modes)
         decayed = coefficients * np.exp(-self.nu * (math.pi * n) ** 2 * t[:, None])

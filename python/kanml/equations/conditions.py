@@ -1,4 +1,4 @@
-"""What a solution satisfies, and where."""
+"""Conditions on a solution, and where they hold."""
 
 from __future__ import annotations
 
@@ -16,23 +16,24 @@ __all__ = ["Condition", "lies_at", "sides"]
 Part = Mapping[str, float]
 """A part of the domain: the inputs that are fixed there, and their values."""
 
-ROUNDING = 8 * float(np.finfo(np.float64).eps)  # of coordinates, which are of order one
+ROUNDING = 8 * float(np.finfo(np.float64).eps)  # error of coordinates, which are of order one
 
 
 @dataclass(frozen=True)
 class Condition:
-    """A residual, and where it vanishes.
+    """A residual, and the part of the domain where it vanishes.
 
     Attributes
     ----------
     residual : callable
-        As that of a `Term`.
+        See `Term`.
     parts : sequence of mapping of str to float
-        Parts of the domain, each given by the inputs that are fixed there; all of it by default.
+        Parts of the domain, each given by the inputs that are fixed there; by default the whole
+        domain.
     directions : callable, optional
-        Takes points (N, d) to the `directions` of a `Term`.
+        Maps points (N, d) to the `directions` of a `Term`.
     opposite : mapping of str to float
-        Inputs that are different at the partners of the points, for periodic conditions.
+        The inputs in which partners differ from the points, for periodic conditions.
     """
 
     residual: Callable[..., Any]
@@ -47,18 +48,18 @@ class Condition:
         ----------
         points : ndarray, shape (N, d)
         name : str
-            Of the points, for the error.
+            The name of the points in the message.
         inputs : str
-            A letter for each column.
+            One letter for each column.
         """
-        on_some = np.zeros(len(points), dtype=bool)
+        on_any_part = np.zeros(len(points), dtype=bool)
         for part in self.parts:
-            on_this = np.ones(len(points), dtype=bool)
+            on_part = np.ones(len(points), dtype=bool)
             for letter, value in part.items():
-                on_this &= lies_at(points[:, inputs.index(letter)], value)
-            on_some |= on_this
-        if not on_some.all():
-            row = int(np.argmin(on_some))
+                on_part &= lies_at(points[:, inputs.index(letter)], value)
+            on_any_part |= on_part
+        if not on_any_part.all():
+            row = int(np.argmin(on_any_part))
             where = " or ".join(map(_in_words, self.parts))
             if self.opposite is not None:
                 where += f" (their partners, where {_in_words(self.opposite)}, are added)"
@@ -68,12 +69,12 @@ class Condition:
 
 
 def lies_at(coordinates: Float64Array, value: float) -> npt.NDArray[np.bool_]:
-    """Say which coordinates are this value, up to rounding."""
+    """Say which coordinates equal a value up to rounding."""
     return np.abs(coordinates - value) <= ROUNDING
 
 
 def sides(domain: Mapping[str, tuple[float, float]]) -> tuple[Part, ...]:
-    """Return the sides of a box where one of these inputs is at an end of its range."""
+    """Return the sides of a box on which one of these inputs is at an end of its range."""
     return tuple({letter: end} for letter, ends in domain.items() for end in ends)
 
 

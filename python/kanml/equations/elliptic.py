@@ -22,7 +22,7 @@ EDGES = sides({"x": (-1.0, 1.0), "y": (-1.0, 1.0)})
 
 @dataclass(frozen=True)
 class Poisson(ReferenceProblem):
-    """Poisson's equation with a product of sines.
+    """Poisson's equation whose solution is a product of sines.
 
     ``-(u_xx + u_yy) = f`` on [-1, 1]^2, u = 0 on the boundary, with
     ``f = 2 m^2 pi^2 sin(m pi x) sin(m pi y)`` and the solution ``sin(m pi x) sin(m pi y)``.
@@ -77,7 +77,7 @@ class Poisson(ReferenceProblem):
 
 @dataclass(frozen=True)
 class Helmholtz(ReferenceProblem):
-    """The Helmholtz equation with waves of two lengths.
+    """The Helmholtz equation whose solution has waves of two lengths.
 
     ``u_xx + u_yy + k^2 u = q`` on [-1, 1]^2, u = 0 on the boundary, with
     ``q = (k^2 - (a1^2 + a2^2) pi^2) sin(a1 pi x) sin(a2 pi y)`` and the solution
@@ -86,7 +86,7 @@ class Helmholtz(ReferenceProblem):
     Parameters
     ----------
     a1, a2 : int
-        Numbers of waves in x and y, at least 1.
+        The numbers of waves in x and y, at least 1.
     k : float
         The wave number, positive.
 
@@ -98,8 +98,8 @@ class Helmholtz(ReferenceProblem):
     - boundary: ``u``.
 
     Wang, Teng and Perdikaris, "Understanding and mitigating gradient flow pathologies in
-    physics-informed neural networks", SIAM J. Sci. Comput. 43 (2021), take (a1, a2) = (1, 4)
-    and k = 1.
+    physics-informed neural networks", SIAM J. Sci. Comput. 43 (2021), use (a1, a2) = (1, 4) and
+    k = 1.
 
     Examples
     --------
@@ -152,11 +152,11 @@ class PoissonInterface(ReferenceProblem):
 
     Notes
     -----
-    Networks have the inputs (x, y, z) with z = |x|, and so can bend at the interface (`level_set`
-    makes them). The direction ``s = (1, 0, 1)`` where x >= 0, ``(1, 0, -1)`` where x < 0,
-    differentiates with respect to x on the side where a point is; ``p = (1, 0, 1)`` and
-    ``m = (1, 0, -1)`` do to the right and to the left of the interface. The residuals of `terms`,
-    with f = ``source(points)`` and eps = ``diffusivity(points)``:
+    Networks have the inputs (x, y, z) with z = |x| (see `level_set`), so they can bend at the
+    interface. The direction s differentiates with respect to x on the side where a point lies:
+    ``s = (1, 0, 1)`` for x >= 0 and ``(1, 0, -1)`` for x < 0. The directions ``p = (1, 0, 1)`` and
+    ``m = (1, 0, -1)`` do so on the right and on the left of the interface. The residuals of
+    `terms`, with f = ``source(points)`` and eps = ``diffusivity(points)``:
 
     - volume: ``eps * (u.ss + u.yy) - f``;
     - interface: ``0.5 * u.p - u.m``;
@@ -194,7 +194,7 @@ class PoissonInterface(ReferenceProblem):
 
     @property
     def network_inputs(self) -> str:
-        """Those of `level_set`."""
+        """The letters of the columns of `level_set`."""
         return "xyz"
 
     def network_points(self, points: npt.ArrayLike) -> Float64Array:
@@ -244,8 +244,8 @@ class Biharmonic(ReferenceProblem):
 
     Notes
     -----
-    The residuals of `terms`, with f = ``source(points)``; the direction n is that of x where x is
-    0 or 1, else that of y:
+    The residuals of `terms`, with f = ``source(points)``. The direction n is that of x if x is 0 or
+    1, and that of y otherwise:
 
     - volume: ``u.xxxx + 2 * u.xxyy + u.yyyy - f``;
     - boundary: ``u`` and ``u.n``.

@@ -86,7 +86,7 @@ class Advection(ReferenceProblem):
 
     - volume: ``u.t + c * u.x``;
     - initial: ``u - np.sin(x)``;
-    - boundary: u at x = 0 less u at x = 2 pi.
+    - boundary: u at x = 0 minus u at x = 2 pi.
 
     Krishnapriyan, Gholami, Zhe, Kirby and Mahoney, "Characterizing possible failure modes in
     physics-informed neural networks", NeurIPS 2021, train at c = 30 and fail.

@@ -1,4 +1,4 @@
-"""Nonlinear evolution equations on the circle, solved by a spectral method when first asked."""
+"""Nonlinear periodic evolution equations, solved by a spectral method at the first request."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Array = npt.NDArray[Any]
 
 
 class _Periodic(ReferenceProblem):
-    """A problem for t in [0, 1] and x in [-1, 1] whose reference is computed, once."""
+    """A problem for t in [0, 1] and x in [-1, 1] whose reference is computed once."""
 
     inputs: ClassVar[str] = "tx"
     domain: ClassVar = ((0.0, 1.0), (-1.0, 1.0))
@@ -42,14 +42,14 @@ class _Periodic(ReferenceProblem):
             times 0, 1 / rows, ..., 1.
         """
         symbol = self._symbol()
-        with np.errstate(over="ignore", invalid="ignore"):  # reported as not resolved
+        with np.errstate(over="ignore", invalid="ignore"):  # reported as lack of resolution
             return etdrk4(symbol, self._nonlinear, self._initial(), self.steps, self.rows)
 
     def _values(self, *columns: Float64Array) -> Float64Array:
         return _sampled(self)(*columns)
 
     def _smooth(self) -> Array:
-        """Return the coefficients of what is interpolated."""
+        """Return the coefficients of the part of the solution that is interpolated."""
         return self.coefficients()
 
     def _require_resolution(self) -> None:
@@ -64,7 +64,7 @@ class _Periodic(ReferenceProblem):
     def _periodic(
         volume: Callable[..., Any], initial: Callable[..., Any], order: int
     ) -> dict[str, Condition]:
-        """Return an equation of this order in x, its initial condition, and that it is periodic."""
+        """Return the conditions of a periodic problem of some order in x."""
 
         def difference(u: Any, u_partner: Any) -> tuple[Any, ...]:
             higher = ["x" * n for n in range(1, order)]
@@ -100,7 +100,7 @@ def _sampled(problem: _Periodic) -> Sampled:
 
 @functools.lru_cache(maxsize=8)
 def _derivative(modes: int) -> Array:
-    """Return the symbol of d/dx, read-only; the highest mode, of unknown phase, has none."""
+    """Return the symbol of d/dx, read-only; zero for the highest mode, of unknown phase."""
     symbol = 1j * wavenumbers(modes)
     symbol[-1] = 0.0
     symbol.setflags(write=False)
@@ -126,9 +126,9 @@ class AllenCahn(_Periodic):
     eps : float
         The diffusivity, positive.
     modes, steps : int
-        Of the reference: grid points in space, an even number, and steps in time, a multiple of
-        500. With the default ones the error is below 2e-8 for eps from 1e-5 to 1. A smaller eps
-        needs modes as eps^(-1/2): `solution` raises ValueError if they are too few.
+        The grid points in space of the reference, an even number, and its steps in time, a multiple
+        of 500. With the defaults, the error is below 2e-8 for eps from 1e-5 to 1. For a smaller
+        eps, modes must grow as eps^(-1/2); `solution` raises ValueError if they are too few.
 
     Notes
     -----
@@ -136,16 +136,16 @@ class AllenCahn(_Periodic):
 
     - volume: ``u.t - eps * u.xx - 5 * u + 5 * u**3``;
     - initial: ``u - x**2 * np.cos(np.pi * x)``;
-    - boundary: u and ``u.x`` at x = -1 less those at x = 1.
+    - boundary: u and ``u.x`` at x = -1 minus those at x = 1.
 
-    The reference is a Fourier method in space and ETDRK4 in time. The initial condition has the
-    value -1 at x = -1 and x = 1 but the slopes 2 and -2 there: its periodic extension has a kink,
-    which a Fourier series resolves slowly. Since u stays near -1 there, where 5 u - 5 u^3 has the
-    slope -10, the kink decays as ``exp(-10 t) w(t, x)`` up to terms that are much smoother, where
-    w solves the heat equation with ``w(0, x) = -x^2``. The coefficients of w are known, and so is
-    its value at any point; only the rest is interpolated. With eps = 1e-4 the error is
-    below 3e-9 next to the kink at times about 1e-3, and below 3e-10 elsewhere, found by doubling
-    modes, steps and stored times.
+    The reference is computed by a Fourier method in space and ETDRK4 in time. The initial condition
+    has the value -1 at x = -1 and x = 1, but the slopes 2 and -2 there. So its periodic extension
+    has a kink, which a Fourier series resolves slowly. Since u stays near -1 there, where
+    5 u - 5 u^3 has the slope -10, the kink decays as ``exp(-10 t) w(t, x)`` up to much smoother
+    terms, where w solves the heat equation with ``w(0, x) = -x^2``. The coefficients of w and its
+    values are known exactly; only the rest is interpolated. With eps = 1e-4 the error is below 3e-9
+    near the kink at times about 1e-3, and below 3e-10 elsewhere, as estimated by doubling modes,
+    steps and stored times.
 
     Examples
     --------
@@ -156,7 +156,7 @@ class AllenCahn(_Periodic):
     """
 
     rows: ClassVar[int] = 500
-    RATE: ClassVar[float] = 10.0  # at which the kink decays
+    RATE: ClassVar[float] = 10.0  # of the decay of the kink
 
     eps: float = 1e-4
     modes: int = 2048
@@ -182,7 +182,7 @@ class AllenCahn(_Periodic):
         return self._from_grid(5 * u * (1 - u * u))
 
     def _initial(self) -> Array:
-        """Return exact coefficients for the kink, those of samples for the smoother rest."""
+        """Return exact coefficients of the kink, plus those of samples of the smoother rest."""
         x = circle(self.modes)
         kink: Array = self._kink_coefficients(np.zeros(1))[0]
         return self._from_grid(x**2 * (1 + cospi(x))) + kink
@@ -200,23 +200,23 @@ class AllenCahn(_Periodic):
     def _kink_coefficients(self, t: Float64Array) -> Array:
         """Return the Fourier coefficients of exp(-10 t) w(t, x), shape (len(t), modes / 2 + 1)."""
         k = wavenumbers(self.modes)
-        start = -2.0 / np.maximum(k, 1.0) ** 2  # the signs of the series and of rfft cancel
-        start[0] = -1.0 / 3.0
-        coefficients: Array = start * np.exp(-(self.RATE + self.eps * k**2) * t[:, None])
+        initial = -2.0 / np.maximum(k, 1.0) ** 2  # the signs of the series and of rfft cancel
+        initial[0] = -1.0 / 3.0
+        coefficients: Array = initial * np.exp(-(self.RATE + self.eps * k**2) * t[:, None])
         return coefficients
 
     def _kink(self, tau: Float64Array, x: Float64Array) -> Float64Array:
-        """Return w, from the sources of heat at x = 1, -1, 3, -3, ... in the slopes of -x^2."""
+        """Return w, with a heat source at each kink x = 1, -1, 3, ... of the extended -x^2."""
         values = -(x**2) - 2 * tau
-        reach = 13 * math.sqrt(self.eps)  # beyond it a source gives less than 1e-19
+        reach = 13 * math.sqrt(self.eps)  # a source farther away contributes less than 1e-19
         for centre in np.arange(1.0, 2.0 + reach, 2.0):
             for distance in (centre - x, centre + x):
-                values += 4 * _heated(tau, distance)
+                values += 4 * _heat_of_source(tau, distance)
         return values
 
 
-def _heated(tau: Float64Array, distance: Float64Array) -> Float64Array:
-    """Return the integral over 0 < s < tau of the heat kernel at a distance and the time s."""
+def _heat_of_source(tau: Float64Array, distance: Float64Array) -> Float64Array:
+    """Return the integral of the heat kernel at a distance over the times from 0 to tau."""
     values = np.zeros_like(distance)
     near = np.flatnonzero((tau > 0) & (distance**2 < 170 * tau))
     root, d = np.sqrt(tau[near]), distance[near]
@@ -238,8 +238,8 @@ class KortewegDeVries(_Periodic):
     mu : float
         The dispersion, positive.
     modes, steps : int
-        Of the reference: grid points in space, an even number, and steps in time, a multiple of
-        1000. With the default ones the error is below 2e-9 for mu from 0.0015 to 1; `solution`
+        The grid points in space of the reference, an even number, and its steps in time, a multiple
+        of 1000. With the defaults, the error is below 2e-9 for mu from 0.0015 to 1; `solution`
         raises ValueError if the modes are too few.
 
     Notes
@@ -248,12 +248,12 @@ class KortewegDeVries(_Periodic):
 
     - volume: ``u.t + u * u.x + mu * u.xxx``;
     - initial: ``u - np.cos(np.pi * x)``;
-    - boundary: u, ``u.x`` and ``u.xx`` at x = -1 less those at x = 1.
+    - boundary: u, ``u.x`` and ``u.xx`` at x = -1 minus those at x = 1.
 
-    The reference is a Fourier method in space and ETDRK4 in time; with mu = 0.0025 its error is
-    below 1e-9, found by doubling modes and steps. The equation with this dispersion is that of
-    Raissi, Perdikaris and Karniadakis, "Physics-informed neural networks", J. Comput. Phys. 378
-    (2019), after Zabusky and Kruskal (1965).
+    The reference is computed by a Fourier method in space and ETDRK4 in time. With mu = 0.0025 its
+    error is below 1e-9, as estimated by doubling modes and steps. The equation with this dispersion
+    is that of Raissi, Perdikaris and Karniadakis, "Physics-informed neural networks", J. Comput.
+    Phys. 378 (2019), after Zabusky and Kruskal (1965).
 
     Examples
     --------
@@ -292,7 +292,7 @@ class KortewegDeVries(_Periodic):
 
 @dataclass(frozen=True)
 class KuramotoSivashinsky(_Periodic):
-    """The Kuramoto-Sivashinsky equation, over a time in which it is not chaotic yet.
+    """The Kuramoto-Sivashinsky equation, over a time span before chaos sets in.
 
     ``u_t + alpha u u_x + beta u_xx + gamma u_xxxx = 0`` for t in [0, 1] and x in [-1, 1],
     periodic in x, ``u(0, x) = -sin(pi x)``.
@@ -300,10 +300,10 @@ class KuramotoSivashinsky(_Periodic):
     Parameters
     ----------
     alpha, beta, gamma : float
-        All positive.
+        The factors of the equation, all positive.
     modes, steps : int
-        Of the reference: grid points in space, an even number, and steps in time, a multiple of
-        1000.
+        The grid points in space of the reference, an even number, and its steps in time, a multiple
+        of 1000.
 
     Notes
     -----
@@ -311,12 +311,12 @@ class KuramotoSivashinsky(_Periodic):
 
     - volume: ``u.t + alpha * u * u.x + beta * u.xx + gamma * u.xxxx``;
     - initial: ``u + np.sin(np.pi * x)``;
-    - boundary: u, ``u.x``, ``u.xx`` and ``u.xxx`` at x = -1 less those at x = 1.
+    - boundary: u, ``u.x``, ``u.xx`` and ``u.xxx`` at x = -1 minus those at x = 1.
 
-    The reference is a Fourier method in space and ETDRK4 in time; with the default parameters its
-    error is below 5e-8, found by doubling modes and steps. Wang, Sankaran and Perdikaris,
-    "Respecting causality is all you need for training physics-informed neural networks",
-    arXiv:2203.07404, solve equations of this form.
+    The reference is computed by a Fourier method in space and ETDRK4 in time. With the default
+    parameters its error is below 5e-8, as estimated by doubling modes and steps. Wang, Sankaran and
+    Perdikaris, "Respecting causality is all you need for training physics-informed neural
+    networks", arXiv:2203.07404, solve equations of this form.
 
     Examples
     --------

@@ -12,7 +12,7 @@ ANGLE = 0.175
 
 
 class RotatedWaves:
-    """The regression problem of the paper: a sum of waves and a kink, seen at an angle.
+    """The regression problem of the paper: a sum of waves with kinks, rotated by an angle.
 
     ``f(x, y) = cos(4 pi x') + sin(pi y') + sin(2 pi y') + |sin(3 pi y'^2)|``, where
     ``(x', y') = (x cos a - y sin a, x sin a + y cos a)`` with a = 0.175 rad, at uniformly random
@@ -21,16 +21,16 @@ class RotatedWaves:
     Parameters
     ----------
     seed : int
-        For the points.
+        The seed of the points.
     n : int
-        Number of training points, and of fresh test points.
+        The number of training points, and of test points.
 
     Attributes
     ----------
     x, y : ndarray, shape (n, 2) and (n, 1)
         Training points and values.
     x_test, y_test : ndarray, shape (n, 2) and (n, 1)
-        Fresh points, with the values mapped as at the training points.
+        Other points, with values mapped as those of the training points.
 
     Notes
     -----
@@ -64,7 +64,7 @@ class RotatedWaves:
 
 
 def rotated_waves(x: Float64Array, y: Float64Array) -> Float64Array:
-    """Return the function at points of the unit square, given by arrays of one shape."""
+    """Return the function at points of the unit square, given by two arrays of equal shape."""
     cos, sin = np.cos(ANGLE), np.sin(ANGLE)
     u, v = x * cos - y * sin, x * sin + y * cos
     values: Float64Array = (

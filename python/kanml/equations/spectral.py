@@ -1,7 +1,7 @@
 """Periodic evolution equations: Fourier in space, exponential integration in time.
 
-Coefficients are those of ``numpy.fft.rfft`` divided by the number of grid points; row i of an
-array of them belongs to time i / rows.
+Coefficients are those of ``numpy.fft.rfft`` divided by the number of grid points. Row i of an array
+of coefficients belongs to the time i / rows.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ __all__ = ["Sampled", "circle", "etdrk4", "wavenumbers"]
 ComplexArray = npt.NDArray[np.complexfloating[Any, Any]]
 
 CONTOUR = 64  # points on the circle around each h L
-OVERSAMPLING = 4
+OVERSAMPLING = 4  # samples in space for each grid point
 IN_TIME, IN_SPACE = 10, 16  # nodes of the interpolation
-CHUNK = 4096
-RESOLVED = 1e-9
+CHUNK = 4096  # points interpolated together
+RESOLVED = 1e-9  # the largest modulus of the last coefficients of a resolved solution
 
 
 def circle(modes: int) -> Float64Array:
@@ -46,8 +46,9 @@ def etdrk4(
 ) -> ComplexArray:
     """Integrate ``v' = symbol v + nonlinear(v)`` over t in [0, 1] by the scheme ETDRK4.
 
-    Cox and Matthews (2002), with the coefficients by contour integrals of Kassam and Trefethen,
-    "Fourth-order time-stepping for stiff PDEs", SIAM J. Sci. Comput. 26 (2005).
+    The scheme is that of Cox and Matthews (2002). Its coefficients are computed by the contour
+    integrals of Kassam and Trefethen, "Fourth-order time-stepping for stiff PDEs", SIAM J. Sci.
+    Comput. 26 (2005).
 
     Parameters
     ----------
@@ -56,11 +57,11 @@ def etdrk4(
     nonlinear : callable
         Takes and returns coefficients of shape (K,).
     initial : ndarray, shape (K,)
-        At t = 0.
+        The coefficients at t = 0.
     steps : int
         A multiple of `rows`.
     rows : int
-        Number of the equal parts of [0, 1] whose ends are returned.
+        The number of equal parts of [0, 1] at whose ends the coefficients are returned.
 
     Returns
     -------
@@ -99,21 +100,21 @@ def _coefficients(symbol: npt.NDArray[Any], h: float) -> tuple[npt.NDArray[Any],
 class Sampled:
     """A function of t in [0, 1] and of x, periodic on [-1, 1], from its Fourier coefficients.
 
-    In space, the trigonometric polynomial is sampled at four times its own points, exactly, and
-    the samples are interpolated by local polynomials of degree 15; in time, the rows by those of
-    degree 9.
+    In space, the trigonometric polynomial is sampled exactly at four times as many points as its
+    grid has, and local polynomials of degree 15 interpolate the samples. In time, local polynomials
+    of degree 9 interpolate the rows.
 
     Parameters
     ----------
     coefficients : ndarray, shape (rows + 1, K)
-        At equispaced times.
+        Those at equispaced times.
     what : str
-        The problem and its number of modes, for the error.
+        The problem and its number of modes, for the message.
 
     Raises
     ------
     ValueError
-        If the coefficients do not fall to zero, so that `modes` or `steps` is too small.
+        If the coefficients do not decay to zero, because `modes` or `steps` is too small.
     """
 
     def __init__(self, coefficients: ComplexArray, what: str) -> None:
@@ -136,18 +137,18 @@ class Sampled:
 
     def _interpolate(self, t: Float64Array, x: Float64Array) -> Float64Array:
         rows, columns = self._values.shape
-        time, place = t * (rows - 1), (x + 1) * (columns / 2)
+        time, position = t * (rows - 1), (x + 1) * (columns / 2)
         first = np.floor(time).astype(int) - (IN_TIME // 2 - 1)
         first = np.clip(first, 0, rows - IN_TIME)
-        left = np.floor(place).astype(int) - (IN_SPACE // 2 - 1)
-        around = (left[:, None] + np.arange(IN_SPACE)) % columns
-        within = first[:, None] + np.arange(IN_TIME)
-        near = self._values[within[:, :, None], around[:, None, :]]
-        at_times = np.einsum("nij,nj->ni", near, _weights(place - left, IN_SPACE))
+        left = np.floor(position).astype(int) - (IN_SPACE // 2 - 1)
+        near_columns = (left[:, None] + np.arange(IN_SPACE)) % columns
+        near_rows = first[:, None] + np.arange(IN_TIME)
+        near = self._values[near_rows[:, :, None], near_columns[:, None, :]]
+        at_times = np.einsum("nij,nj->ni", near, _weights(position - left, IN_SPACE))
         values: Float64Array = (at_times * _weights(time - first, IN_TIME)).sum(axis=1)
         return values
 
 
 def _weights(s: Float64Array, count: int) -> Float64Array:
-    """Return what the values at 0, 1, ..., count - 1 weigh at s, shape (N, count)."""
+    """Return the weights of the values at 0, 1, ..., count - 1 for s, shape (N, count)."""
     return lagrange(np.arange(count, dtype=np.float64), s).T.copy()
