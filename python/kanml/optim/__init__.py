@@ -1,4 +1,4 @@
-"""Optimizers: frozen hyperparameters that turn a state and a function into the next state."""
+"""Optimizers: frozen hyperparameters, which turn a state and a function into the next state."""
 
 from kanml.optim.adam import Adam, AdamState
 from kanml.optim.base import (

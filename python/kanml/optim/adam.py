@@ -28,14 +28,14 @@ from kanml.optim.schedules import Schedule, learning_rate, require_learning_rate
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class AdamState(State):
-    """A state with Adam's memory, which lives in the space of the mapped gradient.
+    """A state with Adam's memory, in the variables of the mapped gradient.
 
     Attributes
     ----------
     first_moment, second_moment : ndarray (n,)
-        Running averages of the gradient and of its square, entry by entry, before bias correction.
+        Running averages of the gradient and of its elementwise square, before bias correction.
     updates : int
-        How many gradients the averages have seen.
+        The number of gradients in the averages.
     """
 
     first_moment: Vector
@@ -45,25 +45,25 @@ class AdamState(State):
 
 @dataclass(frozen=True)
 class Adam(Optimizer[AdamState]):
-    """Adam, with decoupled weight decay where that is asked for (AdamW).
+    """Adam, optionally with decoupled weight decay (AdamW).
 
-    D. P. Kingma and J. Ba, Adam: a method for stochastic optimization, 2015, Algorithm 1 gives the
-    direction d; I. Loshchilov and F. Hutter, Decoupled weight decay regularization, 2019,
-    Algorithm 2 the decay beside it: theta <- theta - lr * weight_decay * theta + d. The decay acts
-    on the network's parameters themselves, whatever the geometry, and not on unknowns of a problem.
+    The direction d is that of D. P. Kingma and J. Ba, Adam: a method for stochastic optimization,
+    2015, Algorithm 1. The decay, theta <- theta - lr * weight_decay * theta + d, is that of
+    I. Loshchilov and F. Hutter, Decoupled weight decay regularization, 2019, Algorithm 2. It acts
+    on the network's parameters in every geometry, and never on the unknowns of a problem.
 
-    A step leaves value and gradient unknown, so that the next minibatch may be drawn first.
+    A step leaves value and gradient unknown, so that the next minibatch can be drawn first.
 
     Parameters
     ----------
     lr : float or Schedule
         The learning rate, positive.
     betas : (float, float)
-        The factors of both running averages, in [0, 1).
+        The decay factors of the running averages, in [0, 1).
     eps : float
-        Added to the root of the second moment; positive.
+        Added to the square root of the second moment; positive.
     weight_decay : float
-        Not negative.
+        The rate of decay, not negative.
     geometry : {None, "spline", "relu", "relu-spline", "spline-relu"}
         See `Optimizer`.
 
@@ -99,10 +99,10 @@ class Adam(Optimizer[AdamState]):
         require_geometry(self.geometry)
 
     def init(self, parameters: ArrayLike) -> AdamState:
-        """Return a state that starts at these parameters; see `Optimizer.init`."""
-        start = initial_parameters(parameters)
-        zero = frozen(np.zeros_like(start), start.dtype)
-        return AdamState(parameters=start, first_moment=zero, second_moment=zero)
+        """Return an initial state; see `Optimizer.init`."""
+        initial = initial_parameters(parameters)
+        zero = frozen(np.zeros_like(initial), initial.dtype)
+        return AdamState(parameters=initial, first_moment=zero, second_moment=zero)
 
     def step(
         self, function: Function, state: AdamState, geometry: Geometry | None = None
@@ -148,7 +148,7 @@ class Adam(Optimizer[AdamState]):
         )
 
     def vectors(self, steps: int) -> int:
-        """Return how many vectors a state holds: see `Optimizer.vectors`."""
+        """Return how many vectors a state holds; see `Optimizer.vectors`."""
         return super().vectors(steps) + 2
 
     def require_sound(self, state: AdamState) -> None:
@@ -157,8 +157,10 @@ class Adam(Optimizer[AdamState]):
         require_vector(state.first_moment, "first_moment", state.parameters)
         require_counter(state.updates, "updates")
         if state.updates > state.step:
-            raise ValueError(f"{state.updates} updates of the moments cannot come of {state.step}")
-        squares = state.second_moment  # which may overflow where gradients do not
+            raise ValueError(
+                f"{state.step} steps cannot make {state.updates} updates of the moments"
+            )
+        squares = state.second_moment  # may overflow although gradients do not
         require_vector(np.where(squares == np.inf, 0, squares), "second_moment", state.parameters)
         if (squares < 0).any():
             raise ValueError("second_moment must not be negative")

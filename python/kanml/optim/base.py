@@ -1,8 +1,8 @@
-"""What all optimizers share: the state, the protocol, and the geometry they work through.
+"""What all optimizers share: state, interface and geometry.
 
-An optimizer holds hyperparameters and nothing else. Whatever changes during a run is in a `State`,
-which is never modified: each step makes a new one, so that a state may be kept, saved, resumed
-from, or dropped after a bad step. A training run is therefore ::
+An optimizer holds only hyperparameters. Everything that changes during a run is in a `State`, which
+is never modified: each step makes a new one, so a state can be kept, saved, resumed from, or
+dropped after a bad step. A training run is therefore ::
 
     state = optimizer.init(parameters)
     while not state.finished:
@@ -35,27 +35,28 @@ S = TypeVar("S", bound="State")
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class State:
-    """Where an optimizer stands.
+    """The state of an optimization between two steps.
 
-    The arrays are read-only and belong to the state. Subclasses add an optimizer's memory, as
-    array and integer fields only, so that any state can be saved field by field.
+    The arrays are read-only and belong to the state. Subclasses add the optimizer's memory as array
+    and integer fields only, so that every state can be saved field by field.
 
     Attributes
     ----------
     parameters : ndarray (n,)
-        float32 or float64; everything else has the same dtype.
+        In float32 or float64; all other arrays have the same dtype.
     value : float or None
         The objective at `parameters`; None if it has not been evaluated there.
     gradient : ndarray (n,) or None
-        The gradient of the objective by `parameters`, likewise.
+        The gradient of the objective at `parameters`; None if it has not been evaluated there.
     step : int
-        Accepted steps.
+        The number of accepted steps.
     level_step : int
-        Accepted steps since the last transition between levels.
+        The number of accepted steps since the last transition between levels.
     evaluations : int
-        Calls of the objective.
+        The number of calls of the objective.
     ascents : int
-        Accepted steps along directions that do not descend, which only mixed geometries have.
+        The number of accepted steps along directions that do not descend, which occur only in mixed
+        geometries.
     finished : str
         Why no further step is possible, or the empty string.
     """
@@ -70,7 +71,7 @@ class State:
     finished: str = ""
 
     def stale(self: S) -> S:
-        """Forget what depends on the objective, which has changed: value, gradient, `finished`.
+        """Return the state for a changed objective: without value, gradient and `finished`.
 
         The optimizer's memory is kept.
         """
@@ -95,26 +96,24 @@ def _same(vector: Vector) -> Vector:
 
 @dataclass(frozen=True, eq=False)
 class Geometry:
-    """The variables an optimizer works in, as linear maps of vectors; by default the parameters.
+    """The variables of an optimizer, as linear maps of vectors; by default the parameters.
 
-    An optimizer reads gradients through `gradient` and keeps its memory in that space; its
-    direction becomes a step in the parameters through `step`. In variables z with parameters
-    A z these are A^T and A. The maps return a contiguous array of the shape and dtype they are
-    given, and leave that one as it is.
+    An optimizer reads gradients through `gradient`, and its memory consists of such mapped vectors.
+    Its direction becomes a step in the parameters through `step`. For variables z with parameters
+    A z these maps are A^T and A. The maps return a contiguous array of the shape and dtype of their
+    argument, which they do not change.
 
     Attributes
     ----------
     gradient : callable
-        From the gradient by the parameters to that by other variables y.
+        Maps the gradient with respect to the parameters to that with respect to variables y.
     step : callable
-        From a direction, which the optimizer took as a change of variables z, to the step in the
-        parameters.
+        Maps a direction, which is a change of variables z, to the step in the parameters.
     displacement : callable or None
-        From that direction to the change of the variables y. None where z and y are the same.
-        Where they are not, the step of a positive definite method need not descend.
+        Maps that direction to the change of the variables y; None if z and y are the same. If they
+        differ, the step of a positive definite method need not descend.
     n_unknowns : int
-        Numbers at the end of the parameters that are no weights of a network, but unknowns of a
-        problem: they do not decay.
+        The number of unknowns of a problem at the end of the parameters; they do not decay.
 
     Examples
     --------
@@ -140,9 +139,9 @@ GEOMETRIES = ("spline", "relu", "relu-spline", "spline-relu")
 
 @dataclass(frozen=True)
 class TransferMaps:
-    """How vectors of each kind go through a refinement of the parameter space.
+    """The maps that carry vectors of each kind through a refinement.
 
-    All but `parameters` act on the optimizer's memory, in the space of its geometry.
+    All but `parameters` act on the optimizer's memory, in the variables of its geometry.
 
     Attributes
     ----------
@@ -151,12 +150,12 @@ class TransferMaps:
     primal : callable
         The prolongation P of the variables whose gradient the optimizer uses; acts on steps.
     dual : callable
-        A right inverse of P^T; acts on gradients and their differences. Since
-        <P s, dual(y)> = <s, y>, curvature along transferred steps is kept.
+        A right inverse of P^T; acts on gradients and their differences. It preserves curvature
+        along transferred steps, since <P s, dual(y)> = <s, y>.
     second_moment : callable
-        Acts on averages of squared gradient entries; must keep them non-negative.
+        Acts on averages of squared gradient entries; keeps them nonnegative.
     curvature : callable
-        Acts on diagonals of Hessians; must keep them positive.
+        Acts on diagonals of Hessians; keeps them positive.
     """
 
     parameters: VectorMap
@@ -167,25 +166,29 @@ class TransferMaps:
 
 
 class Optimizer(ABC, Generic[S]):
-    """Hyperparameters, and how they turn one state into the next.
+    """Hyperparameters, with a method that turns one state into the next.
 
     Attributes
     ----------
     geometry : {None, "spline", "relu", "relu-spline", "spline-relu"}
-        The basis of the spline layers in which steps are taken, and that of the gradient where it
-        is another one; None: that of the network. `kanml.train` looks up the maps that this means.
+        The basis of spline layers in which steps are taken, followed by that of the gradient if it
+        differs; None: that of the network. `kanml.train` supplies the corresponding maps.
     """
 
     geometry: str | None = None
 
     @abstractmethod
     def init(self, parameters: ArrayLike) -> S:
-        """Return a state that starts at these parameters, not yet evaluated.
+        """Return an initial state at these parameters, which is not evaluated.
 
         Parameters
         ----------
         parameters : array_like (n,)
             float32 stays float32; every other real type becomes float64.
+
+        Returns
+        -------
+        State
 
         Raises
         ------
@@ -199,30 +202,42 @@ class Optimizer(ABC, Generic[S]):
     def step(self, function: Function, state: S, geometry: Geometry | None = None) -> S:
         """Return the state after one accepted step.
 
-        Evaluates first where the value or the gradient is not known. If no step is possible, the
-        parameters stay and `finished` says why; a finished state is returned as it is.
+        The function is evaluated first if value or gradient are unknown. If no step is possible,
+        the parameters stay and `finished` says why; a finished state is returned unchanged.
+
+        Parameters
+        ----------
+        function : callable
+            Returns value and gradient at parameters.
+        state : State
+        geometry : Geometry, optional
+            The maps of the named geometry of the optimizer; by default the identity.
+
+        Returns
+        -------
+        State
 
         Raises
         ------
         ValueError
-            If the optimizer has a geometry by name and the maps of it are not given.
+            If the optimizer names a geometry but its maps are not given.
         """
 
     def vectors(self, steps: int) -> int:
-        """Return how many vectors of the size of the parameters a state holds after some steps."""
+        """Return how many vectors as long as the parameters a state holds after `steps` steps."""
         return 2
 
     def maps(self, geometry: Geometry | None) -> Geometry:
-        """Return the maps to work through: those given, or the identity; see `step`."""
+        """Return the given maps, or the identity; see `step`."""
         if geometry is None and self.geometry is not None:
             raise ValueError(
-                f"geometry {self.geometry!r} needs its maps: give step the result of "
+                f"geometry {self.geometry!r} needs its maps: pass to step the result of "
                 "kanml.multilevel.geometry.geometry_maps(net, name), as kanml.train does"
             )
         return IDENTITY if geometry is None else geometry
 
     def evaluate(self, function: Function, state: S) -> S:
-        """Return the state with value and gradient known; calls `function` if they are not.
+        """Return the state with value and gradient; call `function` if they are unknown.
 
         Raises
         ------
@@ -237,7 +252,7 @@ class Optimizer(ABC, Generic[S]):
     def require_sound(self, state: S) -> None:
         """Raise ValueError unless a run could have reached this evaluated state.
 
-        For states that were read from a file.
+        This is for states read from a file.
         """
         require_parameters(state)
         value, gradient = state.evaluation()
@@ -248,8 +263,8 @@ class Optimizer(ABC, Generic[S]):
     def transfer(self, state: S, maps: TransferMaps, how: Literal["prolong", "reset"]) -> S:
         """Carry a state through a refinement of the parameter space.
 
-        Counters are kept, except that `level_step` starts again; value and gradient are forgotten,
-        since the gradient has to be evaluated in the finer space in any case.
+        Counters are kept, but `level_step` restarts at 0. Value and gradient are dropped, since the
+        gradient has to be evaluated in the finer space anyway.
 
         Parameters
         ----------
@@ -258,10 +273,14 @@ class Optimizer(ABC, Generic[S]):
         how : {"prolong", "reset"}
             Whether the optimizer's memory is carried over or emptied.
 
+        Returns
+        -------
+        State
+
         Raises
         ------
         ValueError
-            If `how` is something else.
+            If `how` has another value.
         """
         choice(how, "how", ("prolong", "reset"))
         parameters = frozen(maps.parameters(state.parameters), state.parameters.dtype)
@@ -276,7 +295,7 @@ class Optimizer(ABC, Generic[S]):
         return replace(moved, **self._transferred_memory(state, maps))
 
     def _transferred_memory(self, state: S, maps: TransferMaps) -> dict[str, Any]:
-        """Return the fields that hold the optimizer's memory, in the finer space."""
+        """Return the fields of the optimizer's memory in the finer space."""
         return {}
 
 
@@ -287,14 +306,14 @@ def require_geometry(geometry: str | None) -> None:
 
 
 def frozen(array: ArrayLike, dtype: DTypeLike) -> Vector:
-    """Return a read-only contiguous copy: nobody else can write to what a state holds."""
+    """Return a read-only contiguous copy, so that nothing else can write to it."""
     copy: Vector = np.array(array, dtype=dtype, order="C")
     copy.flags.writeable = False
     return copy
 
 
 def initial_parameters(parameters: ArrayLike) -> Vector:
-    """Check and copy the parameters a state starts at; see `Optimizer.init`."""
+    """Check and copy initial parameters; see `Optimizer.init`."""
     single = getattr(parameters, "dtype", None) == np.float32
     array = real_array(parameters, "parameters", np.float32 if single else np.float64)
     if array.ndim != 1:
@@ -303,7 +322,7 @@ def initial_parameters(parameters: ArrayLike) -> Vector:
 
 
 def evaluate(function: Function, parameters: Vector) -> tuple[float, Vector]:
-    """Call the objective; the gradient is copied, so that a function may reuse its buffer."""
+    """Call the objective and copy the gradient, so that the function may reuse its buffer."""
     value, gradient = function(parameters)
     if np.shape(gradient) != parameters.shape:
         raise ValueError(
@@ -327,11 +346,11 @@ def require_parameters(state: State) -> None:
             f"and {state.ascents} ascents"
         )
     if not isinstance(state.finished, str):
-        raise ValueError(f"finished must be a text, got {state.finished!r}")
+        raise ValueError(f"finished must be a string, got {state.finished!r}")
 
 
 def require_counter(value: object, name: str) -> None:
-    """Raise ValueError unless a value read from a file counts something."""
+    """Raise ValueError unless a value read from a file is a counter."""
     if type(value) is not int or not 0 <= value < 2**53:
         raise ValueError(f"{name} must be an integer in [0, 2**53), got {value!r}")
 
@@ -339,7 +358,7 @@ def require_counter(value: object, name: str) -> None:
 def require_vector(array: object, name: str, like: Vector, rows: int | None = None) -> None:
     """Raise ValueError unless an array read from a file is a finite vector like another.
 
-    With `rows` it has several of them, shape (rows, n).
+    With `rows` it must hold several of them, shape (rows, n).
     """
     shape = (like.size,) if rows is None else (rows, like.size)
     if not (
@@ -353,7 +372,7 @@ def require_vector(array: object, name: str, like: Vector, rows: int | None = No
 
 
 def obstacle(value: float, gradient: Vector) -> str:
-    """Say why no step can start from an evaluation, or nothing."""
+    """Say why no step can start from an evaluation; an empty string if one can."""
     if not math.isfinite(value):
         return f"the value is {value}"
     if not math.isfinite(_core.max_abs(gradient)):
@@ -362,7 +381,7 @@ def obstacle(value: float, gradient: Vector) -> str:
 
 
 def advanced(state: S, parameters: Vector, **changes: Any) -> S:
-    """Return the state after one more accepted step; unless given, its evaluation is unknown."""
+    """Return the state after one more accepted step, not evaluated unless `changes` say so."""
     parameters.flags.writeable = False
     known = {"value": None, "gradient": None} | changes
     return replace(

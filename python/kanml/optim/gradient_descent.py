@@ -21,9 +21,9 @@ from kanml.optim.schedules import Schedule, learning_rate, require_learning_rate
 
 @dataclass(frozen=True)
 class GradientDescent(Optimizer[State]):
-    """theta <- theta - lr * gradient.
+    """Gradient descent: theta <- theta - lr * gradient.
 
-    A step leaves value and gradient unknown, so that the next minibatch may be drawn first.
+    A step leaves value and gradient unknown, so that the next minibatch can be drawn first.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class GradientDescent(Optimizer[State]):
         require_geometry(self.geometry)
 
     def init(self, parameters: ArrayLike) -> State:
-        """Return a state that starts at these parameters; see `Optimizer.init`."""
+        """Return an initial state; see `Optimizer.init`."""
         return State(parameters=initial_parameters(parameters))
 
     def step(self, function: Function, state: State, geometry: Geometry | None = None) -> State:

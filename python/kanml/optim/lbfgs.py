@@ -28,14 +28,14 @@ from kanml.optim.line_search import Trial, along, smaller_gradient, strong_wolfe
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class LBFGSState(State):
-    """A state with the curvature pairs, which live in the space of the mapped gradient.
+    """A state with curvature pairs, in the variables of the mapped gradient.
 
     Attributes
     ----------
     steps, gradient_changes : ndarray (m, n)
         The pairs s, y of the last m <= memory steps that were kept, oldest first.
     diagonal : ndarray (n,)
-        The inverse Hessian that the pairs correct; ones without pairs.
+        The diagonal inverse Hessian that the pairs correct; ones if there are no pairs.
     """
 
     steps: Vector
@@ -48,32 +48,33 @@ class LBFGS(Optimizer[LBFGSState]):
     """Limited-memory BFGS with a strong Wolfe line search.
 
     J. Nocedal and S. J. Wright, Numerical Optimization, 2nd ed. 2006, Algorithms 7.4 and 7.5. A
-    step leaves value and gradient known at the new parameters, and usually costs one evaluation.
+    step leaves value and gradient known at the new parameters, and usually takes one evaluation.
 
-    - The pairs correct a diagonal matrix, which learns from every pair: it starts as s.y / y.y of
-      the first one and follows the diagonal of the BFGS update (J. C. Gilbert and C. Lemarechal,
+    - The pairs correct a diagonal matrix, which is updated with every pair. It starts as s.y / y.y
+      of the first one and follows the diagonal of the BFGS update (J. C. Gilbert and C. Lemarechal,
       Some numerical experiments with variable-storage quasi-Newton algorithms, Math. Program. 45,
       1989, section 4). So weights and spline coefficients each find the scale of their steps.
-    - Without pairs the first trial is a step of length min(1, |g|) along steepest descent;
+    - Without pairs, the first trial is a step of length min(1, |g|) along steepest descent;
       afterwards it is the unit step.
-    - A pair is kept only if s.y > eps |s| |y|, eps the machine epsilon of the dtype: below that
-      the sign of s.y is rounding error.
+    - A pair is kept only if s.y > eps |s| |y|, where eps is the machine epsilon of the dtype: below
+      that, the sign of s.y is rounding error.
     - If the direction does not descend, or the line search finds no point where the value or the
       largest entry of the gradient is lower, the pairs are dropped and steepest descent is tried
-      from the same point; only if that fails too is the state finished.
-    - Where the line search finds a lower point but none with the Wolfe conditions (say the minimum
-      along the line lies at the edge of where the objective is finite), that point is taken.
-    - In a mixed geometry the direction may lead upwards. There the step is halved until the
-      gradient that the geometry uses has become smaller, whatever the value; the state counts such
-      steps in `ascents`.
+      from the same point. The state is finished only if that fails too.
+    - If the line search finds a lower point but none with the Wolfe conditions, that point is
+      taken. An example is a minimum at the edge of the region where the objective is finite.
+    - In a mixed geometry the direction may ascend. Then the step is halved until the gradient that
+      the geometry uses has become smaller, whatever the value; the state counts such steps in
+      `ascents`.
     - Values that agree to the square root of eps count as equal in the line search, which then
-      goes by the slopes alone (see `line_search`); so the value may rise by as much in a step.
+      uses the slopes alone (see `line_search`). So the value may rise by that much in a step.
 
     Parameters
     ----------
     memory : int
-        How many pairs are kept; at least 1.
+        The largest number of pairs that are kept, at least 1.
     line_search : {"strong-wolfe"}
+        The conditions of the line search.
     geometry : {None, "spline", "relu", "relu-spline", "spline-relu"}
         See `Optimizer`.
 
@@ -105,19 +106,19 @@ class LBFGS(Optimizer[LBFGSState]):
         require_geometry(self.geometry)
 
     def init(self, parameters: ArrayLike) -> LBFGSState:
-        """Return a state that starts at these parameters; see `Optimizer.init`."""
-        start = initial_parameters(parameters)
-        empty = frozen(np.empty((0, start.size)), start.dtype)
-        ones = frozen(np.ones(start.size), start.dtype)
-        return LBFGSState(parameters=start, steps=empty, gradient_changes=empty, diagonal=ones)
+        """Return an initial state; see `Optimizer.init`."""
+        initial = initial_parameters(parameters)
+        empty = frozen(np.empty((0, initial.size)), initial.dtype)
+        ones = frozen(np.ones(initial.size), initial.dtype)
+        return LBFGSState(parameters=initial, steps=empty, gradient_changes=empty, diagonal=ones)
 
     def step(
         self, function: Function, state: LBFGSState, geometry: Geometry | None = None
     ) -> LBFGSState:
         """Return the state after one step; see `Optimizer.step`.
 
-        A value that is not finite never enters a state: from parameters where the objective is
-        not finite, no step starts and the evaluation is forgotten.
+        A value that is not finite never enters a state: if the objective is not finite at the
+        parameters, no step is taken and the evaluation is dropped.
         """
         maps = self.maps(geometry)
         if state.finished:
@@ -135,14 +136,14 @@ class LBFGS(Optimizer[LBFGSState]):
         return after
 
     def vectors(self, steps: int) -> int:
-        """Return how many vectors a state holds: see `Optimizer.vectors`."""
+        """Return how many vectors a state holds; see `Optimizer.vectors`."""
         return super().vectors(steps) + 2 * min(self.memory, steps) + 1
 
     def require_sound(self, state: LBFGSState) -> None:
         """Raise ValueError unless a run could have reached this state."""
         super().require_sound(state)
         pairs = len(state.steps) if np.ndim(state.steps) == 2 else 0
-        if pairs > self.memory:  # also at the first step: a run may begin with some
+        if pairs > self.memory:  # even at step 0: a run may begin with pairs
             raise ValueError(f"{pairs} pairs cannot be kept with memory={self.memory}")
         require_vector(state.steps, "steps", state.parameters, pairs)
         require_vector(state.gradient_changes, "gradient_changes", state.parameters, pairs)
@@ -151,7 +152,7 @@ class LBFGS(Optimizer[LBFGSState]):
             raise ValueError("diagonal must be positive")
 
     def _search(self, function: Function, state: LBFGSState, geometry: Geometry) -> LBFGSState:
-        """Go along the two-loop direction; `finished` says why that was not possible."""
+        """Take a step along the two-loop direction; `finished` says why if there is none."""
         value, gradient = state.evaluation()
         mapped = geometry.gradient(gradient)
         direction = np.empty_like(mapped)
@@ -159,7 +160,8 @@ class LBFGS(Optimizer[LBFGSState]):
         step = geometry.step(direction)
         start = Trial(0.0, value, _core.dot(gradient, step), state.parameters, gradient)
         line = along(function, state.parameters, step)
-        along_what = "L-BFGS" if len(state.steps) > 0 else "steepest descent"
+        name = "L-BFGS" if len(state.steps) > 0 else "steepest descent"
+        described = f"the {name} direction"
         first = 1.0
         if len(state.steps) == 0:
             first = 1.0 / max(1.0, norm(direction))
@@ -171,21 +173,19 @@ class LBFGS(Optimizer[LBFGSState]):
             noise = math.sqrt(np.finfo(gradient.dtype).eps)
             found = strong_wolfe(line, start, first, noise)
         else:
-            return replace(state, finished=f"the {along_what} direction is not one of descent")
+            return replace(state, finished=f"{described} is not one of descent")
 
         state = replace(state, evaluations=state.evaluations + found.evaluations)
         if ascent and not found.accepted:
-            reason = (
-                f"the {along_what} direction of the mixed geometry ascends, and no step along it"
-            )
+            reason = f"{described} of the mixed geometry ascends, and no step along it"
             return replace(state, finished=f"{reason} makes the gradient smaller")
         if not (found.accepted or found.trial.value < value):
-            return replace(state, finished=f"line search failed along the {along_what} direction")
+            return replace(state, finished=f"line search failed along {described}")
         if not ascent and not (
             found.trial.value < value
             or _core.max_abs(found.trial.gradient) < _core.max_abs(gradient)
         ):
-            return replace(state, finished=f"only rounding error along the {along_what} direction")
+            return replace(state, finished=f"only rounding error along {described}")
         s = found.trial.t * direction
         if geometry.displacement is not None:
             s = geometry.displacement(s)
@@ -200,7 +200,7 @@ class LBFGS(Optimizer[LBFGSState]):
         )
 
     def _remember(self, state: LBFGSState, s: Vector, y: Vector) -> dict[str, Any]:
-        """Return the memory with one more pair, without the oldest if it is full."""
+        """Return the memory with one more pair; if it is full, without the oldest."""
         eps = float(np.finfo(s.dtype).eps)
         curvature, y_norm = _core.dot(s, y), norm(y)
         if not curvature > eps * norm(s) * y_norm:

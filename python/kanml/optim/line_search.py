@@ -6,8 +6,8 @@ With phi(t) = f(x + t p) and phi'(0) < 0, a point t is accepted when
     |phi'(t)| <= c2 |phi'(0)|            (curvature)
 
 (J. Nocedal and S. J. Wright, Numerical Optimization, 2nd ed. 2006, equations 3.7). Near a minimiser
-phi(t) - phi(0) drowns in the rounding error of phi long before the slopes do. Where the two values
-agree to a relative `noise` the first condition is therefore replaced by that of W. W. Hager and
+phi(t) - phi(0) drowns in the rounding error of phi long before the slopes do. If the two values
+agree to a relative `noise`, the first condition is therefore replaced by that of W. W. Hager and
 H. Zhang, A new conjugate gradient method with guaranteed descent and an efficient line search,
 SIAM J. Optim. 16, 2005, equation 4.1: phi'(t) <= (2 c1 - 1) phi'(0), which is sufficient decrease
 of the parabola through phi(0), phi'(0) and phi'(t), and follows from the curvature condition since
@@ -39,15 +39,15 @@ class Trial:
     gradient: Vector
 
     def finite(self) -> bool:
-        """Say whether f could be evaluated here; a bad entry of the gradient shows in the slope."""
+        """Say whether f is finite here; the slope is not if an entry of the gradient is not."""
         return math.isfinite(self.value) and math.isfinite(self.slope)
 
 
 @dataclass(frozen=True, eq=False)
 class Search:
-    """The outcome: whether the trial meets the conditions.
+    """The result: a trial, and whether it meets the conditions.
 
-    If it does not, it is the lowest one with sufficient decrease, or the start.
+    If it does not, it is the lowest trial with sufficient decrease, or the one at t = 0.
     """
 
     trial: Trial
@@ -71,21 +71,21 @@ def along(function: Function, parameters: Vector, step: Vector) -> Callable[[flo
 def strong_wolfe(
     line: Callable[[float], Trial], start: Trial, first: float, noise: float
 ) -> Search:
-    """Search for a point with the strong Wolfe conditions.
+    """Search for a point that meets the strong Wolfe conditions.
 
-    Nocedal and Wright's Algorithms 3.5 and 3.6 in one loop: the acceptable points that are sought
-    lie between `low`, the lowest point so far with sufficient decrease, and `high`, which is
-    unknown (infinitely far) as long as every trial went downhill. A trial where f is not finite
-    counts as too high.
+    This is Nocedal and Wright's Algorithms 3.5 and 3.6 in one loop. Acceptable points lie between
+    `low`, the lowest point so far with sufficient decrease, and `high`, which is unknown
+    (infinitely far) as long as every trial went downhill. A trial where f is not finite counts as
+    too high.
 
     Parameters
     ----------
     line : callable
         t -> Trial.
     start : Trial
-        At t = 0, finite, with a negative slope.
+        The trial at t = 0, finite, with a negative slope.
     first : float
-        The first trial, positive.
+        The t of the first trial, positive.
     noise : float
         Values that agree to this relative accuracy differ by rounding only.
 
@@ -131,27 +131,27 @@ def smaller_gradient(
 ) -> Search:
     """Search for a point with a smaller gradient, along a direction that need not descend.
 
-    Halves t until ``norm(gradient at t) <= (1 - c1 t) norm(gradient at 0)``: sufficient decrease
-    of the residual of a Newton-like method (C. T. Kelley, Iterative Methods for Linear and
-    Nonlinear Equations, 1995, equation 8.1).
+    It halves t until ``norm(gradient at t) <= (1 - c1 t) norm(gradient at 0)``, the condition of
+    sufficient decrease for the residual of a Newton-like method (C. T. Kelley, Iterative Methods
+    for Linear and Nonlinear Equations, 1995, equation 8.1).
 
     Parameters
     ----------
     line, start, first
-        As in `strong_wolfe`, but for the slope.
+        As in `strong_wolfe`, except that the slope may have any sign.
     norm : callable
-        Gradient -> the number that has to decrease.
+        Gradient -> the number that must decrease.
 
     Returns
     -------
     Search
         After at most `MAX_EVALUATIONS` trials.
     """
-    at_start = norm(start.gradient)
+    initial_norm = norm(start.gradient)
     t = first
     for evaluations in range(1, MAX_EVALUATIONS + 1):
         trial = line(t)
-        if trial.finite() and norm(trial.gradient) <= (1 - SUFFICIENT_DECREASE * t) * at_start:
+        if trial.finite() and norm(trial.gradient) <= (1 - SUFFICIENT_DECREASE * t) * initial_norm:
             return Search(trial, True, evaluations)
         t *= 0.5
     return Search(start, False, MAX_EVALUATIONS)
@@ -167,7 +167,7 @@ def _same_value(a: Trial, b: Trial, noise: float) -> bool:
 
 
 def _extrapolate(previous: Trial, low: Trial, noise: float) -> float:
-    """Return a trial beyond `low`, from where it goes on downhill."""
+    """Return the t of a trial beyond `low`, where the slope is still negative."""
     guess = _minimiser(previous, low, noise)
     if not guess > low.t:  # no minimiser ahead
         return 10 * low.t
@@ -175,10 +175,10 @@ def _extrapolate(previous: Trial, low: Trial, noise: float) -> float:
 
 
 def _interpolate(low: Trial, high: Trial, noise: float) -> float:
-    """Return a trial between `low` and `high`, not too close to either."""
+    """Return the t of a trial between `low` and `high`, not too close to either."""
     width = high.t - low.t
     if not high.finite():
-        return low.t + 0.25 * width  # nothing to interpolate, and the wall may be near
+        return low.t + 0.25 * width  # no values to interpolate; the edge may be near
     fraction = (_minimiser(low, high, noise) - low.t) / width
     if not 0 < fraction < 1:
         fraction = 0.5
@@ -186,10 +186,10 @@ def _interpolate(low: Trial, high: Trial, noise: float) -> float:
 
 
 def _minimiser(a: Trial, b: Trial, noise: float) -> float:
-    """Minimise the cubic through values and slopes of two points; NaN where it has no minimum.
+    """Return the minimiser of the cubic with values and slopes of two points, NaN if there is none.
 
-    Nocedal and Wright, equation 3.59. Where the values differ by no more than rounding, the zero
-    of the linear slope instead.
+    Nocedal and Wright, equation 3.59. If the values differ only by rounding, return the zero of the
+    linear interpolant of the slopes instead.
     """
     width = b.t - a.t
     if _same_value(a, b, noise):

@@ -8,7 +8,7 @@ from kanml.optim.base import State
 
 
 class Schedule(Protocol):
-    """Anything that gives a learning rate for a step."""
+    """A callable that returns the learning rate of a step."""
 
     def __call__(self, step: int, level_step: int) -> float:
         """Return the learning rate of a step.
@@ -16,24 +16,24 @@ class Schedule(Protocol):
         Parameters
         ----------
         step : int
-            Steps already taken in all.
+            The number of steps already taken in all.
         level_step : int
-            Steps already taken since the last transition between levels.
+            The number of steps already taken since the last transition between levels.
         """
 
 
 @dataclass(frozen=True)
 class Ramp:
-    """Linear from `initial` to `final` in `steps` steps, then constant.
+    """A learning rate that is linear from `initial` to `final` over `steps` steps, then constant.
 
     Parameters
     ----------
     initial, final : float
-        Not negative.
+        The rates at both ends, not negative.
     steps : int
-        At least 1.
+        The number of steps of the ramp, at least 1.
     restart : bool
-        Whether each transition between levels starts the ramp again.
+        Whether the ramp restarts on each level.
 
     Raises
     ------
@@ -62,15 +62,15 @@ class Ramp:
 
     def __call__(self, step: int, level_step: int) -> float:
         """Return the learning rate of a step; see `Schedule`."""
-        now = level_step if self.restart else step
-        if now >= self.steps:
+        position = level_step if self.restart else step
+        if position >= self.steps:
             return self.final
-        return self.initial + (self.final - self.initial) * (now / self.steps)
+        return self.initial + (self.final - self.initial) * (position / self.steps)
 
 
 @dataclass(frozen=True)
 class CyclicDecay:
-    """Triangular cycles between `low` and `high` whose amplitude decays.
+    """A learning rate in triangular cycles between `low` and `high`, with decaying amplitude.
 
     The rate is low + (high - low) tri(step) decay^step, where tri rises from 0 to 1 and falls back
     within each period: the "exp_range" policy of L. N. Smith, Cyclical learning rates for training
@@ -79,11 +79,11 @@ class CyclicDecay:
     Parameters
     ----------
     low, high : float
-        0 <= low <= high.
+        The ends of its range, 0 <= low <= high.
     period : int
-        Steps of one cycle, up and down together; at least 1.
+        The number of steps in one cycle, up and down together; at least 1.
     decay : float
-        Factor of the amplitude a step, in (0, 1].
+        The factor by which each step reduces the amplitude, in (0, 1].
 
     Raises
     ------
@@ -110,7 +110,7 @@ class CyclicDecay:
         number(self.decay, "decay", "a number in (0, 1]", lambda decay: 0 < decay <= 1)
 
     def __call__(self, step: int, level_step: int) -> float:
-        """Return the learning rate of a step; see `Schedule`. Levels make no difference."""
+        """Return the learning rate of a step; see `Schedule`. It does not depend on levels."""
         phase = (step % self.period) / self.period
         triangle = 1 - abs(2 * phase - 1)
         return self.low + (self.high - self.low) * triangle * self.decay**step
@@ -123,7 +123,7 @@ def require_learning_rate(lr: float | Schedule) -> None:
 
 
 def learning_rate(lr: float | Schedule, state: State) -> float:
-    """Return the learning rate of the step that a state is about to take."""
+    """Return the learning rate of the next step of a state."""
     if not callable(lr):
         return float(lr)
     rate = lr(state.step, state.level_step)
