@@ -1,4 +1,4 @@
-"""What training asks of a problem."""
+"""The interface of a problem that training minimises."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ Self = TypeVar("Self", bound="Problem")
 
 
 class Problem(ABC):
-    """Something to minimise over the parameters of a network, and unknowns of its own.
+    """A loss to minimise over the parameters of a network and unknowns of its own.
 
-    Derive a class from it to train on a loss of your own. Two methods have to be written,
+    Derive a class from it to train on your own loss. Two methods have to be written,
     `value_and_gradient` and `fingerprint`. The others have defaults, which suit a loss that is the
     same function in every step. If it is not, override `advance`, `state` and `restore` together.
 
     Training works on ``copy.copy(problem)``, and advances another copy in each step. A copy shares
     the attributes of its original, so methods must replace attributes by new objects and change
-    none in place. Then several Python threads may evaluate one problem, too. A problem that has to
+    none in place. Several Python threads may then evaluate one problem. A problem that has to
     change an array or a random generator in place needs a `__copy__` that copies it.
 
     Attributes
     ----------
     unknowns : mapping of str to float
-        Scalars that are trained with the network, and where they start. None by default.
+        Scalars that are trained with the network, with their initial values. None by default.
 
     Examples
     --------
-    The logarithm of the hyperbolic cosine, which minds outliers less than a square:
+    The logarithm of the hyperbolic cosine, which is less sensitive to outliers than a square:
 
     >>> import hashlib
     >>> import kanml
@@ -66,7 +66,7 @@ class Problem(ABC):
     def value_and_gradient(
         self, net: Network, unknowns: Unknowns | None = None, *, num_threads: int | None = None
     ) -> tuple[float, FloatArray]:
-        """Return the loss and its gradient, and change nothing.
+        """Return the loss and its gradient without changing anything.
 
         Parameters
         ----------
@@ -80,37 +80,37 @@ class Problem(ABC):
         -------
         value : float
         gradient : ndarray, shape (net.n_parameters + number of unknowns,)
-            With respect to the parameters, then to the unknowns.
+            With respect to the parameters, followed by that with respect to the unknowns.
         """
 
     @abstractmethod
     def fingerprint(self) -> str:
-        """Return a digest of everything that decides about the loss, except what `advance` changes.
+        """Return a digest of everything that determines the loss, except what `advance` changes.
 
-        It tells whether a checkpoint belongs to this problem.
+        A checkpoint belongs to this problem if it has the same digest.
         """
 
     def losses(
         self, net: Network, unknowns: Unknowns | None = None, *, num_threads: int | None = None
     ) -> dict[str, float]:
-        """Return what each term contributes to the loss, for the history; by default no terms."""
+        """Return the part of each term in the loss, for the history; by default no terms."""
         return {}
 
     def advance(self, net: Network, unknowns: Unknowns | None = None) -> bool:
-        """Take note of an accepted step; return whether the loss is another function now."""
+        """Update the problem after an accepted step; return whether the loss has changed."""
         return False
 
     def state(self) -> dict[str, Any]:
-        """Return what `advance` changes, as values that JSON can hold; by default nothing."""
+        """Return what `advance` changes, as plain values for JSON; by default nothing."""
         return {}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go back to a state that `state` returned.
+        """Restore a state that `state` returned.
 
         Raises
         ------
         ValueError
-            If it cannot be a state of this problem, which then stays as it is.
+            If it cannot be a state of this problem, which is then unchanged.
         """
         if state != {}:
             raise ValueError(f"a {type(self).__name__} has no state to restore, got {state!r}")
@@ -121,20 +121,20 @@ class Problem(ABC):
         Parameters
         ----------
         samples : int
-            How many samples of each kind are enough.
+            The largest number of samples of each kind that is needed.
 
         Returns
         -------
         problem : Problem
-            Its loss never changes. By default a copy of the whole.
+            Its loss never changes. By default a copy of the whole problem.
         cost : float
-            Of an evaluation, relative to one of the whole problem.
+            The cost of an evaluation relative to one of the whole problem.
         """
         return copy.copy(self), 1.0
 
     def __copy__(self: Self) -> Self:
         other = object.__new__(type(self))
-        for name, value in vars(self).items():  # dictionaries are open to users
+        for name, value in vars(self).items():  # users can change a dictionary in place
             vars(other)[name] = dict(value) if type(value) is dict else value
         return other
 

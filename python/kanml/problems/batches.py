@@ -1,4 +1,4 @@
-"""Minibatches: a place in a sequence of random orders of samples."""
+"""Minibatches: a position in a sequence of random orders of samples."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ __all__ = ["Batches"]
 
 @dataclass(frozen=True, eq=False)
 class Batches:
-    """The present minibatch of n samples. Immutable: `next` returns another one.
+    """The present minibatch of n samples. It is immutable: `next` returns another one.
 
-    Each epoch visits the samples in a new random order, without those that do not fill a last
-    batch. A batch of all n samples is the only one.
+    Each epoch visits the samples in a new random order, and leaves out those that do not fill a
+    last batch. A batch of all n samples is the only one.
 
     Attributes
     ----------
     n, size : int
-        Samples in all, and in a batch.
+        The number of samples in all, and in a batch.
     generator : mapping
-        The state of the generator that the next order is drawn with.
+        The state of the generator that draws the next order.
     order : ndarray of int, shape (n,), or None
         The rows of the samples; None: 0 to n - 1.
     position : int
-        The place in the order at which the batch begins.
+        The index in the order at which the batch begins.
     """
 
     n: int
@@ -44,7 +44,7 @@ class Batches:
 
     @classmethod
     def first(cls, n: int, size: object, seed: object, where: str = "") -> Batches:
-        """Return the first batch; `size` None stands for all samples."""
+        """Return the first batch; with `size` None it holds all samples."""
         size = n if size is None else integer(size, f"{where}batch_size", 1, n)
         rng = np.random.default_rng(integer(seed, f"{where}seed", 0))
         order = rng.permutation(n) if size < n else None
@@ -70,14 +70,14 @@ class Batches:
         return Batches(self.n, self.size, rng.bit_generator.state, order)
 
     def excerpt(self, samples: int) -> Batches:
-        """Return a single batch of at most `samples` of all samples, always the same."""
+        """Return a batch of at most `samples` samples, always the same ones, as the only one."""
         if samples >= self.n:
             return Batches(self.n, self.n, self.generator)
         order = np.random.default_rng(0).choice(self.n, samples, replace=False)
         return Batches(samples, samples, self.generator, order)
 
     def state(self) -> dict[str, Any]:
-        """Return the place in the sequence, as values that JSON can hold."""
+        """Return the position in the sequence, as plain values for JSON."""
         return {
             "generator": copy.deepcopy(self.generator),
             "order": None if self.order is None else self.order.tolist(),
@@ -85,7 +85,7 @@ class Batches:
         }
 
     def restored(self, state: object) -> Batches:
-        """Return the place that `state` returned; else ValueError or TypeError."""
+        """Return the batch that `state` described, or raise ValueError or TypeError."""
         values = entries(state, ("generator", "order", "position"), "it")
         generator = generator_state(values["generator"])
         order, last = None, 0

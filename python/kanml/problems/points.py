@@ -1,4 +1,4 @@
-"""Collocation points that are drawn again in the course of training."""
+"""Collocation points that are drawn again during training."""
 
 from __future__ import annotations
 
@@ -27,18 +27,25 @@ class Sampler:
     method : {"uniform", "sobol", "latin-hypercube", "residual"}
         Independent uniform points; a scrambled Sobol sequence or a Latin hypercube (both need
         SciPy); or points where the residual is large, drawn from `candidates` uniform ones with a
-        probability in proportion to ``|r|^k / mean(|r|^k) + c`` (residual-based adaptive
+        probability proportional to ``|r|^k / mean(|r|^k) + c`` (residual-based adaptive
         distribution: C. Wu, M. Zhu, Q. Tan, Y. Kartha and L. Lu, A comprehensive study of
         non-adaptive and residual-based adaptive sampling for physics-informed neural networks,
         Comput. Methods Appl. Mech. Engrg. 403, 2023, section 2.2). The first draw is uniform.
     every : int
         The number of steps from one draw to the next.
     seed : int
-        Of all draws.
+        The seed of all draws.
     candidates : int, optional
-        For "residual"; ten times n by default.
+        The number of candidates for "residual"; ten times n by default.
     k, c : float
-        For "residual".
+        Exponent and offset of the probability for "residual", not negative.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is not as described.
+    ModuleNotFoundError
+        If the method needs SciPy and it is not installed.
 
     Examples
     --------
@@ -67,7 +74,7 @@ class Sampler:
         shape = self.lower.shape
         if len(shape) != 1 or self.upper.shape != shape or not (self.lower < self.upper).all():
             raise ValueError(
-                "lower and upper must have one shape (d,), and lower < upper: got "
+                "lower and upper must have the same shape (d,), with lower < upper: got "
                 f"{self.lower} and {self.upper}"
             )
         self.n = integer(n, "n", 1)
@@ -86,24 +93,25 @@ class Sampler:
         return self.method == "residual"
 
     def draw(self, count: int, magnitude: Any = None) -> Float64Array:
-        """Return the points of draw number `count`, the first being 0.
+        """Return the points of a draw.
 
         Parameters
         ----------
         count : int
+            The number of draws before it.
         magnitude : callable
-            Points (m, d) -> the residual's magnitude (m,); used by "residual".
+            Points (m, d) -> the residual's magnitude (m,); required by "residual".
         """
         if not self.adaptive or count == 0:
             return self._draw(count)
         rng = np.random.default_rng([self.seed, count])
         pool = rng.uniform(self.lower, self.upper, (self.candidates, self.lower.size))
         size = np.abs(np.asarray(magnitude(pool), dtype=np.float64))
-        greatest = size.max()
-        if not (np.isfinite(greatest) and greatest > 0):  # nothing to go by
+        largest = size.max()
+        if not (np.isfinite(largest) and largest > 0):  # no candidate can be preferred
             return pool[: self.n]
-        weight = (size / greatest) ** self.k  # which cannot overflow
-        # Where fewer than n candidates have a residual, any others fill up the rest.
+        weight = (size / largest) ** self.k  # cannot overflow
+        # If fewer than n candidates have a residual, arbitrary others are added.
         probability = np.maximum(weight / weight.mean() + self.c, 1e-100)
         chosen = rng.choice(len(pool), self.n, replace=False, p=probability / probability.sum())
         return pool[np.sort(chosen)]
@@ -128,7 +136,7 @@ class Sampler:
         return points
 
     def fingerprint(self) -> str:
-        """Return a digest of all that decides what is drawn."""
+        """Return a digest of everything that determines the points."""
         return hashlib.sha256(repr(self).encode()).hexdigest()
 
     def __repr__(self) -> str:

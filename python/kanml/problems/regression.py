@@ -29,10 +29,15 @@ class Regression(Problem):
     y : array_like, shape (N, n_out)
         Targets, finite.
     batch_size : int, optional
-        The number of samples in a minibatch. Each epoch visits the samples in a new random order,
-        without those that do not fill a last batch. By default all samples at once.
+        The number of samples in a minibatch; all by default. Each epoch visits the samples in a new
+        random order, and leaves out those that do not fill a last batch.
     seed : int
-        Of the order of the minibatches.
+        The seed of the order of the minibatches.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is not as described.
 
     Examples
     --------
@@ -59,7 +64,7 @@ class Regression(Problem):
         if n == 0:
             raise ValueError(f"x must hold at least one sample, got shape {self._x.shape}")
         self._batches = Batches.first(n, batch_size, seed)
-        # The present batch in each dtype, and the place in the sequence that it belongs to.
+        # The present batch in each dtype, and its position in the sequence.
         self._cached: dict[str, tuple[Batches, FloatArray, FloatArray]] = {}
 
     @property
@@ -83,11 +88,17 @@ class Regression(Problem):
         unknowns : array_like, shape (0,), optional
             A regression has none.
         num_threads : int, optional
+            As in a call of the network.
 
         Returns
         -------
         value : float
         gradient : ndarray, shape (net.n_parameters,)
+
+        Raises
+        ------
+        ValueError
+            If the network does not fit the data.
         """
         unknown_values(unknowns, ())
         return net.mean_squared_error(*self._batch(net), num_threads=num_threads)
@@ -95,35 +106,35 @@ class Regression(Problem):
     def residuals(
         self, net: Network, unknowns: Unknowns | None = None, *, num_threads: int | None = None
     ) -> FloatArray:
-        """Return the vector r over the present batch whose square ``r @ r`` is the loss."""
+        """Return the residuals of the present batch as a vector r, with ``r @ r`` the loss."""
         unknown_values(unknowns, ())
         x, y = self._batch(net)
         residuals: FloatArray = (net(x, num_threads=num_threads) - y).ravel() / math.sqrt(y.size)
         return residuals
 
     def advance(self, net: Network, unknowns: Unknowns | None = None) -> bool:
-        """Go to the next minibatch; return whether there is another, and with it another loss."""
+        """Advance to the next minibatch; return whether the loss has changed."""
         batches = self._batches
         self._batches = batches.next()
         return self._batches is not batches
 
     def excerpt(self, samples: int) -> tuple[Regression, float]:
-        """Return the problem on at most `samples` samples, and its cost relative to a batch's."""
+        """Return the problem on at most `samples` samples, and its cost relative to a batch."""
         part = copy.copy(self)
         part._batches = self._batches.excerpt(samples)
         return part, part._batches.size / self._batches.size
 
     def state(self) -> dict[str, Any]:
-        """Return the place in the sequence of minibatches, as values that JSON can hold."""
+        """Return the position in the sequence of minibatches, as plain values for JSON."""
         return self._batches.state()
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go back to a place that `state` returned.
+        """Restore a position that `state` returned.
 
         Raises
         ------
         ValueError
-            If it cannot be a state of this problem, which then stays as it is.
+            If it cannot be a state of this problem, which is then unchanged.
         """
         with checked("a Regression"):
             self._batches = self._batches.restored(state)
@@ -155,12 +166,12 @@ class Regression(Problem):
                 f"x of shape {self._x.shape} and y of shape {self._y.shape}"
             )
         key, batches = net.dtype.char, self._batches
-        taken = self._cached.get(key)
-        if taken is None or taken[0] is not batches:
+        cached = self._cached.get(key)
+        if cached is None or cached[0] is not batches:
             x, y = (array[batches.rows].astype(net.dtype) for array in (self._x, self._y))
-            taken = batches, x, y
-            self._cached = {**self._cached, key: taken}
-        return taken[1:]
+            cached = batches, x, y
+            self._cached = {**self._cached, key: cached}
+        return cached[1:]
 
 
 def _samples(value: npt.ArrayLike, name: str) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Checks of the state of a problem that was read from a file, which may hold anything."""
+"""Checks of the state of a problem read from a file, which may hold anything."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["checked", "entries", "floats", "generator_state", "permutation"]
 
 @contextlib.contextmanager
 def checked(what: str) -> Iterator[None]:
-    """Turn errors about what does not fit into a ValueError about the state of something."""
+    """Turn errors of a check into a ValueError about the state of `what`."""
     try:
         yield
     except (TypeError, ValueError, OverflowError) as error:
@@ -35,7 +35,7 @@ def entries(value: object, names: Collection[str], what: str) -> Mapping[str, An
 def permutation(value: object, n: int, name: str) -> npt.NDArray[np.int64]:
     """Return `value` if it is a list of the numbers 0 to n - 1 in any order."""
     numbers = value if isinstance(value, list) and len(value) == n else []
-    # Of no other type, since True == 1.
+    # No other type will do, since True == 1.
     if {type(number) for number in numbers} != {int} or sorted(numbers) != list(range(n)):
         raise ValueError(
             f"{name} must be a list of the numbers 0 to {n - 1} in any order, got "

@@ -1,4 +1,4 @@
-"""The unknowns of a problem: where they start, and the values it is evaluated with."""
+"""The unknowns of a problem: their initial values, and the values of an evaluation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kanml.expressions import identifier
 __all__ = ["Unknowns", "starting_values", "unknown_values"]
 
 Unknowns: TypeAlias = Mapping[str, float] | npt.ArrayLike
-"""By name, or in the order in which the problem has them."""
+"""Values by name, or in the order of the problem."""
 
 
 def starting_values(unknowns: object, name: str) -> dict[str, float]:
@@ -33,13 +33,13 @@ def unknown_values(given: Unknowns | None, names: Sequence[str]) -> Float64Array
     Parameters
     ----------
     given : mapping of str to float, or array_like, shape (number of unknowns,), or None
-        None if there are no unknowns.
+        The values; None: there are no unknowns.
     names : sequence of str
 
     Raises
     ------
     ValueError, TypeError
-        If it does not give each of them one number.
+        If they do not give each unknown one number.
     """
     if given is None:
         given = {}

@@ -1,4 +1,4 @@
-"""The points of a term, and what a step does to them: batches, new draws, attention."""
+"""The points of a term, and how steps change them: batches, new draws, attention."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from kanml.problems.states import checked, entries, floats
 
 __all__ = ["Collocation", "Samples", "Stage"]
 
-CHUNK = 4096  # points that are in memory together
+CHUNK = 4096  # points evaluated together
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,12 +29,13 @@ class Samples:
     ----------
     points : ndarray, shape (N, d)
     rows : slice or ndarray of int, shape (n,)
-        Which of them.
+        The points of the batch among them.
     partner : ndarray, shape (N, d), or None
-        The second point of each.
+        The second point that belongs to each.
     attention : ndarray, shape (N, components), or None
+        The weights of single points.
     stands_for : float
-        How many points each of them stands for in a sum.
+        The number of points that each of them represents in a sum.
     """
 
     points: Float64Array
@@ -45,11 +46,11 @@ class Samples:
 
     @property
     def count(self) -> int:
-        """How many they are."""
+        """The number of points in the batch."""
         return self.rows.stop if isinstance(self.rows, slice) else len(self.rows)
 
     def chunks(self) -> Iterator[Rows]:
-        """Return the rows in parts of limited size."""
+        """Yield the rows in parts of limited size."""
         for start in range(0, self.count, CHUNK):
             stop = min(start + CHUNK, self.count)
             yield slice(start, stop) if isinstance(self.rows, slice) else self.rows[start:stop]
@@ -57,7 +58,9 @@ class Samples:
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """What changes about a term from step to step. Immutable: an evaluation sees all of one stage.
+    """What changes about a term from step to step.
+
+    It is immutable, so an evaluation always sees one whole stage.
 
     Attributes
     ----------
@@ -65,7 +68,7 @@ class Stage:
         The points of the loss; the same object as long as the loss is the same function.
     batches : Batches
     steps, draws : int
-        The numbers of steps so far, and of the last draw of points, the first being 0.
+        The number of steps so far, and that of draws of new points.
     """
 
     samples: Samples
@@ -82,14 +85,14 @@ class Stage:
 
 
 class Collocation:
-    """What does not change about the points of a term, and how its stages follow each other.
+    """What does not change about the points of a term, and the sequence of its stages.
 
     Parameters
     ----------
     term : Term
     n_inputs : int
     where : str
-        In front of messages.
+        The beginning of messages.
 
     Attributes
     ----------
@@ -145,9 +148,9 @@ class Collocation:
         Parameters
         ----------
         residuals : callable
-            Returns the residuals (n, components) of the batch; called if attention needs them.
+            Returns the residuals (n, components) of the batch; called only for attention.
         magnitude : callable
-            Points (m, d) -> the residual's magnitude (m,); called if a draw needs it.
+            Points (m, d) -> the residual's magnitude (m,); called only for an adaptive draw.
         """
         samples = stage.samples
         if samples.attention is not None:
@@ -164,19 +167,20 @@ class Collocation:
                 samples = replace(samples, attention=np.ones_like(samples.attention))
         return Stage(samples, batches, steps, draws)
 
-    def _attention(self, weights: Float64Array, rows: Rows, e: FloatArray) -> Float64Array:
-        """Return the weights after a step; `e` are the magnitudes of the residuals."""
+    def _attention(self, weights: Float64Array, rows: Rows, magnitudes: FloatArray) -> Float64Array:
+        """Return the weights after a step, given the magnitudes of the residuals."""
         assert self.rule is not None
-        greatest, mu = float(e.max()), self.rule.mu
+        largest, mu = float(magnitudes.max()), self.rule.mu
         weights = weights.copy()
-        if math.isfinite(greatest) and greatest > 0:
-            weights[rows] = (1 - mu) * weights[rows] + mu * e.astype(np.float64) / greatest
+        if math.isfinite(largest) and largest > 0:
+            relative = mu * magnitudes.astype(np.float64) / largest
+            weights[rows] = (1 - mu) * weights[rows] + relative
         return weights
 
     # Checkpoints
 
     def state(self, stage: Stage) -> dict[str, Any]:
-        """Return a stage as values that JSON can hold."""
+        """Return a stage as plain values for JSON."""
         drawn = self.sampler is not None and self.sampler.adaptive
         attention = stage.samples.attention
         return {
@@ -190,7 +194,7 @@ class Collocation:
         }
 
     def restored(self, state: object, first: Stage) -> Stage:
-        """Return the stage that `state` described; `first` has the shapes that are expected."""
+        """Return the stage that `state` described; `first` has the expected shapes."""
         with checked(self.where.removesuffix(": ")):
             whole = entries(state, ("points", "attention"), "it")
             names = ("generator", "order", "position", "steps", "draws", "points")
@@ -206,7 +210,7 @@ class Collocation:
         return Stage(samples, batches, steps, draws)
 
     def _drawn(self, given: object, draws: int) -> Float64Array:
-        """Return the points of a draw; a file has them if they cannot be drawn again."""
+        """Return the points of a draw; a file holds them if they cannot be drawn again."""
         sampler = self.sampler
         if sampler is None or not sampler.adaptive:
             if given is not None:

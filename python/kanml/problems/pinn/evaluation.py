@@ -1,4 +1,4 @@
-"""Residuals of a traced term on a network, their squares and the gradient of these."""
+"""Residuals of a traced term on a network, their sum of squares and its gradient."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from kanml._validation import Float64Array, FloatArray
 from kanml.expressions import Leaf, Rows
 from kanml.network import Network
 from kanml.problems.pinn.collocation import Samples
-from kanml.problems.pinn.traced import Place, TracedTerm, named, word
+from kanml.problems.pinn.traced import Place, TracedTerm, prefixed, word
 
-__all__ = ["Evaluation", "Found", "Sums"]
+__all__ = ["Evaluation", "LatestSums", "Sums"]
 
 
 class Expansion:
-    """Taylor coefficients of the network at some points, and cotangents of them."""
+    """Taylor coefficients of the network at some points, with their cotangents."""
 
     def __init__(
         self, place: Place, x: FloatArray, vectors: FloatArray, planes: FloatArray, tape: Any
@@ -42,7 +42,7 @@ class Expansion:
         return fields
 
     def add_cotangent(self, leaf: Leaf, cotangent: FloatArray) -> None:
-        """Add the cotangent of a field, if it is one of these."""
+        """Add the cotangent of a field, if it is a derivative at these points."""
         if leaf.name not in self.place.outputs:
             return
         if self.cotangents is None:
@@ -55,23 +55,23 @@ class Expansion:
         if self.cotangents is None:
             return 0.0
         orders = self.place.along.orders
-        by_parameters, _ = net._planes_vjp(
+        gradient, _ = net._planes_vjp(
             self.x, orders, self.vectors, self.cotangents, False, num_threads, self.tape
         )
-        return by_parameters
+        return gradient
 
 
 class Sums(NamedTuple):
-    """What one term contributes.
+    """The sums of one term over its batch.
 
     Attributes
     ----------
     squares : float
-        The sum of squares over the batch, attention included.
+        The sum of squares of the residuals, including attention.
     gradient : ndarray, shape (net.n_parameters + number of unknowns,)
-        Of that sum.
+        The gradient of that sum.
     residuals : ndarray, shape (n, components), or None
-        What attention grows by, if the term has any.
+        The residuals themselves, if attention needs them.
     """
 
     squares: float
@@ -81,7 +81,7 @@ class Sums(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """One evaluation of a term; all memory that it works in is its own.
+    """One evaluation of a term, with working memory of its own.
 
     Parameters
     ----------
@@ -139,10 +139,10 @@ class Evaluation:
         Parameters
         ----------
         refuse : bool
-            Whether to refuse a residual that is not finite though its fields are.
+            Whether to raise ValueError for a residual that is not finite although its fields are.
         """
         traced, net = self.traced, self.net
-        total, found = 0.0, []
+        total, kept_residuals = 0.0, []
         n, count = net.n_parameters, len(traced.components)
         gradient = np.zeros(n + len(self.unknowns))
         tapes = [net._tape() for _ in traced.places]
@@ -154,22 +154,22 @@ class Evaluation:
             if refuse:
                 self._refuse(residuals, expansions)
             if self.samples.attention is not None:
-                found.append(np.stack(residuals, axis=1))
+                kept_residuals.append(np.stack(residuals, axis=1))
             weighted = self._weighted(residuals, rows)
             total += _sum_of_squares(weighted)
             cotangents = [2 * e for e in self._weighted(weighted, rows)]
             for c, leaf, slope in traced.slopes:
                 factor = next(computed) if slope is None else net.dtype.type(slope)
-                by_leaf = cotangents[c] * factor
+                leaf_cotangent = cotangents[c] * factor
                 if leaf.kind == "unknown":
-                    by_unknown = np.sum(by_leaf, dtype=np.float64)
-                    gradient[n + traced.unknowns.index(leaf.name)] += by_unknown
+                    unknown = n + traced.unknowns.index(leaf.name)
+                    gradient[unknown] += np.sum(leaf_cotangent, dtype=np.float64)
                 else:
                     for expansion in expansions:
-                        expansion.add_cotangent(leaf, by_leaf)
+                        expansion.add_cotangent(leaf, leaf_cotangent)
             for expansion in expansions:
                 gradient[:n] += expansion.gradient(net, self.num_threads)
-        return Sums(total, gradient, np.concatenate(found) if found else None)
+        return Sums(total, gradient, np.concatenate(kept_residuals) if kept_residuals else None)
 
     def _residuals(self, rows: Rows) -> list[FloatArray]:
         """Return the components of the residual at a chunk of points, without attention."""
@@ -177,7 +177,7 @@ class Evaluation:
         return self.traced.value_program.evaluate(values, rows, self.net.dtype)
 
     def _expansions(self, rows: Rows, tapes: Sequence[Any]) -> list[Expansion]:
-        """Return the network's Taylor coefficients at some points, and at their partners."""
+        """Return the network's Taylor coefficients at a chunk of points, and at their partners."""
         traced, net = self.traced, self.net
         letters = {
             letter: vector[rows] if vector.ndim == 2 else vector
@@ -191,16 +191,16 @@ class Evaluation:
             vectors = place.along.vectors(letters, net.n_in, net.dtype)
             try:
                 planes = net._planes(x, place.along.orders, vectors, self.num_threads, tape)
-            except ValueError as error:  # which counts the samples of this chunk
+            except ValueError as error:  # its message counts the samples of this chunk
                 counted = "samples of a minibatch"
                 if isinstance(rows, slice):
                     counted = f"sample 0 is point {rows.start}"
-                raise named(error, traced.where, f" ({counted})") from error
+                raise prefixed(error, traced.where, f" ({counted})") from error
             result.append(Expansion(place, x, vectors, planes, tape))
         return result
 
     def _values(self, expansions: Sequence[Expansion]) -> dict[Leaf, FloatArray | float]:
-        """Return what the programs are given."""
+        """Return the arguments of the programs."""
         values: dict[Leaf, FloatArray | float] = {}
         for expansion in expansions:
             values |= expansion.fields()
@@ -216,7 +216,7 @@ class Evaluation:
         return [attention[:, c] * r for c, r in enumerate(residuals)]
 
     def _refuse(self, residuals: Sequence[FloatArray], expansions: Sequence[Expansion]) -> None:
-        """Raise ValueError for a residual that is not finite though its fields are."""
+        """Raise ValueError for a residual that is not finite although its fields are."""
         if not all(np.isfinite(expansion.planes).all() for expansion in expansions):
             return
         for c, r in enumerate(residuals):
@@ -231,22 +231,22 @@ class Evaluation:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
-    """What `PINN.sums` found, for `losses` and `advance`, which come at the same parameters.
+class LatestSums:
+    """The latest result of `PINN.sums`, which `losses` and `advance` use at the same parameters.
 
     Attributes
     ----------
     evaluations : sequence of Evaluation
-        Of the terms.
+        Those of the terms.
     sums : mapping of str to Sums
-        What each of them found, by its name.
+        Their results by name.
     """
 
     evaluations: Sequence[Evaluation]
     sums: Mapping[str, Sums]
 
-    def is_of(self, evaluations: Sequence[Evaluation]) -> bool:
-        """Say whether these evaluations would find the same."""
+    def answer(self, evaluations: Sequence[Evaluation]) -> bool:
+        """Say whether these evaluations would have the same results."""
         pairs = list(zip(self.evaluations, evaluations, strict=True))
         (one, other), *_ = pairs  # all terms are evaluated at one network
         return (

@@ -13,7 +13,7 @@ __all__ = ["Fields", "named_fields"]
 
 @dataclass(frozen=True)
 class Fields:
-    """What the residuals of a problem are functions of, by names as Python reads them."""
+    """The arguments of the residuals of a problem, by the names that Python reads."""
 
     inputs: str
     outputs: tuple[str, ...]
@@ -32,7 +32,7 @@ def named_fields(
     Raises
     ------
     ValueError
-        If one is no name, or two are the same where Python reads them.
+        If one is not a name, or two are equal to Python.
     """
     given = (inputs, tuple(outputs), tuple(unknowns))
     names = [name for kind in given for name in kind]

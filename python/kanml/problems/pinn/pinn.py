@@ -15,7 +15,7 @@ from kanml.expressions import Expression
 from kanml.network import Network
 from kanml.problems.base import Problem
 from kanml.problems.pinn.collocation import Stage
-from kanml.problems.pinn.evaluation import Evaluation, Found, Sums
+from kanml.problems.pinn.evaluation import Evaluation, LatestSums, Sums
 from kanml.problems.pinn.fields import named_fields
 from kanml.problems.pinn.term import Residual, Term, different_terms
 from kanml.problems.pinn.traced import TracedTerm
@@ -30,35 +30,40 @@ class PINN(Problem):
 
     ``loss = sum over terms of weight * mean (or sum) over points of |residual|^2``.
 
-    A residual is written once, as NumPy arithmetic on fields. Tracing it finds which derivatives it
-    needs, and its partial derivatives, which are exact; the derivatives of the network are Taylor
-    coefficients, computed together. Points are processed in chunks: memory grows with their number
-    only by the copy of the points and, for a term with attention, its weights and last residuals.
+    A residual is written once, as NumPy arithmetic on fields. Tracing finds the derivatives that it
+    needs, and its exact partial derivatives. The derivatives of the network are Taylor
+    coefficients, which are computed together. Points are processed in chunks, so memory grows with
+    their number only for a copy of the points and, with attention, weights and last residuals.
 
     Parameters
     ----------
     inputs : str
-        A letter for each input of the network, such as "tx".
+        One letter for each input of the network, such as "tx".
     terms : iterable of Term
         At least one.
     outputs : str or sequence of str
-        The outputs of the network: a string with a letter for each, or a sequence of names.
+        The outputs of the network: a string with one letter for each, or a sequence of names.
     unknowns : mapping of str to float
-        Scalars of the equations that are trained with the network, and where they start. Residuals
-        receive them by name. `Result.unknowns` holds their values after training, and methods take
-        values as `unknowns`.
+        Scalars of the equations that are trained with the network, with their initial values.
+        Residuals receive them by name. `Result.unknowns` holds their values after training, and
+        methods take values as `unknowns`.
     transform : callable, optional
-        Turns the network's outputs into the solution, for conditions that hold exactly:
+        Maps the network's outputs to the solution, for conditions that hold exactly:
         ``lambda u, t, x: -np.sin(np.pi * x) + t * (1 - x**2) * u``. It is called with outputs,
         inputs and unknowns by name, and returns one expression, or a tuple with one for each
-        output. Residuals see its results instead of the outputs. `solution` and `evaluate` apply
-        it.
+        output. Residuals receive its results instead of the outputs. `solution` and `evaluate`
+        apply it.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is not as described, names clash, or a residual cannot be traced.
 
     Notes
     -----
-    Several Python threads may evaluate one problem at once. A copy shares what does not change with
-    its original, and has its own attention, minibatches and drawn points. A pickle holds what
-    residuals and transform did when they were traced, not the functions.
+    Several Python threads may evaluate one problem at once. A copy shares with its original what
+    does not change, and has its own attention, minibatches and drawn points. A pickle holds the
+    recorded operations of residuals and transform, not the functions.
 
     Examples
     --------
@@ -68,10 +73,10 @@ class PINN(Problem):
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> points = rng.uniform([0, -1], [1, 1], (500, 2))
-    >>> start = np.stack([np.zeros(50), np.linspace(-1, 1, 50)], axis=1)
+    >>> initial = np.stack([np.zeros(50), np.linspace(-1, 1, 50)], axis=1)
     >>> problem = kanml.PINN("tx", [
     ...     kanml.Term("pde", points, lambda u: u.t + u * u.x - 0.1 * u.xx),
-    ...     kanml.Term("initial", start, lambda u, x: u + np.sin(np.pi * x)),
+    ...     kanml.Term("initial", initial, lambda u, x: u + np.sin(np.pi * x)),
     ... ])
     >>> net = kanml.KAN([2, 4, 1], degree=3, intervals=4, seed=0)
     >>> loss, gradient = problem.value_and_gradient(net)
@@ -89,7 +94,9 @@ class PINN(Problem):
         transform: Residual | None = None,
     ) -> None:
         if not isinstance(inputs, str) or not inputs:
-            raise TypeError(f"inputs must be a string, a letter for each input, got {inputs!r}")
+            raise TypeError(
+                f"inputs must be a string with one letter for each input, got {inputs!r}"
+            )
         if not isinstance(outputs, Iterable):
             raise TypeError(f"outputs must be letters or names, got {outputs!r}")
         outputs = outputs if isinstance(outputs, str) else tuple(outputs)
@@ -104,11 +111,11 @@ class PINN(Problem):
         self._traced = tuple(
             TracedTerm(term, self._fields, f"term {term.name!r}: ") for term in self.terms
         )
-        self._fingerprint = self._digest()  # now: the arrays of a term are the caller's
+        self._fingerprint = self._digest()  # now, since the caller may change the arrays of a term
         # The attributes that change. Each is replaced as a whole, and read once by an evaluation.
         self._stages = self._first_stages()
-        self._found: Found | None = None
-        self._tried = False  # whether residuals were once evaluated where fields are finite
+        self._latest: LatestSums | None = None
+        self._residuals_checked = False  # set by the first evaluation
 
     def _first_stages(self) -> tuple[Stage, ...]:
         return tuple(traced.collocation.first(len(traced.components)) for traced in self._traced)
@@ -120,18 +127,26 @@ class PINN(Problem):
         *,
         num_threads: int | None = None,
     ) -> tuple[float, FloatArray]:
-        """Return the loss and its gradient, and leave points and weights as they are.
+        """Return the loss and its gradient, without changing points and weights.
 
         Parameters
         ----------
         net : Network
         unknowns : array_like, shape (number of unknowns,), or mapping of str to float
-            Needed if the problem has any.
+            Required if the problem has any.
+        num_threads : int, optional
+            As in a call of the network.
 
         Returns
         -------
         value : float
         gradient : ndarray, shape (net.n_parameters + number of unknowns,)
+
+        Raises
+        ------
+        ValueError
+            If the network does not fit the problem, or a residual is not finite at the first
+            evaluation although the derivatives of the network are.
         """
         sums = self.sums(net, unknowns, num_threads=num_threads)
         value, gradient = 0.0, np.zeros(net.n_parameters + len(self.unknowns))
@@ -149,21 +164,31 @@ class PINN(Problem):
         *,
         num_threads: int | None = None,
     ) -> dict[str, Any]:
-        """Return what the loss is made of, term by term.
+        """Return the sums that make up the loss, by term.
 
-        For each term "squares", the sum of squares over the points at hand, "count", their number,
-        and "gradient", of that sum. `value_and_gradient` makes the loss of these: a subclass whose
-        points are distributed over several processes adds up theirs here.
+        `value_and_gradient` computes the loss from them. A subclass whose points are distributed
+        over several processes overrides this method to add their sums.
+
+        Parameters
+        ----------
+        net, unknowns, num_threads
+            As in `value_and_gradient`.
+
+        Returns
+        -------
+        dict
+            For each term: "squares", the sum of squares over the points of the batch, "count",
+            their number, and "gradient", the gradient of the sum.
         """
         evaluations = self._evaluations(self._stages, net, unknowns, num_threads)
-        found = {e.name: e.sums(refuse=not self._tried) for e in evaluations}
-        self._tried = True
-        self._found = Found(evaluations, found)
+        sums = {e.name: e.sums(refuse=not self._residuals_checked) for e in evaluations}
+        self._residuals_checked = True
+        self._latest = LatestSums(evaluations, sums)
         return {
             e.name: {
-                "squares": found[e.name].squares,
+                "squares": sums[e.name].squares,
                 "count": e.samples.count,
-                "gradient": found[e.name].gradient,
+                "gradient": sums[e.name].gradient,
             }
             for e in evaluations
         }
@@ -175,13 +200,16 @@ class PINN(Problem):
         *,
         num_threads: int | None = None,
     ) -> dict[str, float]:
-        """Return what each term contributes to the loss.
+        """Return the part of each term in the loss.
 
         Parameters
         ----------
-        net : Network
-        unknowns : array_like or mapping of str to float
-            Needed if the problem has any, as `Result.unknowns`.
+        net, unknowns, num_threads
+            As in `value_and_gradient`.
+
+        Returns
+        -------
+        dict of str to float
         """
         evaluations = self._evaluations(self._stages, net, unknowns, num_threads)
         known = self._known(evaluations)
@@ -191,9 +219,9 @@ class PINN(Problem):
         }
 
     def _known(self, evaluations: Sequence[Evaluation]) -> Mapping[str, Sums] | None:
-        """Return what the last evaluation found, if it was of the same."""
-        found = self._found
-        return found.sums if found is not None and found.is_of(evaluations) else None
+        """Return the latest sums, if they are those of these evaluations."""
+        latest = self._latest
+        return latest.sums if latest is not None and latest.answer(evaluations) else None
 
     def residuals(
         self,
@@ -202,13 +230,16 @@ class PINN(Problem):
         *,
         num_threads: int | None = None,
     ) -> FloatArray:
-        """Return the vector r of all terms, scaled such that ``r @ r`` is the loss.
+        """Return the residuals of all terms as one vector r, scaled so that ``r @ r`` is the loss.
 
         Parameters
         ----------
-        net : Network
-        unknowns : array_like or mapping of str to float
-            Needed if the problem has any, as `Result.unknowns`.
+        net, unknowns, num_threads
+            As in `value_and_gradient`.
+
+        Returns
+        -------
+        ndarray, shape (number of residuals,)
         """
         evaluations = self._evaluations(self._stages, net, unknowns, num_threads)
         parts = [evaluation.scaled_residuals() for evaluation in evaluations]
@@ -222,14 +253,14 @@ class PINN(Problem):
         *,
         num_threads: int | None = None,
     ) -> FloatArray:
-        """Return the solution at points, the transform applied.
+        """Return the solution at points, with the transform applied.
 
         Parameters
         ----------
         net : Network
         points : array_like, shape (N, d)
-        unknowns : array_like or mapping of str to float
-            Needed if the problem has any, as `Result.unknowns`.
+        unknowns, num_threads
+            As in `value_and_gradient`.
 
         Returns
         -------
@@ -258,11 +289,11 @@ class PINN(Problem):
         net : Network
         points : array_like, shape (N, d)
         function : callable
-            As the residual of a `Term`: ``lambda u: (u.x, u.xx)``, or a residual at other points.
-        unknowns : array_like or mapping of str to float
-            Needed if the problem has any, as `Result.unknowns`.
+            A function of fields like the residual of a `Term`: ``lambda u: (u.x, u.xx)``.
+        unknowns, num_threads
+            As in `value_and_gradient`.
         directions : mapping of str to array_like, shape (d,) or (N, d), optional
-            Further letters, as those of a `Term`.
+            Additional letters, as in `Term`.
 
         Returns
         -------
@@ -292,19 +323,24 @@ class PINN(Problem):
         return Evaluation(traced, net, values, samples, num_threads).residuals()
 
     def advance(self, net: Network, unknowns: Unknowns | None = None) -> bool:
-        """Take note of an accepted step: update attention, minibatches and drawn points.
+        """Update attention, minibatches and drawn points after an accepted step.
+
+        Parameters
+        ----------
+        net, unknowns
+            As in `value_and_gradient`.
 
         Returns
         -------
         bool
-            Whether the loss is another function now.
+            Whether the loss has changed.
         """
         stages = self._stages
         evaluations = self._evaluations(stages, net, unknowns, None)
         known = self._known(evaluations)
         after = [
-            _next(stage, at, None if known is None else known[at.name].residuals)
-            for at, stage in zip(evaluations, stages, strict=True)
+            _next(stage, evaluation, None if known is None else known[evaluation.name].residuals)
+            for evaluation, stage in zip(evaluations, stages, strict=True)
         ]
         self._stages = tuple(after)
         return any(a.samples is not b.samples for a, b in zip(stages, after, strict=True))
@@ -312,7 +348,7 @@ class PINN(Problem):
     def excerpt(self, samples: int) -> tuple[PINN, float]:
         """Return the problem on at most `samples` points of each term, and its share of the cost.
 
-        Sums of squares stand for the points that are left out as well.
+        Its sums of squares are scaled to represent the points that are left out.
         """
         part = copy.copy(self)
         part._stages = tuple(stage.excerpt(samples) for stage in self._stages)
@@ -326,19 +362,19 @@ class PINN(Problem):
         return part, costs[0] / costs[1]
 
     def state(self) -> dict[str, Any]:
-        """Return what `advance` changes, as values that JSON can hold."""
+        """Return what `advance` changes, as plain values for JSON."""
         return {
             traced.term.name: traced.collocation.state(stage)
             for traced, stage in zip(self._traced, self._stages, strict=True)
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go back to a state that `state` returned.
+        """Restore a state that `state` returned.
 
         Raises
         ------
         ValueError
-            If it cannot be a state of this problem, which then stays as it is.
+            If it cannot be a state of this problem, which is then unchanged.
         """
         parts = entries(state, [term.name for term in self.terms], "the state of a PINN")
         self._stages = tuple(
@@ -346,7 +382,7 @@ class PINN(Problem):
             for traced, first in zip(self._traced, self._first_stages(), strict=True)
         )
 
-    # Pickles hold the arguments, functions as what they did when they were traced, and the state.
+    # Pickles hold the arguments, with recordings instead of functions, and the state.
 
     def __getstate__(self) -> dict[str, Any]:
         transform = self._traced[0].transform
@@ -405,10 +441,10 @@ class PINN(Problem):
         return unknown_values(unknowns, tuple(self.unknowns))
 
 
-def _next(stage: Stage, evaluation: Evaluation, found: FloatArray | None) -> Stage:
-    """Return the stage of a term after a step; `found` are its residuals, if they are known."""
+def _next(stage: Stage, evaluation: Evaluation, known: FloatArray | None) -> Stage:
+    """Return the stage of a term after a step; `known` are its residuals, if already computed."""
 
     def residuals() -> FloatArray:
-        return evaluation.residuals() if found is None else found
+        return evaluation.residuals() if known is None else known
 
     return evaluation.traced.collocation.next(stage, residuals, evaluation.magnitude)

@@ -1,4 +1,4 @@
-"""A term of a loss: a residual at points, as it is given."""
+"""A term of a loss as users write it: a residual at points."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class RBA:
 
     After each accepted step ``weight = (1 - mu) * weight + mu * |e| / max|e|``, with e the
     residual; the loss uses ``weight * e`` instead of e. All weights are 1 at first, and again after
-    points were drawn.
+    new points were drawn.
 
     Parameters
     ----------
     mu : float
-        Between 0 and 1.
+        The rate of change, between 0 and 1.
 
     Notes
     -----
@@ -59,34 +59,37 @@ class Term:
     Parameters
     ----------
     name : str
-        For messages and the history.
+        The name in messages and in the history.
     points : array_like, shape (N, d), or Sampler
-        Where the residual is taken; each point holds the inputs of the network.
+        Where the residual is evaluated; each point holds the inputs of the network.
     residual : callable
         Ordinary NumPy arithmetic on the fields it names as arguments: outputs, inputs and unknowns
-        of the `PINN`. ``u`` is a value, ``u.t``, ``u.xx``, ``u.tx`` are its derivatives. It is
+        of the `PINN`. ``u`` is a value; ``u.t``, ``u.xx``, ``u.tx`` are its derivatives. It is
         called once, to be traced, and may return a tuple of several residuals.
     weight : float
-        Positive.
+        The factor of the term in the loss, positive.
     reduction : {"mean", "sum"}
-        Of the squares over the points.
+        How the squares at the points are combined.
     attention : RBA, optional
+        The rule for weights of single points; none by default.
     directions : mapping of str to array_like, shape (d,) or (N, d), optional
-        Further letters, each differentiating along a vector of the inputs: with an input
+        Additional letters, each for differentiation along a vector of the inputs. With an input
         ``z = |x|``, ``{"p": (1, 0, 1), "m": (1, 0, -1)}`` differentiate along x from either side.
     partner : array_like, shape (N, d), optional
         A second point for each point. The output u there, with its derivatives, is the field
         ``u_partner``: ``lambda u, u_partner: (u - u_partner, u.x - u_partner.x)`` makes a solution
-        periodic. The input x there is the field ``x_partner``. Not with a `Sampler`.
+        periodic. The input x there is the field ``x_partner``. Partners need given points, not a
+        `Sampler`.
     batch_size : int, optional
-        Points of a minibatch; all by default. Each pass goes through them in a new random order.
+        The number of points in a minibatch; all by default. Each epoch visits them in a new random
+        order.
     seed : int
-        For the order of the minibatches.
+        The seed of the order of the minibatches.
 
     Notes
     -----
-    A pickled term holds what its residual did when it was called, not the function: lambdas can be
-    pickled too.
+    A pickled term holds the recorded operations of its residual instead of the function, so even
+    lambdas can be pickled.
 
     Examples
     --------
@@ -131,7 +134,7 @@ class Term:
                 parts.append(f"{name}={value!r}")
         return f"Term({', '.join(parts)})"
 
-    # Copies share nothing that can change; pickles cannot hold a function that has no name.
+    # Copies share nothing that can change; pickles cannot hold a function without a name.
 
     def __copy__(self) -> Term:
         return dataclasses.replace(self)
@@ -160,7 +163,7 @@ def _count(points: npt.ArrayLike | Sampler) -> int | str:
 
 
 def different_terms(terms: Iterable[Term]) -> tuple[Term, ...]:
-    """Return terms as a tuple; there must be one at least, and all names must differ."""
+    """Return terms as a tuple, after checking that there is one and that all names differ."""
     if not isinstance(terms, Iterable):
         raise TypeError(f"terms must be a sequence of Terms, got {terms!r}")
     terms = tuple(terms)

@@ -1,4 +1,4 @@
-"""A term whose residual has been traced: what it needs, and the programs that evaluate it."""
+"""A term with a traced residual: the derivatives it needs, and the programs that evaluate it."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ from kanml.problems.pinn.collocation import Collocation
 from kanml.problems.pinn.fields import Fields
 from kanml.problems.pinn.term import Term
 
-__all__ = ["Place", "TracedTerm", "named", "word"]
+__all__ = ["Place", "TracedTerm", "prefixed", "word"]
 
 PARTNER = "_partner"
 
 
 class Place:
-    """What is needed at the points of a term, or at their partners.
+    """The fields that a residual needs at the points of a term, or at their partners.
 
     Parameters
     ----------
     needed : sequence of Leaf
-        Of the residual.
+        The leaves of the residual.
     fields : Fields
     suffix : str
-        Of the names here.
+        The suffix of the names at these points.
     """
 
     def __init__(self, needed: Sequence[Leaf], fields: Fields, suffix: str) -> None:
@@ -59,26 +59,26 @@ class Place:
 
 
 class TracedTerm:
-    """A term, its points and its residual. Immutable: see `Collocation` for what changes.
+    """A term with its points and its traced residual. It is immutable; stages hold what changes.
 
     Parameters
     ----------
     term : Term
     fields : Fields
     where : str
-        In front of messages.
+        The beginning of messages.
     what : str
-        What messages call the residual.
+        The name of the residual in messages.
 
     Attributes
     ----------
     components : tuple of Expression
     unknowns : tuple of str
     slopes : list of (int, Leaf, float or None)
-        The partial derivatives that are not 0: the component, the field that they are taken with
-        respect to, and their value; None for those that `program` returns after the components.
+        The partial derivatives that are not 0: the component, the field with respect to which it is
+        differentiated, and the value; None for those that `program` returns after the components.
     places : list of Place
-        The points; the partners if there are any.
+        The points, and the partners if there are any.
     letters : dict of str to ndarray
         The direction of each letter.
     """
@@ -90,33 +90,34 @@ class TracedTerm:
         try:
             self._trace(fields, what)
         except (TypeError, ValueError, AttributeError) as error:
-            raise named(error, where) from error
+            raise prefixed(error, where) from error
 
     def _trace(self, fields: Fields, what: str) -> None:
-        at = self.collocation
-        trace = Trace(fields.inputs, self.term.directions, None if at.sampler else len(at.points))
+        sampler, partner = self.collocation.sampler, self.collocation.partner
+        n_points = None if sampler else len(self.collocation.points)
+        trace = Trace(fields.inputs, self.term.directions, n_points)
         given: dict[str, Expression] = dict(zip(fields.inputs, trace.coordinates, strict=True))
         given |= {name: trace.unknown(name) for name in fields.unknowns}
         given |= self._outputs(trace, fields, given)
-        if at.partner is not None:
+        if partner is not None:
             given |= _partners(trace, fields, given)
         self.residual = record(trace, self.term.residual, given, what)
         self.components = trace.components(self.residual.returned, what)
-        if at.sampler and trace.points is not None:
+        if sampler and trace.points is not None:
             raise ValueError(
-                "arrays with one entry a point need given points: those of a Sampler are drawn anew"
+                "arrays with one entry a point need given points: a Sampler draws new ones"
             )
         self.text = repr(self.components)
         needed = leaves(self.components)
         self._differentiate(needed)
         self.letters = _vectors(fields.inputs, self.term.directions)
-        suffixes = [""] if at.partner is None else ["", PARTNER]
+        suffixes = [""] if partner is None else ["", PARTNER]
         self.places = [Place(needed, fields, suffix) for suffix in suffixes]
 
     def _outputs(
         self, trace: Trace, fields: Fields, given: dict[str, Expression]
     ) -> dict[str, Expression]:
-        """Return the outputs as residuals see them."""
+        """Return the outputs that residuals receive."""
         raw = {name: trace.output(name) for name in fields.outputs}
         if fields.transform is None:
             return raw
@@ -154,7 +155,7 @@ class TracedTerm:
                     raise ValueError(
                         f"{self.where}the order of {leaf} must be at most {layer.smooth_order} for "
                         f"this network, whose higher derivatives vanish: order {order} needs a "
-                        f"smooth activation, as 'tanh' or 'silu', but layers[{i}] is {layer!r}"
+                        f"smooth activation, such as 'tanh' or 'silu', but layers[{i}] is {layer!r}"
                     )
 
     def factor(self, count: float, stands_for: float) -> float:
@@ -165,40 +166,40 @@ class TracedTerm:
 
     @property
     def planes(self) -> int:
-        """How many Taylor coefficients the residual needs, for a point and its partner."""
+        """The number of Taylor coefficients that a point and its partner need."""
         return sum(place.along.n_planes for place in self.places)
 
     def add_to(self, digest: hashlib._Hash) -> None:
-        """Add all that decides about the loss to a digest."""
-        term, at = self.term, self.collocation
+        """Add everything that determines the loss to a digest."""
+        term, collocation = self.term, self.collocation
         options = (term.name, term.weight, term.reduction, term.attention, term.batch_size)
         digest.update(repr((options, term.seed, self.text)).encode())
-        if at.sampler is not None:
-            digest.update(repr(at.sampler).encode())
+        if collocation.sampler is not None:
+            digest.update(repr(collocation.sampler).encode())
         else:
-            digest.update(at.points.ravel().data)
-        if at.partner is not None:
+            digest.update(collocation.points.ravel().data)
+        if collocation.partner is not None:
             digest.update(b"partner")
-            digest.update(at.partner.ravel().data)
+            digest.update(collocation.partner.ravel().data)
         for letter, vector in term.directions.items():
             digest.update(letter.encode() + np.asarray(vector, dtype=np.float64).tobytes())
 
     def recorded(self) -> Term:
-        """Return the term with copies of its arrays, and its residual as it was traced."""
-        at = self.collocation
+        """Return the term with copies of its arrays, and the recording of its residual."""
+        collocation = self.collocation
         return dataclasses.replace(
             self.term,
-            points=at.sampler or at.points,
+            points=collocation.sampler or collocation.points,
             residual=self.residual.function(f"{self.where}the residual"),
             directions={
                 letter: self.letters[identifier(letter)] for letter in self.term.directions
             },
-            partner=at.partner,
+            partner=collocation.partner,
         )
 
 
 def _vectors(inputs: str, directions: Mapping[str, npt.ArrayLike]) -> dict[str, FloatArray]:
-    """Return the vectors that letters differentiate along: those of inputs, and further ones."""
+    """Return the direction of each letter: of the inputs, and of the additional ones."""
     vectors: dict[str, FloatArray] = dict(zip(inputs, np.eye(len(inputs)), strict=True))
     for letter, vector in directions.items():
         vectors[identifier(letter)] = real_array(vector, f"the direction {letter!r}").copy()
@@ -206,7 +207,7 @@ def _vectors(inputs: str, directions: Mapping[str, npt.ArrayLike]) -> dict[str, 
 
 
 def _partners(trace: Trace, fields: Fields, given: dict[str, Expression]) -> dict[str, Expression]:
-    """Return the inputs and outputs at the partners."""
+    """Return the fields at the partners: inputs and outputs."""
     if fields.transform is not None:
         raise ValueError("partner and transform do not go together")
     there = {f"{name}{PARTNER}": trace.output(f"{name}{PARTNER}") for name in fields.outputs}
@@ -216,12 +217,14 @@ def _partners(trace: Trace, fields: Fields, given: dict[str, Expression]) -> dic
     }
     for name in there:
         if name in given:
-            raise ValueError(f"{name!r} is the field at the partner, and another name too")
+            raise ValueError(
+                f"{name!r} is the name of a field at the partner, and of another field"
+            )
     return there
 
 
-def named(error: Exception, where: str, behind: str = "") -> Exception:
-    """Return the error with the name of a term, of the same kind."""
+def prefixed(error: Exception, where: str, behind: str = "") -> Exception:
+    """Return an error of the same type whose message begins with the name of a term."""
     kinds = (OutsideDomain, ValueError, AttributeError, TypeError)
     kind = next(kind for kind in kinds if isinstance(error, kind))
     return kind(f"{where}{error}{behind}")
