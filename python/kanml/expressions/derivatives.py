@@ -12,7 +12,7 @@ from kanml.expressions.operations import Operation
 __all__ = ["partials", "total"]
 
 ByLeaf: TypeAlias = dict[int, Expression]
-"""Derivatives with respect to leaves, under the numbers of these; those that are missing are 0."""
+"""Derivatives with respect to leaves, by the numbers of the leaves; missing ones are 0."""
 
 
 def total(
@@ -20,7 +20,7 @@ def total(
     of_leaf: Callable[[Expression], Expression],
     known: dict[int, Expression],
 ) -> Expression:
-    """Return the derivative along something that all leaves may depend on.
+    """Return the derivative along a direction, on which all leaves may depend.
 
     Parameters
     ----------
@@ -28,8 +28,7 @@ def total(
     of_leaf : callable
         Returns the derivative of a leaf, of data or of a number.
     known : dict
-        The derivatives that were found before, under the numbers of the expressions; those found
-        now are added.
+        The derivatives found earlier, by the numbers of the expressions; those found now are added.
     """
     for node in below([expression], _smooth_arguments):
         if node._number not in known:
@@ -40,7 +39,7 @@ def total(
 
 
 def _total(node: Expression, known: dict[int, Expression]) -> Expression:
-    """Return the derivative of an operation whose arguments have theirs."""
+    """Return the derivative of an operation, given those of its arguments."""
     graph, operation = node._graph, node._what
     assert isinstance(operation, Operation)
     derivatives = [graph.expression(0.0)] * len(node._arguments)
@@ -56,10 +55,10 @@ def _total(node: Expression, known: dict[int, Expression]) -> Expression:
 
 
 def partials(expression: Expression, by: Iterable[Leaf]) -> list[Expression]:
-    """Return the derivative with respect to each leaf, the other leaves being held.
+    """Return the derivative with respect to each leaf, with the other leaves held constant.
 
-    One sweep goes backwards through the graph. A branch of a `where` is swept by itself, and the
-    choice is made between the results, so that nothing of the other branch enters.
+    One sweep goes backwards through the graph. Each branch of a `where` is swept by itself, and the
+    choice is made between the results, so the other branch has no effect.
     """
     numbers = {node._what: node._number for node in below([expression])}
     wanted = [numbers.get(leaf, -1) for leaf in by]  # -1: it is not in the expression
@@ -79,7 +78,7 @@ def partials(expression: Expression, by: Iterable[Leaf]) -> list[Expression]:
 def _swept(root: Expression, active: set[int], choices: dict[int, ByLeaf]) -> ByLeaf:
     """Return the derivatives of `root` with respect to all leaves.
 
-    Those of the choices below it are known.
+    The derivatives of choices below it are given.
     """
 
     def follow(node: Expression) -> list[Expression]:
@@ -128,7 +127,7 @@ def _add_to(sums: ByLeaf, number: int, part: Expression) -> None:
 
 
 def _smooth_arguments(node: Expression) -> Sequence[Expression]:
-    """Return the arguments with respect to which a node has a derivative not 0 everywhere."""
+    """Return the arguments whose derivatives are not 0 everywhere."""
     if not isinstance(node._what, Operation):
         return ()
     return [node._arguments[i] for i in node._what.differentiable]

@@ -1,4 +1,4 @@
-"""Expressions: what a user calculates with, and what they ask of the graph they belong to."""
+"""Expressions, with which users calculate, and the interface of the graph they belong to."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ __all__ = ["Expression", "Graph"]
 
 
 class Graph(ABC):
-    """Makes expressions, of values and of others; `Trace` is the one there is.
+    """Makes expressions from values and from other expressions; implemented by `Trace`.
 
-    Expressions and their rules know of it what is here. The last three are what an expression asks
-    for when its user writes an attribute, an operator or a function of NumPy.
+    Expressions and their rules use only these methods. An expression calls the last three when its
+    user writes an attribute, an operator or a function of NumPy.
     """
 
     @abstractmethod
     def expression(self, value: object) -> Expression:
-        """Return a value as expression."""
+        """Return a value as an expression."""
 
     @abstractmethod
     def apply(self, operation: Operation, *values: object) -> Expression:
@@ -37,15 +37,15 @@ class Graph(ABC):
 
     @abstractmethod
     def ufunc(self, ufunc: Any, inputs: Sequence[object]) -> Expression:
-        """Return what a ufunc of NumPy gives."""
+        """Return the result of a ufunc of NumPy."""
 
     @abstractmethod
     def function(self, function: Any, args: Any, kwargs: Any) -> Expression:
-        """Return what another function of NumPy gives."""
+        """Return the result of another function of NumPy."""
 
 
 class Expression(NDArrayOperatorsMixin, Node):
-    """A number, or a truth value, at each point: to calculate with, not to be made directly.
+    """A number, or a truth value, at each point; made by a graph, never directly.
 
     Attributes made of the letters of the trace are derivatives: ``u.tx``, ``(x * u).xx``. NumPy's
     arithmetic and functions give further expressions, comparisons conditions for `numpy.where`.

@@ -92,5 +92,5 @@ HINTS |= dict.fromkeys(["round", "around", "fix"], "write np.rint or np.trunc")
 
 
 def hint(function: Any) -> str:
-    """Return what to do in place of a function that cannot be traced."""
+    """Return what to use instead of a function that cannot be traced."""
     return HINTS.get(name_of(function).removeprefix("np."), HINT)

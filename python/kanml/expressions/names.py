@@ -14,14 +14,14 @@ __all__ = ["identifier", "letters", "name_of"]
 def identifier(name: str) -> str:
     """Return the name that Python looks up: it normalises the identifiers of a program.
 
-    The micro sign of a keyboard in ``u.µ`` and ``lambda µ: ...`` becomes the Greek letter, which
-    is another character.
+    The micro sign of keyboards in ``u.µ`` and ``lambda µ: ...`` becomes the Greek letter, a
+    different character.
     """
     return unicodedata.normalize("NFKC", name)
 
 
 def letters(names: Iterable[str]) -> str:
-    """Return letters that differentiate, checked and joined."""
+    """Return the letters of inputs and directions, checked and joined."""
     result: list[str] = []
     for name in names:
         letter = identifier(name) if isinstance(name, str) else ""
@@ -34,6 +34,6 @@ def letters(names: Iterable[str]) -> str:
 
 
 def name_of(function: Any) -> str:
-    """Return how users write a function: np.sin, or erf where it is not NumPy's."""
+    """Return a function as users write it: np.sin, or erf if it is not one of NumPy."""
     name = getattr(function, "__name__", str(function))
     return f"np.{name}" if hasattr(np, name) else name

@@ -1,4 +1,4 @@
-"""Nodes of a graph: what each of them is, of what it is made, and what there is below it."""
+"""Nodes of a graph: the kind of each, its arguments, and all nodes below it."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ __all__ = ["Data", "Leaf", "Node", "What", "as_number", "below", "is_condition",
 
 
 class Leaf(NamedTuple):
-    """Something that a program is given: "u.tx", the input "x", the trainable scalar "nu".
+    """An argument of a program: "u.tx", the input "x", the trainable scalar "nu".
 
     Parameters
     ----------
     kind : {"derivative", "coordinate", "unknown"}
         A derivative of an output (the value itself is one), an input, or a scalar.
     name : str
-        Of the output, the input or the scalar.
+        The name of the output, the input or the scalar.
     letters : str
-        Of a derivative, in alphabetical order.
+        The letters of a derivative, in alphabetical order.
     """
 
     kind: Literal["derivative", "coordinate", "unknown"]
@@ -40,7 +40,7 @@ class Leaf(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """Numbers or truth values, one a point, shape (N,); fixed when a component of a direction."""
+    """Numbers or truth values at N points; fixed if they are a component of a direction."""
 
     array: npt.NDArray[Any]
     digest: str
@@ -80,13 +80,13 @@ N = TypeVar("N", bound=Node)
 def below(
     roots: Iterable[N], follow: Callable[[N], Iterable[N]] = lambda node: node._arguments
 ) -> list[N]:
-    """Return what the roots are made of and the roots, arguments before results.
+    """Return the roots and everything below them, arguments before results.
 
     Parameters
     ----------
     roots : iterable of Node
     follow : callable, optional
-        Which arguments to go on to; all by default.
+        Returns the arguments to follow; all by default.
     """
     found: dict[int, N] = {}
     waiting = list(roots)

@@ -1,19 +1,19 @@
-"""What can be traced: each operation, how NumPy computes it, and its derivative.
+"""The operations that can be traced, with their NumPy functions and derivatives.
 
 The rules are written as NumPy arithmetic themselves, and run on expressions. Where a function has
-no derivative, these hold:
+no derivative, the following holds:
 
 - `absolute` has the derivative ``sign(a)``, 0 at 0; `hypot` has 0 at the origin.
 - `maximum`, `minimum`, `fmax`, `fmin` and `clip` take the derivative of the argument they return,
   and at a tie the mean of both. `fmax` and `fmin` leave out an argument that is NaN.
-- `where` takes the derivative of the branch it chooses. What the other branch would give, NaN and
-  infinity included, takes no part.
+- `where` takes the derivative of the chosen branch. The other branch has no effect, even if it is
+  NaN or infinite.
 - `sign`, `heaviside` in its first argument, `floor`, `ceil`, `rint`, `trunc` and `floor_divide`
   have derivative 0 everywhere.
 - ``a**b`` has the derivative 0 with respect to b where a is 0.
 - Comparisons and logical operations give conditions, which have no derivative.
 
-Everywhere else an infinite slope is infinite, as that of sqrt at 0.
+Everywhere else an infinite slope is infinite, such as that of sqrt at 0.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ class Operation:
     Parameters
     ----------
     name : str
-        As NumPy calls it.
+        The name in NumPy.
     function : callable
         Evaluates it on arrays.
     takes : str
         A letter for each argument: "n" for a number, "c" for a condition.
     rules : sequence
-        For each argument its rule, or None where the derivative is 0.
+        The rule of each argument, or None if the derivative is 0.
     choose : callable, optional
-        In place of rules, for operations that return one of their arguments:
+        Replaces the rules, for operations that return one of their arguments:
         (arguments, their derivatives) -> the derivative of the result.
     condition : bool
         Whether the result is a condition.
@@ -97,7 +97,7 @@ def _leaving_out_nan(choose: Callable[..., Any]) -> Callable[..., Any]:
     return choose_number
 
 
-# One line an operation: the NumPy function and the rule for each of its arguments.
+# One line for each operation: the NumPy function and the rule for each of its arguments.
 RULES: list[tuple[Any, ...]] = [
     (np.add, lambda g, y, a, b: g, lambda g, y, a, b: g),
     (np.subtract, lambda g, y, a, b: g, lambda g, y, a, b: -g),

@@ -1,4 +1,4 @@
-"""Expressions as a list of NumPy calls, to be run on arrays of points."""
+"""Expressions as a list of NumPy calls, which run on arrays of points."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Loaded: TypeAlias = tuple[list[Any], list[tuple[int, npt.NDArray[Any]]]]
 
 
 class Program:
-    """Evaluates expressions of one trace, what they share once.
+    """Evaluates expressions of one trace, shared parts only once.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class Program:
     Attributes
     ----------
     leaves : tuple of Leaf
-        What has to be given.
+        The arguments that `evaluate` needs.
     operations : tuple of str
         The names of the NumPy functions, in the order in which they are called.
 
@@ -55,8 +55,8 @@ class Program:
                 raise ValueError(f"the expression {shortened(root)} belongs to another trace")
             if is_condition(root):
                 raise TypeError(f"an expression must be a number, got {shortened(root)}")
-        self._registers: dict[int, int] = {}  # where the value of each node is, by its number
-        self._constants: list[float | bool | None] = []  # what is there from the start
+        self._registers: dict[int, int] = {}  # of each node, by its number
+        self._constants: list[float | bool | None] = []  # present before the first call
         self._inputs: list[tuple[int, Leaf]] = []
         self._data: list[tuple[int, npt.NDArray[Any]]] = []
         self._code: list[tuple[Callable[..., Any], int, tuple[int, ...]]] = []
@@ -84,10 +84,10 @@ class Program:
         values : mapping
             For each of `leaves` an array of shape (n,) in `dtype`; for an unknown a number.
         rows : slice or ndarray of int, shape (n,)
-            Which points these are; a slice says both its ends. Of the arrays that entered the
-            residual these rows are taken.
+            The points, a slice with both ends. They select the rows of arrays that entered the
+            residual.
         dtype : {float64, float32}
-            In which everything is computed.
+            The dtype of all arithmetic.
 
         Returns
         -------
@@ -158,10 +158,10 @@ class Program:
         return self._registers[node._number]
 
     def _last_uses(self) -> list[list[int]]:
-        """Say for each call which results it uses for the last time.
+        """Return for each call the results that it uses for the last time.
 
-        Memory that is free again at once stays in the cache; given back all together at the end,
-        it would be mapped anew in every evaluation, which takes longer than the arithmetic.
+        Memory that is freed immediately stays in the cache. If it were freed all at once at the
+        end, every evaluation would map it again, which takes longer than the arithmetic.
         """
         kept = {register for register, _ in self._outputs}
         waiting = {register for _, register, _ in self._code} - kept
@@ -172,7 +172,7 @@ class Program:
         return done[::-1]
 
     def _marked(self, outputs: list[int]) -> list[tuple[int, bool]]:
-        """Say of each output whether somebody else holds the same array."""
+        """Say for each output whether its array is also held elsewhere."""
         computed = {register for _, register, _ in self._code}
         return [
             (register, register not in computed or register in outputs[:i])
@@ -181,7 +181,7 @@ class Program:
 
 
 def _factors(node: Expression) -> tuple[Expression, Expression] | None:
-    """Return two factors of a third or fourth power, which NumPy would take a logarithm for."""
+    """Return two factors of a third or fourth power, for which NumPy would take a logarithm."""
     what = node._what
     if not isinstance(what, Operation) or what.name != "power":
         return None

@@ -1,7 +1,7 @@
-"""What a function did with the fields it was given, to be done again without the function.
+"""The operations of a function on fields, which can be repeated without the function.
 
-A residual is called once, and what it did then is all that it means. A function that was defined
-within another one cannot be pickled; the list of its operations can.
+A residual is called once, and its operations in that call are all that matters. A function that was
+defined within another one cannot be pickled, but the list of its operations can.
 
 >>> import pickle
 >>> from kanml.expressions import Trace
@@ -36,7 +36,7 @@ __all__ = ["Recorded", "Recording", "record", "record_alone"]
 
 @dataclass(frozen=True)
 class At:
-    """The place of an argument among the fields and the results of earlier calls."""
+    """The index of an argument among the fields and the results of earlier calls."""
 
     index: int
 
@@ -50,13 +50,13 @@ class Call:
     kwargs: Any
 
     def again(self, values: Sequence[Any]) -> Any:
-        """Return what the call returns, with these fields and results."""
+        """Return the result of the call for these fields and results."""
         function = getattr if self.name == "getattr" else getattr(np, self.name)
         return function(*_filled(self.args, values), **_filled(self.kwargs, values))
 
 
 class Recorded:
-    """A function of fields, as the operations that it did when it was called.
+    """A function of fields as the operations of one call.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class Recorded:
         The names of its arguments.
     calls : tuple of Call
     returned : object
-        With an `At` for each expression.
+        What it returned, with an `At` for each expression.
     """
 
     def __init__(self, fields: tuple[str, ...], calls: tuple[Call, ...], returned: Any) -> None:
@@ -73,7 +73,7 @@ class Recorded:
         self.__signature__ = inspect.Signature([inspect.Parameter(name, kind) for name in fields])
 
     def __call__(self, **given: Any) -> Any:
-        """Return what the function returns for these fields."""
+        """Return the result of the function for these fields."""
         fields, calls, returned = self._content
         values = [given[name] for name in fields]
         for call in calls:
@@ -88,7 +88,7 @@ class Recorded:
 
 
 class Recording:
-    """A call of a function: the fields it got, what it called in turn, and what it returned."""
+    """A call of a function: its fields, the calls that it made, and what it returned."""
 
     def __init__(self, fields: Mapping[str, Expression]) -> None:
         self.fields = fields
@@ -96,7 +96,7 @@ class Recording:
         self.returned: Any = None
 
     def listen(self, name: str, args: Any, kwargs: Any, result: Expression) -> None:
-        """Keep a call, with copies of the arrays it was given: these are the caller's."""
+        """Keep a call with copies of its arrays, since these belong to the caller."""
         call = Call(name, _kept(args, result._graph), _kept(kwargs, result._graph))
         self.calls.append((call, result))
 
@@ -106,12 +106,12 @@ class Recording:
         Parameters
         ----------
         name : str
-            What to call it in the message.
+            The name of the function in the message.
 
         Raises
         ------
         pickle.PicklingError
-            If the function used a field that it was not given.
+            If the function used a field that was not one of its arguments.
         """
         said = [self.returned, *((call.args, call.kwargs) for call, _ in self.calls)]
         used = {node._number for node in _expressions(said)}
@@ -202,7 +202,7 @@ def _asked(
 
 
 def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
-    """Return a value in lists, tuples and dictionaries with what these hold changed."""
+    """Return nested lists, tuples and dictionaries with their items changed."""
     if type(value) in (list, tuple):
         return type(value)(_mapped(item, change) for item in value)
     if type(value) is dict:

@@ -1,8 +1,8 @@
-"""Operations that need not be done, so that the graphs of derivatives stay small.
+"""Simplifications that keep the graphs of derivatives small.
 
-``0 * a`` is 0 whatever a will be, NaN and infinity included: derivatives are made of such products.
-Otherwise what stays is what NumPy computes, but for the sign of a zero and, where two constant
-factors become one, the last bit.
+``0 * a`` is 0 for all values of a, including NaN and infinity, since derivatives contain many such
+products. Otherwise the results are those of NumPy, except for the sign of a zero and, if two
+constant factors are combined, the last bit.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["simplified"]
 
 
 def simplified(operation: Operation, arguments: Sequence[Expression]) -> Any:
-    """Return what the operation comes to, an expression or a constant; None: it must be done."""
+    """Return the simplified operation, an expression or a constant; None: it stays."""
     values = [_constant(node) for node in arguments]
     if all(value is not None for value in values):
         with np.errstate(all="ignore"):

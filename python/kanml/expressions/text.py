@@ -1,4 +1,4 @@
-"""Expressions in writing: for messages, and for a digest that two runs agree on."""
+"""Expressions as text, for messages and for a digest that two runs share."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ INFIX = {
 
 
 def text(root: Node) -> str:
-    """Return the expression as NumPy arithmetic; what it uses twice gets a name of its own first.
+    """Return the expression as NumPy arithmetic; parts used twice are named first.
 
     >>> from kanml.expressions import Trace
     >>> u = Trace("tx").output("u")
@@ -51,7 +51,7 @@ def text(root: Node) -> str:
 
 
 def shortened(root: Node, limit: int = 80) -> str:
-    """Return the text, or the start of a long one."""
+    """Return the text, cut off if it is long."""
     full = text(root)
     return full if len(full) <= limit else full[: limit - 3] + "..."
 

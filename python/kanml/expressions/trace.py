@@ -1,4 +1,4 @@
-"""The graph of a residual: what it is given, and what its operations come to."""
+"""The graph of a residual: its arguments, and the results of its operations."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ class Trace(Graph):
     Parameters
     ----------
     coordinates : str
-        A letter for each input of the network, in the order of the inputs.
+        One letter for each input of the network, in the order of the inputs.
     directions : mapping, optional
-        Further letters, and for each the vector of inputs along which it differentiates: shape
-        (d,) for all points, or (N, d) with one a point. The vectors stay fixed when it is
-        differentiated again.
+        Additional letters, each with the vector of inputs along which it differentiates: shape
+        (d,) for all points, or (N, d) with one for each point. Further differentiation treats the
+        vectors as constants.
     points : int, optional
-        N, which arrays that enter the residual must hold; by default as the first of them.
+        The length N of arrays that enter the residual; by default that of the first of them.
 
     Attributes
     ----------
     letters : str
-        Those of the coordinates and then those of the directions.
+        Those of the coordinates, followed by those of the directions.
     coordinates : tuple of Expression
     listener : callable, optional
-        Called with each operation that is done from outside: the name of the function, its
-        arguments, and the result. What an operation calls in turn follows from it.
+        Called with each operation that a user requests: the name of the function, its arguments,
+        and the result. Operations that these call in turn are not reported.
 
     Examples
     --------
@@ -70,7 +70,7 @@ class Trace(Graph):
         self.points = None if points is None else integer(points, "points", 0)
         self.listener: Listener | None = None
         self._inputs = letters(coordinates)
-        self._inputs_of: dict[str, int] = {}  # which input a coordinate is the value of
+        self._inputs_of: dict[str, int] = {}  # the input of each coordinate
         self._nodes: dict[tuple[object, ...], Expression] = {}
         self._totals: dict[str, dict[int, Expression]] = defaultdict(dict)
         self.coordinates = self.coordinates_at("")
@@ -79,10 +79,10 @@ class Trace(Graph):
             for letter, vector in (directions or {}).items()
         }
 
-    # What a residual is given
+    # The arguments of a residual
 
     def coordinates_at(self, suffix: str) -> tuple[Expression, ...]:
-        """Return the inputs at another point that moves along with the first, named so."""
+        """Return the inputs, named with a suffix, at another point that moves with the first."""
         self._inputs_of |= {f"{name}{suffix}": i for i, name in enumerate(self._inputs)}
         return tuple(self.leaf(Leaf("coordinate", f"{name}{suffix}")) for name in self._inputs)
 
@@ -108,7 +108,7 @@ class Trace(Graph):
         Raises
         ------
         TypeError, ValueError
-            For anything else; the message says what it is and what it may be.
+            For anything else; the message says what was given and what is allowed.
         """
         if isinstance(value, Expression):
             if value._graph is not self:
@@ -126,13 +126,13 @@ class Trace(Graph):
         )
 
     def components(self, returned: object, what: str = "residual") -> tuple[Expression, ...]:
-        """Return what a function of fields returned as its components.
+        """Return the result of a function of fields as a tuple of components.
 
         Parameters
         ----------
         returned : Expression or number, or a tuple or list of these
         what : str
-            What to call the function in messages.
+            The name of the function in messages.
 
         Raises
         ------
@@ -185,7 +185,7 @@ class Trace(Graph):
         return result
 
     def ufunc(self, ufunc: Any, inputs: Sequence[object]) -> Expression:
-        """Return what a ufunc of NumPy gives, if its derivative is known."""
+        """Return the result of a ufunc of NumPy, if its derivative is known."""
         name = name_of(ufunc)
         if ufunc not in OPERATIONS:
             raise TypeError(f"{name} cannot be traced: its derivative is not known here")
@@ -194,7 +194,7 @@ class Trace(Graph):
         return self._do(lambda: self.apply(OPERATIONS[ufunc], *inputs), ufunc.__name__, inputs, {})
 
     def function(self, function: Any, args: Any, kwargs: Any) -> Expression:
-        """Return what another function of NumPy gives, if it is one at each point."""
+        """Return the result of another function of NumPy that acts at each point."""
         if function not in FUNCTIONS:
             raise TypeError(f"{name_of(function)} cannot be traced: {hint(function)}")
         return self._do(
@@ -204,7 +204,7 @@ class Trace(Graph):
     def _do(
         self, operation: Callable[[], Expression], name: str, args: Any, kwargs: Any
     ) -> Expression:
-        """Do an operation and tell the listener of it, but of nothing that it does inside."""
+        """Do an operation and report it to the listener, but none of its inner operations."""
         listener, self.listener = self.listener, None
         try:
             result = operation()
@@ -215,7 +215,7 @@ class Trace(Graph):
         return result
 
     def apply(self, operation: Operation, *values: object) -> Expression:
-        """Return an operation on expressions, numbers and arrays, as simple as it can be."""
+        """Return an operation on expressions, numbers and arrays, simplified if possible."""
         given = [self.expression(value) for value in values]
         arithmetic = set(operation.takes) == {"n"} and not operation.condition
         if arithmetic and all(is_condition(node) for node in given):
@@ -235,7 +235,7 @@ class Trace(Graph):
     def _arithmetic_of_conditions(
         self, operation: Operation, conditions: list[Expression]
     ) -> Expression:
-        """Return the product of two; there is no other arithmetic of truth values alone."""
+        """Return the product of conditions; other arithmetic of conditions alone is an error."""
         if operation.name == "multiply":
             return self.apply(OPERATIONS[np.logical_and], *conditions)
         raise TypeError(
@@ -252,13 +252,13 @@ class Trace(Graph):
                 )
 
     def _as_numbers(self, node: Expression) -> Expression:
-        """Return a condition as 1 where it holds and 0 elsewhere; a number as it is."""
+        """Return a condition as 1 where it holds and 0 elsewhere, a number unchanged."""
         return self.apply(WHERE, node, 1.0, 0.0) if is_condition(node) else node
 
     def _node(
         self, key: tuple[object, ...], what: What, arguments: tuple[Expression, ...] = ()
     ) -> Expression:
-        """Return the node with this key, which is made when it is not there."""
+        """Return the node with this key; make it if it does not exist."""
         if key not in self._nodes:
             self._nodes[key] = Expression(self, len(self._nodes), what, arguments)
         return self._nodes[key]
@@ -266,7 +266,7 @@ class Trace(Graph):
     # Data, and directions
 
     def _array(self, value: object) -> Expression:
-        """Return an array with one entry a point, or the number in an array without axes."""
+        """Return an array with one entry for each point, or the number in an array without axes."""
         if isinstance(value, np.ma.MaskedArray):
             raise TypeError("a masked array cannot be traced; write np.where(mask, a, b)")
         array = np.asarray(value)
@@ -295,7 +295,7 @@ class Trace(Graph):
         return self._node(key, Data(array, digest.hexdigest(), fixed))
 
     def _direction(self, letter: str, vector: npt.ArrayLike) -> list[Expression]:
-        """Return the components of a direction, as numbers or one a point."""
+        """Return the components of a direction, as numbers or as arrays over the points."""
         name, d = f"directions[{letter!r}]", len(self._inputs)
         array = finite(real_array(vector, name), name)
         rows = "N" if self.points is None else self.points

@@ -1,4 +1,4 @@
-"""Multilevel training: runs, what they record, and what may interrupt them."""
+"""Multilevel training: runs, their history, and callbacks."""
 
 from kanml.training.callbacks import Callback, Checkpoint, EarlyStopping, TrainingState
 from kanml.training.history import History, Try

@@ -1,4 +1,4 @@
-"""Callbacks: what looks at a run after each step, and may end it."""
+"""Callbacks, which observe a run after each step and may end it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Callback", "Checkpoint", "EarlyStopping", "TrainingState", "Wish", "
 
 
 class Wish(enum.Enum):
-    """What a callback may return to direct training, beside true for stopping it."""
+    """What a callback may return, besides a true value that stops training."""
 
     NEXT_LEVEL = "next level"
 
@@ -68,14 +68,14 @@ class TrainingState:
 
 
 class Callback:
-    """What looks at a run, from its beginning to its end, and may stop it.
+    """An observer of a run from its beginning to its end, which may stop it.
 
-    Derive a class from it and override the methods that are of use; by default they do nothing.
-    If only the steps matter, a function will do: `kanml.train` takes both.
+    Derive a class from it and override the methods you need; by default they do nothing. If only
+    the steps matter, a function is enough: `kanml.train` takes both.
 
     Examples
     --------
-    Stop once the loss is a small part of what it was:
+    Stop when the loss has fallen to a given part of its first value:
 
     >>> import kanml
     >>> import numpy as np
@@ -101,18 +101,18 @@ class Callback:
     """
 
     def begin(self, state: TrainingState) -> object:
-        """Look at the run before its first step; a true return value stops it.
+        """Observe the run before its first step; a true return value stops it.
 
-        Not called if the loss is not finite there.
+        This is not called if the loss is not finite there.
         """
         return None
 
     def __call__(self, state: TrainingState) -> object:
-        """Look at the run after a step; a true return value stops it."""
+        """Observe the run after a step; a true return value stops it."""
         return None
 
     def end(self, state: TrainingState) -> None:
-        """Look at the run after its end, however it ended."""
+        """Observe the run after its end, however it ended."""
 
 
 class FunctionCallback(Callback):
@@ -137,7 +137,7 @@ def checked_callbacks(
 def _checked(callback: object, name: str) -> Callback:
     if isinstance(callback, Callback):
         return callback
-    # No other callable objects: methods that they share with `Callback` would not be called.
+    # Other callable objects are rejected: methods like those of `Callback` would not be called.
     if inspect.isroutine(callback) or isinstance(callback, partial):
         return FunctionCallback(callback)
     raise TypeError(f"{name} must be a Callback or a function, got {callback!r}")
@@ -152,7 +152,7 @@ class EarlyStopping(Callback):
     Parameters
     ----------
     patience : int
-        The level ends after this number of steps without a new least validation loss.
+        The number of steps without a new lowest validation loss after which the level ends.
 
     Examples
     --------
@@ -178,7 +178,7 @@ class EarlyStopping(Callback):
         self.patience = integer(patience, "patience", 1)
 
     def begin(self, state: TrainingState) -> Wish | None:
-        """Require a validation problem, and say whether the level ends: a run may resume there."""
+        """Require a validation problem; say whether the level ends, as after a resumption."""
         if state.validation is None:
             raise ValueError(
                 f"{self!r} needs a validation problem: kanml.train(..., validation=problem)"
@@ -205,7 +205,7 @@ class Checkpoint(Callback):
     path : path-like
         The file. Its folder must exist.
     every : int
-        Number of steps from one writing to the next.
+        The number of steps between two writes.
 
     Raises
     ------
@@ -225,7 +225,7 @@ class Checkpoint(Callback):
             raise ValueError(f"path must be in an existing folder, got {str(self.path)!r}")
 
     def begin(self, state: TrainingState) -> None:
-        """Refuse a path that cannot be written."""
+        """Raise OSError if the path cannot be written."""
         try:
             state.snapshot().rehearse_saving(self.path)
         except OSError as error:
@@ -234,7 +234,7 @@ class Checkpoint(Callback):
             raise type(error)(message) from error
 
     def __call__(self, state: TrainingState) -> None:
-        """Write the file if it is time."""
+        """Write the file if one is due."""
         if state.step % self.every == 0:
             self.end(state)
 

@@ -1,4 +1,4 @@
-"""The record of a training run: one row a step."""
+"""The record of a training run: one row for each step."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ IntArray = npt.NDArray[np.int64]
 
 
 class Row(NamedTuple):
-    """The start of training, an accepted step, or a refinement; see the columns of `History`."""
+    """The beginning of training, an accepted step, or a refinement; see `History`."""
 
     level: int
     step: int
@@ -36,12 +36,13 @@ class Try(NamedTuple):
     number : int
         The start is ``net.restart(number)``; 0 is the network's own.
     steps : int
-        Accepted steps. Starts that did well took more.
+        The number of accepted steps; better starts took more.
     evaluations : int
-        Evaluations of loss and gradient. The column of a history does not count them.
+        The number of evaluations of loss and gradient. The column of a history does not include
+        them.
     loss : float
-        The least loss on the part of the samples, of the validation problem if there is one.
-        Infinite if none was finite.
+        The lowest loss on the part of the samples, that of the validation problem if there is one;
+        infinite if none was finite.
     """
 
     number: int
@@ -51,13 +52,13 @@ class Try(NamedTuple):
 
 
 class History:
-    """What happened, row by row: the start of training, then every accepted step.
+    """The course of training, row by row: its beginning, then every accepted step.
 
     Attributes
     ----------
     tries : tuple of Try
-        The starts that were compared before training; empty if there was only one. Training began
-        with what became of the best.
+        The starts that were compared before training; empty if there was only one. Training
+        continued from the best state of the best one.
 
     Examples
     --------
@@ -75,7 +76,7 @@ class History:
         self._rows: list[Row] = []
 
     def append(self, row: Row) -> None:
-        """Add a row in one piece: an interrupt comes before or after it."""
+        """Add a row in one operation, which an interrupt cannot divide."""
         self._rows.append(row)
 
     def truncate(self, length: int) -> None:
@@ -106,7 +107,7 @@ class History:
 
     @property
     def ascents(self) -> IntArray:
-        """Steps so far that a mixed geometry led upwards; see `LBFGS`."""
+        """Ascents so far in a mixed geometry; see `LBFGS`."""
         return self._integers("ascents")
 
     @property
@@ -121,14 +122,14 @@ class History:
 
     @property
     def terms(self) -> dict[str, Float64Array]:
-        """What each term of a `PINN` contributed to the loss; empty for other problems."""
+        """The part of each term of a `PINN` in the loss; empty for other problems."""
         rows = [row.terms or {} for row in self._rows]
         names = rows[0] if rows else ()
         return {name: np.array([row[name] for row in rows], dtype=np.float64) for name in names}
 
     @property
     def seconds(self) -> Float64Array:
-        """Time since the start of training, without interruptions."""
+        """Time since training began, without interruptions."""
         return self._reals("seconds")
 
     @property

@@ -22,7 +22,7 @@ class CtrlC:
         Whether there was a Ctrl-C.
     armed : bool
         Whether the next one raises KeyboardInterrupt, if one was noted. Raising disarms, so that
-        what deals with it is not interrupted in turn.
+        its handling is not interrupted in turn.
 
     Examples
     --------
@@ -36,10 +36,10 @@ class CtrlC:
     def __init__(self) -> None:
         self.noted = False
         self.armed = False
-        self._handler = self._note  # one object, to be recognised
+        self._handler = self._note  # one object, so that it can be recognised
 
     def raise_if_noted(self) -> None:
-        """Raise KeyboardInterrupt if there was a Ctrl-C: now is a good moment."""
+        """Raise KeyboardInterrupt if there was a Ctrl-C, where it does no harm."""
         if self.noted:
             raise KeyboardInterrupt
 
@@ -65,7 +65,7 @@ class CtrlC:
     ) -> None:
         if self.noted and isinstance(error, Exception):
             self._restore()
-            raise KeyboardInterrupt  # with the error as its context: nobody has heard it yet
+            raise KeyboardInterrupt  # with the error as its context, since nothing has reported it
         self._restore()
 
     def _restore(self) -> None:

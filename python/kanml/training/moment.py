@@ -1,4 +1,4 @@
-"""Where a training run stands."""
+"""The state of a training run between two steps."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ["Moment", "moved_towards"]
 class Moment(NamedTuple):
     """Everything that changes during a run; a step replaces it in one assignment.
 
-    So a step that is broken off, by whatever, leaves the present moment whole.
+    So a step that is interrupted leaves the present moment intact.
     """
 
-    net: Network  # says what the present grid is; the parameters are in the state
+    net: Network  # on the present grid; its parameters are in the state
     level: int
-    coarser: tuple[Network, ...]  # at the end of each level before
+    coarser: tuple[Network, ...]  # at the end of each earlier level
     geometry: Geometry  # of the optimizer, on this grid
-    problem: Problem  # which does not change: steps advance a copy
+    problem: Problem  # never changes: steps advance a copy
     state: State  # evaluated
     best: State  # see `Snapshot`
     best_value: float

@@ -21,7 +21,7 @@ __all__ = ["Objective"]
 class Objective:
     """Evaluates the problems of a run at vectors: a network's parameters, then the unknowns.
 
-    The networks that its methods take say what grid a vector belongs to.
+    The networks that its methods take determine the grid of a vector.
     """
 
     settings: Settings
@@ -29,7 +29,7 @@ class Objective:
     # Vectors
 
     def start(self, net: Network) -> Vector:
-        """Return the parameters of a network, and the unknowns where they start."""
+        """Return the parameters of a network, followed by the initial unknowns."""
         unknowns = list(self.settings.problem.unknowns.values())
         return np.concatenate([net.parameters, np.array(unknowns, dtype=net.dtype)])
 
@@ -61,14 +61,14 @@ class Objective:
         return problem.value_and_gradient(trained, unknowns, num_threads=self.settings.num_threads)
 
     def evaluate_trial(self, problem: Problem, net: Network, theta: Vector) -> tuple[float, Vector]:
-        """Return loss and gradient of a problem: infinite where a layer refuses its inputs."""
+        """Return loss and gradient of a problem; infinite if a layer refuses its inputs."""
         try:
             return self.evaluate(problem, net, theta)
         except OutsideDomain:
             return math.inf, np.full_like(theta, math.nan)
 
     def terms(self, problem: Problem, net: Network, theta: Vector) -> dict[str, float]:
-        """Return what each term of a problem contributes to its loss."""
+        """Return the part of each term of a problem in its loss."""
         trained, unknowns = self.split(net, theta)
         return problem.losses(trained, unknowns, num_threads=self.settings.num_threads)
 
@@ -80,8 +80,8 @@ class Objective:
         net : Network
         theta : ndarray
         first : bool
-            Whether this is before the first step: then what a layer refuses is an error. Later it
-            is an infinite loss.
+            Whether this is before the first step. Inputs that a layer refuses are then an error,
+            and an infinite loss later.
         """
         if self.settings.validation is None:
             return None

@@ -11,12 +11,12 @@ __all__ = ["ProgressBar"]
 
 
 class ProgressBar:
-    """The number of steps done, out of those of the schedule; a level that ends early is done.
+    """The number of steps done out of those of the schedule; a level that ends early counts fully.
 
     Parameters
     ----------
     schedule : sequence of int
-        Steps on each level.
+        The steps on each level.
     shown : bool
     """
 

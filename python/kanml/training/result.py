@@ -1,4 +1,4 @@
-"""What training returns."""
+"""The result of training."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ Status: TypeAlias = Literal["completed", "stopped", "interrupted", "diverged"]
 
 @dataclass(frozen=True, repr=False)
 class Result:
-    """What training returns.
+    """The result of training.
 
     Attributes
     ----------
     network : Network
         The trained network, on the finest grid reached. With a validation problem, it is the one
-        with the least validation loss. Without one, it is the last network whose loss was finite;
-        after Ctrl-C the one with the least loss since the loss last became another function, which
-        with minibatches is the last network.
+        with the lowest validation loss. Without one, it is the last network whose loss was finite,
+        or after Ctrl-C the one with the lowest loss since the loss function last changed. With
+        minibatches that is the last network.
     history : History
-        The starts that were tried, and one row for the best of them and for each step.
+        The starts that were tried, one row for the beginning of training, and one for each step.
     status : {"completed", "stopped", "interrupted", "diverged"}
-        What ended training: all levels are done; a callback returned true; Ctrl-C; the loss became
-        NaN or infinite, or a layer with ``extrapolation="error"`` refused a value.
+        The reason for the end: all levels are done; a callback returned true; Ctrl-C; the loss
+        became NaN or infinite, or a layer with ``extrapolation="error"`` refused a value.
     message : str
         The status in words.
     unknowns : dict of str to float
         The values of the problem's unknowns that belong to the network.
     levels : tuple of Network
         The networks at the end of each level, coarse to fine; the last one is `network`. With a
-        validation problem they are the best of each level, without a last one that did not improve.
+        validation problem they are the best of each level, except a last one without improvement.
     problem : Problem
-        A copy of the problem as training left it: its minibatch, attention, points.
+        A copy of the problem after training, with its minibatch, attention and points.
     """
 
     network: Network

@@ -30,13 +30,13 @@ AnyState = TypeVar("AnyState", bound=State)
 
 
 def load_moment(path: str | os.PathLike[str], objective: Objective) -> tuple[Moment, History]:
-    """Read from a checkpoint where a run with this objective stood, and its history.
+    """Read the moment and the history of a run with this objective from a checkpoint.
 
     Raises
     ------
     ValueError
         If the file is damaged, belongs to a run that was started with other arguments, or holds
-        what no such run could have written.
+        values that no such run could have written.
     """
     settings = objective.settings
     description, arrays = files.read(path, "checkpoint")
@@ -69,7 +69,7 @@ def load_moment(path: str | os.PathLike[str], objective: Objective) -> tuple[Mom
 
 
 def _snapshot(description: Mapping[str, Any], arrays: Arrays, settings: Settings) -> Snapshot:
-    """Return what a file says; its parts are checked, and not yet whether they fit together."""
+    """Return the content of a file; each part is checked, but not whether the parts fit."""
     level = integer(description["level"], "level", 0, len(settings.schedule) - 1)
     *coarser, network = settings.grids(level)
     state_type = type(settings.optimizer.init(settings.net.parameters))
@@ -175,13 +175,13 @@ def _require_row_of_best(snapshot: Snapshot, settings: Settings) -> None:
 
 
 def _require_same_loss(problem: Problem, snapshot: Snapshot, objective: Objective) -> None:
-    """Raise ValueError unless the problem has the loss, and the terms, that a file says."""
+    """Raise ValueError unless the problem has the loss and the terms of the history."""
     history, at = snapshot.history, (snapshot.network, snapshot.optimizer_state.parameters)
     loss, _ = objective.evaluate(problem, *at)
-    # Other processors round differently, which is all there is where the fit is exact.
+    # Other processors round differently, and an exact fit leaves only rounding errors.
     rounding = float(np.finfo(snapshot.network.dtype).eps) * float(abs(history.loss).max())
     if not math.isclose(loss, history.last["loss"], rel_tol=0.01, abs_tol=rounding):
-        raise ValueError(f"the loss is {loss}, and not {history.last['loss']} as it says")
+        raise ValueError(f"the loss is {loss}, not {history.last['loss']} as in the history")
     terms = objective.terms(problem, *at)
     if terms.keys() != history.terms.keys():
-        raise ValueError(f"the terms are {list(terms)}, and not {list(history.terms)}")
+        raise ValueError(f"the terms are {list(terms)}, not {list(history.terms)}")

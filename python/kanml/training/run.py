@@ -1,4 +1,4 @@
-"""One training run: levels, steps, and every way in which it can end."""
+"""One training run: its levels, its steps, and all ways in which it can end."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Run:
                 self.interrupt()
             finally:  # for other exceptions; one that comes in this line would not be caught here
                 self.ctrl_c.armed = False
-        if self.ctrl_c.noted:  # also after the last step: whoever pressed it is told
+        if self.ctrl_c.noted:  # even after the last step, the user is told
             self.interrupt()
 
     def train(self, callbacks: Sequence[Callback], progress: bool) -> None:
@@ -99,7 +99,7 @@ class Run:
             self.ask(callback.end for callback in callbacks)
 
     def interrupt(self) -> None:
-        """Note that the run was interrupted, and drop what that broke off."""
+        """Note that the run was interrupted, and drop an unfinished step."""
         self.history.truncate(self.moment.rows)
         now = self.moment
         self.ending = (
@@ -133,13 +133,13 @@ class Run:
     def ask(self, callbacks: Iterable[Callable[[TrainingState], object]]) -> list[object]:
         """Show the present state to callbacks, or to methods of them; return their answers."""
         asked = list(callbacks)
-        if not asked:  # then nobody looks at the view, a copy of the parameters
+        if not asked:  # saves the view, which copies the parameters
             return []
         view = self.view()
         return [callback(view) for callback in asked]
 
     def level_is_over(self, answers: Sequence[object]) -> str:
-        """Return why the level ends, or nothing."""
+        """Return why the level ends, or an empty string if it does not."""
         state = self.moment.state
         if state.level_step >= self.settings.schedule[self.moment.level]:
             return state.finished or "all steps are done"
@@ -155,7 +155,7 @@ class Run:
     # From moment to moment
 
     def choose_start(self, bar: ProgressBar) -> None:
-        """Try other starts on the coarsest grid, and go to what became of the best."""
+        """Try other starts on the coarsest grid, and continue from the best."""
         now, settings, objective = self.moment, self.settings, self.objective
         contest = Contest(objective, interrupted=lambda: self.ctrl_c.noted)
         count = contest.starts_within(1 + settings.restarts, sum(settings.schedule))
@@ -214,8 +214,8 @@ class Run:
         """Make a refined state the present one.
 
         The finer spline rounds differently. Values that were at the end of a domain may then be
-        outside it, where a layer refuses them. Such a state is moved towards the start of the run,
-        whose values are inside, by the smallest share that helps.
+        outside it, where a layer refuses them. Such a state is moved by the smallest sufficient
+        share towards the start of the run, whose values are inside.
         """
         forget_best = self.settings.validation is not None
         for share in RETREATS:
@@ -238,9 +238,9 @@ class Run:
         moment : Moment
             The next moment, except for its state, best and rows.
         state : State
-            Evaluated here if it is not yet.
+            It is evaluated here if it has not been.
         forget_best : bool
-            Whether states before this one no longer count, as their losses were those of another
+            Whether earlier states no longer count, since their losses were those of another
             function.
         """
         function = partial(self.objective.evaluate, moment.problem, moment.net)
@@ -257,7 +257,7 @@ class Run:
         value, best = self.record(moment, state, state.value), state
         if not (forget_best or value < moment.best_value):
             value, best = moment.best_value, moment.best
-        elif self.settings.validation is None:  # then nothing returns to it
+        elif self.settings.validation is None:  # no step returns to it: parameters suffice
             best = State(parameters=state.parameters, step=state.step)
         self.moment = moment._replace(
             state=state, best=best, best_value=value, rows=moment.rows + 1
@@ -283,10 +283,10 @@ class Run:
             return loss
         return validation if math.isfinite(validation) else math.inf
 
-    # What others see
+    # Results and views
 
     def kept(self) -> State:
-        """Return the state that the result is made of."""
+        """Return the state whose parameters the result has."""
         status, _ = self.ending
         latest = self.settings.validation is None and status != "interrupted"
         return self.moment.state if latest else self.moment.best
@@ -299,7 +299,7 @@ class Run:
         return (*now.coarser, self.objective.network(now.net, self.kept().parameters))
 
     def view(self) -> TrainingState:
-        """Return what callbacks see."""
+        """Return the state that callbacks receive."""
         now = self.moment
         last = self.history.last
         return TrainingState(
@@ -322,7 +322,7 @@ class Run:
         self.started = time.perf_counter() - self.history.last["seconds"]
 
     def result(self) -> Result:
-        """Return what `train` returns."""
+        """Return the result of the run."""
         status, message = self.ending
         levels = self.networks()
         return Result(
@@ -338,7 +338,7 @@ class Run:
 
 @contextlib.contextmanager
 def _refusals(where: str) -> Iterator[None]:
-    """Turn what a layer refuses into the end of the run."""
+    """End the run as diverged if a layer refuses its inputs."""
     try:
         yield
     except OutsideDomain as refusal:
@@ -348,7 +348,7 @@ def _refusals(where: str) -> Iterator[None]:
 
 
 def _not_finite(value: float, gradient: Vector) -> str:
-    """Say what is not finite, or nothing."""
+    """Say what is not finite; an empty string if everything is."""
     if not math.isfinite(value):
         return f"the loss became {value}"
     return "" if np.isfinite(gradient).all() else "the gradient became NaN or infinite"

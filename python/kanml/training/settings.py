@@ -1,4 +1,4 @@
-"""What a training run is asked to do."""
+"""The settings of a training run."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ Transfer: TypeAlias = Literal["prolong", "reset"]
 
 @dataclass(frozen=True, eq=False)
 class Settings:
-    """The arguments of `kanml.train` that decide about a run, checked.
+    """The checked arguments of `kanml.train` that determine a run.
 
     Attributes
     ----------
     net : Network
-        On the coarsest grid.
+        The network on the coarsest grid.
     problem : Problem
-        A copy, as the run finds it.
+        A copy of the problem before the run.
     schedule : tuple of int
-        Steps on each level.
+        The steps on each level.
     optimizer : Optimizer
     transfer_state : {"prolong", "reset"}
     validation : Problem or None
@@ -45,7 +45,7 @@ class Settings:
     Raises
     ------
     TypeError, ValueError
-        If an argument is not of its form, or a level of the schedule cannot be built.
+        If an argument is not as described, or a level of the schedule cannot be built.
     """
 
     net: Network
@@ -83,7 +83,7 @@ class Settings:
             raise ValueError(f"validation must have the unknowns {trained}, got {validated}")
 
     def _require_last_level(self) -> None:
-        """Refuse before the first step what the refinement to the last level would refuse."""
+        """Raise now what the refinement to the last level would raise."""
         levels = len(self.schedule)
         try:
             finest = self.net._refined_shape(levels - 1)
@@ -96,7 +96,7 @@ class Settings:
             ) from error
 
     def grids(self, level: int) -> list[Network]:
-        """Return the network as it was given, refined to each level up to this one."""
+        """Return the given network, refined to each level up to this one."""
         networks = [self.net]
         for _ in range(level):
             networks.append(networks[-1].refine())
@@ -104,7 +104,7 @@ class Settings:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A digest of all that decides the course of a run, but for callbacks."""
+        """A digest of everything but callbacks that determines the course of a run."""
         digest = hashlib.sha256(repr(describe_network(self.net)).encode())
         digest.update(self.net.parameters.tobytes())
         for part in (
@@ -121,7 +121,7 @@ class Settings:
 
 def _require_problem(problem: Problem, name: str) -> None:
     if not isinstance(problem, Problem):
-        shown = reprlib.repr(problem)  # which shortens arrays
+        shown = reprlib.repr(problem)  # shortens arrays
         raise TypeError(f"{name} must be a Problem, for instance a Regression, got {shown}")
     starting_values(problem.unknowns, f"{name}.unknowns")
 

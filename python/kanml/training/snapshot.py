@@ -1,4 +1,4 @@
-"""Snapshots: what is written of a run, all that it needs to continue as if it had not stopped."""
+"""Snapshots: the content of a checkpoint, with which a run continues as if it had not stopped."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Snapshot:
     network : Network
         The network on the present level.
     coarser : tuple of Network
-        The networks at the end of each level before.
+        The networks at the end of each earlier level.
     optimizer_state : State
         Parameters, loss and gradient, and the optimizer's memory.
     level : int
@@ -56,7 +56,7 @@ class Snapshot:
 
     @classmethod
     def of(cls, moment: Moment, history: History, objective: Objective) -> Snapshot:
-        """Return all that is needed to continue a run from a moment; `load_moment` returns that."""
+        """Return what is needed to continue a run from a moment; `load_moment` reverses it."""
         return cls(
             network=objective.network(moment.net, moment.state.parameters),
             coarser=moment.coarser,
@@ -74,7 +74,7 @@ class Snapshot:
         files.write(path, *self._content())
 
     def rehearse_saving(self, path: str | os.PathLike[str]) -> None:
-        """Raise what saving would raise, and leave the file as it is."""
+        """Raise what saving would raise, without changing the file."""
         files.rehearse(path, *self._content())
 
     def _content(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:

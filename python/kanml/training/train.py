@@ -35,51 +35,51 @@ def train(
 ) -> Result:
     """Train a network on a sequence of refined grids.
 
-    Takes ``schedule[0]`` steps on the network's own grid, halves every knot interval (the function,
-    and with it the loss, stays the same), takes ``schedule[1]`` steps, and so on. A level ends
-    early if its optimizer can make no further progress. The arguments stay as they are: a run works
-    on a copy of the problem.
+    It takes ``schedule[0]`` steps on the network's own grid, halves every knot interval, which
+    changes neither the function nor the loss, takes ``schedule[1]`` steps, and so on. A level ends
+    early if the optimizer can make no further progress. The arguments do not change: a run works on
+    a copy of the problem.
 
     Ctrl-C does not raise. Training ends after the evaluation in progress, with the status
-    "interrupted"; at least the first network is evaluated on all samples, so that there is a
-    result. A second Ctrl-C breaks off whatever is in progress.
+    "interrupted"; the first network is always evaluated on all samples, so that there is a
+    result. A second Ctrl-C interrupts the work in progress as well.
 
     Parameters
     ----------
     net : Network
         The network on the coarsest grid.
     problem : Problem
-        What is minimised: a `Regression`, a `PINN`, or a class of your own.
+        The loss to minimise: a `Regression`, a `PINN`, or your own class.
     schedule : sequence of int
-        Steps on each level, coarse to fine. A single entry trains on one grid.
+        The steps on each level, coarse to fine. A single entry trains on one grid.
     optimizer : Optimizer
         `LBFGS()` by default.
     transfer_state : {"prolong", "reset"}
-        Whether the optimizer's memory is carried to the finer grid at a refinement, steps by P and
-        gradients by a right inverse of P^T, or emptied.
+        Whether a refinement carries the optimizer's memory to the finer grid, steps by P and
+        gradients by a right inverse of P^T, or empties it.
     validation : Problem, optional
-        A second problem, for instance a `Regression` of rows held out. It is evaluated after each
-        step, and never advances. Its loss says which network is best: each level ends by returning
-        to its best state, with the optimizer's memory of that moment, and training ends at a level
-        whose steps did not lower this loss. See `EarlyStopping` for ending levels early.
+        A second problem, for instance a `Regression` of held-out rows. It is evaluated after each
+        step, and never advances. Its loss determines the best network. Each level ends by returning
+        to its best state, with the optimizer's memory at that step. Training ends after a level
+        whose steps did not lower this loss. `EarlyStopping` ends levels early.
     restarts : int
-        The greatest number of other starts that are tried before the first step, if the parameters
+        The largest number of other starts that are tried before the first step, if the parameters
         of `net` are those that its constructor drew (`Network.fresh`). All are trained for a few
         steps of L-BFGS, whatever the optimizer, on the coarsest grid and on a part of the samples;
-        the better half of them for more, and so on. Training begins with what became of the best.
-        Fewer are tried if all would cost more than the steps of the schedule; none, if it is short.
-        ``history.tries`` lists them. Callbacks see what comes after. With 0 training begins at the
-        parameters of `net`.
+        the better half is trained for more, and so on. Training continues from the best. Fewer
+        starts are tried if all would cost more than the steps of the schedule, and none if it is
+        short. ``history.tries`` lists them. Callbacks are called only afterwards. With 0, training
+        begins at the parameters of `net`.
     callbacks : iterable of Callback or function
         Functions are called with a `TrainingState` after every step; a true return value stops
-        training. A `Callback` also sees the run before the first step and at its end.
+        training. A `Callback` is also called before the first step and at the end.
     progress : bool
         Whether to show a progress bar on the standard error.
     resume : path-like, optional
-        A file that the callback `Checkpoint` wrote in a run with the same arguments: training
+        A file that the callback `Checkpoint` wrote in a run with the same arguments; training
         continues from it, bit for bit.
     num_threads : int, optional
-        Threads of an evaluation. The result does not depend on it.
+        The number of threads of an evaluation. The result does not depend on it.
 
     Returns
     -------
@@ -88,8 +88,9 @@ def train(
     Raises
     ------
     ValueError, TypeError
-        If an argument is not of its form, or a level of the schedule cannot be built;
-        FileNotFoundError if there is no file to resume from.
+        If an argument is not as described, or a level of the schedule cannot be built.
+    FileNotFoundError
+        If there is no file to resume from.
 
     Notes
     -----
@@ -109,8 +110,8 @@ def train(
     >>> bool(result.history.loss[-1] < 1e-7)
     True
     """
-    with CtrlC() as ctrl_c:  # first of all: an interrupt waits until there is a result
-        told = checked_callbacks(callbacks)
+    with CtrlC() as ctrl_c:  # first, so that an interrupt waits for a result
+        checked = checked_callbacks(callbacks)
         settings = Settings(
             net=net,
             problem=problem,
@@ -124,5 +125,5 @@ def train(
         run = Run(settings, ctrl_c)
         if resume is not None:
             run.resume(resume)
-        run.run(told, progress)
+        run.run(checked, progress)
         return run.result()

@@ -1,10 +1,11 @@
 """Other starts: all are tried briefly on the coarsest grid, and training continues from the best.
 
-Whether a start leads to a good minimum mostly shows early, but only by comparison: the loss of a
-bad one stays on a plateau far above what others reach on the same grid. So the starts are trained
-in turn for a few steps on a part of the samples, the better half of them for some more, and so on:
-successive halving (K. Jamieson and A. Talwalkar, *Non-stochastic best arm identification and
-hyperparameter optimization*, AISTATS 2016). `docs/initialisation.md` has what it gains.
+Whether a start leads to a good minimum usually shows early, but only by comparison: the loss of a
+bad one stays on a plateau far above the losses that others reach on the same grid. So the starts
+are trained in turn for a few steps on a part of the samples, the better half for some more, and so
+on. This is successive halving (K. Jamieson and A. Talwalkar, *Non-stochastic best arm
+identification and hyperparameter optimization*, AISTATS 2016). `docs/initialisation.md` shows what
+it gains.
 """
 
 from __future__ import annotations
@@ -28,24 +29,24 @@ __all__ = ["RESTARTS", "Contest"]
 
 RESTARTS = 15
 ROUNDS = (25, 50, 100, 200)  # steps of each start; after a round the better half is left
-SAMPLES = 1000  # that starts are tried on, at least
+SAMPLES = 1000  # on which starts are tried, at least
 SAMPLES_PER_PARAMETER = 4
 MAX_BYTES = 2**29  # of the optimizers of all starts together
 
 
 @dataclass
 class Candidate:
-    """A start in a contest, and what has become of it.
+    """A start in a contest, with its states.
 
     Attributes
     ----------
     number : int
     state : LBFGSState or None
-        The last one; None before the first round.
+        The last state; None before the first round.
     best : LBFGSState or None
-        The one with the least loss.
+        The state with the lowest loss.
     loss : float
-        Of the best.
+        The loss of the best state.
     """
 
     number: int
@@ -54,7 +55,7 @@ class Candidate:
     loss: float = math.inf
 
     def summary(self) -> Try:
-        """Return what the history says of it."""
+        """Return its entry in the history."""
         if self.state is None:
             return Try(self.number, 0, 0, self.loss)
         return Try(self.number, self.state.step, self.state.evaluations, self.loss)
@@ -67,9 +68,9 @@ class Contest:
     Attributes
     ----------
     objective : Objective
-        If the run has a validation problem, the loss of that says which parameters are the best.
+        If the run has a validation problem, its loss determines the best parameters.
     interrupted : callable
-        Says whether to stop.
+        Returns whether to stop.
     """
 
     objective: Objective
@@ -77,7 +78,7 @@ class Contest:
 
     @property
     def net(self) -> Network:
-        """The network, with the start that was given."""
+        """The network with the given start."""
         return self.objective.settings.net
 
     @property
@@ -92,13 +93,13 @@ class Contest:
 
     @cached_property
     def optimizer(self) -> LBFGS:
-        """What the starts are trained with: in splines, whatever basis the network is in."""
+        """The optimizer of the starts: in B-splines, whatever the basis of the network."""
         given = self.objective.settings.optimizer
         memory = given.memory if isinstance(given, LBFGS) else LBFGS.memory
         return LBFGS(memory=memory, geometry="spline")
 
     def evaluate(self, problem: Problem, theta: Vector) -> tuple[float, Vector]:
-        """Return loss and gradient; the loss is infinite where a layer refuses its inputs."""
+        """Return loss and gradient; the loss is infinite if a layer refuses its inputs."""
         return self.objective.evaluate_trial(problem, self.net, theta)
 
     def starts_within(self, most: int, steps: int) -> int:
@@ -118,7 +119,7 @@ class Contest:
     def winner(
         self, count: int, show: Callable[[str], None]
     ) -> tuple[LBFGSState | None, tuple[Try, ...]]:
-        """Return what became of the best of `count` starts, and the tries.
+        """Return the best state of the best of `count` starts, and the tries.
 
         Returns
         -------
@@ -149,7 +150,7 @@ class Contest:
             return
 
     def improve(self, candidate: Candidate, steps: int) -> None:
-        """Take further steps."""
+        """Train a candidate for more steps."""
         if candidate.state is None:
             theta = self.objective.start(self.net.restart(candidate.number))
             if not np.isfinite(theta).all():  # the dtype cannot hold them
@@ -166,7 +167,7 @@ class Contest:
             self.note(candidate, candidate.state)
 
     def function(self, theta: Vector) -> tuple[float, Vector]:
-        """Return loss and gradient on the part that starts are tried on."""
+        """Return loss and gradient on the samples on which starts are tried."""
         if self.interrupted():
             raise KeyboardInterrupt
         return self.evaluate(self.tried[0], theta)
@@ -177,7 +178,7 @@ class Contest:
         return geometry_maps(self.net, self.optimizer.geometry, len(self.problem.unknowns))
 
     def note(self, candidate: Candidate, state: LBFGSState) -> None:
-        """Take note of the state of a candidate if it is its best."""
+        """Note the state of a candidate if it is its best."""
         if state.value is None or not is_finite(state.value, state.gradient):
             return
         loss, validation = state.value, self.held_out[0]
@@ -187,14 +188,14 @@ class Contest:
             candidate.loss, candidate.best = float(loss), state
 
     def suits_all(self, theta: Vector) -> bool:
-        """Say whether loss and gradient are finite at the samples that were left out, too."""
+        """Say whether loss and gradient are finite at all samples."""
         if not is_finite(*self.evaluate(self.problem, theta)):
             return False
         return self.validation is None or math.isfinite(self.evaluate(self.validation, theta)[0])
 
     @cached_property
     def tried(self) -> tuple[Problem, float]:
-        """The part of the problem that starts are tried on, and its share of the cost."""
+        """The part of the problem on which starts are tried, and its share of the cost."""
         return self.part(self.problem)
 
     @cached_property
@@ -203,7 +204,7 @@ class Contest:
         return (None, 0.0) if self.validation is None else self.part(self.validation)
 
     def part(self, problem: Problem) -> tuple[Problem, float]:
-        """Return a problem on enough of its samples, and what it costs of the whole."""
+        """Return a problem on enough of its samples, and its share of the cost."""
         enough = max(SAMPLES, SAMPLES_PER_PARAMETER * self.net.n_parameters)
         excerpt = problem.excerpt(enough)
         valid = isinstance(excerpt, tuple) and len(excerpt) == 2
@@ -216,7 +217,7 @@ class Contest:
 
 
 def continued(optimizer: Optimizer[Any], net: Network, best: LBFGSState) -> Any:
-    """Return the first state of a run: at the best parameters of a contest.
+    """Return the first state of a run, at the best parameters of a contest.
 
     The memory of L-BFGS is kept if the optimizer of the run can use it.
     """
@@ -242,7 +243,7 @@ def is_finite(value: float | None, gradient: Vector | None) -> bool:
 
 
 def halved(count: int) -> int:
-    """Return how many of some candidates are left for the next round."""
+    """Return how many of `count` candidates remain in the next round."""
     return (count + 1) // 2
 
 
