@@ -1,4 +1,4 @@
-"""The door for meaning: arguments become what the core takes, or an error that names them."""
+"""Checks of arguments: each is converted for the core, or an error names it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ FloatArray = npt.NDArray[np.floating[Any]]
 Float64Array = npt.NDArray[np.float64]
 Array = TypeVar("Array", FloatArray, Float64Array)
 
-MAX_SIZE = 2**20  # of widths and of intervals: far above any use, far below what memory ends at
-MAX_THREADS = 2**31 - 1  # what an int of the core holds
+MAX_SIZE = 2**20  # of widths and intervals: far above any use, far below any memory limit
+MAX_THREADS = 2**31 - 1  # the largest int of the core
 
 __all__ = [
     "MAX_SIZE",
@@ -51,10 +51,10 @@ def real_array(value: object, name: str, dtype: npt.DTypeLike = np.float64) -> F
     TypeError
         If `value` holds anything but real numbers.
     ValueError
-        If it is not rectangular, or entries of it are masked.
+        If it is not rectangular, or has masked entries.
     """
     if type(value) is np.ndarray and value.dtype == dtype and _ready(value):
-        return value  # what training passes, thousands of times
+        return value  # the common case in training
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         masked = _first(np.ma.getmaskarray(value))
         raise ValueError(f"{name} must have no masked entries, got one at {_entry(name, masked)}")
@@ -66,7 +66,7 @@ def real_array(value: object, name: str, dtype: npt.DTypeLike = np.float64) -> F
         array = _numbers_of_frame(value, array)
     if array.dtype.kind not in "biuf" and array.size > 0:
         raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
-    with np.errstate(over="ignore"):  # what overflows becomes infinity, which `finite` reports
+    with np.errstate(over="ignore"):  # overflow becomes infinity, which `finite` reports
         return np.require(array, dtype, ["C", "ALIGNED"]).reshape(array.shape)
 
 
@@ -95,12 +95,12 @@ def finite(array: Array, name: str) -> Array:
 
 
 def _first(holds: npt.NDArray[np.bool_]) -> tuple[int, ...]:
-    """Return the first position where an array is true."""
+    """Return the position of the first true entry."""
     return tuple(int(i) for i in np.argwhere(holds)[0])
 
 
 def _entry(name: str, position: tuple[int, ...]) -> str:
-    """Return what a message calls an entry, without the term that its array belongs to."""
+    """Return the name of an entry in a message, without that of its term."""
     return f"{name.rpartition(': ')[2]}[{', '.join(map(str, position))}]"
 
 
@@ -127,7 +127,7 @@ def integer(value: object, name: str, minimum: int, maximum: int | None = None) 
 
 
 def number(value: object, name: str, expected: str, holds: Callable[[float], bool]) -> float:
-    """Return `value` as a float if it is finite and has a property, `expected` in words."""
+    """Return `value` as a float if it is finite and `holds`; `expected` says so in words."""
     if not isinstance(value, Real) or isinstance(value, bool):
         raise TypeError(f"{name} must be {expected}, got {value!r}")
     try:
@@ -140,10 +140,10 @@ def number(value: object, name: str, expected: str, holds: Callable[[float], boo
 
 
 def choice(value: object, name: str, allowed: Iterable[str]) -> str:
-    """Return `value` if it is one of the allowed words."""
-    words = tuple(allowed)
-    if not isinstance(value, str) or value not in words:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, words))}, got {value!r}")
+    """Return `value` if it is one of the allowed strings."""
+    strings = tuple(allowed)
+    if not isinstance(value, str) or value not in strings:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, strings))}, got {value!r}")
     return value
 
 
@@ -172,5 +172,5 @@ def require_memory(n_bytes: int, what: str) -> None:
 
 
 def threads(num_threads: int | None) -> int:
-    """Return the thread count that the core takes: 0 for its default."""
+    """Return the thread count for the core; 0 is its default."""
     return 0 if num_threads is None else integer(num_threads, "num_threads", 1, MAX_THREADS)

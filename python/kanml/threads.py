@@ -9,21 +9,26 @@ __all__ = ["get_num_threads", "set_num_threads"]
 
 
 def get_num_threads() -> int:
-    """Return the number of threads used where a call does not say it.
+    """Return the number of threads of calls without `num_threads`.
 
-    At first what OMP_NUM_THREADS says, else the number of processors that this process may use,
-    the limits of a container included.
+    The initial value is that of OMP_NUM_THREADS, or else the number of processors that this process
+    may use, within the limits of its container.
     """
     return _core.get_num_threads()
 
 
 def set_num_threads(n: int) -> None:
-    """Set the number of threads used where a call does not say it, in this process.
+    """Set the number of threads of calls without `num_threads`, in this process.
 
     Parameters
     ----------
     n : int
         At least 1.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `n` is not an integer of at least 1.
 
     Examples
     --------

@@ -143,7 +143,7 @@ class Network(Differentiable):
         if self._start is None:
             raise ValueError(
                 "restart needs a network with the parameters that its constructor drew, but this "
-                "one comes from with_parameters, refine, restart or load"
+                "one has others: it comes from with_parameters, refine, restart or load"
             )
         drawn = self._start.other(self.layers, number)
         return Network._of(self._architecture, self._architecture.encode(drawn).astype(self.dtype))
