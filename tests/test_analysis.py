@@ -8,6 +8,7 @@ import pytest
 import kanml
 from helpers import naming, random_breakpoints
 from kanml import analysis
+from kanml.analysis import transform
 
 DEGREES = range(1, 6)
 C = {k: (2 ** (k + 1) / math.factorial(k)) ** 2 for k in DEGREES}
@@ -108,13 +109,13 @@ def test_no_sign_change_is_invented_where_vectors_decay_below_rounding(degree):
 
 def test_sign_changes_in_rounding_are_not_counted():
     vectors = np.array([[1.0, 1.0], [-1e-17, -1e-3], [1.0, 1.0]])
-    counts = analysis._sign_changes(vectors, np.array([1e-15, 1e-15]))
+    counts = transform._sign_changes(vectors, np.array([1e-15, 1e-15]))
     np.testing.assert_array_equal(counts, [0, 2])
 
 
 def test_estimated_errors():
     """The lesser relative distance from either end; ten units of rounding over the gap."""
-    errors = analysis._vector_errors(np.array([8.0, 4.0, 3.0]))
+    errors = transform._vector_errors(np.array([8.0, 4.0, 3.0]))
     np.testing.assert_allclose(errors, 10 * 2.0**-52 * np.array([2.0, 8.0, 8.0]))
     spectrum = analysis.transform_spectrum(uniform(10, 2))
     ratios = spectrum.eigenvalues / spectrum.eigenvalues[[[0], [-1]]]
@@ -192,10 +193,12 @@ def test_the_jacobian_is_the_derivative_by_the_parameters_of_that_basis(basis):
 
 def test_scaled_relu_derivatives_are_those_of_relu_weights_divided_by_a_power_of_the_spacing():
     spaces = [kanml.SplineSpace.uniform(-1, 1, n, 2) for n in (4, 8)]
-    net = kanml.Network([kanml.SplineLayer(2, 1, spaces), kanml.SplineLayer(1, 2, spaces[0])])
+    net = kanml.Network(
+        [kanml.SplineLayer(2, 1, spaces), kanml.SplineLayer(1, 2, spaces[0], base="silu")]
+    )
     x = inside(0, 3, 2)
     relu, scaled = (analysis.jacobian(net, x, basis) for basis in ("relu", "scaled-relu"))
-    h = np.repeat([0.5, 0.25, 0.5], [6, 10, 12])
+    h = np.repeat([0.5, 0.25, 0.5, 1.0], [6, 10, 12, 2])  # the base function has no knots
     np.testing.assert_allclose(scaled, relu * h**-2, rtol=1e-13)
 
 
