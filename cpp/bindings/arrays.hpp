@@ -1,5 +1,5 @@
-// The binding's door for memory facts: arrays arrive with the exact dtype, C-contiguous, aligned
-// and of the right size, or the call is refused; nothing is converted or copied.
+// Checks of arrays at the binding: they must have the exact dtype and size and be C-contiguous and
+// aligned, or the call throws. Nothing is converted or copied.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -15,7 +15,7 @@ namespace kanml::bindings {
 
 namespace py = pybind11;
 
-// Always declared with py::arg(...).noconvert(), so that pybind11 refuses other dtypes and layouts.
+// Always declared with py::arg(...).noconvert(), so that pybind11 rejects other dtypes and layouts.
 template <class T>
 using Array = py::array_t<T, py::array::c_style>;
 
@@ -43,7 +43,7 @@ std::span<const T> input(const Array<T>& array, const char* name, index size) {
   return {array.data(), static_cast<std::size_t>(array.size())};
 }
 
-// Throws ValueError also if the array is read-only.
+// Also throws ValueError if the array is read-only.
 template <class T>
 std::span<T> output(Array<T>& array, const char* name, index size) {
   require_size(array, name, size);

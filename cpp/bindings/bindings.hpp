@@ -1,4 +1,4 @@
-// One registration function a category.
+// One registration function for each category.
 #pragma once
 
 #include <pybind11/pybind11.h>

@@ -1,4 +1,4 @@
-// What this build of the extension is.
+// Facts about this build of the extension.
 #include <pybind11/stl.h>
 
 #include <string>

@@ -140,7 +140,7 @@ void bind_network_type(py::module_& m, const char* name) {
 }  // namespace
 
 void bind_network(py::module_& m) {
-  // A kind of its own, so that a line search can tell a point too far from a mistake.
+  // A type of its own, so that a line search can tell a point too far away from a mistake.
   py::register_exception<OutsideDomain>(m, "OutsideDomain", PyExc_ValueError);
 
   py::enum_<Basis>(m, "Basis").value("spline", Basis::spline).value("relu", Basis::relu);

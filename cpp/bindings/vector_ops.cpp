@@ -1,4 +1,4 @@
-// Vector operations on float32 and float64 arrays. Everything that is written is an argument.
+// Vector operations on float32 and float64 arrays. All outputs are arguments.
 #include "kanml/vector_ops.hpp"
 
 #include "arrays.hpp"

@@ -8,7 +8,7 @@
 
 namespace kanml::point::inline KANML_TARGET {
 
-// The formulas below go as far as what the backward pass of the highest Taylor order needs.
+// The formulas below reach the order that the backward pass of the highest Taylor order needs.
 inline constexpr int max_activation_derivative = 5;
 static_assert(max_taylor_order + 1 <= max_activation_derivative);
 
@@ -60,7 +60,7 @@ inline void tanh_derivatives(T x, T (&f)[Top + 1]) {
   }
 }
 
-// The function of each kind: derivatives 0..Top at x.
+// The function of each kind of activation: derivatives 0..Top at x.
 template <ActivationKind Kind>
 struct Activation;
 
@@ -82,7 +82,7 @@ struct Activation<ActivationKind::tanh> {
 
 template <>
 struct Activation<ActivationKind::relu> {
-  // Written so that NaN stays NaN. The derivative at 0 is taken as 0.
+  // Written so that NaN stays NaN. The derivative at 0 is defined as 0.
   template <class T, int Top>
   static void derivatives(T x, T (&f)[Top + 1]) {
     f[0] = x <= T(0) ? T(0) : x;

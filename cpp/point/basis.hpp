@@ -2,16 +2,16 @@
 //
 // On the interval [t_m, t_{m+1}) exactly d + 1 functions of degree d are nonzero: those supported
 // on t_{m-d+r} .. t_{m+1+r}, r = 0..d. A *row* holds their d + 1 values. Raising a row from degree
-// d - 1 to d takes the distances of x from the knots and the reciprocals 1 / (t_{l+d} - t_l).
-// Raised with an argument x, the row gains one factor of the blossom (polar form); with the same x
-// at every degree the row ends as the basis at x, with k different arguments as a row of the
-// Oslo algorithm.
+// d - 1 to d needs the distances of x from the knots and the reciprocals 1 / (t_{l+d} - t_l).
+// Raised with an argument x, the row gains one factor of the blossom (polar form). With the same x
+// at every degree the row ends as the basis at x; with k different arguments it ends as a row of
+// the Oslo algorithm.
 //
-// Where the knots are uniform the distances are u + r and v + r intervals, with the two local
-// coordinates u and v = 1 - u of x, and the reciprocals 1 / d: no table, no division. Every term is
-// positive inside the interval, so each value is accurate relative to itself.
+// If the knots are uniform, the distances are u + r and v + r intervals, with the two local
+// coordinates u and v = 1 - u of x, and the reciprocals are 1 / d: no table, no division. Every
+// term is positive inside the interval, so each value has a small relative error.
 //
-// A Number is a scalar, or a vector with one point a lane.
+// A Number is a scalar, or a vector with one point in each lane.
 #pragma once
 
 #include <cstdint>
@@ -23,20 +23,20 @@
 
 namespace kanml::point::inline KANML_TARGET {
 
-// Rounds numbers >= 0 that an int32 can hold down.
+// Rounds down numbers >= 0 that fit an int32.
 template <class T, class Number>
 [[gnu::always_inline]] inline Number whole_part(Number x) {
   if constexpr (std::is_same_v<Number, T>) {
     return static_cast<T>(static_cast<std::int32_t>(x));
   } else {
-    const T magic = T(1) / std::numeric_limits<T>::epsilon();  // from there on numbers are whole
+    const T magic = T(1) / std::numeric_limits<T>::epsilon();  // all numbers from here on are whole
     const Number nearest = (x + magic) - magic;
     return nearest > x ? nearest - T(1) : nearest;
   }
 }
 
-// The cell of a division of the domain into equal ones, 0 .. last. NaN is sent to cell 0: its
-// values become NaN, its index stays valid.
+// The cell of x, 0 .. last, if the domain is divided into equal cells. NaN belongs to cell 0: its
+// values become NaN, but its index stays valid.
 template <class T, class Number>
 [[gnu::always_inline]] inline Number equal_cell(Number x, T lower, T frequency, T last) {
   const Number zero = {};
@@ -45,7 +45,7 @@ template <class T, class Number>
   return whole_part<T>(inside < zero + last ? inside : zero + last);
 }
 
-// The interval i with t_i <= x < t_{i+1}; the first one left of the domain and for NaN, the last
+// The interval i with t_i <= x < t_{i+1}: the first one left of the domain and for NaN, the last
 // one at and right of its upper end.
 template <class T>
 inline std::int32_t find_interval(const SpaceView<T>& space, int degree, T x) {
@@ -102,8 +102,8 @@ struct UniformKnotsAround {
 };
 
 // The interval of x between multiples of the spacing, and its distances from both ends. Differences
-// are exact or rounded once, so that these are accurate relative to themselves, but for points
-// within rounding of a knot: there to some 1e-9 of the spacing.
+// are exact or rounded once, so the distances have small relative errors. The exception are points
+// within rounding of a knot, where the error is about 1e-9 of the spacing.
 template <class Number, class T>
 [[gnu::always_inline]] inline void locate(const UniformKnots<T>& knots, Number x, Number& interval,
                                           Number (&distances)[2]) {
@@ -119,8 +119,8 @@ template <class Number, class T>
   const Number i = equal_cell(x, knots.lower, knots.frequency, knots.last);
   const Number u = from_knot(i);
   const Number v = -from_knot(i + T(1));
-  // Rounding may have led into a neighbour: x is in the lower or the upper interval beside it, and
-  // the distance from the knot in common is known.
+  // Rounding may have led into a neighbouring interval. Then x is in the lower or the upper
+  // interval beside it, and its distance from the common knot is known.
   const auto in_lower = (u < zero) & (i > zero);
   const auto in_upper = (v <= zero) & (i < last);
   const Number spacing = zero + (knots.spacing + knots.spacing_rest);
@@ -129,9 +129,9 @@ template <class Number, class T>
   distances[1] = in_upper ? v + spacing : in_lower ? -u : v;
 }
 
-// A product by itself, not part of a fused multiply-add: which of two products is fused would
-// depend on what else the compiler has to do, and values on which derivatives are wanted with them.
-// GCC's own barrier takes vectors apart.
+// A product by itself, not part of a fused multiply-add. Otherwise the compiler would choose which
+// of two products to fuse, and values would depend on the derivatives requested with them. GCC's
+// own barrier splits vectors.
 template <class Number>
 [[gnu::always_inline]] inline Number rounded(Number product) {
 #if defined(__x86_64__)
@@ -169,12 +169,12 @@ template <class Number, class Knots>
 }
 
 // From a row of degree D - 1 to the basis of degree Degree and its derivatives. D is a template
-// parameter so that every loop unrolls and the rows live in registers.
+// parameter, so every loop unrolls and the rows stay in registers.
 template <class Number, int Degree, int Top, int D, class Knots>
 [[gnu::always_inline]] inline void basis_from_row(const Knots& knots, Number* row,
                                                   Number (&values)[Top + 1][Degree + 1]) {
   if constexpr (D <= Degree) {
-    // Differentiated at every degree still to come, this row is the derivative of this order.
+    // Differentiated at all remaining degrees, this row is the derivative of this order.
     constexpr int derivative = Degree - D + 1;
     if constexpr (derivative <= Top) {
       Number* out = values[derivative];
@@ -188,7 +188,7 @@ template <class Number, int Degree, int Top, int D, class Knots>
   }
 }
 
-// Derivatives 0..Top of the Degree + 1 functions that are nonzero on an interval, at x. The
+// Derivatives 0..Top at x of the Degree + 1 functions that are nonzero on an interval. The
 // polynomial pieces of that interval are evaluated wherever x lies. Derivatives above the degree
 // are zero.
 template <class Number, int Degree, int Top, class Knots>

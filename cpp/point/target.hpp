@@ -1,6 +1,6 @@
-// What is compiled once for each instruction set lives in an inline namespace with its name. The
-// linker keeps one of several equal functions: without the namespace, code for a new processor
-// could take the place of that for an old one. Types without functions are shared and stay outside.
+// Code that is compiled once for each instruction set is in an inline namespace with its name. The
+// linker keeps one of several equal functions. Without the namespace, code for a new processor
+// could replace that for an old one. Types without functions are shared and stay outside.
 #pragma once
 
 #ifndef KANML_TARGET

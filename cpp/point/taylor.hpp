@@ -7,7 +7,7 @@ namespace kanml::point::inline KANML_TARGET {
 
 // weights[r][m], 1 <= r <= m <= Order: the coefficient of s^m in (x_1 s + x_2 s^2 + ...)^r / r!,
 // so that f(x(s)) has the coefficients y_m = sum_r weights[r][m] f^(r)(x_0) (Faa di Bruno).
-// A Number is a T or a vector of them with one point a lane.
+// A Number is a T, or a vector of them with one point in each lane.
 template <class T, int Order, class Number>
 [[gnu::always_inline]] inline void composition_weights(const Number (&x)[Order + 1],
                                                        Number (&weights)[Order + 1][Order + 1]) {

@@ -1,4 +1,4 @@
-// Short vectors of neighbouring numbers, as GCC and Clang have them.
+// Short vectors of neighbouring numbers, with the vector extensions of GCC and Clang.
 #pragma once
 
 #include <cstddef>
@@ -19,20 +19,20 @@ inline constexpr int register_bytes = 32;
 inline constexpr int register_bytes = 16;
 #endif
 
-// What fills a register, but at least four numbers.
+// The lanes of a full register, but at least four.
 template <class T>
 inline constexpr int full_lanes = register_bytes / sizeof(T) < 4 ? 4 : register_bytes / sizeof(T);
 
 template <class T, int Lanes>
 struct VectorOf {
-  // Loads and stores may be anywhere in arrays of T.
+  // Loads and stores need no alignment beyond that of T.
   typedef T type __attribute__((vector_size(Lanes * sizeof(T)), aligned(sizeof(T)), may_alias));
 };
 template <class T, int Lanes>
 using Vector = typename VectorOf<T, Lanes>::type;
 
-// The same for arithmetic alone, as a type of its own: arrays of these are aligned, and it may be
-// deduced as a template argument.
+// A separate type for arithmetic only: its arrays are aligned, and it can be deduced as a template
+// argument.
 template <class T, int Lanes>
 struct RegisterOf {
   typedef T type __attribute__((vector_size(Lanes * sizeof(T))));
@@ -65,22 +65,22 @@ template <int Lanes, class T>
   for (int i = 0; i < count; ++i) to[i] = numbers[i];
 }
 
-// Lanes of one register: where vectors are many, one of two registers would live in memory.
+// The lanes of one register: with many vectors, wider ones would spill.
 template <class T>
 inline constexpr int register_lanes = register_bytes / static_cast<int>(sizeof(T));
 
-// As many integers as a register has numbers.
+// As many integers as a full vector has numbers.
 template <class T>
 using Integers = Vector<std::int32_t, full_lanes<T>>;
 
-// Whole numbers, or the results of comparisons, as such.
+// Whole numbers, or the results of comparisons, as integers.
 template <class T, class Numbers>
 [[gnu::always_inline]] inline Integers<T> to_integers(Numbers whole) {
   return __builtin_convertvector(whole, Integers<T>);
 }
 
-// A register of numbers that are `stride` apart; `rest` from the place `count` on. They are put
-// together in registers: a load has to wait for stores of single numbers to the same place.
+// A vector of numbers that are `stride` apart, with `rest` in the lanes from `count` on. It is
+// assembled in registers, since a load waits for stores of single numbers to the same place.
 template <class T, std::size_t... Lanes>
 [[gnu::always_inline]] inline FullVector<T> load_column(const T* from, index stride, int count,
                                                         T rest, std::index_sequence<Lanes...>) {
@@ -98,7 +98,7 @@ template <class T>
   return load_column(from, stride, count, rest, std::make_index_sequence<full_lanes<T>>{});
 }
 
-// A register of numbers at places of a table, `stride` apart; likewise put together.
+// A vector of numbers at given places of a table, `stride` apart, also assembled in registers.
 template <class T, std::size_t... Lanes>
 [[gnu::always_inline]] inline FullVector<T> gather(const T* table, const std::int32_t* places,
                                                    index stride, std::index_sequence<Lanes...>) {
@@ -122,7 +122,7 @@ template <class T>
   return gather_integers<T>(table, places, std::make_index_sequence<full_lanes<T>>{});
 }
 
-// Adds to the first `count` of such numbers.
+// Adds to the first `count` of numbers that are `stride` apart.
 template <class T>
 [[gnu::always_inline]] inline void add_to_column(FullVector<T> terms, T* to, index stride,
                                                  int count) {
@@ -134,7 +134,7 @@ template <class T>
   for (int i = 0; i < n && i < count; ++i) to[i * stride] += terms[i];
 }
 
-// Adds halves until so many lanes are left.
+// Adds halves until `Left` lanes remain.
 template <class T, int Lanes, int Left>
 [[gnu::always_inline]] inline Vector<T, Left> fold(Vector<T, Lanes> vector) {
   if constexpr (Lanes == Left) {
@@ -151,7 +151,7 @@ template <class T, int Lanes>
   return fold<T, Lanes, 1>(vector)[0];
 }
 
-// Exchanges parts of blocks of 2 Step lanes: the upper half of a block of a, and the lower of b.
+// In each group of 2 Step lanes, exchanges the upper half of a with the lower half of b.
 template <int Step, class V, std::size_t... Lanes>
 [[gnu::always_inline]] inline void exchange_halves(V& a, V& b, std::index_sequence<Lanes...>) {
   constexpr std::size_t n = sizeof...(Lanes);
@@ -170,7 +170,7 @@ template <class V>
 inline constexpr auto lanes_of =
     std::make_index_sequence<sizeof(V) / sizeof(std::declval<V&>()[0])>{};
 
-// The sum over the lanes of each of 2 Step vectors, which are overwritten.
+// The sums over the lanes of 2 Step vectors, which are overwritten.
 template <int Step, class V>
 [[gnu::always_inline]] inline V sums_over_lanes(V* vectors) {
   if constexpr (Step == 0) {
@@ -184,13 +184,13 @@ template <int Step, class V>
   }
 }
 
-// So many vectors are summed together, which fill up a block of lanes.
+// The number of vectors that are summed together, Count rounded up to fill a group of lanes.
 template <int Count>
 inline constexpr int summed_together = Count <= 2   ? Count
                                        : Count <= 4 ? 4
                                                     : 8;
 
-// The sum over the lanes of each vector; sums behind Count mean nothing.
+// The sum over the lanes of each vector; sums from Count on are meaningless.
 template <class T, int Lanes, int Count>
 [[gnu::always_inline]] inline void sum_lanes(const Vector<T, Lanes> (&vectors)[Count],
                                              T (&sums)[summed_together<Count>]) {
@@ -200,12 +200,12 @@ template <class T, int Lanes, int Count>
   } else {
     Register<T, Lanes> all[together] = {};
     for (int i = 0; i < Count; ++i) all[i] = vectors[i];
-    const Vector<T, Lanes> sum = sums_over_lanes<together / 2>(all);  // in each block of lanes
+    const Vector<T, Lanes> sum = sums_over_lanes<together / 2>(all);  // in each group of lanes
     store<together>(sums, fold<T, Lanes, together>(sum));
   }
 }
 
-// Transposes blocks of 2 Step of as many vectors as there are lanes.
+// Transposes the squares of 2 Step lanes in as many vectors as there are lanes.
 template <int Step, class V>
 [[gnu::always_inline]] inline void transpose(V* rows) {
   if constexpr (Step > 0) {
@@ -217,8 +217,8 @@ template <int Step, class V>
   }
 }
 
-// to (columns, rows) = the transpose of from (rows, columns); rows are a stride apart. Blocks of
-// Lanes go through registers, what is left in smaller ones.
+// to (columns, rows) = the transpose of from (rows, columns); rows are a stride apart. Squares of
+// Lanes numbers go through registers; the rest follows in smaller ones.
 template <class T, int Lanes = register_lanes<T>>
 void transpose_matrix(index rows, index columns, const T* from, index from_stride, T* to,
                       index to_stride) {
@@ -226,10 +226,10 @@ void transpose_matrix(index rows, index columns, const T* from, index from_strid
   index r = 0;
   for (; c + Lanes <= columns; c += Lanes) {
     for (r = 0; r + Lanes <= rows; r += Lanes) {
-      Register<T, Lanes> block[Lanes];
-      for (int i = 0; i < Lanes; ++i) block[i] = load<Lanes>(from + (r + i) * from_stride + c);
-      transpose<Lanes / 2>(block);
-      for (int i = 0; i < Lanes; ++i) store<Lanes>(to + (c + i) * to_stride + r, block[i]);
+      Register<T, Lanes> square[Lanes];
+      for (int i = 0; i < Lanes; ++i) square[i] = load<Lanes>(from + (r + i) * from_stride + c);
+      transpose<Lanes / 2>(square);
+      for (int i = 0; i < Lanes; ++i) store<Lanes>(to + (c + i) * to_stride + r, square[i]);
     }
   }
   if constexpr (Lanes > 1) {

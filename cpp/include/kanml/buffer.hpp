@@ -1,12 +1,12 @@
-// Memory for the time of an evaluation, which the next one finds again.
+// Memory for one evaluation, which later evaluations reuse.
 #pragma once
 
 #include <cstddef>
 
 namespace kanml {
 
-// Uninitialised, beginning with a cache line. Freed memory is kept for the next buffers, up to
-// 32 MiB in the process: asking the system for fresh pages takes as long as computing on them.
+// Uninitialised memory, aligned to a cache line. Freed memory is kept for later buffers, up to
+// 32 MiB in the process: getting fresh pages from the system takes as long as computing on them.
 class Buffer {
  public:
   explicit Buffer(std::size_t bytes);
@@ -23,7 +23,7 @@ class Buffer {
   void* data_;
 };
 
-// A buffer for each thread, in one piece of memory.
+// One buffer for each thread, all in one allocation.
 class ThreadBuffer {
  public:
   ThreadBuffer(int threads, std::size_t bytes)

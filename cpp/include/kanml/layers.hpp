@@ -1,4 +1,4 @@
-// What networks are made of: layers, as descriptions without parameters.
+// Layers of networks, as descriptions without parameters.
 #pragma once
 
 #include <memory>
@@ -14,7 +14,7 @@ struct StoredPart;  // core/parameters/kind.hpp
 template <class T>
 class TileLayer;  // core/network/tile_layer.hpp
 
-// One layer. Immutable, so that networks can share it.
+// One layer. It is immutable, so that networks can share it.
 class Layer {
  public:
   virtual ~Layer() = default;
@@ -23,25 +23,25 @@ class Layer {
   virtual index n_out() const = 0;
   virtual index n_parameters() const = 0;
 
-  // The highest order of Taylor coefficients that it has derivatives for.
+  // The highest order of Taylor coefficients for which the layer has derivatives.
   virtual int max_order() const;
-  // The parts of its parameters that kernels read in another form than they are stored in.
+  // The parts of its parameters that are stored in another form than kernels read.
   virtual std::vector<StoredPart> stored_parts() const;
 
-  // The layer ready to run, in either scalar type.
+  // The layer in a form that can be run, in either scalar type.
   virtual std::unique_ptr<const TileLayer<float>> in_float() const = 0;
   virtual std::unique_ptr<const TileLayer<double>> in_double() const = 0;
 };
 
 using Layers = std::vector<std::shared_ptr<const Layer>>;
 
-// y_q = sum_p phi_pq(x_p), phi_pq a spline in the space of input p.
-// Parameters: coefficients (sum of dims, n_out), the functions of input 0 first, in some basis.
-// They become B-spline coefficients once an evaluation, and their gradients come back: so the layer
-// is the same function in every basis, outside the domain too, at the same cost.
+// y_q = sum_p phi_pq(x_p), where phi_pq is a spline in the space of input p.
+// Parameters: coefficients (sum of dims, n_out) in some basis, the functions of input 0 first.
+// Each evaluation converts them to B-spline coefficients once and pulls their gradients back. So
+// the layer is the same function in every basis, even outside the domain, at the same cost.
 class SplineLayer final : public Layer {
  public:
-  // Spaces: one an input, all of one degree.
+  // One space for each input, all of the same degree.
   SplineLayer(std::vector<std::shared_ptr<const SplineSpace>> spaces, index n_out,
               Extrapolation extrapolation = Extrapolation::linear, Basis basis = Basis::spline,
               std::optional<ActivationKind> base = std::nullopt);

@@ -8,12 +8,12 @@
 
 namespace kanml {
 
-// P, of shape (fine.dim, coarse.dim): the coarse spline with coefficients c is the fine spline
-// with coefficients P c. Row j holds degree + 1 numbers, in the columns from first_column()[j].
+// The matrix P of shape (fine.dim, coarse.dim): the coarse spline with coefficients c is the fine
+// spline with coefficients P c. Row j holds degree + 1 numbers, from column first_column()[j] on.
 class Prolongation {
  public:
   // Throws std::invalid_argument unless the degrees and domains agree and every coarse breakpoint
-  // is a fine one.
+  // is also a fine one.
   Prolongation(const SplineSpace& coarse, const SplineSpace& fine);
 
   index rows() const { return static_cast<index>(first_column_.size()); }
@@ -35,7 +35,7 @@ class Prolongation {
                        std::span<const T> x,   // (copies, rows, m)
                        std::span<T> y) const;  // (copies, columns, m) out
 
-  // P (P^T P)^{-1}: carries gradients to the fine space, so that P^T undoes it.
+  // P (P^T P)^{-1}: carries gradients to the fine space; P^T is its left inverse.
   template <class T>
   void apply_dual(index copies, index m,
                   std::span<const T> x,   // (copies, columns, m)

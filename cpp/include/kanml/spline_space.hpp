@@ -1,4 +1,4 @@
-// Spaces of splines on an interval: knots, and the basis by local (Cox-de Boor) evaluation.
+// Spaces of splines on an interval: knots and the local evaluation of B-splines (Cox-de Boor).
 #pragma once
 
 #include <memory>
@@ -10,9 +10,9 @@
 namespace kanml {
 
 template <class T>
-class SpaceTables;  // what evaluation in one scalar type needs, computed once
+class SpaceTables;  // computed once for evaluation in one scalar type
 
-// Splines of a degree on strictly increasing breakpoints t_0 = a < ... < t_n = b, with `degree`
+// Splines of one degree on strictly increasing breakpoints t_0 = a < ... < t_n = b, with `degree`
 // ghost knots on either side that continue the spacing of the end interval. The dim = n + degree
 // basis functions are numbered 0 .. dim-1, and function j is supported on knots j .. j+degree+1.
 class SplineSpace {
@@ -31,17 +31,17 @@ class SplineSpace {
     return knots().subspan(static_cast<std::size_t>(degree_),
                            static_cast<std::size_t>(intervals()) + 1);
   }
-  // Whether every knot lies, within so many spacings, at a multiple of the spacing (b - a) / n.
+  // Whether every knot lies at a multiple of the spacing (b - a) / n, up to `within` spacings.
   bool uniform(double within = 5e-14) const { return unevenness_ <= within; }
 
-  // What evaluation in float or double needs. Throws std::invalid_argument if knots coincide once
-  // rounded to the type.
+  // The tables for evaluation in float or double. Throws std::invalid_argument if knots coincide
+  // once rounded to the type.
   template <class T>
   const SpaceTables<T>& tables() const;
 
   // The degree + 1 functions that are nonzero at each point, differentiated `derivative` times
   // (0 .. degree). Points must lie in [a, b] (NaN gives NaN); the derivative of order `degree`
-  // is taken from the right at a breakpoint, from the left at b.
+  // is taken from the right at a breakpoint, and from the left at b.
   void basis(std::span<const double> x,        // (N)
              int derivative,                   //
              std::span<index> first,           // (N) out: index of the first nonzero function
@@ -59,7 +59,7 @@ class SplineSpace {
 
   std::vector<double> knots_;
   int degree_;
-  double unevenness_;  // spacings
+  double unevenness_;  // in spacings
   std::shared_ptr<Tables> tables_;
 };
 

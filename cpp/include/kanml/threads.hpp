@@ -1,11 +1,12 @@
-// How many threads an evaluation uses. Results never depend on it.
+// The number of threads of an evaluation. Results never depend on it.
 #pragma once
 
 namespace kanml {
 
-// The process-wide default: what OMP_NUM_THREADS says, else the processors this process may use,
-// cgroup quota included, until set_num_threads changes it. No evaluation starts more than 64
-// threads, or one a processor where those are more, and none in a forked process starts any.
+// The process-wide default. Until set_num_threads changes it, it is the value of OMP_NUM_THREADS,
+// or else the number of processors that this process may use within its cgroup quota. An evaluation
+// uses at most 64 threads, or one for each processor if there are more; in a forked process it uses
+// one.
 int get_num_threads();
 void set_num_threads(int threads);  // at least 1
 

@@ -1,4 +1,4 @@
-// The vocabulary shared by every header of the public C++ surface.
+// Types that the headers of the public C++ surface share.
 #pragma once
 
 #include <cstdint>
@@ -12,25 +12,25 @@ inline constexpr int max_degree = 5;  // degrees min_degree..max_degree are comp
 
 inline constexpr int max_taylor_order = 4;
 
-// In which functions a spline layer counts its coefficients.
+// The functions that the coefficients of a spline layer multiply.
 enum class Basis {
   spline,  // B-splines
   relu,    // the powers max(x - t_j, 0)^degree; see relu_transform.hpp
 };
 
-// What a spline layer does with an input outside its domain [a, b].
+// The rule of a spline layer for an input outside its domain [a, b].
 enum class Extrapolation {
   linear,      // value and slope of the end continue (C1)
   polynomial,  // the polynomial piece of the end interval continues
   clamp,       // the end value continues
-  error,       // refuse: evaluation throws domain_error
+  error,       // evaluation throws OutsideDomain
 };
 
-// What an embedding layer makes of an input.
+// The function that an embedding layer applies to an input.
 enum class Feature { identity, cosine, sine };
 
-// The activation functions by name. point/activation.hpp has the function of each: without one the
-// kernels do not compile.
+// The activation functions by name. point/activation.hpp defines each of them; if one is missing,
+// the kernels do not compile.
 #define KANML_FOR_EACH_ACTIVATION(f) f(sigmoid) f(tanh) f(relu) f(silu) f(sin)
 
 #define KANML_ENUMERATOR(name) name,

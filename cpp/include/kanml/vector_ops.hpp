@@ -1,6 +1,6 @@
-// The few fused vector operations that the optimizers are made of. All sums run in double, in an
-// order that depends on the length alone: the result is the same on every run and for any number
-// of threads. `out` may be one of the inputs wherever that is written.
+// The fused vector operations of the optimizers. All sums are computed in double, in an order that
+// depends only on the length, so the result is the same on every run and for any number of threads.
+// `out` may be one of the inputs only where a comment says so.
 #pragma once
 
 #include <span>
@@ -25,13 +25,13 @@ struct AdamCoefficients {
   double beta1;
   double beta2;
   double eps;
-  index updates;  // how many updates the moments have seen, this one included: at least 1
+  index updates;  // the number of updates of the moments, including this one: at least 1
 };
 
 // One Adam direction (Kingma and Ba 2015, Algorithm 1): the moments are updated in place, and
 //   direction = -learning_rate * m_hat / (sqrt(v_hat) + eps).
-// `direction` may be the gradient. Decoupled weight decay is no part of it: that acts on the
-// parameters themselves, whatever linear map the direction passes through afterwards.
+// `direction` may be the gradient. Decoupled weight decay is not included, since it acts on the
+// parameters, whatever linear map the direction passes through afterwards.
 template <class T>
 void adam_direction(const AdamCoefficients& coefficients, std::span<const T> gradient,
                     std::span<T> first_moment, std::span<T> second_moment, std::span<T> direction);
@@ -48,7 +48,7 @@ void two_loop(index pairs, index n,
 
 // The diagonal of an inverse Hessian after one more pair: the diagonal of the BFGS update of
 // B = r / diagonal with r = (y . diagonal y) / (s . y), inverted (Gilbert and Lemarechal 1989,
-// section 4). Needs s . y > 0; entries stay positive and finite.
+// section 4). Requires s . y > 0; entries stay positive and finite.
 template <class T>
 void update_diagonal(std::span<const T> step,             // (n)
                      std::span<const T> gradient_change,  // (n)
