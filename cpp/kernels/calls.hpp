@@ -1,7 +1,7 @@
-// What kernels are called with. Types alone, which all instruction sets share.
+// The arguments of kernels. These are types only, which all instruction sets share.
 //
-// A *tile* is some samples in a row, at most tile_size where there are directions. A *plane* holds
-// one Taylor coefficient of all features of a tile, (samples, features) in C order.
+// A *tile* is a number of consecutive samples, at most tile_size if there are directions. A *plane*
+// holds one Taylor coefficient of all features of a tile, (samples, features) in C order.
 #pragma once
 
 #include "kanml/types.hpp"
@@ -10,8 +10,8 @@ namespace kanml::kernels {
 
 inline constexpr int tile_size = 64;
 
-// Plane 0 holds values, which all directions share; direction d has the coefficients of orders
-// 1 .. orders[d] in the planes from planes[d] on.
+// Plane 0 holds values, which all directions share. The coefficients of orders 1 .. orders[d] of
+// direction d are in the planes from planes[d] on.
 struct Directions {
   int count = 0;
   const int* orders = nullptr;  // (count): 1 .. max_taylor_order
@@ -19,31 +19,31 @@ struct Directions {
   int n_planes = 1;
 };
 
-// Inputs first .. last - 1: those of which a backward kernel makes both gradients. The others stay
-// as they are.
+// The inputs first .. last - 1, for which a backward kernel computes both gradients. Those of the
+// others do not change.
 struct InputRange {
   index first;
   index last;
 };
 
-// The first input of a tile, in the order of evaluation, that a layer refuses.
+// The first input of a tile that a layer refuses, in the order of evaluation.
 struct Refusal {
   int sample = -1;  // -1: none
   index input = 0;
 };
 
-// Where the cotangents of parameters go. The sink of gradients: they are summed.
+// The sink of the cotangents of parameters: gradients are summed there.
 template <class T>
 struct Sum {
   T* gradient;         // of the layer's parameters
-  bool fresh = false;  // nothing is there yet: the first to come writes instead of adding
+  bool fresh = false;  // holds nothing yet: write instead of adding
 
   Sum from(index parameter) const { return {gradient + parameter, fresh}; }
 };
 
-// Memory of a layer that outlives a kernel. `kept` is null, or memory where a forward pass without
-// directions leaves what the backward pass of the same tile would compute again. `scratch` begins
-// with a cache line.
+// Memory of a layer that outlives a kernel. `kept` is null, or memory in which a forward pass
+// without directions leaves what the backward pass of the same tile would otherwise compute again.
+// `scratch` is aligned to a cache line.
 struct Memory {
   void* kept = nullptr;
   void* scratch = nullptr;
@@ -55,7 +55,7 @@ struct ForwardCall {
   Directions directions;
   const T* const* x;           // planes (samples, n_in)
   const T* parameters;         // of the layer
-  const T* parameter_tangent;  // null, or a direction in parameter space, which joins plane 1
+  const T* parameter_tangent;  // null, or a direction in parameter space, which adds to plane 1
   T* const* y;                 // planes (samples, n_out), written
   Memory memory;
 };
@@ -73,7 +73,7 @@ struct BackwardCall {
   Memory memory;
 };
 
-// Values alone, of any number of samples.
+// Only values, of any number of samples.
 template <class T>
 struct ValuesCall {
   int samples;

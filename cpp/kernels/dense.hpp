@@ -1,5 +1,5 @@
-// A dense layer on a tile of samples: y = x W + b. Every Taylor plane passes through W alike; the
-// bias belongs to plane 0.
+// A dense layer on a tile of samples: y = x W + b. W multiplies every Taylor plane; the bias is
+// added to plane 0.
 #pragma once
 
 #include "kernels/table.hpp"
@@ -7,7 +7,7 @@
 
 namespace kanml::kernels::inline KANML_TARGET {
 
-// Several sums at once: one sum would wait for each addition before the next.
+// The number of independent sums: a single sum would wait for each addition before the next.
 inline constexpr int lanes = 4;
 
 // The sum of a[q] b[q], in lanes that are added at the end.
@@ -22,8 +22,8 @@ T dot(index n, const T* a, const T* b) {
   return (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
-// Width entries of some rows of y: y_i += sum_p x[i x_row + p x_column] w_p. Several rows at once,
-// so that a row of W is loaded once for all of them and no addition waits for the one before.
+// Width entries of Count rows of y: y_i += sum_p x[i x_row + p x_column] w_p. Several rows are
+// computed at once, so that a row of W is loaded once for all and no addition waits for another.
 template <int Count, int Width, class T>
 [[gnu::always_inline]] inline void multiply_rows(index terms, const T* x, index x_row,
                                                  index x_column, const T* w, index w_row, T* y,
@@ -37,7 +37,7 @@ template <int Count, int Width, class T>
   for (int i = 0; i < Count; ++i) store<Width>(y + i * y_row, sums[i]);
 }
 
-// The same for one row, in several sums.
+// The same for one row, split into several sums.
 template <int Width, class T>
 [[gnu::always_inline]] inline void multiply_row(index terms, const T* x, index x_column, const T* w,
                                                 index w_row, T* y) {

@@ -9,7 +9,7 @@
 
 namespace kanml::kernels::inline KANML_TARGET {
 
-// The composition weights of one direction at one entry. `x` are its planes, from order 1 on.
+// The composition weights of one direction at one entry. `x` holds its planes from order 1 on.
 template <class T, int Order>
 void curve_weights(index entry, const T* const* x, T (&composition)[Order + 1][Order + 1]) {
   T curve[Order + 1] = {};

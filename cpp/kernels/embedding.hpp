@@ -10,7 +10,7 @@
 
 namespace kanml::kernels::inline KANML_TARGET {
 
-// Derivatives 0..Top by x of a feature of x.
+// Derivatives 0..Top of a feature with respect to its input x.
 template <class T, int Top>
 inline void feature_derivatives(Feature kind, T frequency, T x, T (&f)[Top + 1]) {
   if (kind == Feature::identity) {
@@ -20,7 +20,7 @@ inline void feature_derivatives(Feature kind, T frequency, T x, T (&f)[Top + 1])
   }
   const T sine = std::sin(frequency * x);
   const T cosine = std::cos(frequency * x);
-  // The derivatives run round the circle: sin, cos, -sin, -cos.
+  // The derivatives repeat in a cycle: sin, cos, -sin, -cos.
   const T circle[4] = {sine, cosine, -sine, -cosine};
   const int start = kind == Feature::sine ? 0 : 1;
   T power = T(1);
@@ -43,7 +43,7 @@ Refusal embedding_forward(const EmbeddingView<T>& layer, const ForwardCall<T>& c
   return {};
 }
 
-// Adds up what the features of one input say.
+// Sums the cotangents of the features of each input.
 template <class T, int Order>
 Refusal embedding_backward(const EmbeddingView<T>& layer, const BackwardCall<T>& call) {
   if (call.x_cotangent == nullptr) return {};

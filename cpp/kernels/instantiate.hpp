@@ -1,5 +1,5 @@
-// Fills the table of one scalar type. Included by the files that instantiate, and by nothing else;
-// they are compiled once for each instruction set.
+// Fills the table of one scalar type. Only the files that instantiate it include this header; they
+// are compiled once for each instruction set.
 #pragma once
 
 #include <utility>
@@ -18,7 +18,7 @@ using List = std::integer_sequence<int, Values...>;
 template <int Count>
 using Range = std::make_integer_sequence<int, Count>;
 
-// Orders above the degree are never asked for.
+// Orders above the degree are never requested.
 template <class T, int Degree, int Order>
 constexpr Forward<SplineView<T>, T> spline_forward_of() {
   if constexpr (Order <= Degree) return spline_forward<T, Degree, Order>;

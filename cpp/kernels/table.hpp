@@ -1,4 +1,4 @@
-// The kernels as one table of functions a scalar type: the only place where run-time choices
+// The kernels as one table of functions for each scalar type: the only place where run-time choices
 // (degree, Taylor order, activation) become template parameters.
 #pragma once
 
@@ -10,7 +10,7 @@
 
 namespace kanml::kernels {
 
-// What kernels see of a layer.
+// The data of layers that kernels need.
 
 template <class T>
 struct SplineView {
@@ -54,7 +54,7 @@ using PerActivation = std::array<F, n_activations>;
 template <class F>
 using PerOrder = std::array<F, max_taylor_order + 1>;
 
-// Splines of one degree. Orders above the degree are never asked for.
+// Splines of one degree. Orders above the degree are never requested.
 template <class T>
 struct SplineKernels {
   PerOrder<Forward<SplineView<T>, T>> forward;

@@ -1,6 +1,6 @@
 // The basis functions of one input on a tile of samples, and their Taylor coefficients along
-// curves, in vectors with one sample a lane. A last vector may hold fewer samples: its other lanes
-// are at the lower end of the domain.
+// curves, in vectors with one sample in each lane. The last vector may hold fewer samples; its
+// other lanes are at the lower end of the domain.
 #pragma once
 
 #include <type_traits>
@@ -14,7 +14,7 @@ namespace kanml::kernels::inline KANML_TARGET {
 
 inline constexpr int cache_line = 64;
 
-// A number for each function that is nonzero at a sample, and each sample. Loads and stores of full
+// A number for each sample and each function that is nonzero there. Loads and stores of full
 // vectors stay within cache lines.
 template <class T, int Degree>
 struct alignas(cache_line) Weights {
@@ -24,7 +24,7 @@ struct alignas(cache_line) Weights {
   const T* operator[](int j) const { return rows[j]; }
 };
 
-// The samples of full vectors.
+// The number of samples, rounded up to full vectors.
 template <class T>
 inline int padded(int samples) {
   constexpr int lanes = full_lanes<T>;
@@ -38,7 +38,7 @@ class VectorKnots {
  public:
   using Number = FullVector<T>;
 
-  // `first` are the samples' intervals.
+  // `first` holds the samples' intervals.
   VectorKnots(const point::SpaceView<T>& space, const std::int32_t* first, Number x) {
     for (int r = 0; r < Degree; ++r) {
       const int below = Degree - r;
@@ -67,20 +67,20 @@ class VectorKnots {
   Number reciprocals_[Degree][Degree];  // [d - 1][r], r < d
 };
 
-// The Degree + 1 functions that are nonzero at each sample and their derivatives, the layer's rule
-// for outside applied. There is room for Taylor coefficients behind the values, so that the weights
-// of planes which are used together lie together.
+// The Degree + 1 functions that are nonzero at each sample and their derivatives, with the layer's
+// rule outside the domain. Memory for Taylor coefficients follows the values, so that the weights
+// of planes which are used together are adjacent.
 template <class T, int Degree, int Top, int Planes = 1>
 struct TileBasis {
   alignas(cache_line) std::int32_t first[tile_size];  // index of the first nonzero function
   union {
     Weights<T, Degree> values;
-    Weights<T, Degree> planes[Planes];  // values, then what the caller writes
+    Weights<T, Degree> planes[Planes];  // the values, followed by those that the caller writes
   };
   Weights<T, Degree> derivatives[Top == 0 ? 1 : Top];  // 1..Top
-  bool overflows;  // whether a sample is so far outside that values do; see overflow.hpp
+  bool overflows;  // whether values of a sample far outside overflow; see overflow.hpp
 
-  // Returns the first refused sample, or -1. Inlined: what it finds need not go through memory.
+  // Returns the first refused sample, or -1. Inlined, so that results need not go through memory.
   [[gnu::always_inline]] int fill(const point::SpaceView<T>& space, Extrapolation rule, int samples,
                                   const T* x) {
     alignas(cache_line) T at[tile_size];      // where the basis is evaluated
@@ -129,7 +129,7 @@ struct TileBasis {
     }
   }
 
-  // Values that continue linearly, where there is no room for the slopes.
+  // Values that continue linearly, if there is no memory for the slopes.
   void evaluate_with_slopes(const point::SpaceView<T>& space, int samples, const T* at,
                             const T* beyond) {
     TileBasis<T, Degree, 1> with_slopes;
@@ -152,11 +152,11 @@ struct TileBasis {
     return sum_of_lanes<T, full_lanes<T>>(zeros) == T(0);
   }
 
-  // Knots are numbers of type double. In double their rounding counts, and they are looked up;
-  // in float they are multiples of one spacing.
+  // Knots are numbers of type double. In double their rounding matters, so they are looked up; in
+  // float they are multiples of one spacing.
   void evaluate_uniform(const point::SpaceView<T> space, int samples, const T* at) {
-    // Distances from the knot on the left and to that on the right. They are scaled below, since
-    // that may underflow to zero.
+    // Distances from the knot on the left and to that on the right. They are scaled later, since
+    // scaled distances may underflow to zero.
     alignas(cache_line) T u[tile_size];
     alignas(cache_line) T v[tile_size];
     if constexpr (std::is_same_v<T, double>) {
@@ -176,8 +176,8 @@ struct TileBasis {
     for (int s = 0; s < samples; s += full_lanes<T>) {
       const Number left = load<full_lanes<T>>(u + s);
       const Number right = load<full_lanes<T>>(v + s);
-      // One over the width of the interval itself where knots are looked up, so that u + v = 1 and
-      // the basis sums up to one: a Newton step from one over the spacing, which is that close.
+      // If knots are looked up, the reciprocal width of the interval itself, so that u + v = 1 and
+      // the basis sums to one: one Newton step from the reciprocal spacing, which is close enough.
       const Number frequency = zero + space.frequency;
       Number scale = frequency;
       if constexpr (std::is_same_v<T, double>) {
@@ -192,7 +192,7 @@ struct TileBasis {
     const T* const knots = space.knots + Degree;
     const T last = static_cast<T>(space.intervals - 1);
     const Number zero = {};
-    Number beside = zero;  // where rounding may have led into a neighbour
+    Number beside = zero;  // 1 in lanes where rounding may have led into a neighbouring interval
     for (int s = 0; s < samples; s += full_lanes<T>) {
       const Number x = load<full_lanes<T>>(at + s);
       const Number cell = point::equal_cell(x, space.lower, space.frequency, last);
@@ -214,7 +214,7 @@ struct TileBasis {
     }
   }
 
-  // As point::find_interval, for a vector of samples.
+  // point::find_interval for a vector of samples.
   static void find_intervals(const point::SpaceView<T>& space, Number x, std::int32_t* found) {
     constexpr int lanes = full_lanes<T>;
     const T last_bucket = static_cast<T>(space.intervals - 1);
@@ -263,8 +263,8 @@ struct TileBasis {
     return -1;
   }
 
-  // From the ends of the domain, where the basis was evaluated, to the samples outside: along the
-  // tangent, or with the value.
+  // Continues the basis from the ends of the domain, where it was evaluated, to the samples
+  // outside: along the tangent, or with the value.
   void go_on(Extrapolation rule, int samples, const T* beyond) {
     if constexpr (Top > 0) {
       if (rule == Extrapolation::linear) add_tangents(samples, beyond, derivatives[0]);
@@ -292,12 +292,12 @@ struct TileBasis {
   }
 };
 
-// The composition weights of one direction of an order on a tile, and with them Taylor coefficients
-// of the functions whose derivatives are given.
+// The composition weights of one direction on a tile, from which it computes Taylor coefficients of
+// functions with given derivatives.
 template <class T, int Degree, int Order>
 class TileCurves {
  public:
-  // x is an input's column in plane 1 of the direction; planes are that far apart.
+  // x is an input's column in plane 1 of the direction; planes are `plane_stride` apart.
   TileCurves(int samples, const T* x, index plane_stride) : samples_(padded<T>(samples)) {
     for (int s = 0; s < samples_; s += full_lanes<T>) {
       Number curve[Order + 1];

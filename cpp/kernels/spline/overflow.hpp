@@ -1,7 +1,7 @@
-// Samples so far outside the domain that weights overflow, infinite ones above all. The sum over
-// functions is then inf - inf also where the spline has a value, or is infinite: so the functions
-// are summed first, each derivative at the end of the domain by itself, and the distance from there
-// comes last. Slow, but rarely needed.
+// Samples so far outside the domain that weights overflow, above all infinite ones. The sum over
+// functions is then inf - inf even if the spline has a finite or infinite value. So the functions
+// are summed first, separately for each derivative at the end of the domain, and the distance from
+// there enters last. This is slow, but rarely needed.
 #pragma once
 
 #include "kernels/basis/tile_basis.hpp"
@@ -15,8 +15,8 @@ struct ValueAndSlope {
   T slope;
 };
 
-// Of a spline at the distance `beyond` from a sample's place in the basis, by its Taylor
-// coefficients of the orders 0 .. top there and Horner's scheme.
+// Value and slope of a spline at the distance `beyond` from the point at which the basis was
+// evaluated, from its Taylor coefficients of orders 0 .. top there, by Horner's scheme.
 template <class T, int Degree>
 ValueAndSlope<T> continued(const TileBasis<T, Degree, Degree>& basis, int sample, T beyond, int top,
                            const T* coefficients, index n_out) {
@@ -26,7 +26,7 @@ ValueAndSlope<T> continued(const TileBasis<T, Degree, Degree>& basis, int sample
   T factorial = 1;
   for (int m = 1; m <= top; ++m) {
     factorial *= static_cast<T>(m);
-    // By differences of coefficients, so that a constant has no slope.
+    // From differences of coefficients, so that a constant has no slope.
     T sum = 0;
     for (int j = 0; j < Degree; ++j) {
       sum -= basis.derivatives[m - 1][j][sample];
@@ -42,8 +42,8 @@ ValueAndSlope<T> continued(const TileBasis<T, Degree, Degree>& basis, int sample
   return at;
 }
 
-// Computes the planes of such samples anew: the values, and plane 1 if it has parameter_tangent in
-// it. Weights of other planes are finite.
+// Recomputes the planes of such samples: the values, and plane 1 if it includes parameter_tangent.
+// The weights of other planes are finite.
 template <class T, int Degree>
 [[gnu::noinline]] void sum_before_distances(const SplineView<T>& layer,
                                             const ForwardCall<T>& call) {

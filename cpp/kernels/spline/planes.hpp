@@ -1,4 +1,4 @@
-// The planes of a layer of splines: in groups that share coefficient rows, each with its weights.
+// The planes of a layer of splines, in groups that share coefficient rows.
 #pragma once
 
 #include "kernels/basis/tile_basis.hpp"
@@ -9,7 +9,7 @@
 namespace kanml::kernels::inline KANML_TARGET {
 
 // Planes that share coefficient rows, with their weights.
-inline constexpr int group_capacity = 4;  // as many as keep their sums in registers
+inline constexpr int group_capacity = 4;  // as many planes as keep their sums in registers
 template <class T, int Degree>
 struct PlaneGroup {
   int count;
@@ -17,18 +17,18 @@ struct PlaneGroup {
   T* y[group_capacity];
 };
 
-// How many planes a group may have.
+// The largest number of planes in a group.
 template <int Order>
 inline constexpr int highest_count = Order == 0 ? 1 : group_capacity;
 
 template <class T, int Degree, int Order, int Top>
 using LayerBasis = TileBasis<T, Degree, Top, Order == 0 ? 1 : 1 + group_capacity>;
 
-// The planes of a layer's inputs, one input after the other, in memory of the caller.
+// The planes of a layer's inputs, input by input, in memory of the caller.
 template <class T>
 class Columns {
  public:
-  // Of some inputs. `scratch` has room for all: (n_planes, n_in, tile_size).
+  // For a range of inputs. `scratch` holds those of all inputs: (n_planes, n_in, tile_size).
   Columns(int samples, int n_planes, InputRange inputs, index n_in, const T* const* x,
           void* scratch)
       : n_in_(n_in), memory_(static_cast<T*>(scratch)) {
@@ -49,8 +49,8 @@ class Columns {
   const T* memory_;
 };
 
-// The planes of all directions, in groups: calls f(group) with the weights W_m of each plane and
-// its values or cotangents in `y`, and before that along(direction, its curves).
+// Goes through the planes of all directions in groups: calls f(group) with the weights W_m of each
+// plane and its values or cotangents in `y`, and before that along(direction, its curves).
 template <class T, int Degree, int Order, int Top, class F, class Along>
 [[gnu::always_inline]] inline void for_plane_groups(LayerBasis<T, Degree, Order, Top>& basis,
                                                     int samples, const Directions& directions,

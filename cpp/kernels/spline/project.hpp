@@ -6,8 +6,8 @@
 
 namespace kanml::kernels::inline KANML_TARGET {
 
-// Directions whose planes are projected together, since they share rows and V_0: one, or two with
-// few planes. Plane 0 comes first, then the orders 1, 2, ... of each direction.
+// Directions whose planes are projected together, since they share rows and V_0: one direction, or
+// two with few planes. Plane 0 comes first, followed by the orders 1, 2, ... of each direction.
 template <class T, int Degree>
 struct Projection {
   const Weights<T, Degree>* value_slopes;  // V_0
@@ -16,9 +16,9 @@ struct Projection {
   T* cx[1 + group_capacity];  // of one input
 };
 
-// Calls f(l, m, r) for every term cy_m z_r of cx_l, where planes count as in a Projection of two
-// directions of these orders. Plane 0, which all directions share, is left to the Projection that
-// has `with_value`.
+// Calls f(l, m, r) for every term cy_m z_r of cx_l, with planes numbered as in a Projection of two
+// directions of these orders. Only the Projection that has `with_value` includes plane 0, which all
+// directions share.
 template <int Order1, int Order2, bool with_value, class F>
 [[gnu::always_inline]] inline void for_terms(const F& f) {
   if (with_value) f(0, 0, 0);
@@ -98,12 +98,12 @@ void project(int samples, const std::int32_t* first, const Projection<T, Degree>
       });
 }
 
-// Takes the directions of one input in turn, and projects them in ones or twos. All orders are at
-// most Highest.
+// Takes the directions of one input in turn, and projects them singly or in pairs. All orders are
+// at most Highest.
 template <class T, int Degree, int Highest>
 class Projector {
  public:
-  // `cx` are the planes of all inputs, of which this is input p; if null, there is nothing to do.
+  // `cx` holds the planes of all inputs, of which this is input p; if null, there is nothing to do.
   Projector(const SplineView<T>& layer, int samples, const std::int32_t* first,
             const Weights<T, Degree>* derivatives, const T* coefficients, const T* const* cy,
             T* const* cx, index p)
@@ -117,7 +117,7 @@ class Projector {
         p_(p),
         group_{derivatives, slopes_, {cy[0]}, {cx == nullptr ? nullptr : cx[0] + p}} {}
 
-  // The curves of the direction whose planes, from order 1 on, begin with `plane`.
+  // Adds a direction by its curves; its planes from order 1 on begin with `plane`.
   template <int Order>
   void add(const TileCurves<T, Degree, Order>& curves, int plane) {
     if (cx_ == nullptr) return;
@@ -131,7 +131,7 @@ class Projector {
     (before == 0 ? order1_ : order2_) = Order;
   }
 
-  // Where there was no direction, the value alone.
+  // Projects what is left; without directions, the value alone.
   void finish() {
     if (cx_ == nullptr) return;
     if (with_value_) {

@@ -13,7 +13,7 @@ void scatter_strip(int samples, const std::int32_t* first, const PlaneGroup<T, D
     Vector<T, Width> cotangents[Planes];
     for (int m = 0; m < Planes; ++m) cotangents[m] = load<Width>(group.y[m] + s * n_out + q);
     for (int j = 0; j <= Degree; ++j) {
-      // The row comes last: the sample before may have just written it.
+      // The row is loaded last, since the previous sample may just have written it.
       Vector<T, Width> sum = group.weights[0][j][s] * cotangents[0];
       for (int m = 1; m < Planes; ++m) sum += group.weights[m][j][s] * cotangents[m];
       store<Width>(rows + j * n_out, load<Width>(rows + j * n_out) + sum);

@@ -1,9 +1,9 @@
-// A layer of splines with many outputs, on many samples: the values alone, without directions.
+// A layer of splines with many outputs, on many samples: only values, without directions.
 //
-// The samples are sorted by the interval that an input lies in. The Degree + 1 coefficient rows of
-// an interval, or their gradient, then stay in registers while its samples stream past, so that
-// a multiply-add loads a fraction of a number; and going from one interval to the next moves the
-// rows on by one. Outputs are taken in strips of as many registers as leave room for that.
+// The samples are sorted by the interval in which an input lies. The Degree + 1 coefficient rows of
+// an interval, or their gradient, then stay in registers while its samples stream past, so a
+// multiply-add loads only a fraction of a number. From one interval to the next the rows move on by
+// one. Outputs are taken in strips of as many registers as fit beside the rows.
 #pragma once
 
 #include "kernels/orders.hpp"
@@ -12,7 +12,7 @@
 
 namespace kanml::kernels::inline KANML_TARGET {
 
-// Inputs whose columns are copied at once: what shares a cache line of x.
+// Inputs whose columns are copied together, since they share a cache line of x.
 inline constexpr index input_group = 16;
 
 // Memory of one thread. Columns of a group of inputs are `stride` apart.
@@ -44,7 +44,7 @@ class SheetScratch {
   T* const sums;  // (stride, register_lanes): x_cotangent of one input, spread over lanes
   T* const y;     // or its cotangents, (samples, padded_outputs), strip by strip
 
-  // Inputs of which there is a basis at one time: as many as stay in cache.
+  // The number of inputs whose bases exist at the same time: as many as stay in cache.
   template <bool with_slopes>
   index batch() const {
     const index affordable =
@@ -73,9 +73,9 @@ index values_scratch_bytes(const SplineView<T>& layer, int samples) {
   return SheetScratch<T, Degree>::bytes(layer, samples);
 }
 
-// Calls f(first input, their number, whether a basis overflows) for the inputs of a range, batch by
-// batch, when their bases are filled, and done(first input, their number) after each group of
-// inputs.
+// Goes through a range of inputs in batches. Calls f(first input, number of inputs, whether a basis
+// overflows) for each batch, after filling its bases, and done(first input, number of inputs) after
+// each group of inputs.
 template <class T, int Degree, bool with_slopes, class F, class Done>
 [[gnu::always_inline]] inline Refusal for_sorted_inputs(const SplineView<T>& layer,
                                                         InputRange inputs, int samples, const T* x,

@@ -1,4 +1,4 @@
-// The basis of one input at many samples, which are sorted by the interval that they lie in.
+// The basis of one input at many samples, sorted by the intervals in which they lie.
 #pragma once
 
 #include "kernels/basis/tile_basis.hpp"
@@ -7,14 +7,14 @@
 
 namespace kanml::kernels::inline KANML_TARGET {
 
-// Columns of so many samples, in whole tiles, are this far apart. They begin with a cache line, and
-// not all of them in the same set of a cache.
+// The distance between columns of `samples` samples, in whole tiles. Columns are aligned to cache
+// lines, but do not all begin in the same set of a cache.
 template <class T>
 index column_stride(int samples) {
   return (index{samples} + tile_size - 1) / tile_size * tile_size + cache_line / index{sizeof(T)};
 }
 
-// The basis of one input at many samples, and the samples of each interval. Lives in memory of the
+// The basis of one input at many samples, and the samples of each interval, in memory of the
 // caller.
 template <class T, int Degree, bool with_slopes>
 class SortedBasis {
@@ -25,7 +25,7 @@ class SortedBasis {
     return (size + cache_line - 1) / cache_line * cache_line;
   }
 
-  // `memory` begins with a cache line.
+  // `memory` is aligned to a cache line.
   SortedBasis(int samples, index intervals, void* memory)
       : samples_(samples),
         intervals_(static_cast<std::int32_t>(intervals)),
@@ -50,11 +50,11 @@ class SortedBasis {
 
   bool overflows() const { return overflows_; }  // see overflow.hpp
   std::int32_t intervals() const { return intervals_; }
-  // The first sample in interval i and the one that follows a sample in its interval; -1: none.
+  // The first sample in interval i, and the one after a sample in the same interval; -1: none.
   std::int32_t first(std::int32_t i) const { return heads_[i]; }
   std::int32_t next(std::int32_t sample) const { return next_[sample]; }
 
-  // The value of function j of those that are nonzero at a sample.
+  // The value of the j-th function that is nonzero at a sample.
   T value(int j, std::int32_t sample) const { return weights_[j * stride_ + sample]; }
   // The derivative of a spline is sum_j slope(j) (c_{j+1} - c_j).
   T slope(int j, std::int32_t sample) const {
@@ -83,15 +83,16 @@ class SortedBasis {
     }
   }
 
-  // Makes a sample the first of an interval; returns which one was.
+  // Makes a sample the first of an interval, and returns the previous first one.
   std::int32_t lead(std::int32_t interval, std::int32_t sample) {
     const std::int32_t before = heads_[interval];
     heads_[interval] = sample;
     return before;
   }
 
-  // Links the samples, whose intervals are in next_, from the last to the first, so that they are
-  // in order. Some at once: a load of an interval would wait for the head stored before it.
+  // Links the samples, whose intervals are in next_, from the last to the first, so that they end
+  // up in order. It takes several at once, since a load of an interval would wait for the last
+  // store.
   void link() {
     constexpr int some = 4;
     for (std::int32_t i = 0; i < intervals_; ++i) heads_[i] = -1;

@@ -6,15 +6,15 @@
 
 namespace kanml::kernels::inline KANML_TARGET {
 
-// Registers of outputs that are taken at once, at most: Degree + 1 rows of them should fit beside
-// one more. Backwards some of the differences of rows do not, and are operands in memory.
+// The largest number of registers in a strip of outputs: Degree + 1 rows of them, and one more,
+// should fit. Backwards, some of the differences of rows do not fit and are operands in memory.
 inline constexpr int strip_registers = register_bytes == 64 ? 4 : 2;  // of 32 or of 16 registers
 
 template <class T>
 using OutputVector = Vector<T, register_lanes<T>>;
 
-// A strip of outputs, in so many registers. Where it is not whole the last register holds `last`
-// outputs, and zeros.
+// A strip of outputs in `Registers` registers. If it is not whole, the last register holds `last`
+// outputs, followed by zeros.
 template <int Registers, bool whole>
 struct OutputStrip {
   static constexpr int registers = Registers;
@@ -65,9 +65,10 @@ void add_splines(const SortedBasis<T, Degree, false> basis, const T* coefficient
   }
 }
 
-// Both gradients from a strip of outputs, (samples, registers * lanes): the sink's gradient
-// (dim, n_out) += (or, if it is fresh, =) what the samples contribute, and with slopes sums
-// (samples, lanes) = the parts, one a lane, of sum_q cy[q] sum_j slope(j) (c_{j+1}[q] - c_j[q]).
+// Both gradients from a strip of outputs, (samples, registers * lanes). The contribution of the
+// samples is added to the sink's gradient (dim, n_out), or written if it is fresh. With slopes,
+// sums (samples, lanes) = the parts, one in each lane, of sum_q cy[q] sum_j slope(j) (c_{j+1}[q] -
+// c_j[q]).
 template <class T, int Degree, bool with_slopes, class Strip>
 void add_gradients(const SortedBasis<T, Degree, with_slopes> basis, const T* coefficients,
                    const T* y_cotangent, index n_out, const Strip outputs, const Sum<T> sink,
@@ -129,7 +130,7 @@ void add_gradients(const SortedBasis<T, Degree, with_slopes> basis, const T* coe
   for (int j = 0; j < Degree; ++j) add_row(intervals + j, rows[j]);
 }
 
-// to (samples) += sums over the lanes of vectors (samples, lanes); the samples of full vectors.
+// to (samples) += sums over the lanes of vectors (samples, lanes); samples come in full vectors.
 template <class T>
 void add_sums_over_lanes(int samples, const T* vectors, T* to) {
   constexpr int lanes = register_lanes<T>;

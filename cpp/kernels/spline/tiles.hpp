@@ -1,16 +1,16 @@
 // A layer of splines on a tile of samples: y_q = sum_p phi_pq(x_p).
 //
-// Everything that depends on the point alone is a set of Degree + 1 weights a sample and input:
-// for each direction W_m, the Taylor coefficients of the basis along the curve x(s), and V_m, those
-// of its derivative. What remains is three contractions of weights with coefficient rows:
+// Everything that depends only on the point is a set of Degree + 1 weights for each sample and
+// input: for each direction W_m, the Taylor coefficients of the basis along the curve x(s), and
+// V_m, those of its derivative. Three contractions of weights with coefficient rows remain:
 //   contract   y_m[q]  += sum_j W_m[j] c_j[q]
 //   scatter    cc_j[q] += sum_m W_m[j] cy_m[q]
 //   project    cx_l    += sum_{m >= l} sum_q cy_m[q] z_{m-l}[q],  z_r[q] = sum_j V_r[j] c_j[q]
 // W_0 and V_0 are the same for all directions.
 //
-// Outputs are taken in strips that fill a vector register, then half a register, down to four: a
-// strip goes through all samples, each with rows of its own. The last one to three outputs are
-// columns: there vectors run over samples, and the coefficients of the samples are gathered.
+// Outputs are taken in strips that fill a vector register, then half a register, down to four. A
+// strip goes through all samples, each with its own rows. The last one to three outputs are
+// columns: their vectors run over samples, whose coefficients are gathered.
 #pragma once
 
 #include "kernels/spline/contract.hpp"
@@ -21,7 +21,7 @@
 
 namespace kanml::kernels::inline KANML_TARGET {
 
-// What a forward pass of values keeps of an input for the backward pass.
+// The data of one input that a forward pass of values keeps for the backward pass.
 template <class T, int Degree>
 using KeptBasis = LayerBasis<T, Degree, 0, 1>;
 
@@ -94,7 +94,7 @@ Refusal spline_backward(const SplineView<T>& layer, const BackwardCall<T>& call)
   const Columns<T> columns(samples, directions.n_planes,
                            call.memory.kept != nullptr ? InputRange{} : inputs, layer.n_in, call.x,
                            call.memory.scratch);
-  // Groups hold the planes of either pass as pointers to T; scatter only reads them.
+  // Groups hold the planes of both passes as pointers to T; scatter only reads them.
   T* const* cotangents = const_cast<T* const*>(call.y_cotangent);
   const auto go_back = [&](index p, LayerBasis<T, Degree, Order, Order + 1>& basis) {
     const index offset = layer.rows[p] * layer.n_out;
