@@ -1,4 +1,4 @@
-// The samples of an evaluation, and the directions in which they move.
+// The samples of an evaluation, and the directions along which they move.
 #pragma once
 
 #include <span>

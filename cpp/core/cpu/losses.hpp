@@ -1,4 +1,4 @@
-// What closes the way of a tile: its loss, and the cotangents of its outputs.
+// The end of the forward pass of a tile: its loss, and the cotangents of its outputs.
 #pragma once
 
 #include <span>
@@ -7,7 +7,7 @@
 
 namespace kanml {
 
-// The outputs are not needed: their cotangents are given, (n_planes, n, n_out).
+// Given cotangents (n_planes, n, n_out); the outputs are not needed.
 template <class T>
 class GivenCotangents {
  public:
@@ -17,7 +17,7 @@ class GivenCotangents {
       : walk_(walk), n_(n), cotangents_(cotangents) {}
 
   double operator()(const Tile& tile, Workspace<T>& workspace) const {
-    // Planes can be written; nothing writes these.
+    // Planes are writable, but nothing writes these.
     walk_.bind_outputs(tile, n_, const_cast<T*>(cotangents_.data()), workspace.cotangents.back());
     return 0.0;
   }

@@ -89,7 +89,7 @@ void Network<T>::jvp(index n, std::span<const T> x, std::span<const T> parameter
   std::vector<T> tangent_storage;
   const T* const read = walk.plan.decode(parameters, storage);
   const T* const tangent = walk.plan.push_forward(parameters, parameter_tangent, tangent_storage);
-  // The inputs do not move: one direction, which is zero.
+  // The inputs do not move: there is one direction, which is zero.
   const int order = 1;
   const std::vector<T> zero(static_cast<std::size_t>(n_in()), T(0));
   const Curves<T> curves(n, x, n_in(), {{&order, 1}, zero});

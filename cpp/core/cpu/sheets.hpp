@@ -1,5 +1,5 @@
-// The executor for networks with wide layers, where values alone are wanted: tiles are large enough
-// for sorting, and the way back is in parts of the layers.
+// The executor for values of networks with wide layers: tiles are large enough for sorting, and the
+// backward pass goes through parts of the layers.
 #pragma once
 
 #include <limits>
@@ -11,7 +11,7 @@ namespace kanml {
 template <class T>
 class Sheets {
  public:
-  // Whether a network goes better in sheets than in tiles.
+  // Whether sheets suit a network better than tiles.
   static bool suit(const Walk<T>& walk, const Curves<T>& curves) {
     return curves.directions.count == 0 && curves.n > kernels::tile_size && wide_tile(walk) > 0;
   }
@@ -39,7 +39,7 @@ class Sheets {
 
   // Forward, loss and backward; see losses.hpp. The gradient is large, so threads do not sum copies
   // of it but own parts. A *sheet* of samples goes forwards tile by tile, and then backwards layer
-  // by layer, each in parts that collect what the whole sheet contributes, in the order of the
+  // by layer. A part of a layer collects the contributions of the whole sheet in the order of the
   // samples.
   template <class Loss>
   double gradient(const Loss& loss, std::span<T> parameter_gradient, std::span<T> input_gradient,
@@ -54,30 +54,30 @@ class Sheets {
     std::vector<double> losses(static_cast<std::size_t>(n_tiles(n, tile_size_)), 0.0);
     clear_where_layers_add(parameter_gradient);
 
-    const T* of_outputs = nullptr;  // the cotangents of the sheet
-    const auto there = [&](const Tile& whole, index t, Workspace<T>& window) {
-      const Tile tile = look_at(sheet, whole, t, window);
+    const T* output_cotangents = nullptr;  // of the sheet
+    const auto forward_tile = [&](const Tile& whole, index t, Workspace<T>& window) {
+      const Tile tile = bind_window(sheet, whole, t, window);
       forward(tile, walk_.layers.size() - (Loss::reads_outputs ? 0 : 1), window);
       losses[static_cast<std::size_t>(tile.first / tile_size_)] = loss(tile, window);
-      if (t == 0) of_outputs = window.cotangents.back()[0];  // or where the caller has them
+      if (t == 0) output_cotangents = window.cotangents.back()[0];  // maybe memory of the caller
     };
     const std::size_t lowest = walk_.lowest(!input_gradient.empty());
-    const auto back = [&](const Tile& whole, std::size_t l, Part part, void* scratch) {
+    const auto backward_part = [&](const Tile& whole, std::size_t l, Part part, void* scratch) {
       const index offset = walk_.plan.offsets[l];
       const T* in = l == 0 ? curves_.x.data() + whole.first * widths()[0] : sheet.features[l][0];
       T* to = l > lowest               ? sheet.cotangents[l][0]
               : input_gradient.empty() ? nullptr
                                        : input_gradient.data() + whole.first * widths()[0];
       const auto refusal = walk_.layers[l]->part_back(
-          part,
-          {.samples = whole.samples,
-           .inputs = {},
-           .x = in,
-           .parameters = parameters_ + offset,
-           .y_cotangent = l + 1 < walk_.layers.size() ? sheet.cotangents[l + 1][0] : of_outputs,
-           .sink = {parameter_gradient.data() + offset, whole.first == 0},
-           .x_cotangent = to,
-           .scratch = scratch});
+          part, {.samples = whole.samples,
+                 .inputs = {},
+                 .x = in,
+                 .parameters = parameters_ + offset,
+                 .y_cotangent =
+                     l + 1 < walk_.layers.size() ? sheet.cotangents[l + 1][0] : output_cotangents,
+                 .sink = {parameter_gradient.data() + offset, whole.first == 0},
+                 .x_cotangent = to,
+                 .scratch = scratch});
       walk_.require_accepted(refusal, l, whole, in);
     };
     // The phases of a sheet: forwards, then the layers from the last to the lowest.
@@ -95,11 +95,11 @@ class Sheets {
         [&](index phase, index task, int thread) {
           const Tile whole = samples_of(phase / phases);
           if (phase % phases == 0) {
-            there(whole, task, windows[thread]);
+            forward_tile(whole, task, windows[thread]);
           } else {
             const std::size_t l = layer_of(phase);
             const index parts = walk_.layers[l]->parts(whole.samples, threads);
-            back(whole, l, {task, parts}, windows[thread].scratch);
+            backward_part(whole, l, {task, parts}, windows[thread].scratch);
           }
         });
     double total = 0.0;
@@ -113,7 +113,7 @@ class Sheets {
     for (const auto& layer : walk.layers) samples = std::max(samples, layer->wide_tile());
     return samples;
   }
-  // A few tiles at least, for threads to take.
+  // At least a few tiles, for threads to share.
   static index tile_size_for(index wide_tile, index n) {
     const index half = (n / 2 + kernels::tile_size - 1) / kernels::tile_size * kernels::tile_size;
     return std::min<index>(wide_tile, std::max<index>(128, half));
@@ -135,8 +135,9 @@ class Sheets {
     }
   }
 
-  // Points a window at tile t of a sheet, and returns which samples these are.
-  Tile look_at(const Workspace<T>& sheet, const Tile& whole, index t, Workspace<T>& window) const {
+  // Points a window at tile t of a sheet, and returns that tile.
+  Tile bind_window(const Workspace<T>& sheet, const Tile& whole, index t,
+                   Workspace<T>& window) const {
     Tile tile = tile_at(t, whole.samples, tile_size_);
     for (std::size_t l = 0; l < widths().size(); ++l) {
       window.features[l][0] = sheet.features[l][0] + tile.first * widths()[l];

@@ -1,4 +1,4 @@
-// Gradients summed over slots of consecutive tiles, in order, whatever the number of threads.
+// Gradients summed over slots of consecutive tiles, in an order that does not depend on threads.
 #pragma once
 
 #include <algorithm>
@@ -10,9 +10,9 @@
 
 namespace kanml {
 
-// Each slot has a copy of the gradient, to be cleared and added up: many slots as long as all
-// copies stay in cache and a slot has some tiles, a few as long as they stay in the memory budget,
-// else one.
+// Each slot has a copy of the gradient, which is cleared and added up. There are many slots if all
+// copies stay in cache and each slot has several tiles, a few if they fit the memory budget, and
+// otherwise one.
 inline index slots_for(index tiles, index gradient_bytes) {
   constexpr index cached_bytes = index{4} << 20;
   constexpr index budget_bytes = index{32} << 20;
@@ -36,17 +36,17 @@ class Slots {
         partial_(static_cast<std::size_t>(count_ == 1 ? 0 : count_ * size()) * sizeof(T)) {}
 
   index count() const { return count_; }
-  // The tiles of a slot are those from its first on, up to the first of the next slot.
+  // A slot has the tiles from its first one up to the first one of the next slot.
   index first_tile(index slot) const { return slot * tiles_ / count_; }
 
-  // Where the tiles of a slot add to, cleared.
+  // The sink of the tiles of a slot, cleared.
   kernels::Sum<T> cleared(index slot) const {
     T* const sums = of_slot(slot);
     std::fill_n(sums, size(), T(0));
     return {sums};
   }
 
-  // Adding up is a number of tasks, of so many parameters each; none where one slot sums in place.
+  // Adding up takes tasks of task_size parameters each; none if a single slot sums in place.
   index tasks() const { return count_ == 1 ? 0 : (size() + task_size - 1) / task_size; }
   void add_up(index task) const {
     const index first = task * task_size;

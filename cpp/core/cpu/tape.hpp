@@ -1,4 +1,4 @@
-// Where the planes between the layers are on a tape, tile by tile.
+// The layout of a tape: the planes between the layers, tile by tile.
 #pragma once
 
 #include <utility>
@@ -9,14 +9,14 @@
 
 namespace kanml {
 
-// The numbers between the layers of one tile, in all planes.
+// The count of numbers between the layers of one tile, in all planes.
 inline index numbers_between(const Plan& plan, int n_planes) {
   index width = 0;
   for (std::size_t l = 1; l + 1 < plan.widths.size(); ++l) width += plan.widths[l];
   return width * n_planes * kernels::tile_size;
 }
 
-// The numbers on a tape of an evaluation; 0 if that would be too many.
+// The count of numbers on the tape of an evaluation; 0 if it would be too large.
 template <class T>
 index tape_size(const Plan& plan, const Curves<T>& curves) {
   constexpr index most = (index{16} << 20) / index{sizeof(T)};

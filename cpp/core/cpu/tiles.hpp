@@ -52,7 +52,7 @@ class Tiles {
     const int threads = walk_.team(requested, curves_.n, n_planes(), slots.count());
     std::vector<double> losses(static_cast<std::size_t>(slots.count()), 0.0);
     Workspaces<T> workspaces(threads, widths(), n_planes(), true, walk_.scratch_bytes(n_planes()));
-    // The layers that run forwards here, and keep what the way back needs.
+    // The number of layers that run forwards here, and of those that keep data for the way back.
     const bool taped = tape != nullptr && !tape->empty();
     const std::size_t forwards = taped ? 0 : walk_.layers.size() - (Loss::reads_outputs ? 0 : 1);
     const std::size_t keeping = curves_.directions.count == 0 ? forwards : 0;
@@ -137,7 +137,7 @@ class Tiles {
     }
   }
 
-  // What the first `count` layers keep of one tile between the passes.
+  // The memory of the first `count` layers for one tile between the passes.
   std::size_t kept_bytes(std::size_t count) const {
     index bytes = 0;
     for (std::size_t l = 0; l < count; ++l) bytes += walk_.layers[l]->kept_bytes();

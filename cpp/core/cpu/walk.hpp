@@ -1,5 +1,5 @@
-// A plan, ready to run on processors: its layers in one scalar type, and the steps from one to the
-// next that all executors take.
+// A plan in the form that runs on processors: its layers in one scalar type, and the steps between
+// them that all executors share.
 #pragma once
 
 #include <algorithm>
@@ -37,16 +37,16 @@ class Walk {
   const Plan plan;
   std::vector<std::unique_ptr<const TileLayer<T>>> layers;
 
-  // Threads for so many tasks of an evaluation.
+  // The number of threads for the tasks of an evaluation.
   int team(int requested, index n, int n_planes, index tasks) const {
-    constexpr index serial_work = 50'000;  // multiply-adds that do not pay for waking threads
+    constexpr index serial_work = 50'000;  // multiply-adds below which waking threads does not pay
     return n * work_ * n_planes < serial_work ? 1 : team_size(requested, tasks);
   }
 
   // Points the planes of order 0 at the inputs of a tile, and fills those of the directions.
   void bind_inputs(const Tile& tile, const Curves<T>& curves, Planes<T>& planes) const {
     const index n_in = plan.n_in();
-    // Kernels take planes they may write; nothing writes the input.
+    // Planes are writable, but no kernel writes the inputs.
     planes[0] = const_cast<T*>(curves.x.data()) + tile.first * n_in;
     const index size = tile.samples * n_in;
     for (int d = 0; d < curves.directions.count; ++d) {
@@ -64,7 +64,7 @@ class Walk {
     }
   }
 
-  // Points planes at their part of an array (n_planes, n, n_out).
+  // Points planes at their parts of an array (n_planes, n, n_out).
   void bind_outputs(const Tile& tile, index n, T* y, Planes<T>& planes) const {
     for (T*& plane : planes) {
       plane = y + tile.first * plan.n_out();
@@ -72,7 +72,7 @@ class Walk {
     }
   }
 
-  // Throws for an input that layer l refused; `in` are the inputs of the tile.
+  // Throws if layer l refused an input; `in` holds the inputs of the tile.
   void require_accepted(const kernels::Refusal& refusal, std::size_t l, const Tile& tile,
                         const T* in) const {
     if (refusal.sample < 0) return;
@@ -85,7 +85,7 @@ class Walk {
     throw OutsideDomain(message.str());
   }
 
-  // Of one thread, for tiles of so many samples.
+  // The scratch memory of one thread, for tiles of `samples` samples.
   std::size_t scratch_bytes(int n_planes, index samples = kernels::tile_size) const {
     index bytes = 0;
     for (const auto& layer : layers) {

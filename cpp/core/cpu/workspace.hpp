@@ -1,4 +1,4 @@
-// Samples in tiles, and the memory that a tile goes through the layers in.
+// Samples in tiles, and the memory in which a tile goes through the layers.
 #pragma once
 
 #include <algorithm>
@@ -23,22 +23,22 @@ inline Tile tile_at(index tile, index n, index size = kernels::tile_size) {
   return {first, static_cast<int>(std::min(size, n - first))};
 }
 
-// Planes of one feature vector: where each begins.
+// The planes of one feature vector, by their first numbers.
 template <class T>
 using Planes = std::vector<T*>;
 
-// The planes before, between and behind the layers for so many samples, and their cotangents.
-// Planes that the caller has are pointed to instead, tile by tile.
+// The planes before, between and after the layers of a tile, and their cotangents. Planes in memory
+// of the caller are pointed to instead, tile by tile.
 template <class T>
 struct Workspace {
   std::vector<Planes<T>> features;    // (layers + 1)
-  std::vector<Planes<T>> cotangents;  // (layers + 1), for going backwards
+  std::vector<Planes<T>> cotangents;  // (layers + 1), for the backward pass
   std::vector<void*> kept;            // (layers): see TileMemory; null until memory is given
-  void* scratch = nullptr;            // for one layer at a time; likewise
+  void* scratch = nullptr;            // for one layer at a time
 };
 
-// Workspaces of some threads, in one piece of memory: so that a thread finds its own again, in its
-// cache, in the next evaluation.
+// The workspaces of all threads, in one allocation, so that in the next evaluation each thread
+// finds its own again in its cache.
 template <class T>
 class Workspaces {
  public:
@@ -70,7 +70,7 @@ class Workspaces {
 
  private:
   static std::size_t whole_lines(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
-  // Planes begin with a cache line.
+  // Planes are aligned to cache lines.
   static index plane_size(index width, index samples) {
     constexpr index line = 64 / sizeof(T);
     return (width * samples + line - 1) / line * line;

@@ -11,9 +11,9 @@ namespace kanml {
 
 namespace {
 
-// Reductions keep this many independent partial results: a fixed order of summation that the
-// compiler may still put into vector registers, and chains short enough to hide the latency of an
-// addition.
+// The number of independent partial results of a reduction. The order of summation is fixed, but
+// the compiler can still use vector registers, and the chains are short enough to hide the latency
+// of an addition.
 constexpr std::size_t lanes = 8;
 
 using Lanes = std::array<double, lanes>;
@@ -70,8 +70,8 @@ double max_abs(std::span<const T> x) {
   return reduce(over_lanes(x.size(), keep_larger), larger);
 }
 
-// In the elementwise loops below an output may be an input, entry for entry: no iteration reads
-// what another one writes, and the simd pragma says so to the compiler.
+// In the elementwise loops below an output may also be an input. No iteration reads what another
+// one writes, as the simd pragma tells the compiler.
 
 template <class T>
 void axpy(double a, std::span<const T> x, std::span<const T> y, std::span<T> out) {
@@ -162,7 +162,7 @@ void update_diagonal(std::span<const T> step, std::span<const T> gradient_change
     const double y = as_double(gradient_change[i]);
     const double b = 1 / as_double(diagonal[i]);
     const double bs = b * as_double(step[i]);
-    // Positive by the Cauchy-Schwarz inequality, but for rounding where s has a single entry.
+    // Positive by the Cauchy-Schwarz inequality, except for rounding if s has a single entry.
     const double updated = r * (b - bs * bs / direct_product) + y * y / curvature;
     const double entry = 1 / std::max(updated, std::numeric_limits<double>::epsilon() * r * b);
     const T rounded = static_cast<T>(entry);

@@ -16,7 +16,7 @@ class AffineTileLayer final : public TileLayer<T> {
   AffineTileLayer(const std::vector<double>& scale, const std::vector<double>& shift)
       : TileLayer<T>(static_cast<index>(scale.size()), static_cast<index>(scale.size()), false),
         width_(static_cast<int>(scale.size())),
-        period_(width_ * std::clamp(most_together / width_, 1, kernels::tile_size)) {
+        period_(width_ * std::clamp(most_entries / width_, 1, kernels::tile_size)) {
     for (int s = 0; s < period_ / width_; ++s) {
       scale_.insert(scale_.end(), scale.begin(), scale.end());
       shift_.insert(shift_.end(), shift.begin(), shift.end());
@@ -57,11 +57,11 @@ class AffineTileLayer final : public TileLayer<T> {
     }
   }
 
-  // Some samples together make long loops of narrow layers.
-  static constexpr int most_together = 1024;
+  // Entries of several samples that one loop may cover, so that loops of narrow layers are long.
+  static constexpr int most_entries = 1024;
 
   int width_;
-  int period_;            // entries after which factors and terms repeat
+  int period_;            // the number of entries after which factors and terms repeat
   std::vector<T> scale_;  // (period)
   std::vector<T> shift_;  // (period)
 };

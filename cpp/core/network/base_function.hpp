@@ -13,7 +13,7 @@
 
 namespace kanml {
 
-// The parameters are those of the splines, and then the weights W (n_in, n_out).
+// The parameters are those of the splines, followed by the weights W (n_in, n_out).
 template <class T>
 class WithBaseFunction final : public TileLayer<T> {
  public:
@@ -78,8 +78,8 @@ class WithBaseFunction final : public TileLayer<T> {
   index n_in() const { return weights_view_.n_in; }
   index n_out() const { return weights_view_.n_out; }
 
-  // Scratch memory begins with planes of f(x), of its cotangents and of those of x behind it, all
-  // of the inputs' width, and with planes of f(x) W.
+  // Scratch memory begins with planes of f(x), of its cotangents and of their contribution to those
+  // of x, all of the inputs' width, followed by planes of f(x) W.
   index base_bytes(int n_planes) const {
     return n_planes * (3 * n_in() + n_out()) * kernels::tile_size * index{sizeof(T)};
   }
@@ -125,29 +125,29 @@ class WithBaseFunction final : public TileLayer<T> {
     }
   }
 
-  // Adds to the gradient by W, and to that by x.
+  // Adds to the gradients with respect to W and x.
   void add_gradients_of_base(const kernels::BackwardCall<T>& call) const {
     const int n_planes = call.directions.n_planes;
     T* next = static_cast<T*>(call.memory.scratch);
     const auto function = planes_at(next, n_planes, n_in());
-    const auto of_function = planes_at(next, n_planes, n_in());
-    const auto of_x = planes_at(next, n_planes, n_in());
+    const auto function_cotangents = planes_at(next, n_planes, n_in());
+    const auto x_cotangents = planes_at(next, n_planes, n_in());
     apply_function(call.samples, call.directions, call.x, function.data());
     const bool to_inputs = call.x_cotangent != nullptr;
     kernels::BackwardCall<T> of_weights = call;
     of_weights.x = function.data();
     of_weights.parameters += n_coefficients_;
     of_weights.sink = call.sink.from(n_coefficients_);
-    of_weights.x_cotangent = to_inputs ? of_function.data() : nullptr;
+    of_weights.x_cotangent = to_inputs ? function_cotangents.data() : nullptr;
     active_kernels<T>().dense_backward(weights_view_, of_weights);
     if (!to_inputs) return;
     kernels::BackwardCall<T> back = call;
-    back.y_cotangent = of_function.data();
-    back.x_cotangent = of_x.data();
+    back.y_cotangent = function_cotangents.data();
+    back.x_cotangent = x_cotangents.data();
     function_.backward[highest_order(call.directions)](function_view_, back);
     const auto [first, last] = call.inputs;
     for (int m = 0; m < n_planes; ++m) {
-      const T* const sum = of_x.data()[m];
+      const T* const sum = x_cotangents.data()[m];
       for (index row = 0; row < call.samples * n_in(); row += n_in()) {
         for (index p = row + first; p < row + last; ++p) call.x_cotangent[m][p] += sum[p];
       }

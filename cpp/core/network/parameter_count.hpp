@@ -7,7 +7,7 @@
 
 namespace kanml {
 
-// The size of a matrix of parameters. Sizes computed from what is not refused here do not overflow.
+// The size of a matrix of parameters. Sizes computed from accepted matrices do not overflow.
 inline index parameter_count(index rows, index columns) {
   constexpr index most = index{1} << 40;
   index result = 0;

@@ -1,5 +1,5 @@
-// How a network is laid out: its layers, and where the parameters of each stand in one vector. A
-// plan knows nothing of how it is run.
+// The layout of a network: its layers, and where the parameters of each are in one vector. A plan
+// does not know how it is run.
 #pragma once
 
 #include <span>
@@ -28,14 +28,14 @@ struct Plan {
   // Throws std::invalid_argument for a Taylor order that the layers do not have.
   void require_orders(std::span<const int> orders) const;
 
-  // The parameters as kernels read them. `storage` holds them where that is another vector.
+  // The parameters as kernels read them; `storage` holds them if they differ from the stored ones.
   template <class T>
   const T* decode(std::span<const T> stored, std::vector<T>& storage) const;
   // The same for a direction in parameter space.
   template <class T>
   const T* push_forward(std::span<const T> stored, std::span<const T> tangent,
                         std::vector<T>& storage) const;
-  // The gradient by what is stored, in the place of that by what kernels read.
+  // Replaces the gradient with respect to what kernels read by that with respect to what is stored.
   template <class T>
   void pull_back(std::span<const T> stored, std::span<T> gradient) const;
 };

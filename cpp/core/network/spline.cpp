@@ -47,7 +47,7 @@ class SplineTileLayer final : public TileLayer<T> {
   kernels::Refusal backward(const kernels::BackwardCall<T>& call) const override {
     return kernels_.backward[highest_order(call.directions)](view_, call);
   }
-  // Worthwhile as long as they stay in cache.
+  // Keeping bases pays as long as they stay in cache.
   index kept_bytes() const override {
     constexpr index cached = index{128} << 10;
     const index bytes = kernels_.kept_bytes(view_.n_in);
@@ -55,7 +55,7 @@ class SplineTileLayer final : public TileLayer<T> {
   }
   index work() const override { return (degree_ + 1) * view_.n_in * (view_.n_out + degree_); }
 
-  // Samples of one interval should be several, and those of a tile stay in cache.
+  // An interval should have several samples, and those of a tile should stay in cache.
   int wide_tile() const override { return wide() ? samples_for(8, 128, 2048) : 0; }
   index scratch_bytes(int samples, int n_planes) const override {
     if (!wide() || samples <= kernels::tile_size) {
@@ -69,7 +69,7 @@ class SplineTileLayer final : public TileLayer<T> {
   kernels::Refusal values_back(const kernels::ValuesBackCall<T>& call) const override {
     if (!wide()) return TileLayer<T>::values_back(call);
     return this->in_steps(call.samples, samples_for_backward(), [&](int first, int count) {
-      auto step = this->some(call, first, count);
+      auto step = this->for_samples(call, first, count);
       step.sink.fresh = call.sink.fresh && first == 0;
       return kernels_.values_back(view_, step);
     });
@@ -77,9 +77,9 @@ class SplineTileLayer final : public TileLayer<T> {
   bool writes_fresh() const override { return wide(); }
 
  private:
-  // Worthwhile as soon as outputs fill some registers.
+  // Sorting pays as soon as outputs fill a few registers.
   bool wide() const { return view_.n_out >= 24; }
-  // `most` is for 256 outputs; of more there are fewer samples, in the same memory.
+  // `most` is the limit for 256 outputs; with more outputs, fewer samples take the same memory.
   int samples_for(index an_interval, index least, index most) const {
     const index affordable = std::max(least, most * 256 / std::max<index>(256, view_.n_out));
     return static_cast<int>(std::clamp(an_interval * view_.most_intervals, least, affordable));
@@ -101,8 +101,9 @@ index n_coefficients(const SplineLayer& layer) {
 }
 
 template <class T>
-std::unique_ptr<const TileLayer<T>> ready(const SplineLayer& layer, Extrapolation extrapolation,
-                                          std::optional<ActivationKind> base) {
+std::unique_ptr<const TileLayer<T>> tile_layer_of(const SplineLayer& layer,
+                                                  Extrapolation extrapolation,
+                                                  std::optional<ActivationKind> base) {
   auto splines = std::make_unique<SplineTileLayer<T>>(layer.spaces(), layer.n_out(), extrapolation);
   if (!base) return splines;
   return std::make_unique<WithBaseFunction<T>>(std::move(splines), layer.n_in(), layer.n_out(),
@@ -149,10 +150,10 @@ std::vector<StoredPart> SplineLayer::stored_parts() const {
 }
 
 std::unique_ptr<const TileLayer<float>> SplineLayer::in_float() const {
-  return ready<float>(*this, extrapolation_, base_);
+  return tile_layer_of<float>(*this, extrapolation_, base_);
 }
 std::unique_ptr<const TileLayer<double>> SplineLayer::in_double() const {
-  return ready<double>(*this, extrapolation_, base_);
+  return tile_layer_of<double>(*this, extrapolation_, base_);
 }
 
 }  // namespace kanml

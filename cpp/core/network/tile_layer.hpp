@@ -1,4 +1,4 @@
-// A layer, ready to run: what it computed once, and its kernels from the table.
+// A layer in the form that runs: data computed once, and its kernels from the table.
 #pragma once
 
 #include <algorithm>
@@ -8,15 +8,15 @@
 
 namespace kanml {
 
-// One of so many parts of a layer.
+// Part `number` of `count` parts of a layer.
 struct Part {
   index number;
-  index of;
+  index count;
 };
 
-// A layer goes over samples in one of two ways. Taylor planes of at most kernels::tile_size samples
-// go forwards, and backwards to both gradients at once. Values alone may be of any number of
-// samples, and go backwards in parts which write to different places.
+// A layer processes samples in one of two ways. Taylor planes of at most kernels::tile_size samples
+// go forwards, and backwards to both gradients at once. Values without directions may have any
+// number of samples, and go backwards in parts that write to different memory.
 template <class T>
 class TileLayer {
  public:
@@ -25,23 +25,23 @@ class TileLayer {
   virtual kernels::Refusal forward(const kernels::ForwardCall<T>& call) const = 0;
   // Layers without parameters are given all inputs.
   virtual kernels::Refusal backward(const kernels::BackwardCall<T>& call) const = 0;
-  // What a forward pass without directions keeps of a tile, if it is given memory for that.
+  // The memory for what a forward pass without directions keeps of a tile; 0 if it keeps nothing.
   virtual index kept_bytes() const { return 0; }
-  // For tiles of at most so many samples: more than kernels::tile_size in calls for values.
+  // For tiles of at most `samples` samples: more than kernels::tile_size in calls for values.
   virtual index scratch_bytes(int /*samples*/, int /*n_planes*/) const { return 0; }
 
   virtual kernels::Refusal values(const kernels::ValuesCall<T>& call) const {
     return in_tiles(call, [&](const kernels::ForwardCall<T>& tile) { return forward(tile); });
   }
-  // Both gradients, of some inputs. A fresh sink is written to if the layer writes_fresh; otherwise
-  // it must hold zeros.
+  // Both gradients for a range of inputs. A layer that writes_fresh overwrites a fresh sink; for
+  // others it must hold zeros.
   virtual kernels::Refusal values_back(const kernels::ValuesBackCall<T>& call) const {
     return in_tiles(call, [&](const kernels::BackwardCall<T>& tile) { return backward(tile); });
   }
   virtual bool writes_fresh() const { return false; }
 
-  // Parts own the parameters of some inputs, or some samples where there are no parameters. Each
-  // reads the cotangents of all outputs: parts are few, and as many for every thread.
+  // Each part owns the parameters of some inputs or, if there are no parameters, some samples. It
+  // reads the cotangents of all outputs, so there are few parts, and equally many for each thread.
   index parts(int samples, int threads) const {
     if (!has_parameters_) return (samples + samples_of_part - 1) / samples_of_part;
     const index share = threads * inputs_of_part;
@@ -55,19 +55,19 @@ class TileLayer {
     const auto first = static_cast<int>(part.number * samples_of_part);
     call.inputs = {0, n_in_};
     const auto refusal =
-        values_back(some(call, first, std::min(samples_of_part, call.samples - first)));
+        values_back(for_samples(call, first, std::min(samples_of_part, call.samples - first)));
     return refusal.sample < 0 ? refusal : kernels::Refusal{first + refusal.sample, refusal.input};
   }
 
-  // The tile for which `values` is made, if that is how it goes best; else 0.
+  // The best tile size for `values`, or 0 if small tiles are as good.
   virtual int wide_tile() const { return 0; }
-  virtual index work() const = 0;  // multiply-adds a sample and plane, forwards
+  virtual index work() const = 0;  // multiply-adds for each sample and plane, forwards
 
  protected:
   TileLayer(index n_in, index n_out, bool has_parameters)
       : n_in_(n_in), n_out_(n_out), has_parameters_(has_parameters) {}
 
-  // Calls f with one tile after the other, until one is refused.
+  // Calls f for one tile after the other, until one is refused.
   template <class F>
   kernels::Refusal in_tiles(const kernels::ValuesCall<T>& call, const F& f) const {
     return in_steps(call.samples, kernels::tile_size, [&](int first, int count) {
@@ -85,7 +85,7 @@ class TileLayer {
   template <class F>
   kernels::Refusal in_tiles(const kernels::ValuesBackCall<T>& whole, const F& f) const {
     return in_steps(whole.samples, kernels::tile_size, [&](int first, int count) {
-      const auto call = some(whole, first, count);
+      const auto call = for_samples(whole, first, count);
       return f(kernels::BackwardCall<T>{
           .samples = count,
           .directions = {},
@@ -99,8 +99,9 @@ class TileLayer {
     });
   }
 
-  // The call for some of its samples.
-  kernels::ValuesBackCall<T> some(kernels::ValuesBackCall<T> call, int first, int count) const {
+  // The call restricted to `count` of its samples.
+  kernels::ValuesBackCall<T> for_samples(kernels::ValuesBackCall<T> call, int first,
+                                         int count) const {
     call.samples = count;
     call.x += first * n_in_;
     call.y_cotangent += first * n_out_;
@@ -119,14 +120,14 @@ class TileLayer {
   }
 
  private:
-  static constexpr index input_group = 16;     // what shares a cache line of float stays together
-  static constexpr index inputs_of_part = 64;  // or fewer
+  static constexpr index input_group = 16;  // inputs that share a cache line of float stay together
+  static constexpr index inputs_of_part = 64;  // at most
   static constexpr int samples_of_part = 4 * kernels::tile_size;
 
   index input_groups() const { return (n_in_ + input_group - 1) / input_group; }
   kernels::InputRange inputs_of(Part part) const {
     const auto begin = [&](index number) {
-      return std::min(n_in_, number * input_groups() / part.of * input_group);
+      return std::min(n_in_, number * input_groups() / part.count * input_group);
     };
     return {begin(part.number), begin(part.number + 1)};
   }
@@ -136,7 +137,7 @@ class TileLayer {
   bool has_parameters_;
 };
 
-// The place of a call among kernels of several orders: the highest one among its directions.
+// The highest order among the directions of a call, which selects its kernel.
 inline std::size_t highest_order(const kernels::Directions& directions) {
   if (directions.count == 0) return 0;
   return static_cast<std::size_t>(

@@ -1,4 +1,4 @@
-// How parts of a parameter vector are stored. Kernels read another form of them.
+// The maps between stored parts of a parameter vector and the form that kernels read.
 #pragma once
 
 #include <memory>
@@ -8,8 +8,8 @@
 
 namespace kanml {
 
-// A kind of parameters: how numbers that are stored, and trained, become as many that kernels read.
-// What a map reads and what it writes may be the same span.
+// A kind of parameters: it maps numbers that are stored and trained to equally many that kernels
+// read. The argument and the result of a map may be the same span.
 class ParameterKind {
  public:
   virtual ~ParameterKind() = default;
@@ -19,17 +19,17 @@ class ParameterKind {
   virtual void decode(std::span<const float> stored, std::span<float> read) const = 0;
   virtual void decode(std::span<const double> stored, std::span<double> read) const = 0;
 
-  // The gradient by what is stored, from that by what is read.
-  virtual void pull_back(std::span<const float> stored, std::span<const float> by_read,
-                         std::span<float> by_stored) const = 0;
-  virtual void pull_back(std::span<const double> stored, std::span<const double> by_read,
-                         std::span<double> by_stored) const = 0;
+  // The gradient with respect to what is stored, from that with respect to what kernels read.
+  virtual void pull_back(std::span<const float> stored, std::span<const float> read_gradient,
+                         std::span<float> stored_gradient) const = 0;
+  virtual void pull_back(std::span<const double> stored, std::span<const double> read_gradient,
+                         std::span<double> stored_gradient) const = 0;
 
-  // How what is read moves when what is stored does.
-  virtual void push_forward(std::span<const float> stored, std::span<const float> of_stored,
-                            std::span<float> of_read) const = 0;
-  virtual void push_forward(std::span<const double> stored, std::span<const double> of_stored,
-                            std::span<double> of_read) const = 0;
+  // The derivative of what kernels read along a tangent of what is stored.
+  virtual void push_forward(std::span<const float> stored, std::span<const float> stored_tangent,
+                            std::span<float> read_tangent) const = 0;
+  virtual void push_forward(std::span<const double> stored, std::span<const double> stored_tangent,
+                            std::span<double> read_tangent) const = 0;
 
  protected:
   explicit ParameterKind(index size) : size_(size) {}
@@ -44,8 +44,8 @@ struct StoredPart {
   std::shared_ptr<const ParameterKind> kind;
 };
 
-// The kind of the coefficients of splines in a basis: those of some inputs that share a space, with
-// all outputs, (inputs, dim, n_out). Null if they are read as they are stored.
+// The kind of the coefficients of splines in a basis, for inputs that share a space and all
+// outputs, (inputs, dim, n_out). Null if kernels read them as they are stored.
 std::shared_ptr<const ParameterKind> coefficients_of(Basis basis, const SplineSpace& space,
                                                      index inputs, index n_out);
 

@@ -1,4 +1,4 @@
-// The weights of powers of ReLUs as a kind of parameters.
+// The kind of parameters for weights of powers of ReLUs.
 #pragma once
 
 #include "core/parameters/kind.hpp"
@@ -10,7 +10,7 @@ namespace kanml {
 // So gradients satisfy g_w = A^-1 g_u.
 class PowerReluWeights final : public ParameterKind {
  public:
-  // Throws std::invalid_argument if the transform is beyond the range of double.
+  // Throws std::invalid_argument if the transform is outside the range of double.
   PowerReluWeights(const SplineSpace& space, index inputs, index n_out)
       : ParameterKind(inputs * space.dim() * n_out),
         transform_(space),
@@ -23,21 +23,21 @@ class PowerReluWeights final : public ParameterKind {
   void decode(std::span<const double> stored, std::span<double> read) const override {
     transform_.solve_transpose<double>(inputs_, n_out_, stored, read);
   }
-  void pull_back(std::span<const float>, std::span<const float> by_read,
-                 std::span<float> by_stored) const override {
-    transform_.solve<float>(inputs_, n_out_, by_read, by_stored);
+  void pull_back(std::span<const float>, std::span<const float> read_gradient,
+                 std::span<float> stored_gradient) const override {
+    transform_.solve<float>(inputs_, n_out_, read_gradient, stored_gradient);
   }
-  void pull_back(std::span<const double>, std::span<const double> by_read,
-                 std::span<double> by_stored) const override {
-    transform_.solve<double>(inputs_, n_out_, by_read, by_stored);
+  void pull_back(std::span<const double>, std::span<const double> read_gradient,
+                 std::span<double> stored_gradient) const override {
+    transform_.solve<double>(inputs_, n_out_, read_gradient, stored_gradient);
   }
-  void push_forward(std::span<const float>, std::span<const float> of_stored,
-                    std::span<float> of_read) const override {
-    transform_.solve_transpose<float>(inputs_, n_out_, of_stored, of_read);
+  void push_forward(std::span<const float>, std::span<const float> stored_tangent,
+                    std::span<float> read_tangent) const override {
+    transform_.solve_transpose<float>(inputs_, n_out_, stored_tangent, read_tangent);
   }
-  void push_forward(std::span<const double>, std::span<const double> of_stored,
-                    std::span<double> of_read) const override {
-    transform_.solve_transpose<double>(inputs_, n_out_, of_stored, of_read);
+  void push_forward(std::span<const double>, std::span<const double> stored_tangent,
+                    std::span<double> read_tangent) const override {
+    transform_.solve_transpose<double>(inputs_, n_out_, stored_tangent, read_tangent);
   }
 
  private:

@@ -19,8 +19,8 @@ void add_scaled(index m, double a, const T* x, double* y) {
   for (index c = 0; c < m; ++c) y[c] += a * static_cast<double>(x[c]);
 }
 
-// A row of running sums, one a column. Each carries its rounding error along (Knuth's TwoSum), so
-// that a sum of many terms is as good as a sum of two.
+// A row of running sums, one for each column. Each carries its rounding error along (Knuth's
+// TwoSum), so that a sum of many terms is as accurate as a sum of two.
 class RunningSums {
  public:
   explicit RunningSums(index m) : m_(m), high_(size()), low_(size()) {}
@@ -55,7 +55,7 @@ class RunningSums {
 }  // namespace
 
 // A_ij = (-1)^r (t_{i+r} - t_i) / prod_{l in i..i+r, l != j} (t_j - t_l) with r = degree + 1, the
-// weights of a divided difference. No sum is formed, so that every entry is accurate to rounding.
+// weights of a divided difference. No sum is formed, so every entry is accurate to rounding.
 ReluTransform::ReluTransform(const SplineSpace& space)
     : degree_(space.degree()), dim_(space.dim()) {
   const auto t = space.knots();
@@ -84,7 +84,7 @@ ReluTransform::ReluTransform(const SplineSpace& space)
       spans_.push_back(t[i + static_cast<std::size_t>(d)] - t[i]);
     }
   }
-  // The inverse has no negative entry: solving with |A^T| 1 takes its absolute values.
+  // The inverse has no negative entries, so solving with |A^T| 1 applies its absolute value.
   solve_transpose<double>(1, 1, column_sums, column_sums);
   condition_ = *std::max_element(column_sums.begin(), column_sums.end());
   if (!std::isfinite(condition_)) {
@@ -92,8 +92,8 @@ ReluTransform::ReluTransform(const SplineSpace& space)
   }
 }
 
-// Row i of the result is the sum of A_ij or A_ji times row j, gathered in double. Rows are visited
-// such that y may be x: what is overwritten is not read again.
+// Row i of the result is the sum over j of A_ij or A_ji times row j, computed in double. Rows are
+// visited in an order in which overwritten ones are not read again, so y may be x.
 template <class T>
 void ReluTransform::apply(index copies, index m, std::span<const T> x, std::span<T> y) const {
   std::vector<double> sum(static_cast<std::size_t>(m));
@@ -131,9 +131,9 @@ void ReluTransform::apply_transpose(index copies, index m, std::span<const T> x,
 
 // A factorises into differences and divisions by knot spans (the recursion (5) of the paper):
 //   A = D S_k D S_{k-1} ... S_1 D,  (D v)_i = v_i - v_{i+1},  S_d = diag(1 / (t_{i+d} - t_i)),
-// so that its inverse is a cascade of running sums and multiplications by spans: nothing is
-// subtracted, and the error is a few units of rounding of |A^-1| |x|, for any dim. (Elimination
-// with the band of A would subtract nearly equal numbers, and lose a power of dim.)
+// so its inverse is a cascade of running sums and multiplications by spans. Nothing is subtracted,
+// and the error is a few rounding errors of |A^-1| |x| for any dim. (Elimination with the band of A
+// would subtract nearly equal numbers, and lose accuracy like a power of dim.)
 template <class T>
 void ReluTransform::solve(index copies, index m, std::span<const T> x, std::span<T> y) const {
   cascade<T>(copies, m, x, y, [this, m](double* rows, RunningSums& sums) {
@@ -157,16 +157,16 @@ void ReluTransform::solve_transpose(index copies, index m, std::span<const T> x,
   });
 }
 
-// Runs `stages(rows, sums)` on a copy of the rows in double.
-template <class T, class Stages>
+// Runs `sweeps(rows, sums)` on a copy of the rows in double.
+template <class T, class Sweeps>
 void ReluTransform::cascade(index copies, index m, std::span<const T> x, std::span<T> y,
-                            const Stages& stages) const {
+                            const Sweeps& sweeps) const {
   const index size = dim_ * m;
   std::vector<double> rows(static_cast<std::size_t>(size));
   RunningSums sums(m);
   for (index copy = 0; copy < copies; ++copy) {
     std::copy_n(x.data() + copy * size, size, rows.begin());
-    stages(rows.data(), sums);
+    sweeps(rows.data(), sums);
     std::transform(rows.begin(), rows.end(), y.data() + copy * size,
                    [](double v) { return static_cast<T>(v); });
   }

@@ -1,11 +1,11 @@
-// The kernels that were compiled for the instruction set in use.
+// The kernels compiled for the instruction set in use.
 #pragma once
 
 #include "kernels/table.hpp"
 
 namespace kanml {
 
-// Throws std::invalid_argument if the environment asks for an instruction set that is not there.
+// Throws std::invalid_argument if the environment names an instruction set that is not available.
 template <class T>
 const kernels::Table<T>& active_kernels();
 

@@ -19,7 +19,7 @@ struct Memory {
 
 struct Store {
   std::mutex mutex;
-  std::vector<Memory> memory;  // the latest last
+  std::vector<Memory> memory;  // latest last
   std::size_t bytes = 0;
 };
 
@@ -32,7 +32,7 @@ Store& store() {
 
 Buffer::Buffer(std::size_t bytes) : bytes_(bytes), data_(nullptr) {
   Store& kept = store();
-  // Where another thread is at it, or was when the process forked, there is always new memory.
+  // If another thread holds the lock, or held it when the process forked, new memory is taken.
   if (const std::unique_lock lock(kept.mutex, std::try_to_lock); lock.owns_lock()) {
     for (std::size_t i = kept.memory.size(); i-- > 0;) {
       const Memory piece = kept.memory[i];

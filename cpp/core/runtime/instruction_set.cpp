@@ -12,7 +12,7 @@
 
 namespace kanml {
 
-// What each set's own library defines.
+// The tables that the library of each set defines.
 #define KANML_DECLARE_TABLES(target, name)              \
   namespace kernels::target {                           \
   template <class T>                                    \

@@ -1,4 +1,4 @@
-// The one way in which kanml starts threads.
+// The only way in which kanml starts threads.
 #pragma once
 
 #include <omp.h>
@@ -12,14 +12,14 @@
 
 namespace kanml {
 
-// The size of a team for so many tasks: `requested`, or the default where that is 0, up to 64 or
-// the number of processors; one inside another parallel region, and in a forked child process.
+// The number of threads for a number of tasks: `requested`, or the default if that is 0, but at
+// most 64 or the number of processors. It is 1 inside another parallel region and in a forked
+// process.
 int team_size(int requested, index tasks);
 
 // Calls f(phase, task, thread) for the tasks 0 .. tasks(phase) - 1 of every phase, in one parallel
-// region; a phase begins when the one before it is complete. What f throws is carried out: of
-// several exceptions in a phase the one of the lowest task, which is the one that a serial run
-// meets first.
+// region; a phase begins when the previous one is complete. Exceptions of f are rethrown: of
+// several in a phase the one of the lowest task, which a serial run would meet first.
 template <class Tasks, class F>
 void parallel_phases(int threads, index phases, const Tasks& tasks, const F& f) {
   if (threads <= 1) {
@@ -29,8 +29,8 @@ void parallel_phases(int threads, index phases, const Tasks& tasks, const F& f) 
     return;
   }
   std::exception_ptr error;
-  // Where the first failure in serial order was. Every thread goes through all phases, since each
-  // ends with a barrier; what comes after the failure is skipped.
+  // The first failure in serial order. Every thread goes through all phases, since each ends with a
+  // barrier, but tasks after the failure are skipped.
   constexpr index phase_stride = index{1} << 40;
   std::atomic<index> failed{std::numeric_limits<index>::max()};
   const auto run = [&](index phase, index task, int thread) {
@@ -47,7 +47,8 @@ void parallel_phases(int threads, index phases, const Tasks& tasks, const F& f) 
     }
   };
   // Each thread has a range of tasks, the same in every evaluation, whose data it finds in its
-  // cache; when that is done it helps the others. A phase counts in one half, clears the other.
+  // cache; when they are done it helps the others. A phase counts in one half of the counters and
+  // clears the other.
   struct alignas(64) Counter {
     std::atomic<index> taken{0};
   };

@@ -17,8 +17,8 @@ namespace kanml {
 
 namespace {
 
-// Processors that the cgroup's quota pays for, or `otherwise` without a quota. OpenMP knows the
-// affinity mask, but not this limit of containers.
+// The number of processors within the cgroup's quota, or `otherwise` without a quota. OpenMP
+// respects the affinity mask, but not this limit of containers.
 int cgroup_processors(int otherwise) {
   double quota = -1.0;
   double period = -1.0;
@@ -33,8 +33,8 @@ int cgroup_processors(int otherwise) {
   return std::max(1, static_cast<int>(std::ceil(quota / period)));
 }
 
-// Whether this process was forked and has run no other program since. Linux says so in the ninth
-// field of this file; the second, the name of the program, may hold anything.
+// Whether this process was forked and has not executed another program since. Linux reports it in
+// the ninth field of this file; the second, the name of the program, may contain anything.
 bool is_forked() {
   constexpr unsigned long fork_without_exec = 0x40;  // PF_FORKNOEXEC
   std::string text;
@@ -48,22 +48,22 @@ bool is_forked() {
 }
 
 int initial_threads() {
-  // LLVM's runtime answers with any number if OMP_NUM_THREADS is none.
+  // LLVM's runtime returns an arbitrary number if OMP_NUM_THREADS is not a number.
   const int available = std::max(1, omp_get_max_threads());
   if (std::getenv("OMP_NUM_THREADS") != nullptr) return available;
   return std::min(available, cgroup_processors(available));
 }
 
-// GCC's OpenMP runtime keeps its threads for the next region and shares them with whatever else in
-// the process uses it. A forked child has none of them, and starting a region would wait for them
-// for ever. Nobody can tell whether there were any, so a child starts none; nor does one that was
-// forked before this library was loaded.
+// GCC's OpenMP runtime keeps its threads for the next region and shares them with all its users in
+// the process. A forked child has none of them, and starting a region would wait for them forever.
+// Whether there were any cannot be known, so a child starts none, even if it was forked before this
+// library was loaded.
 std::atomic<bool> forked{is_forked()};
 [[maybe_unused]] const int watch = pthread_atfork(nullptr, nullptr, [] { forked.store(true); });
 
-// Where threads cannot be created, the runtime ends the process. Nothing is gained by more of them
-// than processors; some more are allowed everywhere, so that what is tried on a large machine can
-// be tried on a small one.
+// If threads cannot be created, the runtime ends the process. More threads than processors gain
+// nothing; up to 64 are allowed everywhere, so that runs on a large machine can be tried on a small
+// one.
 const int most_threads = std::max(64, omp_get_num_procs());
 
 std::atomic<int> default_threads{initial_threads()};

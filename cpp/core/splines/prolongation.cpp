@@ -17,7 +17,7 @@ void require_nested(const SplineSpace& coarse, const SplineSpace& fine) {
   if (coarse.degree() != fine.degree()) {
     throw std::invalid_argument("prolongation needs two spaces of one degree");
   }
-  // Grids that were computed in two ways differ by rounding.
+  // Grids computed in two ways differ by rounding.
   const double rounding = 4 * std::numeric_limits<double>::epsilon() *
                           std::max(std::fabs(fine.lower()), std::fabs(fine.upper()));
   const auto same = [&](double s, double t) { return std::fabs(s - t) <= rounding; };
@@ -61,9 +61,9 @@ void dyadic_rows(int degree, std::span<index> first_column, std::span<double> va
 }
 
 // Fine coefficient j is the blossom of the coarse polynomial piece at the k fine knots inside the
-// support of function j (the Oslo algorithm: Cohen, Lyche and Riesenfeld 1980). Any piece in that
-// support and in the domain gives the same number; in the widest one the arguments lie least far
-// outside of it, measured in its own width, so that it extrapolates and cancels least.
+// support of function j (the Oslo algorithm: Cohen, Lyche and Riesenfeld 1980). All pieces in that
+// support and in the domain give the same number. The widest one extrapolates and cancels least,
+// since the arguments are closest to it relative to its width.
 void blossom_rows(const SplineSpace& coarse, const SplineSpace& fine, std::span<index> first_column,
                   std::span<double> values) {
   const int degree = coarse.degree();
@@ -71,8 +71,8 @@ void blossom_rows(const SplineSpace& coarse, const SplineSpace& fine, std::span<
   const auto space = tables.view();
   const auto knots = fine.knots();
   for (index j = 0; j < fine.dim(); ++j) {
-    // Fine interval i has the knots i + degree and i + degree + 1; function j lives on the
-    // intervals j - degree .. j.
+    // Fine interval i has the knots i + degree and i + degree + 1; function j is
+    // supported on the intervals j - degree .. j.
     const auto width_of = [&](index piece) {
       return knots[static_cast<std::size_t>(piece + degree + 1)] -
              knots[static_cast<std::size_t>(piece + degree)];

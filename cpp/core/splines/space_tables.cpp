@@ -45,16 +45,16 @@ SpaceTables<T>::SpaceTables(const SplineSpace& space)
   fill_buckets();
 }
 
-// Knots are numbers of type double; they are taken for multiples of one spacing if none is further
-// from that than a trace of it, which is small to T.
+// Knots are numbers of type double. They are treated as multiples of one spacing if none deviates
+// by more than a fraction of it that is negligible in T.
 template <class T>
 void SpaceTables<T>::find_uniform_knots(const SplineSpace& space) {
   const long double lower = space.lower();
   const long double spacing = (space.upper() - lower) / static_cast<long double>(space.intervals());
   // Multiples of the first part of the spacing are exact if both have no more digits than T.
   constexpr int digits_of_multiples = std::is_same_v<T, float> ? 12 : 20;
-  constexpr double trace = std::is_same_v<T, float> ? 4e-9 : 5e-14;
-  uniform_ = space.uniform(trace) && space.intervals() < (index{1} << digits_of_multiples);
+  constexpr double negligible = std::is_same_v<T, float> ? 4e-9 : 5e-14;
+  uniform_ = space.uniform(negligible) && space.intervals() < (index{1} << digits_of_multiples);
   int exponent = 0;
   std::frexp(spacing, &exponent);
   const int last_digit = exponent - (std::numeric_limits<T>::digits - digits_of_multiples);
@@ -69,8 +69,8 @@ void SpaceTables<T>::find_uniform_knots(const SplineSpace& space) {
       .last = static_cast<T>(space.intervals() - 1)};
 }
 
-// A cell is a monotone function of x, in rounded arithmetic too, so a point in a bucket lies right
-// of every breakpoint in an earlier bucket and left of every breakpoint in a later one: counting
+// The cell of x is monotone in x, even in rounded arithmetic. So a point in a bucket lies right of
+// every breakpoint in an earlier bucket and left of every breakpoint in a later one, and counting
 // breakpoints by bucket brackets its interval.
 template <class T>
 void SpaceTables<T>::fill_buckets() {

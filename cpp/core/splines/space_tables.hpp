@@ -1,4 +1,4 @@
-// What evaluation in one scalar type needs of a spline space, computed once.
+// The data of a spline space for evaluation in one scalar type, computed once.
 #pragma once
 
 #include <string_view>

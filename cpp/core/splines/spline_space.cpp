@@ -28,8 +28,8 @@ std::vector<double> with_ghost_knots(std::span<const double> breakpoints, int de
   return knots;
 }
 
-// How far a knot lies from a multiple of the spacing, at most, in spacings.
-double greatest_unevenness(const SplineSpace& space) {
+// The largest distance of a knot from a multiple of the spacing, in spacings.
+double largest_unevenness(const SplineSpace& space) {
   const long double lower = space.lower();
   const long double spacing = (space.upper() - lower) / static_cast<long double>(space.intervals());
   long double deviation = 0;
@@ -66,7 +66,7 @@ void basis_row(const point::SpaceView<double>& space, std::int32_t i, double x, 
 
 }  // namespace
 
-// Those for float are made when they are first asked for: few networks are in float.
+// Those for float are made at the first request, since few networks are in float.
 struct SplineSpace::Tables {
   explicit Tables(const SplineSpace& space) : in_double(space) {}
 
@@ -81,7 +81,7 @@ SplineSpace::SplineSpace(std::span<const double> breakpoints, int degree) : degr
                                 std::to_string(min_degree) + " to " + std::to_string(max_degree));
   }
   if (breakpoints.size() < 2) throw std::invalid_argument("a spline space needs 2 breakpoints");
-  // Knots and their reciprocals are counted in int32.
+  // Knots and their reciprocals are indexed by int32.
   constexpr std::size_t most = std::numeric_limits<std::int32_t>::max() / 8;
   if (breakpoints.size() > most) {
     throw std::invalid_argument("a spline space has at most " + std::to_string(most) +
@@ -93,7 +93,7 @@ SplineSpace::SplineSpace(std::span<const double> breakpoints, int degree) : degr
       throw std::invalid_argument("breakpoints must be finite and strictly increasing");
     }
   }
-  unevenness_ = greatest_unevenness(*this);
+  unevenness_ = largest_unevenness(*this);
   tables_ = std::make_shared<Tables>(*this);
 }
 
