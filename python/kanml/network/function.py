@@ -421,7 +421,7 @@ class Differentiable:
         for i, layer in enumerate(self.layers):
             if layer.degree is not None and layer.degree < order:
                 raise ValueError(
-                    f"{what} must be at most the degree of every spline layer, above which "
+                    f"{what} must be at most the degree of every spline layer, beyond which "
                     f"derivatives vanish: order {order} needs degree {order} or more, but "
                     f"layers[{i}] has degree {layer.degree}"
                 )

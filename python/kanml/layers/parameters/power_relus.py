@@ -40,7 +40,7 @@ class PowerReLUs(Basis):
             message = (
                 f"{where}: {np.dtype(dtype).name} cannot hold the ReLU weights of {space!r}: "
                 f"rounding them may change the splines by {lost:.0e} of their size; use fewer "
-                f"or more even intervals, a lower degree"
+                f"intervals or more even ones, a lower degree"
                 f"{', float64' if dtype == np.float32 else ''} or the spline basis"
             )
             if lost >= 1:
