@@ -13,21 +13,21 @@ template <class T>
 class ActivationTileLayer final : public TileLayer<T> {
  public:
   ActivationTileLayer(index width, ActivationKind kind)
-      : TileLayer<T>(width, width, false),
-        view_{width},
-        kernels_(active_kernels<T>().activations[static_cast<std::size_t>(kind)]) {}
+      : TileLayer<T>(width, width, false), view_{width}, kind_(static_cast<std::size_t>(kind)) {}
 
   kernels::Refusal forward(const kernels::ForwardCall<T>& call) const override {
-    return kernels_.forward[highest_order(call.directions)](view_, call);
+    return active_kernels<T>().activations[kind_].forward[highest_order(call.directions)](view_,
+                                                                                          call);
   }
   kernels::Refusal backward(const kernels::BackwardCall<T>& call) const override {
-    return kernels_.backward[highest_order(call.directions)](view_, call);
+    return active_kernels<T>().activations[kind_].backward[highest_order(call.directions)](view_,
+                                                                                           call);
   }
   index work() const override { return 20 * view_.width; }
 
  private:
   kernels::ElementwiseView view_;
-  const kernels::PointwiseKernels<kernels::ElementwiseView, T>& kernels_;
+  std::size_t kind_;
 };
 
 }  // namespace

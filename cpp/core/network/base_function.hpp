@@ -24,7 +24,7 @@ class WithBaseFunction final : public TileLayer<T> {
         n_coefficients_(n_coefficients),
         function_view_{n_in},
         weights_view_{n_in, n_out, false},
-        function_(active_kernels<T>().activations[static_cast<std::size_t>(kind)]) {}
+        kind_(static_cast<std::size_t>(kind)) {}
 
   kernels::Refusal forward(const kernels::ForwardCall<T>& call) const override {
     kernels::ForwardCall<T> of_splines = call;
@@ -97,13 +97,14 @@ class WithBaseFunction final : public TileLayer<T> {
   // Fills planes with f(x).
   void apply_function(int samples, const kernels::Directions& directions, const T* const* x,
                       T* const* y) const {
-    function_.forward[highest_order(directions)](function_view_, {.samples = samples,
-                                                                  .directions = directions,
-                                                                  .x = x,
-                                                                  .parameters = nullptr,
-                                                                  .parameter_tangent = nullptr,
-                                                                  .y = y,
-                                                                  .memory = {}});
+    active_kernels<T>().activations[kind_].forward[highest_order(directions)](
+        function_view_, {.samples = samples,
+                         .directions = directions,
+                         .x = x,
+                         .parameters = nullptr,
+                         .parameter_tangent = nullptr,
+                         .y = y,
+                         .memory = {}});
   }
 
   // y += f(x) W.
@@ -144,7 +145,8 @@ class WithBaseFunction final : public TileLayer<T> {
     kernels::BackwardCall<T> back = call;
     back.y_cotangent = function_cotangents.data();
     back.x_cotangent = x_cotangents.data();
-    function_.backward[highest_order(call.directions)](function_view_, back);
+    active_kernels<T>().activations[kind_].backward[highest_order(call.directions)](function_view_,
+                                                                                    back);
     const auto [first, last] = call.inputs;
     for (int m = 0; m < n_planes; ++m) {
       const T* const sum = x_cotangents.data()[m];
@@ -158,7 +160,7 @@ class WithBaseFunction final : public TileLayer<T> {
   index n_coefficients_;
   kernels::ElementwiseView function_view_;
   kernels::DenseView weights_view_;
-  const kernels::PointwiseKernels<kernels::ElementwiseView, T>& function_;
+  std::size_t kind_;
 };
 
 }  // namespace kanml

@@ -23,7 +23,6 @@ class SplineTileLayer final : public TileLayer<T> {
                   Extrapolation extrapolation)
       : TileLayer<T>(static_cast<index>(spaces.size()), n_out, true),
         degree_(spaces.front()->degree()),
-        kernels_(active_kernels<T>().splines[static_cast<std::size_t>(degree_ - min_degree)]),
         spaces_(std::move(spaces)) {
     index row = 0;
     index most_intervals = 0;
@@ -42,15 +41,15 @@ class SplineTileLayer final : public TileLayer<T> {
   }
 
   kernels::Refusal forward(const kernels::ForwardCall<T>& call) const override {
-    return kernels_.forward[highest_order(call.directions)](view_, call);
+    return own_kernels().forward[highest_order(call.directions)](view_, call);
   }
   kernels::Refusal backward(const kernels::BackwardCall<T>& call) const override {
-    return kernels_.backward[highest_order(call.directions)](view_, call);
+    return own_kernels().backward[highest_order(call.directions)](view_, call);
   }
   // Keeping bases pays as long as they stay in cache.
   index kept_bytes() const override {
     constexpr index cached = index{128} << 10;
-    const index bytes = kernels_.kept_bytes(view_.n_in);
+    const index bytes = own_kernels().kept_bytes(view_.n_in);
     return bytes <= cached ? bytes : 0;
   }
   index work() const override { return (degree_ + 1) * view_.n_in * (view_.n_out + degree_); }
@@ -61,22 +60,25 @@ class SplineTileLayer final : public TileLayer<T> {
     if (!wide() || samples <= kernels::tile_size) {
       return n_planes * view_.n_in * kernels::tile_size * index{sizeof(T)};
     }
-    return kernels_.values_scratch_bytes(view_, std::max(samples, samples_for_backward()));
+    return own_kernels().values_scratch_bytes(view_, std::max(samples, samples_for_backward()));
   }
   kernels::Refusal values(const kernels::ValuesCall<T>& call) const override {
-    return wide() ? kernels_.values(view_, call) : TileLayer<T>::values(call);
+    return wide() ? own_kernels().values(view_, call) : TileLayer<T>::values(call);
   }
   kernels::Refusal values_back(const kernels::ValuesBackCall<T>& call) const override {
     if (!wide()) return TileLayer<T>::values_back(call);
     return this->in_steps(call.samples, samples_for_backward(), [&](int first, int count) {
       auto step = this->for_samples(call, first, count);
       step.sink.fresh = call.sink.fresh && first == 0;
-      return kernels_.values_back(view_, step);
+      return own_kernels().values_back(view_, step);
     });
   }
   bool writes_fresh() const override { return wide(); }
 
  private:
+  const kernels::SplineKernels<T>& own_kernels() const {
+    return active_kernels<T>().splines[static_cast<std::size_t>(degree_ - min_degree)];
+  }
   // Sorting pays as soon as outputs fill a few registers.
   bool wide() const { return view_.n_out >= 24; }
   // `most` is the limit for 256 outputs; with more outputs, fewer samples take the same memory.
@@ -87,7 +89,6 @@ class SplineTileLayer final : public TileLayer<T> {
   int samples_for_backward() const { return samples_for(16, 512, 4096); }
 
   int degree_;
-  const kernels::SplineKernels<T>& kernels_;
   std::vector<std::shared_ptr<const SplineSpace>> spaces_;
   std::vector<point::SpaceView<T>> views_;
   std::vector<index> rows_;
