@@ -13,6 +13,7 @@ from kanml import _core
 HERE = Path(__file__).parent
 NUMERICAL = [
     "network/test_network.py",
+    "network/test_refinement.py",
     "network/test_taylor.py",
     "layers",
 ]
