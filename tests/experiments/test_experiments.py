@@ -65,7 +65,9 @@ def test_points_and_weights_are_those_of_the_paper():
 
 
 @pytest.mark.parametrize("name", PDES)
-def test_reproduction_prints_every_row_and_draws_the_picture(name, short, tmp_path, capsys):
+def test_reproduction_prints_every_row_and_draws_the_picture(
+    name, short, tmp_path, capsys, monkeypatch
+):
     picture, folder = tmp_path / "picture.png", tmp_path / "runs"
     command = ["reproduce", name, "--picture", str(picture), "--folder", str(folder)]
     assert main(command) == 0
@@ -74,9 +76,10 @@ def test_reproduction_prints_every_row_and_draws_the_picture(name, short, tmp_pa
     for row in MODULES[name].PROTOCOL.rows:
         (line,) = [x for x in table.splitlines() if x.startswith(f"{row.name} ")]
         assert row.paper in line
-        assert picture.read_bytes().startswith(b"\x89PNG")
+    assert picture.read_bytes().startswith(b"\x89PNG")
     assert "matplotlib.pyplot" not in sys.modules
 
+    monkeypatch.setattr(protocol, "_draw", lambda *arguments: None)  # once is enough
     assert main(command) == 0  # everything is there: the same numbers, without training
     assert capsys.readouterr().out == text
 
