@@ -20,6 +20,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -217,7 +218,8 @@ def main() -> None:
     arguments = parser.parse_args()
     rng = np.random.default_rng(arguments.seed)
     failed = 0
-    with tempfile.TemporaryDirectory() as name:
+    # No file has to outlive the machine, and waiting for the disk would take most of the time.
+    with tempfile.TemporaryDirectory() as name, mock.patch("os.fsync"):
         folder = Path(name)
         cases: list[tuple[Path, str, int, Callable[[Path], Any]]] = []
         for run, path in checkpoints(folder):
