@@ -69,7 +69,7 @@ class Protocol:
         introduction = inspect.cleandoc(self.introduction)
         return replace(
             self,
-            introduction=f"{introduction}\nQuick version: one seed and a tenth of the "
+            introduction=f"{introduction}\nRun quickly: one seed and a tenth of the "
             "steps, which shows how it works, but not how the rows compare.",
             rows=tuple(rows),
             seeds=self.seeds[:1],
