@@ -9,7 +9,7 @@ import numpy as np
 
 from kanml import _core
 from kanml._validation import Float64Array, choice
-from kanml.layers.layer import Layer, Range
+from kanml.layers.layer import FixedLayer, Layer, Range
 from kanml.layers.parameters import Arrays
 
 __all__ = ["ACTIVATIONS", "Activation"]
@@ -55,7 +55,7 @@ if ACTIVATIONS.keys() != _core.ActivationKind.__members__.keys():
     )
 
 
-class Activation(Layer):
+class Activation(FixedLayer):
     """A fixed function, applied to every entry: ``y = f(x)``.
 
     Parameters

@@ -11,13 +11,13 @@ import numpy.typing as npt
 
 from kanml import _core
 from kanml._validation import MAX_SIZE, Float64Array, finite, integer, real_array
-from kanml.layers.layer import Layer, Range
+from kanml.layers.layer import FixedLayer, Layer, Range
 from kanml.layers.parameters import Arrays
 
 __all__ = ["Affine"]
 
 
-class Affine(Layer):
+class Affine(FixedLayer):
     """A fixed affine map of every entry: ``y = scale * x + shift``.
 
     Parameters

@@ -13,7 +13,7 @@ from kanml._validation import Float64Array
 from kanml.layers.parameters import Arrays, Parameter, ParameterKind, Plain
 from kanml.splines.space import SplineSpace
 
-__all__ = ["Layer", "Range"]
+__all__ = ["FixedLayer", "Layer", "Range", "TrainedLayer"]
 
 Range: TypeAlias = tuple[Float64Array, Float64Array]
 """Lower and upper ends, each of shape (width,)."""
@@ -23,6 +23,8 @@ Self = TypeVar("Self", bound="Layer")
 
 class Layer(ABC):
     """A layer of a network: a description that holds no parameters.
+
+    Kinds of layers derive from `FixedLayer` or `TrainedLayer`.
 
     Attributes
     ----------
@@ -46,7 +48,7 @@ class Layer(ABC):
     name: ClassVar[str]
     n_in: int | None = None
     n_out: int | None = None
-    parameters: tuple[Parameter, ...] = ()
+    parameters: tuple[Parameter, ...]
     spaces: tuple[SplineSpace, ...] = ()
     degree: int | None = None
     refuses: bool = False
@@ -108,6 +110,7 @@ class Layer(ABC):
     def values(self, arrays: Arrays, x: Float64Array) -> Float64Array:
         """Evaluate the layer in NumPy, from its parameters as kernels read them."""
 
+    @abstractmethod
     def range_wanted(self, behind: Sequence[Layer], width: int, sender: Layer) -> Range | None:
         """Return the range in which the outputs of a trained layer should arrive at this one.
 
@@ -125,16 +128,16 @@ class Layer(ABC):
         Range or None
             None if it does not matter.
         """
-        return None
 
+    @abstractmethod
     def box_before(self, box: Range) -> Range:
         """Return a box of inputs that a fixed layer maps to a box of its outputs."""
-        raise TypeError(f"{self!r} is trained")
 
+    @abstractmethod
     def box_expected(self) -> Range:
         """Return the box of inputs that a trained layer assumes to be filled."""
-        raise TypeError(f"{self!r} is fixed")
 
+    @abstractmethod
     def filling(
         self, x: Float64Array, target: Range, share: float, rng: Generator
     ) -> tuple[Arrays, Float64Array]:
@@ -150,8 +153,44 @@ class Layer(ABC):
         share : float
             The random share of splines, from 0 to 1; the rest is a linear map.
         """
+
+    @abstractmethod
+    def drawn(self, rng: Generator) -> Arrays:
+        """Return initial parameters where the range of the outputs does not matter."""
+
+    @abstractmethod
+    def __repr__(self) -> str:
+        """Return the call that makes the layer, as messages show it."""
+
+
+class FixedLayer(Layer):
+    """A layer without parameters."""
+
+    parameters: tuple[Parameter, ...] = ()
+
+    def box_expected(self) -> Range:
+        """Raise TypeError: nothing is trained here."""
+        raise TypeError(f"{self!r} is fixed")
+
+    def filling(
+        self, x: Float64Array, target: Range, share: float, rng: Generator
+    ) -> tuple[Arrays, Float64Array]:
+        """Raise TypeError: nothing is trained here."""
         raise TypeError(f"{self!r} is fixed")
 
     def drawn(self, rng: Generator) -> Arrays:
-        """Return initial parameters where the range of the outputs does not matter."""
+        """Raise TypeError: nothing is trained here."""
         raise TypeError(f"{self!r} is fixed")
+
+
+class TrainedLayer(Layer):
+    """A layer with parameters."""
+
+    @property
+    @abstractmethod
+    def parameters(self) -> tuple[Parameter, ...]:  # type: ignore[override]
+        """The trained arrays."""
+
+    def box_before(self, box: Range) -> Range:
+        """Raise TypeError: the map of the layer is not known before it is trained."""
+        raise TypeError(f"{self!r} is trained")

@@ -11,13 +11,13 @@ from numpy.random import Generator
 from kanml import _core
 from kanml._validation import MAX_SIZE, Float64Array, integer
 from kanml.layers.filling import filling_map
-from kanml.layers.layer import Layer, Range
+from kanml.layers.layer import Layer, Range, TrainedLayer
 from kanml.layers.parameters import Arrays, Parameter
 
 __all__ = ["Linear"]
 
 
-class Linear(Layer):
+class Linear(TrainedLayer):
     """A dense layer: ``y = x @ W + b``.
 
     Parameters

@@ -9,13 +9,13 @@ import numpy as np
 
 from kanml import _core
 from kanml._validation import MAX_SIZE, Float64Array, integer, number
-from kanml.layers.layer import Layer, Range
+from kanml.layers.layer import FixedLayer, Layer, Range
 from kanml.layers.parameters import Arrays
 
 __all__ = ["PeriodicEmbedding"]
 
 
-class PeriodicEmbedding(Layer):
+class PeriodicEmbedding(FixedLayer):
     """Replaces inputs by cosines and sines, which makes the network periodic in them.
 
     Parameters
@@ -118,6 +118,10 @@ class PeriodicEmbedding(Layer):
         functions = {"identity": np.positive, "cosine": np.cos, "sine": np.sin}
         columns = [functions[kind](frequency * x[:, i]) for i, kind, frequency in self.features]
         return np.stack(columns, axis=1)
+
+    def range_wanted(self, behind: Sequence[Layer], width: int, sender: Layer) -> Range | None:
+        """Return None: any range will do."""
+        return None
 
     def box_before(self, box: Range) -> Range:
         """Return one period of each periodic input, and the box of the others."""

@@ -13,7 +13,7 @@ from kanml import _core
 from kanml._validation import MAX_SIZE, Float64Array, FloatArray, choice, integer
 from kanml.layers.activation import ACTIVATIONS
 from kanml.layers.filling import filling_map, onto
-from kanml.layers.layer import Layer, Range
+from kanml.layers.layer import Layer, Range, TrainedLayer
 from kanml.layers.parameters import BASES, Arrays, Joined, Parameter, ParameterKind, Plain
 from kanml.layers.parameters.power_relus import as_channels
 from kanml.splines.space import SplineSpace
@@ -26,7 +26,7 @@ CHUNK = 4096  # samples evaluated together
 ROUNDING = 2.0**-14  # above the rounding error of a layer in float32, relative to its outputs
 
 
-class SplineLayer(Layer):
+class SplineLayer(TrainedLayer):
     """A layer of splines: ``y_q = sum_p phi_pq(x_p)``.
 
     With a base function f it is ``y_q = sum_p (phi_pq(x_p) + W_pq f(x_p))``, the layer of Liu et
