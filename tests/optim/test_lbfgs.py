@@ -204,7 +204,7 @@ def test_lbfgs_finishes_where_the_geometry_ascends():
 
 
 def test_lbfgs_skips_pairs_without_curvature():
-    """Along a straight slope s.y = 0, and the line search goes on until the wall."""
+    """Along a straight slope s.y = 0, and the line search continues until the wall."""
 
     def slope(x):
         return (float(x.sum()), np.ones(2)) if x.sum() > -50 else (math.nan, np.ones(2))

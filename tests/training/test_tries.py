@@ -1,4 +1,4 @@
-"""Which starts training tries, how long, and which of them it goes on with."""
+"""Which starts training tries, for how long, and which of them it continues with."""
 
 from __future__ import annotations
 
