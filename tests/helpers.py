@@ -10,6 +10,7 @@ import sys
 import numpy as np
 
 import kanml
+from kanml.layers.parameters import BASES
 from reference import networks, splines
 
 
@@ -90,13 +91,15 @@ def random_parameters(net, seed):
     for block in net.blocks:
         n_in = net.layers[block.layer].n_in
         values = rng.normal(size=block.shape) / np.sqrt(n_in)
-        if block.kind == "spline":
+        if block.kind in BASES:
             start = 0
-            for space in net.layers[block.layer].spaces:
+            spaces = net.layers[block.layer].spaces
+            for space in spaces:
                 stop = start + space.dim
                 steps = values[start:stop] * np.sqrt(2.0 / space.dim)
                 values[start:stop] = np.cumsum(steps, axis=0) + values[start] * 0.3
                 start = stop
+            (values,) = BASES[block.kind](spaces, block.shape[1]).encode((values,))
         theta[block.slice] = values.ravel()
     return theta
 
@@ -126,8 +129,7 @@ def every_layer(
         kanml.Linear(2, 2, bias=False),
         kanml.Activation("sigmoid"),
     ]
-    net = kanml.Network(layers, seed=0, dtype=dtype)
-    return with_random_parameters(net.to_basis("spline"), seed).to_basis(basis)
+    return with_random_parameters(kanml.Network(layers, seed=0, dtype=dtype), seed)
 
 
 def same_bits(left, right):

@@ -6,45 +6,9 @@ import numpy as np
 import pytest
 
 import kanml
+from exported import evaluate
 from kanml.layers import Layer, from_description
-
-FUNCTIONS = {
-    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
-    "tanh": np.tanh,
-    "relu": lambda x: np.maximum(x, 0),
-    "silu": lambda x: x / (1 + np.exp(-x)),
-    "sin": np.sin,
-}
-
-
-EMBEDDED = {"identity": np.positive, "cosine": np.cos, "sine": np.sin}
-
-
-def power_relu(layer, x):
-    z = np.clip(x, layer["lower"], layer["upper"])[:, layer["inputs"]] - layer["knots"]
-    z = np.where(layer["rectified"], np.maximum(z, 0), z)
-    below = np.minimum(x - layer["lower"], 0) @ layer["slopes_below"]
-    above = np.maximum(x - layer["upper"], 0) @ layer["slopes_above"]
-    y = z ** layer["power"] @ layer["weights"] + below + above
-    return y + FUNCTIONS[layer["base"]](x) @ layer["base_weights"] if "base" in layer else y
-
-
-def evaluate(layers, x):
-    """The network, by the formulas in the docstring."""
-    for layer in layers:
-        if layer["layer"] == "power-relu":
-            x = power_relu(layer, x)
-        elif layer["layer"] == "linear":
-            x = x @ layer["weights"] + layer["bias"]
-        elif layer["layer"] == "affine":
-            x = x * layer["scale"] + layer["shift"]
-        elif layer["layer"] == "embedding":
-            z = layer["frequencies"] * x[:, layer["inputs"]]
-            columns = [EMBEDDED[name](z[:, q]) for q, name in enumerate(layer["functions"])]
-            x = np.stack(columns, axis=1)
-        else:
-            x = FUNCTIONS[layer["kind"]](x)
-    return x
+from reference import networks
 
 
 def cancellation(net, x):
@@ -76,7 +40,7 @@ def test_one_layer_on_the_whole_line(rule, degree, basis):
     assert error <= 16 * cancellation(net, x)
 
 
-@pytest.mark.parametrize("base", FUNCTIONS)
+@pytest.mark.parametrize("base", networks.ACTIVATIONS)
 def test_a_base_function_on_the_whole_line(base):
     rng = np.random.default_rng(0)
     net = kanml.Network([splines("linear", 3, base)])
