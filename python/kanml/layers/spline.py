@@ -30,7 +30,7 @@ class SplineLayer(TrainedLayer):
     """A layer of splines: ``y_q = sum_p phi_pq(x_p)``.
 
     With a base function f it is ``y_q = sum_p (phi_pq(x_p) + W_pq f(x_p))``, the layer of Liu et
-    al., arXiv:2404.19756, equation (2.10).
+    al., arXiv:2404.19756, section 2.2.
 
     Its parameters are the coefficients of all phi_pq in the chosen basis, an array of shape
     (sum of the dims of the spaces, n_out), the functions of input 0 first. The basis affects
