@@ -45,8 +45,10 @@ def reference_layers(net, parameters=None):
             layers.append(networks.Affine(layer.scale, layer.shift))
         elif isinstance(layer, kanml.PeriodicEmbedding):
             layers.append(networks.Embedding(embedded(layer)))
-        else:
+        elif isinstance(layer, kanml.Activation):
             layers.append(networks.Activation(layer.kind))
+        else:
+            raise ValueError(f"no oracle of {layer!r}")
     return layers
 
 
@@ -111,7 +113,7 @@ def with_random_parameters(net, seed=0):
 def every_layer(
     degree=5, extrapolation="linear", seed=0, dtype="float64", basis="spline", base=None
 ):
-    """Every kind of layer and of activation, uneven knots; domains are left but by ReLU powers."""
+    """Every kind of layer, many activations, uneven knots; domains are left but by ReLU powers."""
     rng = np.random.default_rng(seed)
     end = 0.7 if basis == "spline" else 1.5
     spaces = [kanml.SplineSpace(random_breakpoints(rng, n, -end, end), degree) for n in (2, 3, 4)]

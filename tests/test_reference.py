@@ -138,6 +138,13 @@ def test_series_of_activations(kind):
     np.testing.assert_allclose(ours, theirs, rtol=1e-14, atol=1e-15)
 
 
+def test_series_of_what_is_unknown_are_refused():
+    with pytest.raises(ValueError, match="no power series of 'nonsense'"):
+        series.activation("nonsense", np.array([0.5]), 2)
+    with pytest.raises(ValueError, match="no power series through"):
+        series.taylor([np.tanh], np.array([[0.5]]), [1.0], 2)
+
+
 @pytest.mark.parametrize("degree", range(1, 6))
 def test_series_of_splines_are_their_pieces(degree):
     knots = splines.knots_with_ghosts(np.array([-1.0, -0.25, 0.5, 1.0]), degree)

@@ -56,6 +56,8 @@ def activation(kind, z, order):
     if kind == "silu":  # z sigmoid(z)
         sigmoid = activation("sigmoid", z, order)
         return [z * c + (sigmoid[m - 1] if m > 0 else 0.0) for m, c in enumerate(sigmoid)]
+    if kind not in ("sigmoid", "tanh"):
+        raise ValueError(f"no power series of {kind!r}")
     y = [networks.ACTIVATIONS[kind](z)]
     for m in range(order):
         square = sum(y[i] * y[m - i] for i in range(m + 1))
@@ -103,6 +105,8 @@ def through(layer, series):
                 column = composed([frequency**m * c for m, c in enumerate(outer)], column)
             columns.append(column)
         return {k: np.concatenate([column[k] for column in columns], axis=1) for k in series}
+    if not isinstance(layer, (networks.Spline, networks.Relu)):
+        raise ValueError(f"no power series through {layer!r}")
     total, start = {k: 0.0 for k in series}, 0
     for p, knots in enumerate(layer.knots):
         outer = spline(layer, p, start, z[:, p])
