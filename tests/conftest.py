@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import signal
 
+import pytest
 from hypothesis import settings
+
+# Asserts of helper modules then say what they compared, like those of tests.
+pytest.register_assert_rewrite("helpers", "network_cases", "checkpoint_runs", "solutions")
 
 # A shell without job control starts commands in the background with SIGINT ignored, and so do their
 # children: tests that interrupt would wait for ever.
