@@ -25,6 +25,7 @@ from unittest import mock
 import numpy as np
 
 import kanml
+from kanml.layers import KINDS
 from kanml.network import files
 
 STATUSES = ("completed", "stopped", "diverged")
@@ -90,6 +91,8 @@ def network_file(folder: Path) -> Path:
         kanml.Activation("tanh"),
         kanml.SplineLayer(2, 1, [space, space.refine()]),
     ]
+    missing = set(KINDS.values()) - {type(layer) for layer in layers}
+    assert not missing, f"no layer of the kinds {missing}"
     kanml.Network(layers).save(path)
     return path
 
