@@ -51,7 +51,7 @@ def test_a_base_function_on_the_whole_line(base):
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_every_kind_of_layer(dtype):
+def test_a_network_of_several_kinds(dtype):
     rng = np.random.default_rng(0)
     uniform = kanml.SplineSpace.uniform(-1, 1, 4, 2)
     layers = [

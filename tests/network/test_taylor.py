@@ -37,7 +37,7 @@ CASES = {
     **{f"degree {k}, {rule}": (every_layer, k, rule) for k in range(1, 6) for rule in RULES},
     **{
         f"degree {k}, base {f}": (every_layer, k, "linear", 0, "float64", "spline", f)
-        for k, f in enumerate(networks.ACTIVATIONS, 1)
+        for k, f in zip(itertools.cycle(range(1, 6)), networks.ACTIVATIONS, strict=False)
     },
     **{
         f"degree {k}, powers": (every_layer, k, "linear", 0, "float64", "relu") for k in range(1, 6)

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import kanml
 
 __all__ = [
+    "ACTIVATIONS",
     "BASES",
     "DEGREES",
     "DTYPES",
@@ -36,7 +37,7 @@ DEGREES = (1, 2, 3, 4, 5)
 BASES = ("spline", "relu")
 RULES = ("linear", "polynomial", "clamp", "error")
 KNOTS = ("uniform", "uneven", "different")
-ACTIVATIONS = ("sigmoid", "tanh", "relu", "silu", "sin")
+ACTIVATIONS = tuple(kanml._core.ActivationKind.__members__)  # of this revision
 DTYPES = ("float32", "float64")
 THREADS = (1, 2, 3, None)
 

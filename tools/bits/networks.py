@@ -12,6 +12,7 @@ import numpy as np
 
 import kanml
 from bits.inputs import (
+    ACTIVATIONS,
     BASES,
     DEGREES,
     DTYPES,
@@ -71,7 +72,7 @@ def other_layers() -> Iterator[tuple[str, Callable[[str], Any]]]:
     }
     for name, parts in fixed.items():
         yield name, partial(_layers, *parts)
-    for kind in ("sigmoid", "tanh", "relu", "silu", "sin"):
+    for kind in ACTIVATIONS:
         yield f"Activation {kind}", partial(_activation, kind)
 
 
