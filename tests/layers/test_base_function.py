@@ -167,3 +167,11 @@ def test_a_refinement_has_the_same_base_function():
     plain, based = kanml.KAN([1, 1]), kanml.KAN([1, 1], base="silu")
     with pytest.raises(ValueError, match="fine must have the same layers"):
         plain.prolongation(based.refine())
+
+
+def test_a_base_function_with_a_kink_has_no_second_derivative():
+    points = np.linspace(-1, 1, 50)[:, None]
+    problem = kanml.PINN("x", [kanml.Term("pde", points, lambda u: u.xx - 2)])
+    with pytest.raises(ValueError, match=r"pde.*order of u.xx.*at most 1.*base='relu'"):
+        kanml.train(kanml.KAN([1, 4, 1], degree=5, base="relu"), problem, [1], progress=False)
+    assert np.isfinite(problem.value_and_gradient(kanml.KAN([1, 4, 1], degree=5, base="silu"))[0])

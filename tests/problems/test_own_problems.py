@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import pickle
 
 import numpy as np
@@ -215,3 +216,82 @@ def test_a_regression_has_no_unknowns(method):
         ask(kan(), {"a": 1.0})
     with pytest.raises(ValueError, match=naming("unknowns must have shape (0,)", "(2,)")):
         ask(kan(), [1.0, 2.0])
+
+
+# What a method returns is checked where it arrives
+
+
+def returning(**methods):
+    """A problem whose methods return these values."""
+    said = {name: lambda self, *args, _value=value, **kw: _value for name, value in methods.items()}
+    return type("Odd", (Squares,), said)()
+
+
+ZERO = np.zeros(6)
+
+
+@pytest.mark.parametrize(
+    ("found", "error", "symptom"),
+    [
+        (1.0, TypeError, "a loss and its gradient"),
+        (None, TypeError, "a loss and its gradient"),
+        ((1.0, ZERO, 2), TypeError, "a loss and its gradient"),
+        (("1.0", ZERO), TypeError, "a number as the loss"),
+        ((True, ZERO), TypeError, "a number as the loss"),
+        ((1j, ZERO), TypeError, "a number as the loss"),
+        ((np.ones(1), ZERO), TypeError, "a number as the loss"),
+        ((1.0, ZERO[:5]), ValueError, "(6,)"),
+        ((1.0, ZERO[None]), ValueError, "(6,)"),
+        ((1.0, ZERO * 1j), ValueError, "complex128"),
+    ],
+)
+def test_an_evaluation_that_is_none(found, error, symptom):
+    with pytest.raises(error, match=naming("value_and_gradient of Odd", symptom)):
+        kanml.train(kan(), returning(value_and_gradient=found), [2], restarts=0, progress=False)
+
+
+@pytest.mark.parametrize("terms", [3.0, [1], None, {"a": "x"}, {1: 1.0}, {"a": np.ones(2)}])
+def test_terms_that_are_none(terms):
+    with pytest.raises(TypeError, match=naming("losses of Odd", repr(terms))):
+        kanml.train(kan(), returning(losses=terms), [2], restarts=0, progress=False)
+
+
+@pytest.mark.parametrize("digest", [None, 7, b"abc"])
+def test_a_fingerprint_that_is_no_text(digest, tmp_path):
+    checkpoint = kanml.Checkpoint(tmp_path / "file")
+    with pytest.raises(TypeError, match=naming("fingerprint of Odd", repr(digest))):
+        kanml.train(
+            kan(), returning(fingerprint=digest), [2], progress=False, callbacks=[checkpoint]
+        )
+
+
+def test_a_state_that_json_cannot_hold(tmp_path):
+    checkpoint = kanml.Checkpoint(tmp_path / "file")
+    problem = returning(state={"a": np.float32(1)})
+    with pytest.raises(TypeError, match=naming("state of Odd", "float32")):
+        kanml.train(kan(), problem, [2], progress=False, callbacks=[checkpoint])
+
+
+def test_a_problem_that_advances_has_a_state(tmp_path):
+    checkpoint = kanml.Checkpoint(tmp_path / "file")
+    problem = returning(advance=False)
+    kanml.train(kan(), problem, [2], progress=False)  # without checkpoints it needs none
+    with pytest.raises(TypeError, match=naming("Odd", "state and restore")):
+        kanml.train(kan(), problem, [2], progress=False, callbacks=[checkpoint])
+
+
+def test_attributes_in_slots_are_copied():
+    @dataclasses.dataclass(frozen=True, slots=True)
+    class Slotted(kanml.Problem):
+        x: np.ndarray
+        y: np.ndarray
+
+        def value_and_gradient(self, net, unknowns=None, *, num_threads=None):
+            return net.mean_squared_error(self.x, self.y, num_threads=num_threads)
+
+        def fingerprint(self):
+            return "slotted"
+
+    assert copy.copy(Slotted(X, Y)).x is X
+    runs = [kanml.train(kan(), p, [5], progress=False) for p in (Slotted(X, Y), Squares())]
+    assert same_bits(*(run.network.parameters for run in runs))

@@ -41,8 +41,8 @@ class Layer(ABC):
     refuses : bool
         Whether evaluation raises ValueError for some finite inputs.
     smooth_order : int or None
-        The order above which the derivatives of an activation vanish, where they exist; None: no
-        such order. Splines have their degree instead.
+        The order above which the derivatives of an activation or a base function vanish, where they
+        exist; None: no such order. Splines have their degree instead.
     """
 
     name: ClassVar[str]

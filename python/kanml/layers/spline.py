@@ -89,7 +89,7 @@ class SplineLayer(TrainedLayer):
         self.n_out = integer(n_out, "n_out", 1, MAX_SIZE)
         self.basis = choice(basis, "basis", BASES)
         self.extrapolation = choice(extrapolation, "extrapolation", EXTRAPOLATIONS)
-        self.base = None if base is None else choice(base, "base", tuple(ACTIVATIONS))
+        self.base = None if base is None else str(choice(base, "base", tuple(ACTIVATIONS)))
         spaces = (space,) * self.n_in if isinstance(space, SplineSpace) else tuple(space)
         for i, one in enumerate(spaces):
             if not isinstance(one, SplineSpace):
@@ -110,6 +110,11 @@ class SplineLayer(TrainedLayer):
     def refuses(self) -> bool:  # type: ignore[override]
         """Whether inputs outside the domain are refused."""
         return self.extrapolation == "error"
+
+    @property
+    def smooth_order(self) -> int | None:  # type: ignore[override]
+        """The order above which derivatives of the base function vanish; None: no such order."""
+        return None if self.base is None else ACTIVATIONS[self.base].smooth_order
 
     @property
     def parameter_kind(self) -> ParameterKind:

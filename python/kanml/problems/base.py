@@ -134,8 +134,13 @@ class Problem(ABC):
 
     def __copy__(self: Self) -> Self:
         other = object.__new__(type(self))
-        for name, value in vars(self).items():  # users can change a dictionary in place
-            vars(other)[name] = dict(value) if type(value) is dict else value
+        names = dict.fromkeys(getattr(self, "__dict__", ()))
+        for part in type(self).__mro__:  # a class may keep attributes in slots
+            names |= dict.fromkeys(getattr(part, "__slots__", ()))
+        for name in names:
+            if hasattr(self, name) and name not in ("__dict__", "__weakref__"):
+                value = getattr(self, name)  # users can change a dictionary in place
+                object.__setattr__(other, name, dict(value) if type(value) is dict else value)
         return other
 
     def __deepcopy__(self: Self, memo: dict[int, Any]) -> Self:

@@ -225,7 +225,13 @@ class Checkpoint(Callback):
             raise ValueError(f"path must be in an existing folder, got {str(self.path)!r}")
 
     def begin(self, state: TrainingState) -> None:
-        """Raise OSError if the path cannot be written."""
+        """Raise OSError if the path cannot be written, TypeError if no run could be continued."""
+        kind = type(state.problem)
+        if kind.advance is not Problem.advance and kind.state is Problem.state:
+            raise TypeError(
+                f"a run on a {kind.__name__} cannot be continued from a checkpoint: it overrides "
+                "advance, so state and restore have to be overridden too"
+            )
         try:
             state.snapshot().rehearse_saving(self.path)
         except OSError as error:

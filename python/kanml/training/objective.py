@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -58,7 +60,8 @@ class Objective:
         trained, unknowns = self.split(net, theta)
         if not problem.unknowns:  # a validation problem may have none
             unknowns = unknowns[:0]
-        return problem.value_and_gradient(trained, unknowns, num_threads=self.settings.num_threads)
+        found = problem.value_and_gradient(trained, unknowns, num_threads=self.settings.num_threads)
+        return _checked(problem, found, trained.n_parameters + unknowns.size)
 
     def evaluate_trial(self, problem: Problem, net: Network, theta: Vector) -> tuple[float, Vector]:
         """Return loss and gradient of a problem; infinite if a layer refuses its inputs."""
@@ -70,7 +73,13 @@ class Objective:
     def terms(self, problem: Problem, net: Network, theta: Vector) -> dict[str, float]:
         """Return the part of each term of a problem in its loss."""
         trained, unknowns = self.split(net, theta)
-        return problem.losses(trained, unknowns, num_threads=self.settings.num_threads)
+        terms = problem.losses(trained, unknowns, num_threads=self.settings.num_threads)
+        named = isinstance(terms, Mapping) and all(isinstance(name, str) for name in terms)
+        if not (named and all(_is_real(value) for value in terms.values())):
+            raise TypeError(
+                f"losses of {type(problem).__name__} must return numbers by name, got {terms!r}"
+            )
+        return dict(terms)
 
     def validation_loss(self, net: Network, theta: Vector, first: bool) -> float | None:
         """Return the loss of the validation problem, if there is one.
@@ -93,4 +102,28 @@ class Objective:
             if isinstance(error, OutsideDomain):
                 return math.inf
             raise
-        return float(loss)
+        return loss
+
+
+def _is_real(value: object) -> bool:
+    """Say whether a value is a real number, as Python or NumPy has them."""
+    if isinstance(value, np.ndarray):
+        return value.shape == () and value.dtype.kind in "fiu"
+    return isinstance(value, (float, int, np.floating, np.integer)) and not isinstance(value, bool)
+
+
+def _checked(problem: Problem, found: Any, size: int) -> tuple[float, Vector]:
+    """Return what `value_and_gradient` returned, if that is a loss and its gradient."""
+    name = f"value_and_gradient of {type(problem).__name__}"
+    if not (isinstance(found, (tuple, list)) and len(found) == 2):
+        raise TypeError(f"{name} must return a loss and its gradient, got {found!r}")
+    loss, gradient = found
+    if not _is_real(loss):
+        raise TypeError(f"{name} must return a number as the loss, got {loss!r}")
+    array = np.asarray(gradient)
+    if array.shape != (size,) or array.dtype.kind not in "fiu":
+        raise ValueError(
+            f"{name} must return a real gradient of shape ({size},), for all parameters and "
+            f"unknowns, got {array.dtype} of shape {array.shape}"
+        )
+    return float(loss), array

@@ -108,15 +108,24 @@ class Settings:
         digest = hashlib.sha256(repr(describe_network(self.net)).encode())
         digest.update(self.net.parameters.tobytes())
         for part in (
-            self.problem.fingerprint(),
+            _fingerprint(self.problem),
             repr(self.optimizer),
             repr(list(self.schedule)),
             self.transfer_state,
             str(self.restarts),
-            self.validation.fingerprint() if self.validation is not None else "",
+            _fingerprint(self.validation) if self.validation is not None else "",
         ):
             digest.update(b"\0" + part.encode())
         return digest.hexdigest()
+
+
+def _fingerprint(problem: Problem) -> str:
+    digest = problem.fingerprint()
+    if not isinstance(digest, str):
+        raise TypeError(
+            f"fingerprint of {type(problem).__name__} must return a string, got {digest!r}"
+        )
+    return digest
 
 
 def _require_problem(problem: Problem, name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from kanml.network import Network, files
 from kanml.optim import State
+from kanml.problems import Problem
 from kanml.training.history import History
 from kanml.training.moment import Moment
 from kanml.training.objective import Objective
@@ -64,7 +66,7 @@ class Snapshot:
             level=moment.level,
             best=moment.best,
             best_value=moment.best_value,
-            problem_state=moment.problem.state(),
+            problem_state=_plain_state(moment.problem),
             history=history.first(moment.rows),
             fingerprint=objective.settings.fingerprint,
         )
@@ -103,3 +105,15 @@ def _fields(state: State) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
     fields = {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
     arrays = {name: value for name, value in fields.items() if isinstance(value, np.ndarray)}
     return {name: value for name, value in fields.items() if name not in arrays}, arrays
+
+
+def _plain_state(problem: Problem) -> dict[str, Any]:
+    """Return the state of a problem, if a file can hold it."""
+    state = problem.state()
+    try:
+        json.dumps(state)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"state of {type(problem).__name__} must return plain values for JSON: {error}"
+        ) from None
+    return state
