@@ -152,13 +152,15 @@ def test_the_box_that_is_expected(kind, name):
 
 @fixed
 def test_the_box_before_is_mapped_to_the_box(kind, name):
-    """Entries that depend on one end each reach both; periodic features fill what they can."""
+    """Entries reach both of their ends; those that are periodic go through one period."""
     layer = example(kind, name, WIDTH)
     width = layer.n_out or WIDTH
     box = -np.linspace(0.5, 0.9, width), np.linspace(0.6, 1.0, width)
     lower, upper = layer.box_before(box)
     assert lower.shape == upper.shape == (WIDTH,)
     assert (lower < upper).all()
+    for i, period in getattr(layer, "periods", {}).items():
+        assert upper[i] - lower[i] == period
     y = layer.values((), np.linspace(lower, upper, 1201))
     low, high = y.min(axis=0), y.max(axis=0)
     for q in range(width):
