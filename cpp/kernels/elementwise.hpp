@@ -1,93 +1,256 @@
 // An activation function on every entry of a tile.
 #pragma once
 
+#include <utility>
+
 #include "kernels/orders.hpp"
 #include "kernels/table.hpp"
 #include "point/activation.hpp"
+#include "point/rounding.hpp"
 #include "point/taylor.hpp"
+#include "simd/mathematics.hpp"
 #include "simd/vectors.hpp"
 
 namespace kanml::kernels::inline KANML_TARGET {
 
-// The composition weights of one direction at one entry. `x` holds its planes from order 1 on.
-template <class T, int Order>
-void curve_weights(index entry, const T* const* x, T (&composition)[Order + 1][Order + 1]) {
-  T curve[Order + 1] = {};
-  for (int m = 1; m <= Order; ++m) curve[m] = x[m - 1][entry];
-  point::composition_weights<T, Order>(curve, composition);
+// Numbers that are computed together.
+template <class T>
+using Group = Register<T, register_lanes<T>>;
+
+// Entries of a plane that are computed together, one in each lane: the first `count` of those
+// `stride` apart.
+struct Entries {
+  index first;
+  index stride;
+  int count;
+
+  template <class T>
+  [[gnu::always_inline]] Group<T> of(const T* plane) const {
+    return load_column(plane + first, stride, count, T(0),
+                       std::make_index_sequence<register_lanes<T>>{});
+  }
+  template <class T>
+  [[gnu::always_inline]] void set(T* plane, Group<T> numbers) const {
+    store_column(numbers, plane + first, stride, count);
+  }
+  template <class T>
+  [[gnu::always_inline]] void add(T* plane, Group<T> terms) const {
+    add_to_column(terms, plane + first, stride, count);
+  }
+};
+
+// A whole group of neighbouring entries, whose sums have a single term.
+struct WholeGroup {
+  index first;
+
+  template <class T>
+  [[gnu::always_inline]] Group<T> of(const T* plane) const {
+    return load<register_lanes<T>>(plane + first);
+  }
+  template <class T>
+  [[gnu::always_inline]] void set(T* plane, Group<T> numbers) const {
+    store<register_lanes<T>>(plane + first, numbers);
+  }
+  template <class T>
+  [[gnu::always_inline]] void add(T* plane, Group<T> term) const {
+    set(plane, term);
+  }
+};
+
+// Calls f(first, count) for 0 .. n - 1 in groups; only the last may be smaller.
+template <class T, class F>
+[[gnu::always_inline]] inline void for_groups(index n, const F& f) {
+  constexpr index lanes = register_lanes<T>;
+  for (index i = 0; i < n; i += lanes) f(i, static_cast<int>(n - i < lanes ? n - i : lanes));
 }
 
-// Entry `to` of y becomes the composition of f, given by its derivatives, with entry `from` of x.
-template <class T, int Order>
-[[gnu::always_inline]] inline void apply_derivatives(const Directions& directions,
-                                                     const T (&f)[Order + 1], index from,
-                                                     const T* const* x, index to, T* const* y) {
-  y[0][to] = f[0];
+// Calls f(order as a constant, first plane) for each direction.
+template <int Highest, class F>
+[[gnu::always_inline]] inline void for_directions(const Directions& directions, const F& f) {
   for (int d = 0; d < directions.count; ++d) {
-    const int plane = directions.planes[d];
-    for_order<Order>(
+    for_order<Highest>(
         directions.orders[d], [&](auto order) __attribute__((always_inline)) {
-          T composition[order + 1][order + 1];
-          curve_weights<T, order>(from, x + plane, composition);
-          for (int m = 1; m <= order; ++m) {
-            T sum = T(0);
-            for (int r = 1; r <= m; ++r) sum += composition[r][m] * f[r];
-            y[plane + m - 1][to] = sum;
-          }
+          f(order, directions.planes[d]);
         });
   }
 }
 
-// The adjoint, added to the cotangent of x. With v_m the Taylor coefficients of f' along the curve:
-// cx_l += sum_{m >= l} v_{m-l} cy_m.
+// The coefficients of one direction at some entries, 1..Order, whose planes are `x`, and their
+// composition weights.
 template <class T, int Order>
-[[gnu::always_inline]] inline void add_cotangents(const Directions& directions,
-                                                  const T (&f)[Order + 2], index from,
-                                                  const T* const* x, index to,
-                                                  const T* const* y_cotangent,
-                                                  T* const* x_cotangent) {
-  T by_value = y_cotangent[0][to] * f[1];
-  for (int d = 0; d < directions.count; ++d) {
-    const int plane = directions.planes[d];
-    for_order<Order>(
-        directions.orders[d], [&](auto order) __attribute__((always_inline)) {
-          T composition[order + 1][order + 1];
-          curve_weights<T, order>(from, x + plane, composition);
-          T v[order + 1] = {f[1]};
-          for (int m = 1; m <= order; ++m) {
-            for (int r = 1; r <= m; ++r) v[m] += composition[r][m] * f[r + 1];
-          }
-          for (int m = 1; m <= order; ++m) by_value += v[m] * y_cotangent[plane + m - 1][to];
-          for (int l = 1; l <= order; ++l) {
-            T sum = T(0);
-            for (int m = l; m <= order; ++m) sum += v[m - l] * y_cotangent[plane + m - 1][to];
-            x_cotangent[plane + l - 1][from] += sum;
-          }
-        });
+struct Curves {
+  Group<T> weights[Order + 1][Order + 1];
+
+  template <class Chosen>
+  [[gnu::always_inline]] Curves(const Chosen& entries, const T* const* x) {
+    Group<T> curve[Order + 1] = {};
+    for (int m = 1; m <= Order; ++m) curve[m] = entries.of(x[m - 1]);
+    point::composition_weights<T, Order>(curve, weights);
   }
-  x_cotangent[0][from] += by_value;
+};
+
+// The entries `to` of the planes of one direction, y, become the composition of a function with
+// the entries `from` of x; f holds the derivatives of the function.
+template <class T, int Order, class Chosen>
+[[gnu::always_inline]] inline void compose(const Group<T>* f, const Chosen& from, const T* const* x,
+                                           const Chosen& to, T* const* y) {
+  const Curves<T, Order> curves(from, x);
+  for (int m = 1; m <= Order; ++m) {
+    Group<T> sum = {};
+    for (int r = 1; r <= m; ++r) sum += curves.weights[r][m] * f[r];
+    to.set(y[m - 1], sum);
+  }
+}
+
+// The adjoint, added to the cotangent of x; returns that of its values. With v_m the Taylor
+// coefficients of f' along the curve: cx_l += sum_{m >= l} v_{m-l} cy_m.
+template <class T, int Order, class Chosen>
+[[gnu::always_inline]] inline Group<T> compose_back(const Group<T>* f, const Chosen& from,
+                                                    const T* const* x, const Chosen& to,
+                                                    const T* const* y_cotangent,
+                                                    T* const* x_cotangent) {
+  const Curves<T, Order> curves(from, x);
+  Group<T> by_value = {};
+  Group<T> v[Order + 1] = {f[1]};
+  Group<T> cotangent[Order + 1] = {};
+  for (int m = 1; m <= Order; ++m) {
+    for (int r = 1; r <= m; ++r) v[m] += curves.weights[r][m] * f[r + 1];
+    cotangent[m] = to.of(y_cotangent[m - 1]);
+    by_value += v[m] * cotangent[m];
+  }
+  for (int l = 1; l <= Order; ++l) {
+    Group<T> sum = {};
+    for (int m = l; m <= Order; ++m) sum += v[m - l] * cotangent[m];
+    from.add(x_cotangent[l - 1], sum);
+  }
+  return by_value;
+}
+
+// What activations need of mathematics.hpp.
+struct VectorFunctions {
+  template <class V>
+  [[gnu::always_inline]] static V logistic(V x, V& complement) {
+    return kernels::logistic(x, complement);
+  }
+  template <class V>
+  [[gnu::always_inline]] static V tanh(V x, V& slope) {
+    return kernels::tanh(x, slope);
+  }
+  template <class V>
+  [[gnu::always_inline]] static SineAndCosine<V> sine_and_cosine(V x) {
+    return kernels::sine_and_cosine(x);
+  }
+};
+
+// The derivatives 0..Order + 1 at a group of entries.
+template <class T, int Order>
+struct Derivatives {
+  Group<T> f[Order + 2];
+};
+template <class T, int Order>
+index derivatives_bytes(index width) {
+  constexpr index lanes = register_lanes<T>;
+  return (width * tile_size + lanes - 1) / lanes * index{sizeof(Derivatives<T, Order>)};
+}
+
+// Neighbouring entries whose derivatives stay in the first cache until they are used. The first is
+// that of a group.
+struct Stretch {
+  index first;
+  index last;
+};
+template <class T, class F>
+[[gnu::always_inline]] inline void for_stretches(index n, const F& f) {
+  constexpr index length = 16 * register_lanes<T>;
+  for (index i = 0; i < n; i += length) f(Stretch{i, n - i < length ? n : i + length});
+}
+
+// Calls f(group number, its entries), with a whole group as such.
+template <class T, class F>
+[[gnu::always_inline]] inline void for_chosen(const Stretch& stretch, const F& f) {
+  constexpr index lanes = register_lanes<T>;
+  index i = stretch.first;
+  for (; i + lanes <= stretch.last; i += lanes) f(i / lanes, WholeGroup{i});
+  if (i < stretch.last) f(i / lanes, Entries{i, 1, static_cast<int>(stretch.last - i)});
+}
+
+// What follows about directions is compiled once for all activations.
+
+template <class T, int Order>
+[[gnu::noinline]] void compose_planes(const Directions& directions, const Stretch& stretch,
+                                      const Derivatives<T, Order>* derivatives, const T* const* x,
+                                      T* const* y) {
+  for_directions<Order>(directions, [&](auto order, int plane) {
+    for_chosen<T>(stretch, [&](index group, const auto& entries) {
+      compose<T, order>(derivatives[group].f, entries, x + plane, entries, y + plane);
+    });
+  });
+}
+
+// Adds to the cotangent of the values, and fills those of the directions.
+template <class T, int Order>
+[[gnu::noinline]] void compose_planes_back(const Directions& directions, const Stretch& stretch,
+                                           const Derivatives<T, Order>* derivatives,
+                                           const T* const* x, const T* const* y_cotangent,
+                                           T* const* x_cotangent) {
+  const index rest = stretch.last % register_lanes<T>;  // what is in no whole group is added
+  for (int m = 1; m < directions.n_planes; ++m) clear(rest, x_cotangent[m] + stretch.last - rest);
+  for_directions<Order>(directions, [&](auto order, int plane) {
+    for_chosen<T>(stretch, [&](index group, const auto& entries) {
+      const Group<T> by_value =
+          compose_back<T, order>(derivatives[group].f, entries, x + plane, entries,
+                                 y_cotangent + plane, x_cotangent + plane);
+      entries.set(x_cotangent[0], Group<T>(entries.of(x_cotangent[0]) + by_value));
+    });
+  });
 }
 
 template <class T, ActivationKind Kind, int Order>
-Refusal activation_forward(const ElementwiseView& layer, const ForwardCall<T>& call) {
-  for (index i = 0; i < call.samples * layer.width; ++i) {
-    T f[Order + 1];
-    point::Activation<Kind>::template derivatives<T, Order>(call.x[0][i], f);
-    apply_derivatives<T, Order>(call.directions, f, i, call.x, i, call.y);
+void find_derivatives(const Stretch& stretch, const T* x, Derivatives<T, Order>* derivatives) {
+  constexpr index lanes = register_lanes<T>;
+  for (index i = stretch.first; i < stretch.last; i += lanes) {
+    const index left = stretch.last - i;
+    const Entries entries = {i, 1, static_cast<int>(left < lanes ? left : lanes)};
+    point::Activation<Kind>::template derivatives<VectorFunctions, T, Order + 1>(
+        entries.of(x), derivatives[i / lanes].f);
   }
+}
+
+// Kept or not, the derivatives of a tile take derivatives_bytes of memory.
+template <class T, ActivationKind Kind, int Order>
+Refusal activation_forward(const ElementwiseView& layer, const ForwardCall<T>& call) {
+  const Memory memory = call.memory;
+  auto* const derivatives =
+      static_cast<Derivatives<T, Order>*>(memory.kept != nullptr ? memory.kept : memory.scratch);
+  for_stretches<T>(call.samples * layer.width, [&](const Stretch& stretch) {
+    find_derivatives<T, Kind, Order>(stretch, call.x[0], derivatives);
+    for_chosen<T>(stretch, [&](index group, const auto& entries) {
+      entries.set(call.y[0], derivatives[group].f[0]);
+    });
+    if constexpr (Order > 0) {
+      compose_planes<T, Order>(call.directions, stretch, derivatives, call.x, call.y);
+    }
+  });
   return {};
 }
 
 template <class T, ActivationKind Kind, int Order>
 Refusal activation_backward(const ElementwiseView& layer, const BackwardCall<T>& call) {
   if (call.x_cotangent == nullptr) return {};
-  const index entries = call.samples * layer.width;
-  for (int m = 0; m < call.directions.n_planes; ++m) clear(entries, call.x_cotangent[m]);
-  for (index i = 0; i < entries; ++i) {
-    T f[Order + 2];
-    point::Activation<Kind>::template derivatives<T, Order + 1>(call.x[0][i], f);
-    add_cotangents<T, Order>(call.directions, f, i, call.x, i, call.y_cotangent, call.x_cotangent);
-  }
+  const bool kept = call.memory.kept != nullptr;
+  auto* const derivatives =
+      static_cast<Derivatives<T, Order>*>(kept ? call.memory.kept : call.memory.scratch);
+  for_stretches<T>(call.samples * layer.width, [&](const Stretch& stretch) {
+    if (!kept) find_derivatives<T, Kind, Order>(stretch, call.x[0], derivatives);
+    for_chosen<T>(stretch, [&](index group, const auto& entries) {
+      entries.set(call.x_cotangent[0],
+                  rounded(entries.of(call.y_cotangent[0]) * derivatives[group].f[1]));
+    });
+    if constexpr (Order > 0) {
+      compose_planes_back<T, Order>(call.directions, stretch, derivatives, call.x, call.y_cotangent,
+                                    call.x_cotangent);
+    }
+  });
   return {};
 }
 

@@ -2,26 +2,25 @@
 // multiple of it.
 #pragma once
 
-#include <cmath>
-
 #include "kernels/elementwise.hpp"
 #include "kernels/table.hpp"
+#include "simd/mathematics.hpp"
 #include "simd/vectors.hpp"
 
 namespace kanml::kernels::inline KANML_TARGET {
 
 // Derivatives 0..Top of a feature with respect to its input x.
-template <class T, int Top>
-inline void feature_derivatives(Feature kind, T frequency, T x, T (&f)[Top + 1]) {
+template <class T, int Top, class Number>
+[[gnu::always_inline]] inline void feature_derivatives(Feature kind, T frequency, Number x,
+                                                       Number (&f)[Top + 1]) {
   if (kind == Feature::identity) {
     f[0] = x;
-    for (int m = 1; m <= Top; ++m) f[m] = m == 1 ? T(1) : T(0);
+    for (int m = 1; m <= Top; ++m) f[m] = Number{} + (m == 1 ? T(1) : T(0));
     return;
   }
-  const T sine = std::sin(frequency * x);
-  const T cosine = std::cos(frequency * x);
+  const auto [sine, cosine] = sine_and_cosine(frequency * x);
   // The derivatives repeat in a cycle: sin, cos, -sin, -cos.
-  const T circle[4] = {sine, cosine, -sine, -cosine};
+  const Number circle[4] = {sine, cosine, -sine, -cosine};
   const int start = kind == Feature::sine ? 0 : 1;
   T power = T(1);
   for (int m = 0; m <= Top; ++m) {
@@ -30,16 +29,28 @@ inline void feature_derivatives(Feature kind, T frequency, T x, T (&f)[Top + 1])
   }
 }
 
+// Calls f(feature, its inputs, its outputs) for groups of samples and each feature.
+template <class T, class F>
+[[gnu::always_inline]] inline void for_features(const EmbeddingView<T>& layer, index samples,
+                                                const F& f) {
+  for_groups<T>(samples, [&](index s, int count) {
+    for (index q = 0; q < layer.n_out; ++q) {
+      f(q, Entries{s * layer.n_in + layer.inputs[q], layer.n_in, count},
+        Entries{s * layer.n_out + q, layer.n_out, count});
+    }
+  });
+}
+
 template <class T, int Order>
 Refusal embedding_forward(const EmbeddingView<T>& layer, const ForwardCall<T>& call) {
-  for (int s = 0; s < call.samples; ++s) {
-    for (index q = 0; q < layer.n_out; ++q) {
-      const index entry = s * layer.n_in + layer.inputs[q];
-      T f[Order + 1];
-      feature_derivatives<T, Order>(layer.features[q], layer.frequencies[q], call.x[0][entry], f);
-      apply_derivatives<T, Order>(call.directions, f, entry, call.x, s * layer.n_out + q, call.y);
-    }
-  }
+  for_features(layer, call.samples, [&](index q, const Entries& from, const Entries& to) {
+    Group<T> f[Order + 1];
+    feature_derivatives<T, Order>(layer.features[q], layer.frequencies[q], from.of(call.x[0]), f);
+    to.set(call.y[0], f[0]);
+    for_directions<Order>(call.directions, [&](auto order, int plane) {
+      compose<T, order>(f, from, call.x + plane, to, call.y + plane);
+    });
+  });
   return {};
 }
 
@@ -50,16 +61,17 @@ Refusal embedding_backward(const EmbeddingView<T>& layer, const BackwardCall<T>&
   for (int m = 0; m < call.directions.n_planes; ++m) {
     clear(call.samples * layer.n_in, call.x_cotangent[m]);
   }
-  for (int s = 0; s < call.samples; ++s) {
-    for (index q = 0; q < layer.n_out; ++q) {
-      const index entry = s * layer.n_in + layer.inputs[q];
-      T f[Order + 2];
-      feature_derivatives<T, Order + 1>(layer.features[q], layer.frequencies[q], call.x[0][entry],
-                                        f);
-      add_cotangents<T, Order>(call.directions, f, entry, call.x, s * layer.n_out + q,
-                               call.y_cotangent, call.x_cotangent);
-    }
-  }
+  for_features(layer, call.samples, [&](index q, const Entries& from, const Entries& to) {
+    Group<T> f[Order + 2];
+    feature_derivatives<T, Order + 1>(layer.features[q], layer.frequencies[q], from.of(call.x[0]),
+                                      f);
+    Group<T> by_value = rounded(to.of(call.y_cotangent[0]) * f[1]);
+    for_directions<Order>(call.directions, [&](auto order, int plane) {
+      by_value += compose_back<T, order>(f, from, call.x + plane, to, call.y_cotangent + plane,
+                                         call.x_cotangent + plane);
+    });
+    from.add(call.x_cotangent[0], by_value);
+  });
   return {};
 }
 

@@ -18,6 +18,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "point/rounding.hpp"
 #include "point/space_view.hpp"
 #include "point/target.hpp"
 
@@ -127,21 +128,6 @@ template <class Number, class T>
   interval = in_lower ? i - T(1) : in_upper ? i + T(1) : i;
   distances[0] = in_lower ? u + spacing : in_upper ? -v : u;
   distances[1] = in_upper ? v + spacing : in_lower ? -u : v;
-}
-
-// A product by itself, not part of a fused multiply-add. Otherwise the compiler would choose which
-// of two products to fuse, and values would depend on the derivatives requested with them. GCC's
-// own barrier splits vectors.
-template <class Number>
-[[gnu::always_inline]] inline Number rounded(Number product) {
-#if defined(__x86_64__)
-#if defined(__FMA__)
-  asm("" : "+v"(product));
-#endif
-#elif defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12
-  product = __builtin_assoc_barrier(product);
-#endif
-  return product;
 }
 
 // row: d values in, d + 1 out.

@@ -69,6 +69,22 @@ template <int Lanes, class T>
 template <class T>
 inline constexpr int register_lanes = register_bytes / static_cast<int>(sizeof(T));
 
+// f of a vector, one register at a time: compilers take comparisons and shifts of wider vectors
+// apart into single numbers.
+template <class V, class F>
+[[gnu::always_inline]] inline V by_registers(V x, const F& f) {
+  if constexpr (sizeof(V) <= register_bytes) {
+    return f(x);
+  } else {
+    using T = std::remove_cvref_t<decltype(x[0])>;
+    Register<T, sizeof(V) / sizeof(T) / 2> halves[2];
+    __builtin_memcpy(halves, &x, sizeof x);
+    for (auto& half : halves) half = by_registers(half, f);
+    __builtin_memcpy(&x, halves, sizeof x);
+    return x;
+  }
+}
+
 // As many integers as a full vector has numbers.
 template <class T>
 using Integers = Vector<std::int32_t, full_lanes<T>>;
@@ -82,15 +98,15 @@ template <class T, class Numbers>
 // A vector of numbers that are `stride` apart, with `rest` in the lanes from `count` on. It is
 // assembled in registers, since a load waits for stores of single numbers to the same place.
 template <class T, std::size_t... Lanes>
-[[gnu::always_inline]] inline FullVector<T> load_column(const T* from, index stride, int count,
-                                                        T rest, std::index_sequence<Lanes...>) {
+[[gnu::always_inline]] inline auto load_column(const T* from, index stride, int count, T rest,
+                                               std::index_sequence<Lanes...>) {
   constexpr int n = sizeof...(Lanes);
+  using V = Register<T, n>;
   if (count >= n) {
-    if (stride == 1) return load<n>(from);
-    return FullVector<T>{from[static_cast<index>(Lanes) * stride]...};
+    if (stride == 1) return static_cast<V>(load<n>(from));
+    return V{from[static_cast<index>(Lanes) * stride]...};
   }
-  return FullVector<T>{
-      (static_cast<int>(Lanes) < count ? from[static_cast<index>(Lanes) * stride] : rest)...};
+  return V{(static_cast<int>(Lanes) < count ? from[static_cast<index>(Lanes) * stride] : rest)...};
 }
 template <class T>
 [[gnu::always_inline]] inline FullVector<T> load_column(const T* from, index stride, int count,
@@ -122,11 +138,21 @@ template <class T>
   return gather_integers<T>(table, places, std::make_index_sequence<full_lanes<T>>{});
 }
 
+// Sets the first `count` of numbers that are `stride` apart.
+template <class T, class V>
+[[gnu::always_inline]] inline void store_column(V numbers, T* to, index stride, int count) {
+  constexpr int n = sizeof(V) / sizeof(T);
+  if (stride == 1 && count >= n) {
+    store<n>(to, numbers);
+    return;
+  }
+  for (int i = 0; i < n && i < count; ++i) to[i * stride] = numbers[i];
+}
+
 // Adds to the first `count` of numbers that are `stride` apart.
-template <class T>
-[[gnu::always_inline]] inline void add_to_column(FullVector<T> terms, T* to, index stride,
-                                                 int count) {
-  constexpr int n = full_lanes<T>;
+template <class T, class V>
+[[gnu::always_inline]] inline void add_to_column(V terms, T* to, index stride, int count) {
+  constexpr int n = sizeof(V) / sizeof(T);
   if (stride == 1 && count >= n) {
     store<n>(to, load<n>(to) + terms);
     return;
@@ -181,27 +207,6 @@ template <int Step, class V>
       vectors[i] += vectors[i + Step];
     }
     return sums_over_lanes<Step / 2>(vectors);
-  }
-}
-
-// The number of vectors that are summed together, Count rounded up to fill a group of lanes.
-template <int Count>
-inline constexpr int summed_together = Count <= 2   ? Count
-                                       : Count <= 4 ? 4
-                                                    : 8;
-
-// The sum over the lanes of each vector; sums from Count on are meaningless.
-template <class T, int Lanes, int Count>
-[[gnu::always_inline]] inline void sum_lanes(const Vector<T, Lanes> (&vectors)[Count],
-                                             T (&sums)[summed_together<Count>]) {
-  constexpr int together = summed_together<Count>;
-  if constexpr (together == 1 || together > Lanes) {
-    for (int i = 0; i < Count; ++i) sums[i] = sum_of_lanes<T, Lanes>(vectors[i]);
-  } else {
-    Register<T, Lanes> all[together] = {};
-    for (int i = 0; i < Count; ++i) all[i] = vectors[i];
-    const Vector<T, Lanes> sum = sums_over_lanes<together / 2>(all);  // in each group of lanes
-    store<together>(sums, fold<T, Lanes, together>(sum));
   }
 }
 

@@ -16,16 +16,27 @@ class ActivationTileLayer final : public TileLayer<T> {
       : TileLayer<T>(width, width, false), view_{width}, kind_(static_cast<std::size_t>(kind)) {}
 
   kernels::Refusal forward(const kernels::ForwardCall<T>& call) const override {
-    return active_kernels<T>().activations[kind_].forward[highest_order(call.directions)](view_,
-                                                                                          call);
+    return own_kernels().forward[highest_order(call.directions)](view_, call);
   }
   kernels::Refusal backward(const kernels::BackwardCall<T>& call) const override {
-    return active_kernels<T>().activations[kind_].backward[highest_order(call.directions)](view_,
-                                                                                           call);
+    return own_kernels().backward[highest_order(call.directions)](view_, call);
+  }
+  index kept_bytes(const kernels::Directions& directions) const override {
+    return derivatives_bytes(highest_order(directions));
+  }
+  index scratch_bytes(int /*samples*/, int n_planes) const override {
+    return derivatives_bytes(highest_order(n_planes));
   }
   index work() const override { return 20 * view_.width; }
 
  private:
+  const kernels::ActivationKernels<T>& own_kernels() const {
+    return active_kernels<T>().activations[kind_];
+  }
+  index derivatives_bytes(std::size_t order) const {
+    return own_kernels().derivatives_bytes[order](view_.width);
+  }
+
   kernels::ElementwiseView view_;
   std::size_t kind_;
 };

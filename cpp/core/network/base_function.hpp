@@ -66,9 +66,13 @@ class WithBaseFunction final : public TileLayer<T> {
     });
   }
 
-  index kept_bytes() const override { return splines_->kept_bytes(); }
+  index kept_bytes(const kernels::Directions& directions) const override {
+    return splines_->kept_bytes(directions);
+  }
   index scratch_bytes(int samples, int n_planes) const override {
-    return base_bytes(n_planes) + splines_->scratch_bytes(samples, n_planes);
+    const index derivatives =
+        own_kernels().derivatives_bytes[highest_order(n_planes)](function_view_.width);
+    return base_bytes(n_planes) + std::max(derivatives, splines_->scratch_bytes(samples, n_planes));
   }
   bool writes_fresh() const override { return splines_->writes_fresh(); }
   int wide_tile() const override { return splines_->wide_tile(); }
@@ -94,17 +98,20 @@ class WithBaseFunction final : public TileLayer<T> {
     return planes;
   }
 
-  // Fills planes with f(x).
+  const kernels::ActivationKernels<T>& own_kernels() const {
+    return active_kernels<T>().activations[kind_];
+  }
+
+  // Fills planes with f(x), and the memory `kept` with derivatives of f.
   void apply_function(int samples, const kernels::Directions& directions, const T* const* x,
-                      T* const* y) const {
-    active_kernels<T>().activations[kind_].forward[highest_order(directions)](
-        function_view_, {.samples = samples,
-                         .directions = directions,
-                         .x = x,
-                         .parameters = nullptr,
-                         .parameter_tangent = nullptr,
-                         .y = y,
-                         .memory = {}});
+                      T* const* y, void* kept) const {
+    own_kernels().forward[highest_order(directions)](function_view_, {.samples = samples,
+                                                                      .directions = directions,
+                                                                      .x = x,
+                                                                      .parameters = nullptr,
+                                                                      .parameter_tangent = nullptr,
+                                                                      .y = y,
+                                                                      .memory = {.kept = kept}});
   }
 
   // y += f(x) W.
@@ -113,7 +120,8 @@ class WithBaseFunction final : public TileLayer<T> {
     T* next = static_cast<T*>(call.memory.scratch);
     const auto function = planes_at(next, n_planes, n_in());
     const auto sums = planes_at(next, n_planes, n_out());
-    apply_function(call.samples, call.directions, call.x, function.data());
+    void* const kept = behind_base(call.memory.scratch, n_planes);
+    apply_function(call.samples, call.directions, call.x, function.data(), kept);
     kernels::ForwardCall<T> of_weights = call;
     of_weights.x = function.data();
     of_weights.y = sums.data();
@@ -133,7 +141,8 @@ class WithBaseFunction final : public TileLayer<T> {
     const auto function = planes_at(next, n_planes, n_in());
     const auto function_cotangents = planes_at(next, n_planes, n_in());
     const auto x_cotangents = planes_at(next, n_planes, n_in());
-    apply_function(call.samples, call.directions, call.x, function.data());
+    void* const kept = behind_base(call.memory.scratch, n_planes);
+    apply_function(call.samples, call.directions, call.x, function.data(), kept);
     const bool to_inputs = call.x_cotangent != nullptr;
     kernels::BackwardCall<T> of_weights = call;
     of_weights.x = function.data();
@@ -143,10 +152,10 @@ class WithBaseFunction final : public TileLayer<T> {
     active_kernels<T>().dense_backward(weights_view_, of_weights);
     if (!to_inputs) return;
     kernels::BackwardCall<T> back = call;
+    back.memory = {.kept = kept};
     back.y_cotangent = function_cotangents.data();
     back.x_cotangent = x_cotangents.data();
-    active_kernels<T>().activations[kind_].backward[highest_order(call.directions)](function_view_,
-                                                                                    back);
+    own_kernels().backward[highest_order(call.directions)](function_view_, back);
     const auto [first, last] = call.inputs;
     for (int m = 0; m < n_planes; ++m) {
       const T* const sum = x_cotangents.data()[m];

@@ -1,0 +1,23 @@
+// Control over fused multiply-adds.
+#pragma once
+
+#include "point/target.hpp"
+
+namespace kanml::point::inline KANML_TARGET {
+
+// A product by itself, not part of a fused multiply-add. Otherwise the compiler would choose which
+// of two products to fuse, and values would depend on the derivatives requested with them. GCC's
+// own barrier splits vectors.
+template <class Number>
+[[gnu::always_inline]] inline Number rounded(Number product) {
+#if defined(__x86_64__)
+#if defined(__FMA__)
+  asm("" : "+v"(product));
+#endif
+#elif defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12
+  product = __builtin_assoc_barrier(product);
+#endif
+  return product;
+}
+
+}  // namespace kanml::point::inline KANML_TARGET
