@@ -46,11 +46,8 @@ class SplineTileLayer final : public TileLayer<T> {
   kernels::Refusal backward(const kernels::BackwardCall<T>& call) const override {
     return own_kernels().backward[highest_order(call.directions)](view_, call);
   }
-  // Keeping bases pays as long as they stay in cache.
-  index kept_bytes() const override {
-    constexpr index cached = index{128} << 10;
-    const index bytes = own_kernels().kept_bytes(view_.n_in);
-    return bytes <= cached ? bytes : 0;
+  index kept_bytes(const kernels::Directions& directions) const override {
+    return own_kernels().kept_bytes[highest_order(directions)](view_.n_in, directions);
   }
   index work() const override { return (degree_ + 1) * view_.n_in * (view_.n_out + degree_); }
 
@@ -58,7 +55,7 @@ class SplineTileLayer final : public TileLayer<T> {
   int wide_tile() const override { return wide() ? samples_for(8, 128, 2048) : 0; }
   index scratch_bytes(int samples, int n_planes) const override {
     if (!wide() || samples <= kernels::tile_size) {
-      return n_planes * view_.n_in * kernels::tile_size * index{sizeof(T)};
+      return own_kernels().scratch_bytes(view_.n_in, n_planes);
     }
     return own_kernels().values_scratch_bytes(view_, std::max(samples, samples_for_backward()));
   }

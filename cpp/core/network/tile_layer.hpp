@@ -25,8 +25,8 @@ class TileLayer {
   virtual kernels::Refusal forward(const kernels::ForwardCall<T>& call) const = 0;
   // Layers without parameters are given all inputs.
   virtual kernels::Refusal backward(const kernels::BackwardCall<T>& call) const = 0;
-  // The memory for what a forward pass without directions keeps of a tile; 0 if it keeps nothing.
-  virtual index kept_bytes() const { return 0; }
+  // The memory for what a forward pass can keep of a tile; 0 if it keeps nothing.
+  virtual index kept_bytes(const kernels::Directions& /*directions*/) const { return 0; }
   // For tiles of at most `samples` samples: more than kernels::tile_size in calls for values.
   virtual index scratch_bytes(int /*samples*/, int /*n_planes*/) const { return 0; }
 
@@ -142,6 +142,10 @@ inline std::size_t highest_order(const kernels::Directions& directions) {
   if (directions.count == 0) return 0;
   return static_cast<std::size_t>(
       *std::max_element(directions.orders, directions.orders + directions.count));
+}
+// The highest order that a number of planes can have.
+inline std::size_t highest_order(int n_planes) {
+  return static_cast<std::size_t>(std::min(n_planes - 1, max_taylor_order));
 }
 
 }  // namespace kanml

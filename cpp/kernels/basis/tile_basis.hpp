@@ -1,13 +1,12 @@
-// The basis functions of one input on a tile of samples, and their Taylor coefficients along
-// curves, in vectors with one sample in each lane. The last vector may hold fewer samples; its
-// other lanes are at the lower end of the domain.
+// The basis functions of one input on a tile of samples and their derivatives, in vectors with one
+// sample in each lane. The last vector may hold fewer samples; its other lanes are at the lower end
+// of the domain.
 #pragma once
 
 #include <type_traits>
 
 #include "kernels/table.hpp"
 #include "point/basis.hpp"
-#include "point/taylor.hpp"
 #include "simd/vectors.hpp"
 
 namespace kanml::kernels::inline KANML_TARGET {
@@ -68,16 +67,11 @@ class VectorKnots {
 };
 
 // The Degree + 1 functions that are nonzero at each sample and their derivatives, with the layer's
-// rule outside the domain. Memory for Taylor coefficients follows the values, so that the weights
-// of planes which are used together are adjacent.
-template <class T, int Degree, int Top, int Planes = 1>
+// rule outside the domain.
+template <class T, int Degree, int Top>
 struct TileBasis {
   alignas(cache_line) std::int32_t first[tile_size];  // index of the first nonzero function
-  union {
-    Weights<T, Degree> values;
-    Weights<T, Degree> planes[Planes];  // the values, followed by those that the caller writes
-  };
-  Weights<T, Degree> derivatives[Top == 0 ? 1 : Top];  // 1..Top
+  Weights<T, Degree> derivatives[Top + 1];            // of orders 0..Top
   bool overflows;  // whether values of a sample far outside overflow; see overflow.hpp
 
   // Returns the first refused sample, or -1. Inlined, so that results need not go through memory.
@@ -118,7 +112,7 @@ struct TileBasis {
 
  private:
   using Number = FullVector<T>;
-  template <class, int, int, int>
+  template <class, int, int>
   friend struct TileBasis;
 
   void evaluate(const point::SpaceView<T>& space, int samples, const T* at) {
@@ -137,7 +131,7 @@ struct TileBasis {
     with_slopes.go_on(Extrapolation::linear, samples, beyond);
     for (int s = 0; s < samples; ++s) first[s] = with_slopes.first[s];
     for (int j = 0; j <= Degree; ++j) {
-      for (int s = 0; s < samples; ++s) values[j][s] = with_slopes.values[j][s];
+      for (int s = 0; s < samples; ++s) derivatives[0][j][s] = with_slopes.derivatives[0][j][s];
     }
   }
 
@@ -145,7 +139,7 @@ struct TileBasis {
     Number zeros = {};  // or NaN
     for (int j = 0; j <= Degree; ++j) {
       for (int s = 0; s < samples; s += full_lanes<T>) {
-        const Number value = load<full_lanes<T>>(values[j] + s);
+        const Number value = load<full_lanes<T>>(derivatives[0][j] + s);
         zeros += value - value;
       }
     }
@@ -251,8 +245,7 @@ struct TileBasis {
     Number found[Top + 1][Degree + 1];
     point::basis<Number, Degree, Top>(knots, found);
     for (int j = 0; j <= Degree; ++j) {
-      store<full_lanes<T>>(values[j] + s, found[0][j]);
-      for (int m = 1; m <= Top; ++m) store<full_lanes<T>>(derivatives[m - 1][j] + s, found[m][j]);
+      for (int m = 0; m <= Top; ++m) store<full_lanes<T>>(derivatives[m][j] + s, found[m][j]);
     }
   }
 
@@ -267,10 +260,10 @@ struct TileBasis {
   // outside: along the tangent, or with the value.
   void go_on(Extrapolation rule, int samples, const T* beyond) {
     if constexpr (Top > 0) {
-      if (rule == Extrapolation::linear) add_tangents(samples, beyond, derivatives[0]);
+      if (rule == Extrapolation::linear) add_tangents(samples, beyond);
     }
-    const int kept = rule == Extrapolation::linear ? 1 : 0;  // derivatives that do not vanish
-    for (int m = kept; m < Top; ++m) {
+    const int vanishing = rule == Extrapolation::linear ? 2 : 1;  // from this order on
+    for (int m = vanishing; m <= Top; ++m) {
       for (int j = 0; j <= Degree; ++j) {
         for (int s = 0; s < samples; ++s) {
           if (beyond[s] < T(0) || beyond[s] > T(0)) derivatives[m][j][s] = T(0);
@@ -279,67 +272,17 @@ struct TileBasis {
     }
   }
 
-  void add_tangents(int samples, const T* beyond, const Weights<T, Degree>& slopes) {
+  void add_tangents(int samples, const T* beyond) {
     const Number zero = {};
     for (int j = 0; j <= Degree; ++j) {
       for (int s = 0; s < samples; s += full_lanes<T>) {
-        const Number slope = load<full_lanes<T>>(slopes[j] + s);
+        const Number slope = load<full_lanes<T>>(derivatives[1][j] + s);
         const Number change = point::rounded(Number(slope * load<full_lanes<T>>(beyond + s)));
-        const Number value = load<full_lanes<T>>(values[j] + s);
-        store<full_lanes<T>>(values[j] + s, value + (slope == zero ? zero : change));
+        const Number value = load<full_lanes<T>>(derivatives[0][j] + s);
+        store<full_lanes<T>>(derivatives[0][j] + s, value + (slope == zero ? zero : change));
       }
     }
   }
-};
-
-// The composition weights of one direction on a tile, from which it computes Taylor coefficients of
-// functions with given derivatives.
-template <class T, int Degree, int Order>
-class TileCurves {
- public:
-  // x is an input's column in plane 1 of the direction; planes are `plane_stride` apart.
-  TileCurves(int samples, const T* x, index plane_stride) : samples_(padded<T>(samples)) {
-    for (int s = 0; s < samples_; s += full_lanes<T>) {
-      Number curve[Order + 1];
-      for (int m = 1; m <= Order; ++m) {
-        curve[m] = load_column(x + (m - 1) * plane_stride + s, 1, samples - s, T(0));
-      }
-      Number composition[Order + 1][Order + 1];
-      point::composition_weights<T, Order>(curve, composition);
-      for (int r = 1; r <= Order; ++r) {
-        for (int m = r; m <= Order; ++m) {
-          store<full_lanes<T>>(composition_[r][m] + s, composition[r][m]);
-        }
-      }
-    }
-  }
-
-  // weights[m - 1] = sum_r composition[r][m] derivatives[r - 1], m = 1 .. Order
-  void taylor(const Weights<T, Degree>* derivatives, Weights<T, Degree>* weights) const {
-    for (int s = 0; s < samples_; s += full_lanes<T>) {
-      Number composition[Order + 1][Order + 1];
-      for (int r = 1; r <= Order; ++r) {
-        for (int m = r; m <= Order; ++m) {
-          composition[r][m] = load<full_lanes<T>>(composition_[r][m] + s);
-        }
-      }
-      for (int j = 0; j <= Degree; ++j) {
-        for (int m = 1; m <= Order; ++m) {
-          Number sum = composition[1][m] * load<full_lanes<T>>(derivatives[0][j] + s);
-          for (int r = 2; r <= m; ++r) {
-            sum += composition[r][m] * load<full_lanes<T>>(derivatives[r - 1][j] + s);
-          }
-          store<full_lanes<T>>(weights[m - 1][j] + s, sum);
-        }
-      }
-    }
-  }
-
- private:
-  using Number = FullVector<T>;
-
-  int samples_;
-  alignas(cache_line) T composition_[Order + 1][Order + 1][tile_size];
 };
 
 }  // namespace kanml::kernels::inline KANML_TARGET

@@ -1,56 +1,83 @@
-// From coefficients to values: y_m[q] += sum_j W_m[j] c_j[q].
+// From coefficients to values: y_m[q] += sum_r C_rm z_r[q], z_r[q] = sum_j b_j^(r) c_j[q].
 #pragma once
 
 #include "kernels/spline/planes.hpp"
 
 namespace kanml::kernels::inline KANML_TARGET {
 
-template <class T, int Degree, int Planes, int Width>
-void contract_strip(int samples, const std::int32_t* first, const PlaneGroup<T, Degree> group,
-                    const T* coefficients, index n_out, index q) {
-  for (int s = 0; s < samples; ++s) {
-    const T* rows = coefficients + first[s] * n_out + q;
-    Vector<T, Width> sums[Planes];
-    for (int m = 0; m < Planes; ++m) sums[m] = load<Width>(group.y[m] + s * n_out + q);
-    for (int j = 0; j <= Degree; ++j) {
-      const auto row = load<Width>(rows + j * n_out);
-      for (int m = 0; m < Planes; ++m) sums[m] += group.weights[m][j][s] * row;
-    }
-    for (int m = 0; m < Planes; ++m) store<Width>(group.y[m] + s * n_out + q, sums[m]);
-  }
+// One input of a tile, on its way forwards.
+template <class T, int Degree>
+struct Contraction {
+  int samples;
+  const std::int32_t* first;
+  const Weights<T, Degree>* derivatives;  // of orders 0, 1, ...
+  AllAlong<T> directions;
+  const T* composition;
+  const T* coefficients;
+  index n_out;
+  T* values;  // plane 0 of the outputs
+};
+
+// The m-th coefficient of a function with the derivatives z_r along a curve.
+template <class Number, class Composition>
+[[gnu::always_inline]] inline Number composed(const Composition& weight, int m, const Number* z) {
+  Number sum = weight(1, m) * z[1];
+  for (int r = 2; r <= m; ++r) sum += weight(r, m) * z[r];
+  return sum;
 }
 
-template <class T, int Degree, int Planes>
-void contract_column(int samples, const std::int32_t* first, const PlaneGroup<T, Degree>& group,
-                     const T* coefficients, index n_out, index q) {
-  for (int s = 0; s < samples; s += full_lanes<T>) {
-    FullVector<T> rows[Degree + 1];
+template <class T, int Degree, int Order, int Width>
+void contract_strip(const Contraction<T, Degree> of, index q) {
+  using Number = Register<T, Width>;
+  const index n_out = of.n_out;
+  for (int s = 0; s < of.samples; ++s) {
+    const T* rows = of.coefficients + of.first[s] * n_out + q;
+    const index place = s * n_out + q;
+    Number z[Order + 1] = {load<Width>(of.values + place)};
     for (int j = 0; j <= Degree; ++j) {
-      rows[j] = gather(coefficients + j * n_out + q, first + s, n_out);
+      const Number row = in_register<Number>(load<Width>(rows + j * n_out));
+      for (int r = 0; r <= Order; ++r) z[r] += of.derivatives[r][j][s] * row;
     }
-    for (int m = 0; m < Planes; ++m) {
-      FullVector<T> sum = load<full_lanes<T>>(group.weights[m][0] + s) * rows[0];
-      for (int j = 1; j <= Degree; ++j) {
-        sum += load<full_lanes<T>>(group.weights[m][j] + s) * rows[j];
-      }
-      add_to_column<T>(sum, group.y[m] + s * n_out + q, n_out, samples - s);
-    }
-  }
-}
-
-template <class T, int Degree, int Highest>
-void contract(int samples, const std::int32_t* first, const PlaneGroup<T, Degree>& group,
-              const T* coefficients, index n_out) {
-  for_order<Highest>(group.count, [&](auto planes) {
-    for_outputs<full_lanes<T>>(
-        0, n_out,
-        [&](index q, auto width) {
-          contract_strip<T, Degree, planes, width>(samples, first, group, coefficients, n_out, q);
-        },
-        [&](index q) {
-          contract_column<T, Degree, planes>(samples, first, group, coefficients, n_out, q);
+    store<Width>(of.values + place, z[0]);
+    for_directions<Order>(
+        of.directions, [&](auto order, const Along<T>& along) __attribute__((always_inline)) {
+          const WeightsAtSample<T> weights{of.composition + along.composition + s};
+          for (int m = 1; m <= order; ++m) {
+            T* const to = along.planes[m - 1] + place;
+            store<Width>(to, load<Width>(to) + composed(weights, m, z));
+          }
         });
-  });
+  }
+}
+
+template <class T, int Degree, int Order>
+void contract_column(const Contraction<T, Degree> of, index q) {
+  using Number = FullVector<T>;
+  constexpr int lanes = full_lanes<T>;
+  const index n_out = of.n_out;
+  for (int s = 0; s < of.samples; s += lanes) {
+    const auto add = [&](Number terms, T * plane) __attribute__((always_inline)) {
+      add_to_column<T>(terms, plane + s * n_out + q, n_out, of.samples - s);
+    };
+    Number z[Order + 1] = {};
+    for (int j = 0; j <= Degree; ++j) {
+      const Number row = gather(of.coefficients + j * n_out + q, of.first + s, n_out);
+      for (int r = 0; r <= Order; ++r) z[r] += load<lanes>(of.derivatives[r][j] + s) * row;
+    }
+    add(z[0], of.values);
+    for_directions<Order>(
+        of.directions, [&](auto order, const Along<T>& along) __attribute__((always_inline)) {
+          const WeightsAtSamples<T> weights{of.composition + along.composition + s};
+          for (int m = 1; m <= order; ++m) add(composed(weights, m, z), along.planes[m - 1]);
+        });
+  }
+}
+
+template <class T, int Degree, int Order>
+void contract(const Contraction<T, Degree>& of) {
+  for_outputs<full_lanes<T>>(
+      0, of.n_out, [&](index q, auto width) { contract_strip<T, Degree, Order, width>(of, q); },
+      [&](index q) { contract_column<T, Degree, Order>(of, q); });
 }
 
 }  // namespace kanml::kernels::inline KANML_TARGET

@@ -22,14 +22,14 @@ ValueAndSlope<T> continued(const TileBasis<T, Degree, Degree>& basis, int sample
                            const T* coefficients, index n_out) {
   const T* const c = coefficients + basis.first[sample] * n_out;
   T taylor[Degree + 1] = {};
-  for (int j = 0; j <= Degree; ++j) taylor[0] += basis.values[j][sample] * c[j * n_out];
+  for (int j = 0; j <= Degree; ++j) taylor[0] += basis.derivatives[0][j][sample] * c[j * n_out];
   T factorial = 1;
   for (int m = 1; m <= top; ++m) {
     factorial *= static_cast<T>(m);
     // From differences of coefficients, so that a constant has no slope.
     T sum = 0;
     for (int j = 0; j < Degree; ++j) {
-      sum -= basis.derivatives[m - 1][j][sample];
+      sum -= basis.derivatives[m][j][sample];
       taylor[m] += sum * (c[(j + 1) * n_out] - c[j * n_out]);
     }
     taylor[m] /= factorial;
@@ -66,7 +66,7 @@ template <class T, int Degree>
     for (int s = 0; s < samples; ++s) {
       const bool nan = column[s] != column[s];
       for (int j = 0; j <= Degree; ++j) {
-        overflows[s] |= !nan && weights.values[j][s] - weights.values[j][s] != T(0);
+        overflows[s] |= !nan && weights.derivatives[0][j][s] - weights.derivatives[0][j][s] != T(0);
       }
     }
   }

@@ -70,12 +70,12 @@ class SortedBasis {
     for (int i = 0; i < count; i += lanes) {
       T* to = weights_ + s + i;
       for (int j = 0; j <= Degree; ++j, to += stride_) {
-        store<lanes>(to, load<lanes>(tile.values[j] + i));
+        store<lanes>(to, load<lanes>(tile.derivatives[0][j] + i));
       }
       if constexpr (with_slopes) {
         FullVector<T> sum = {};
         for (int j = 0; j < Degree; ++j, to += stride_) {
-          sum -= load<lanes>(tile.derivatives[0][j] + i);
+          sum -= load<lanes>(tile.derivatives[1][j] + i);
           store<lanes>(to, sum);
         }
       }

@@ -1,12 +1,11 @@
 // A layer of splines on a tile of samples: y_q = sum_p phi_pq(x_p).
 //
-// Everything that depends only on the point is a set of Degree + 1 weights for each sample and
-// input: for each direction W_m, the Taylor coefficients of the basis along the curve x(s), and
-// V_m, those of its derivative. Three contractions of weights with coefficient rows remain:
-//   contract   y_m[q]  += sum_j W_m[j] c_j[q]
-//   scatter    cc_j[q] += sum_m W_m[j] cy_m[q]
-//   project    cx_l    += sum_{m >= l} sum_q cy_m[q] z_{m-l}[q],  z_r[q] = sum_j V_r[j] c_j[q]
-// W_0 and V_0 are the same for all directions.
+// Everything that depends only on the point is computed first, for each input: the Degree + 1 basis
+// functions that are nonzero at each sample with their derivatives, and for each direction the
+// composition weights, which make Taylor coefficients along the curve x(s) of derivatives. Then the
+// coefficient rows of a sample are contracted with the basis and its derivatives, which all
+// directions share, and its planes are composed of the results; see contract.hpp, and pull_back.hpp
+// for the way back.
 //
 // Outputs are taken in strips that fill a vector register, then half a register, down to four. A
 // strip goes through all samples, each with its own rows. The last one to three outputs are
@@ -16,47 +15,100 @@
 #include "kernels/spline/contract.hpp"
 #include "kernels/spline/overflow.hpp"
 #include "kernels/spline/planes.hpp"
-#include "kernels/spline/project.hpp"
-#include "kernels/spline/scatter.hpp"
+#include "kernels/spline/pull_back.hpp"
 
 namespace kanml::kernels::inline KANML_TARGET {
 
-// The data of one input that a forward pass of values keeps for the backward pass.
-template <class T, int Degree>
-using KeptBasis = LayerBasis<T, Degree, 0, 1>;
+// What a forward pass keeps of each input for the backward pass: its basis, with the derivatives
+// that the latter needs, and its composition weights.
+template <class T, int Degree, int Order>
+class Kept {
+ public:
+  using Basis = TileBasis<T, Degree, Order + 1>;
 
-template <class T, int Degree>
-index kept_bytes(index n_in) {
-  return n_in * index{sizeof(KeptBasis<T, Degree>)};
+  static index bytes_of_input(const Directions& directions) {
+    return index{sizeof(Basis)} + composition_columns(directions) * tile_size * index{sizeof(T)};
+  }
+
+  Kept(const Directions& directions, void* memory)
+      : stride_(bytes_of_input(directions)), memory_(static_cast<char*>(memory)) {}
+
+  Basis& basis(index p) const { return *reinterpret_cast<Basis*>(memory_ + p * stride_); }
+  T* composition(index p) const { return reinterpret_cast<T*>(&basis(p) + 1); }
+
+ private:
+  index stride_;
+  char* memory_;
+};
+
+template <class T, int Degree, int Order>
+index kept_bytes(index n_in, const Directions& directions) {
+  return n_in * Kept<T, Degree, Order>::bytes_of_input(directions);
 }
 
-// The forward pass, with the basis of input p in basis_of(p).
-template <class T, int Degree, int Order, int Top, class BasisOf>
+// Scratch memory of both passes.
+template <class T>
+class TileScratch {
+ public:
+  static index bytes(index n_in, int n_planes) {
+    const index columns = n_planes * n_in + most_composition_columns(n_planes);
+    return (columns * tile_size + n_planes * full_lanes<T> * full_lanes<T>)*index{sizeof(T)} +
+           n_planes * index{sizeof(Along<T>)};
+  }
+
+  TileScratch(index n_in, int n_planes, void* memory)
+      : planes(static_cast<T*>(memory)),
+        composition(planes + n_planes * n_in * tile_size),
+        sums(composition + most_composition_columns(n_planes) * tile_size),
+        directions(reinterpret_cast<Along<T>*>(sums + n_planes * full_lanes<T> * full_lanes<T>)) {}
+
+  T* const planes;       // (n_planes, n_in, tile_size): those of the inputs
+  T* const composition;  // (most_composition_columns, tile_size): of one input
+  T* const sums;         // (n_planes, full_lanes, full_lanes)
+  Along<T>* const directions;
+};
+
+template <class T>
+index scratch_bytes(index n_in, int n_planes) {
+  return TileScratch<T>::bytes(n_in, n_planes);
+}
+
+// The forward pass, with the basis of input p in basis_of(p) and its composition weights in
+// composition_of(p).
+template <class T, int Degree, int Order, class BasisOf, class CompositionOf>
 [[gnu::always_inline]] inline Refusal forward_with(const SplineView<T>& layer,
                                                    const ForwardCall<T>& call,
-                                                   const BasisOf& basis_of) {
+                                                   const TileScratch<T>& scratch,
+                                                   const BasisOf& basis_of,
+                                                   const CompositionOf& composition_of) {
   const int samples = call.samples;
-  const Columns<T> columns(samples, call.directions.n_planes, {0, layer.n_in}, layer.n_in, call.x,
-                           call.memory.scratch);
+  const Columns<T> columns(samples, call.directions.n_planes, {0, layer.n_in}, layer.n_in,
+                           scratch.planes);
+  const AllAlong<T> directions(call.directions, call.y, scratch.directions);
+  columns.read(call.x);
   for (int m = 0; m < call.directions.n_planes; ++m) clear(samples * layer.n_out, call.y[m]);
   bool overflows = false;
   for (index p = 0; p < layer.n_in; ++p) {
-    LayerBasis<T, Degree, Order, Top>& basis = basis_of(p);
+    auto& basis = basis_of(p);
+    T* const composition = composition_of(p);
     const int refused = basis.fill(layer.spaces[p], layer.extrapolation, samples, columns(0, p));
     if (refused >= 0) return {refused, p};
     overflows |= basis.overflows;
+    compose<Order>(samples, directions, columns, p, composition);
     const index offset = layer.rows[p] * layer.n_out;
-    for_plane_groups<T, Degree, Order, Top>(
-        basis, samples, call.directions, columns, p, call.y,
-        [&](const PlaneGroup<T, Degree>& group) {
-          contract<T, Degree, highest_count<Order>>(samples, basis.first, group,
-                                                    call.parameters + offset, layer.n_out);
-        },
-        [](int, const auto&) {});
+    Contraction<T, Degree> contraction{.samples = samples,
+                                       .first = basis.first,
+                                       .derivatives = basis.derivatives,
+                                       .directions = directions,
+                                       .composition = composition,
+                                       .coefficients = call.parameters + offset,
+                                       .n_out = layer.n_out,
+                                       .values = call.y[0]};
+    contract<T, Degree, Order>(contraction);
     if (Order > 0 && call.parameter_tangent != nullptr) {
-      const PlaneGroup<T, Degree> group{1, basis.planes, {call.y[1]}};
-      contract<T, Degree, highest_count<Order>>(samples, basis.first, group,
-                                                call.parameter_tangent + offset, layer.n_out);
+      contraction.coefficients = call.parameter_tangent + offset;
+      contraction.values = call.y[1];
+      contract<T, Degree, 0>(contraction);
     }
   }
   if (overflows) sum_before_distances<T, Degree>(layer, call);
@@ -65,64 +117,65 @@ template <class T, int Degree, int Order, int Top, class BasisOf>
 
 template <class T, int Degree, int Order>
 Refusal spline_forward(const SplineView<T>& layer, const ForwardCall<T>& call) {
-  if constexpr (Order == 0) {
-    if (call.memory.kept != nullptr) {
-      auto* const bases = static_cast<KeptBasis<T, Degree>*>(call.memory.kept);
-      return forward_with<T, Degree, Order, 1>(layer, call,
-                                               [&](index p) -> auto& { return bases[p]; });
-    }
+  const TileScratch<T> scratch(layer.n_in, call.directions.n_planes, call.memory.scratch);
+  if (call.memory.kept != nullptr) {
+    const Kept<T, Degree, Order> kept(call.directions, call.memory.kept);
+    return forward_with<T, Degree, Order>(
+        layer, call, scratch, [&](index p) -> auto& { return kept.basis(p); },
+        [&](index p) { return kept.composition(p); });
   }
-  LayerBasis<T, Degree, Order, Order> basis;
-  return forward_with<T, Degree, Order, Order>(layer, call, [&](index) -> auto& { return basis; });
+  TileBasis<T, Degree, Order> basis;
+  return forward_with<T, Degree, Order>(
+      layer, call, scratch, [&](index) -> auto& { return basis; },
+      [&](index) { return scratch.composition; });
 }
 
 template <class T, int Degree, int Order>
 Refusal spline_backward(const SplineView<T>& layer, const BackwardCall<T>& call) {
   const int samples = call.samples;
-  const Directions& directions = call.directions;
-  const InputRange inputs = call.inputs;
-  const index count = inputs.last - inputs.first;
-  for (int m = 0; m < directions.n_planes && call.x_cotangent != nullptr; ++m) {
-    if (count == layer.n_in) {
-      clear(samples * count, call.x_cotangent[m]);
-    } else {
-      for (int s = 0; s < samples; ++s) {
-        clear(count, call.x_cotangent[m] + s * layer.n_in + inputs.first);
-      }
-    }
-  }
-  const Columns<T> columns(samples, directions.n_planes,
-                           call.memory.kept != nullptr ? InputRange{} : inputs, layer.n_in, call.x,
-                           call.memory.scratch);
-  // Groups hold the planes of both passes as pointers to T; scatter only reads them.
-  T* const* cotangents = const_cast<T* const*>(call.y_cotangent);
-  const auto go_back = [&](index p, LayerBasis<T, Degree, Order, Order + 1>& basis) {
+  const int n_planes = call.directions.n_planes;
+  const TileScratch<T> scratch(layer.n_in, n_planes, call.memory.scratch);
+  const Columns<T> columns(samples, n_planes, call.inputs, layer.n_in, scratch.planes);
+  // The planes of outputs are pointers to T in both passes; this one only reads them.
+  const AllAlong<T> directions(call.directions, const_cast<T* const*>(call.y_cotangent),
+                               scratch.directions);
+  const auto go_back = [&](index p, const TileBasis<T, Degree, Order + 1>& basis,
+                           const T* composition) {
     const index offset = layer.rows[p] * layer.n_out;
-    const T* const rows = call.parameters + offset;
-    Projector<T, Degree, Order> projector(layer, samples, basis.first, basis.derivatives, rows,
-                                          call.y_cotangent, call.x_cotangent, p);
-    for_plane_groups<T, Degree, Order, Order + 1>(
-        basis, samples, directions, columns, p, cotangents,
-        [&](const PlaneGroup<T, Degree>& group) {
-          scatter<T, Degree, highest_count<Order>>(samples, basis.first, group,
-                                                   call.sink.gradient + offset, layer.n_out);
-        },
-        [&](int d, const auto& curves) { projector.add(curves, directions.planes[d]); });
-    projector.finish();
+    const PullBack<T, Degree> of{.samples = samples,
+                                 .first = basis.first,
+                                 .derivatives = basis.derivatives,
+                                 .directions = directions,
+                                 .composition = composition,
+                                 .coefficients = call.parameters + offset,
+                                 .n_out = layer.n_out,
+                                 .value_cotangent = call.y_cotangent[0],
+                                 .gradient = call.sink.gradient + offset,
+                                 .x_cotangent = columns,
+                                 .p = p,
+                                 .sums = scratch.sums};
+    if (call.x_cotangent == nullptr) {
+      pull_back<T, Degree, Order, false>(of);
+    } else {
+      pull_back<T, Degree, Order, true>(of);
+    }
   };
-  if constexpr (Order == 0) {
-    if (call.memory.kept != nullptr) {
-      auto* const bases = static_cast<KeptBasis<T, Degree>*>(call.memory.kept);
-      for (index p = inputs.first; p < inputs.last; ++p) go_back(p, bases[p]);
-      return {};
+  if (call.memory.kept != nullptr) {
+    const Kept<T, Degree, Order> kept(call.directions, call.memory.kept);
+    for (index p = call.inputs.first; p < call.inputs.last; ++p) {
+      go_back(p, kept.basis(p), kept.composition(p));
+    }
+  } else {
+    TileBasis<T, Degree, Order + 1> basis;
+    columns.read(call.x);
+    for (index p = call.inputs.first; p < call.inputs.last; ++p) {
+      const int refused = basis.fill(layer.spaces[p], layer.extrapolation, samples, columns(0, p));
+      if (refused >= 0) return {refused, p};
+      compose<Order>(samples, directions, columns, p, scratch.composition);
+      go_back(p, basis, scratch.composition);
     }
   }
-  LayerBasis<T, Degree, Order, Order + 1> basis;
-  for (index p = inputs.first; p < inputs.last; ++p) {
-    const int refused = basis.fill(layer.spaces[p], layer.extrapolation, samples, columns(0, p));
-    if (refused >= 0) return {refused, p};
-    go_back(p, basis);
-  }
+  if (call.x_cotangent != nullptr) columns.write(call.x_cotangent);
   return {};
 }
 
