@@ -124,8 +124,13 @@ void two_loop(benchmark::State& state) {
   std::vector<T> diagonal = noise_vector<T>(Stream::diagonal, n, 0.5);
   for (T& entry : diagonal) entry += T(1);
   std::vector<T> direction(gradient.size());
+  std::vector<kanml::CurvaturePair<T>> memory;
+  for (std::size_t first = 0; first < steps.size(); first += gradient.size()) {
+    memory.push_back({std::span(steps).subspan(first, gradient.size()),
+                      std::span(changes).subspan(first, gradient.size())});
+  }
   for (auto _ : state) {
-    kanml::two_loop<T>(pairs, n, steps, changes, diagonal, gradient, direction);
+    kanml::two_loop<T>(memory, diagonal, gradient, direction);
   }
   count_multiply_adds(state, static_cast<double>((5 * pairs + 1) * n));
 

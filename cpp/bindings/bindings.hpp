@@ -9,7 +9,9 @@ namespace kanml::bindings {
 
 void bind_build(py::module_& m);
 void bind_network(py::module_& m);
+void bind_program(py::module_& m);
 void bind_splines(py::module_& m);
+void bind_terms(py::module_& m);
 void bind_threads(py::module_& m);
 void bind_vector_ops(py::module_& m);
 

@@ -6,6 +6,8 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   kanml::bindings::bind_build(m);
   kanml::bindings::bind_threads(m);
   kanml::bindings::bind_splines(m);
+  kanml::bindings::bind_program(m);
+  kanml::bindings::bind_terms(m);
   kanml::bindings::bind_network(m);
   kanml::bindings::bind_vector_ops(m);
 }

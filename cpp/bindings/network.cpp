@@ -6,6 +6,7 @@
 
 #include "arrays.hpp"
 #include "bindings.hpp"
+#include "terms.hpp"
 
 namespace kanml::bindings {
 
@@ -27,6 +28,44 @@ Directions<T> directions_of(const Network<T>& network, index n, const std::vecto
   const auto count = static_cast<index>(orders.size());
   const index size = count * (one_a_sample ? n : 1) * network.n_in();
   return {orders, input(vectors, "vectors", size), one_a_sample};
+}
+
+// The sums of terms and, if it is asked for, the gradient of sum_i factors[i] * loss_i; of each
+// term for which that is asked, the components at all samples.
+template <class T>
+using Reduced =
+    std::tuple<std::vector<std::tuple<double, double>>, Array<T>, std::vector<Array<T>>>;
+template <class T>
+Reduced<T> reduce(const Network<T>& net, const std::vector<const BoundTerm<T>*>& bound,
+                  const std::vector<double>& factors, const Array<T>& parameters,
+                  const std::vector<double>& unknowns, bool gradient,
+                  const std::vector<bool>& components, int threads) {
+  if (bound.empty() || factors.size() != bound.size() || components.size() != bound.size()) {
+    throw py::value_error("expected a term, and as many factors and choices of components");
+  }
+  const auto theta = input(parameters, "parameters", net.n_parameters());
+  std::vector<Term<T>> terms;
+  std::vector<std::span<T>> outputs;
+  std::vector<Array<T>> arrays;
+  for (std::size_t i = 0; i < bound.size(); ++i) {
+    if (bound[i] == nullptr) throw py::type_error("a term must not be None");
+    bound[i]->require_inputs(net.n_in());
+    terms.push_back(bound[i]->term());
+    const index n_components = components[i] ? terms[i].loss->n_components() : 0;
+    Array<T> of_term({components[i] ? terms[i].n : index{0}, n_components});
+    outputs.push_back(output(of_term, "components", of_term.size()));
+    arrays.push_back(of_term);
+  }
+  Array<T> by_parameters(gradient ? net.n_parameters() + static_cast<index>(unknowns.size()) : 0);
+  const auto by_theta = output(by_parameters, "gradient", by_parameters.size());
+  std::vector<TermSums> sums(terms.size());
+  {
+    py::gil_scoped_release release;
+    net.reduce(terms, factors, theta, unknowns, sums, by_theta, outputs, threads);
+  }
+  std::vector<std::tuple<double, double>> results;
+  for (const TermSums& sum : sums) results.emplace_back(sum.loss, sum.largest);
+  return {std::move(results), std::move(by_parameters), std::move(arrays)};
 }
 
 template <class T>
@@ -58,8 +97,7 @@ void bind_network_type(py::module_& m, const char* name) {
       .def(
           "taylor",
           [](const Net& net, const Array<T>& x, const Array<T>& parameters,
-             const std::vector<int>& orders, const Array<T>& vectors, int threads,
-             std::optional<Tape<T>*> tape) {
+             const std::vector<int>& orders, const Array<T>& vectors, int threads) {
             const index n = samples_of(net, x);
             const auto in = input(x, "x", n * net.n_in());
             const auto theta = input(parameters, "parameters", net.n_parameters());
@@ -68,17 +106,17 @@ void bind_network_type(py::module_& m, const char* name) {
             const auto out = output(y, "y", directions.n_planes() * n * net.n_out());
             {
               py::gil_scoped_release release;
-              net.taylor(n, in, theta, directions, out, threads, tape.value_or(nullptr));
+              net.taylor(n, in, theta, directions, out, threads);
             }
             return y;
           },
           py::arg("x").noconvert(), py::arg("parameters").noconvert(), py::arg("orders"),
-          py::arg("vectors").noconvert(), py::arg("threads"), py::arg("tape") = py::none())
+          py::arg("vectors").noconvert(), py::arg("threads"))
       .def(
           "taylor_vjp",
           [](const Net& net, const Array<T>& x, const Array<T>& parameters,
              const std::vector<int>& orders, const Array<T>& vectors, const Array<T>& cotangents,
-             bool by_x, int threads, std::optional<const Tape<T>*> tape) {
+             bool by_x, int threads) {
             const index n = samples_of(net, x);
             const auto in = input(x, "x", n * net.n_in());
             const auto theta = input(parameters, "parameters", net.n_parameters());
@@ -91,13 +129,13 @@ void bind_network_type(py::module_& m, const char* name) {
             const auto gx = output(by_input, "by_input", by_input.size());
             {
               py::gil_scoped_release release;
-              net.taylor_vjp(n, in, theta, directions, cy, gp, gx, threads, tape.value_or(nullptr));
+              net.taylor_vjp(n, in, theta, directions, cy, gp, gx, threads);
             }
             return py::make_tuple(by_parameters, by_input);
           },
           py::arg("x").noconvert(), py::arg("parameters").noconvert(), py::arg("orders"),
           py::arg("vectors").noconvert(), py::arg("cotangents").noconvert(), py::arg("by_x"),
-          py::arg("threads"), py::arg("tape") = py::none())
+          py::arg("threads"))
       .def(
           "jvp",
           [](const Net& net, const Array<T>& x, const Array<T>& parameters,
@@ -116,6 +154,9 @@ void bind_network_type(py::module_& m, const char* name) {
           },
           py::arg("x").noconvert(), py::arg("parameters").noconvert(),
           py::arg("parameter_tangent").noconvert(), py::arg("threads"))
+      .def("reduce", &reduce<T>, py::arg("terms"), py::arg("factors"),
+           py::arg("parameters").noconvert(), py::arg("unknowns"), py::arg("gradient"),
+           py::arg("components"), py::arg("threads"))
       .def(
           "mean_squared_error",
           [](const Net& net, const Array<T>& x, const Array<T>& parameters, const Array<T>& target,
@@ -178,8 +219,6 @@ void bind_network(py::module_& m) {
       .def(py::init<index, std::vector<index>, std::vector<Feature>, std::vector<double>>(),
            py::arg("n_in"), py::arg("inputs"), py::arg("features"), py::arg("frequencies"));
 
-  py::class_<Tape<float>>(m, "TapeFloat32").def(py::init<>());
-  py::class_<Tape<double>>(m, "TapeFloat64").def(py::init<>());
   bind_network_type<float>(m, "NetworkFloat32");
   bind_network_type<double>(m, "NetworkFloat64");
 }

@@ -1,6 +1,12 @@
 // Vector operations on float32 and float64 arrays. All outputs are arguments.
 #include "kanml/vector_ops.hpp"
 
+#include <pybind11/typing.h>
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
 #include "arrays.hpp"
 #include "bindings.hpp"
 
@@ -49,21 +55,42 @@ void adam_direction_arrays(const Array<T>& gradient, Array<T>& first_moment,
   adam_direction(coefficients, g, m, v, d);
 }
 
+// A vector in a tuple. There are many of them, and to compare dtypes costs more than the arithmetic
+// of short vectors; nearly always they are the same object.
 template <class T>
-void two_loop_arrays(const Array<T>& steps, const Array<T>& gradient_changes,
+std::span<const T> item(py::handle object, const char* name, index size, const py::dtype& dtype) {
+  const bool same = py::isinstance<py::array>(object) &&
+                    py::detail::array_proxy(object.ptr())->descr == dtype.ptr() &&
+                    py::detail::check_flags(object.ptr(), Array<T>::c_style);
+  if (!same && !Array<T>::check_(object)) {
+    throw py::type_error(std::string(name) + " is no contiguous array of the dtype of gradient");
+  }
+  return input(py::reinterpret_borrow<Array<T>>(object), name, size);
+}
+
+template <class T>
+using Tuple = py::typing::Tuple<Array<T>, py::ellipsis>;
+
+template <class T>
+void two_loop_arrays(const Tuple<T>& steps, const Tuple<T>& gradient_changes,
                      const Array<T>& diagonal, const Array<T>& gradient, Array<T>& direction) {
   const index n = gradient.size();
-  if (steps.ndim() != 2 || steps.shape(1) != n) {
-    throw py::value_error("steps must have the shape (pairs, " + std::to_string(n) + ")");
+  if (steps.size() != gradient_changes.size()) {
+    throw py::value_error(std::to_string(steps.size()) + " steps do not make pairs with " +
+                          std::to_string(gradient_changes.size()) + " changes of the gradient");
   }
-  const index pairs = steps.shape(0);
-  const auto s = input(steps, "steps", pairs * n);
-  const auto y = input(gradient_changes, "gradient_changes", pairs * n);
+  const auto dtype = py::dtype::of<T>();
+  std::vector<CurvaturePair<T>> pairs;
+  pairs.reserve(steps.size());
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    pairs.push_back({item<T>(steps[i], "a step", n, dtype),
+                     item<T>(gradient_changes[i], "a change of the gradient", n, dtype)});
+  }
   const auto h = input(diagonal, "diagonal", n);
   const auto g = input(gradient, "gradient", n);
   const auto d = output(direction, "direction", n);
   const py::gil_scoped_release release;
-  two_loop(pairs, n, s, y, h, g, d);
+  two_loop<T>(pairs, h, g, d);
 }
 
 template <class T>
@@ -90,9 +117,10 @@ void bind_scalar(py::module_& m) {
         array("second_moment"), array("direction"), py::kw_only(), py::arg("learning_rate"),
         py::arg("beta1"), py::arg("beta2"), py::arg("eps"), py::arg("updates"),
         "Update both moments in place and write one Adam direction. `updates` counts this one.");
-  m.def("two_loop", &two_loop_arrays<T>, array("steps"), array("gradient_changes"),
-        array("diagonal"), array("gradient"), array("direction"),
-        "Write the L-BFGS direction -H gradient; the pairs are rows (pairs, n), oldest first.");
+  m.def(
+      "two_loop", &two_loop_arrays<T>, py::arg("steps"), py::arg("gradient_changes"),
+      array("diagonal"), array("gradient"), array("direction"),
+      "Write the L-BFGS direction -H gradient. The pairs are two tuples of vectors, oldest first.");
   m.def("update_diagonal", &update_diagonal_arrays<T>, array("step"), array("gradient_change"),
         array("diagonal"), "Update the diagonal of an inverse Hessian in place with one pair.");
 }
@@ -100,8 +128,8 @@ void bind_scalar(py::module_& m) {
 }  // namespace
 
 void bind_vector_ops(py::module_& m) {
+  bind_scalar<double>(m);  // tried first: the default of networks
   bind_scalar<float>(m);
-  bind_scalar<double>(m);
 }
 
 }  // namespace kanml::bindings

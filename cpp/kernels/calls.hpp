@@ -4,6 +4,9 @@
 // holds one Taylor coefficient of all features of a tile, (samples, features) in C order.
 #pragma once
 
+#include <span>
+
+#include "kanml/program.hpp"
 #include "kanml/types.hpp"
 
 namespace kanml::kernels {
@@ -42,8 +45,8 @@ struct Sum {
 };
 
 // Memory of a layer that outlives a kernel. `kept` is null, or memory in which a forward pass
-// without directions leaves what the backward pass of the same tile would otherwise compute again.
-// `scratch` is aligned to a cache line.
+// leaves what the backward pass of the same tile and directions would otherwise compute again. Both
+// are aligned to a cache line.
 struct Memory {
   void* kept = nullptr;
   void* scratch = nullptr;
@@ -93,6 +96,14 @@ struct ValuesBackCall {
   Sum<T> sink;
   T* x_cotangent;  // (samples, n_in), written; or null
   void* scratch;
+};
+
+// The instructions of a program on the samples of a tile.
+template <class T>
+struct ProgramCall {
+  int samples;
+  std::span<const Instruction> instructions;
+  T* const* registers;  // tile_size numbers each; those beyond `samples` are arbitrary
 };
 
 }  // namespace kanml::kernels

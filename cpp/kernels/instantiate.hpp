@@ -7,6 +7,7 @@
 #include "kernels/dense.hpp"
 #include "kernels/elementwise.hpp"
 #include "kernels/embedding.hpp"
+#include "kernels/program.hpp"
 #include "kernels/spline/sheets.hpp"
 #include "kernels/spline/tiles.hpp"
 #include "kernels/table.hpp"
@@ -35,7 +36,8 @@ constexpr SplineKernels<T> splines(List<Orders...>) {
   return {
       .forward = {spline_forward_of<T, Degree, Orders>()...},
       .backward = {spline_backward_of<T, Degree, Orders>()...},
-      .kept_bytes = kept_bytes<T, Degree>,
+      .kept_bytes = {kept_bytes<T, Degree, Orders>...},
+      .scratch_bytes = scratch_bytes<T>,
       .values = spline_values<T, Degree>,
       .values_back = spline_values_back<T, Degree>,
       .values_scratch_bytes = values_scratch_bytes<T, Degree>,
@@ -43,11 +45,10 @@ constexpr SplineKernels<T> splines(List<Orders...>) {
 }
 
 template <class T, ActivationKind Kind, int... Orders>
-constexpr PointwiseKernels<ElementwiseView, T> activations(List<Orders...>) {
-  return {
-      .forward = {activation_forward<T, Kind, Orders>...},
-      .backward = {activation_backward<T, Kind, Orders>...},
-  };
+constexpr ActivationKernels<T> activations(List<Orders...>) {
+  return {{.forward = {activation_forward<T, Kind, Orders>...},
+           .backward = {activation_backward<T, Kind, Orders>...}},
+          {derivatives_bytes<T, Orders>...}};
 }
 
 template <class T, int... Orders>
@@ -66,6 +67,8 @@ constexpr Table<T> make_table(List<Degrees...>, List<Kinds...>, List<Orders...> 
       .embedding = embeddings<T>(orders),
       .dense_forward = dense_forward<T>,
       .dense_backward = dense_backward<T>,
+      .run_program = run_program<T>,
+      .transpose = transpose_matrix<T, register_lanes<T>>,
   };
 }
 

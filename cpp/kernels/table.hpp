@@ -58,8 +58,9 @@ using PerOrder = std::array<F, max_taylor_order + 1>;
 template <class T>
 struct SplineKernels {
   PerOrder<Forward<SplineView<T>, T>> forward;
-  PerOrder<Backward<SplineView<T>, T>> backward;  // scratch for both: (n_planes, n_in, tile_size)
-  index (*kept_bytes)(index n_in);
+  PerOrder<Backward<SplineView<T>, T>> backward;
+  PerOrder<index (*)(index n_in, const Directions& directions)> kept_bytes;
+  index (*scratch_bytes)(index n_in, int n_planes);
   // For layers with many outputs.
   Refusal (*values)(const SplineView<T>& layer, const ValuesCall<T>& call);
   Refusal (*values_back)(const SplineView<T>& layer, const ValuesBackCall<T>& call);
@@ -71,14 +72,22 @@ struct PointwiseKernels {
   PerOrder<Forward<View, T>> forward;
   PerOrder<Backward<View, T>> backward;
 };
+template <class T>
+struct ActivationKernels : PointwiseKernels<ElementwiseView, T> {
+  PerOrder<index (*)(index width)> derivatives_bytes;  // scratch for both, or kept in between
+};
 
 template <class T>
 struct Table {
   PerDegree<SplineKernels<T>> splines;
-  PerActivation<PointwiseKernels<ElementwiseView, T>> activations;
+  PerActivation<ActivationKernels<T>> activations;
   PointwiseKernels<EmbeddingView<T>, T> embedding;
   Forward<DenseView, T> dense_forward;
   Backward<DenseView, T> dense_backward;
+  void (*run_program)(const ProgramCall<T>& call);
+  // to (columns, rows) = the transpose of from (rows, columns); rows are a stride apart.
+  void (*transpose)(index rows, index columns, const T* from, index from_stride, T* to,
+                    index to_stride);
 };
 
 }  // namespace kanml::kernels

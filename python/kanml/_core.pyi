@@ -7,7 +7,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['ActivationKind', 'ActivationLayer', 'AffineLayer', 'Basis', 'EmbeddingLayer', 'Extrapolation', 'Feature', 'Layer', 'LinearLayer', 'NetworkFloat32', 'NetworkFloat64', 'OutsideDomain', 'Prolongation', 'ReluTransform', 'SplineLayer', 'SplineSpace', 'TapeFloat32', 'TapeFloat64', 'adam_direction', 'axpy', 'build_information', 'dot', 'get_num_threads', 'instruction_set', 'instruction_sets', 'max_abs', 'max_degree', 'max_taylor_order', 'min_degree', 'set_num_threads', 'two_loop', 'update_diagonal']
+__all__: list[str] = ['ActivationKind', 'ActivationLayer', 'AffineLayer', 'Basis', 'EmbeddingLayer', 'Extrapolation', 'Feature', 'Layer', 'LinearLayer', 'NetworkFloat32', 'NetworkFloat64', 'OutsideDomain', 'PointLoss', 'Program', 'Prolongation', 'ReluTransform', 'SplineLayer', 'SplineSpace', 'TermFloat32', 'TermFloat64', 'adam_direction', 'axpy', 'build_information', 'dot', 'get_num_threads', 'instruction_set', 'instruction_sets', 'max_abs', 'max_degree', 'max_taylor_order', 'min_degree', 'operations', 'set_num_threads', 'two_loop', 'update_diagonal']
 class SplineSpace:
     def __init__(self, breakpoints: numpy.typing.NDArray[numpy.float64], degree: typing.SupportsInt | typing.SupportsIndex) -> None:
         ...
@@ -98,6 +98,33 @@ class ReluTransform:
         ...
     @property
     def dim(self) -> int:
+        ...
+class Program:
+    """
+    Instructions on registers: inputs, then constants, then results.
+    """
+    def __init__(self, n_inputs: typing.SupportsInt | typing.SupportsIndex, constants: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], instructions: collections.abc.Sequence[tuple[str, typing.SupportsInt | typing.SupportsIndex, collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex]]], outputs: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex]) -> None:
+        """
+        An instruction is (name, register of the result, registers of the arguments).
+        """
+    def run(self, inputs: list[numpy.ndarray[typing.Any, numpy.dtype[typing.Any]]], n: typing.SupportsInt | typing.SupportsIndex, dtype: numpy.dtype[typing.Any], *, threads: typing.SupportsInt | typing.SupportsIndex) -> list[numpy.ndarray[typing.Any, numpy.dtype[typing.Any]]]:
+        """
+        The outputs, arrays (n,), for inputs (n,), or (1,) for the same number everywhere.
+        """
+    @property
+    def n_registers(self) -> int:
+        ...
+class PointLoss:
+    """
+    A loss at one point: a program, and what its inputs and outputs are.
+    """
+    def __init__(self, program: Program, coefficients: collections.abc.Sequence[tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex]], n_columns: typing.SupportsInt | typing.SupportsIndex, n_unknowns: typing.SupportsInt | typing.SupportsIndex, n_components: typing.SupportsInt | typing.SupportsIndex, differentiated: collections.abc.Sequence[tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex]]) -> None:
+        ...
+class TermFloat32:
+    def __init__(self, loss: PointLoss, n: typing.SupportsInt | typing.SupportsIndex, rows: numpy.typing.NDArray[numpy.int64] | None, places: list[tuple[numpy.typing.NDArray[numpy.float32], list[int], numpy.typing.NDArray[numpy.float32]]], columns: list[numpy.typing.NDArray[numpy.float32]], where: str) -> None:
+        ...
+class TermFloat64:
+    def __init__(self, loss: PointLoss, n: typing.SupportsInt | typing.SupportsIndex, rows: numpy.typing.NDArray[numpy.int64] | None, places: list[tuple[numpy.typing.NDArray[numpy.float64], list[int], numpy.typing.NDArray[numpy.float64]]], columns: list[numpy.typing.NDArray[numpy.float64]], where: str) -> None:
         ...
 class OutsideDomain(ValueError):
     pass
@@ -316,12 +343,6 @@ class Feature:
 class EmbeddingLayer(Layer):
     def __init__(self, n_in: typing.SupportsInt | typing.SupportsIndex, inputs: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], features: collections.abc.Sequence[Feature], frequencies: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex]) -> None:
         ...
-class TapeFloat32:
-    def __init__(self) -> None:
-        ...
-class TapeFloat64:
-    def __init__(self) -> None:
-        ...
 class NetworkFloat32:
     def __init__(self, layers: collections.abc.Sequence[Layer]) -> None:
         ...
@@ -331,9 +352,11 @@ class NetworkFloat32:
         ...
     def mean_squared_error(self, x: numpy.typing.NDArray[numpy.float32], parameters: numpy.typing.NDArray[numpy.float32], target: numpy.typing.NDArray[numpy.float32], threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[float, numpy.typing.NDArray[numpy.float32]]:
         ...
-    def taylor(self, x: numpy.typing.NDArray[numpy.float32], parameters: numpy.typing.NDArray[numpy.float32], orders: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], vectors: numpy.typing.NDArray[numpy.float32], threads: typing.SupportsInt | typing.SupportsIndex, tape: TapeFloat32 | None = None) -> numpy.typing.NDArray[numpy.float32]:
+    def reduce(self, terms: collections.abc.Sequence[TermFloat32], factors: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], parameters: numpy.typing.NDArray[numpy.float32], unknowns: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], gradient: bool, components: collections.abc.Sequence[bool], threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[list[tuple[float, float]], numpy.typing.NDArray[numpy.float32], list[numpy.typing.NDArray[numpy.float32]]]:
         ...
-    def taylor_vjp(self, x: numpy.typing.NDArray[numpy.float32], parameters: numpy.typing.NDArray[numpy.float32], orders: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], vectors: numpy.typing.NDArray[numpy.float32], cotangents: numpy.typing.NDArray[numpy.float32], by_x: bool, threads: typing.SupportsInt | typing.SupportsIndex, tape: TapeFloat32 | None = None) -> tuple[numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32]]:
+    def taylor(self, x: numpy.typing.NDArray[numpy.float32], parameters: numpy.typing.NDArray[numpy.float32], orders: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], vectors: numpy.typing.NDArray[numpy.float32], threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float32]:
+        ...
+    def taylor_vjp(self, x: numpy.typing.NDArray[numpy.float32], parameters: numpy.typing.NDArray[numpy.float32], orders: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], vectors: numpy.typing.NDArray[numpy.float32], cotangents: numpy.typing.NDArray[numpy.float32], by_x: bool, threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32]]:
         ...
     @property
     def n_in(self) -> int:
@@ -353,9 +376,11 @@ class NetworkFloat64:
         ...
     def mean_squared_error(self, x: numpy.typing.NDArray[numpy.float64], parameters: numpy.typing.NDArray[numpy.float64], target: numpy.typing.NDArray[numpy.float64], threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[float, numpy.typing.NDArray[numpy.float64]]:
         ...
-    def taylor(self, x: numpy.typing.NDArray[numpy.float64], parameters: numpy.typing.NDArray[numpy.float64], orders: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], vectors: numpy.typing.NDArray[numpy.float64], threads: typing.SupportsInt | typing.SupportsIndex, tape: TapeFloat64 | None = None) -> numpy.typing.NDArray[numpy.float64]:
+    def reduce(self, terms: collections.abc.Sequence[TermFloat64], factors: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], parameters: numpy.typing.NDArray[numpy.float64], unknowns: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], gradient: bool, components: collections.abc.Sequence[bool], threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[list[tuple[float, float]], numpy.typing.NDArray[numpy.float64], list[numpy.typing.NDArray[numpy.float64]]]:
         ...
-    def taylor_vjp(self, x: numpy.typing.NDArray[numpy.float64], parameters: numpy.typing.NDArray[numpy.float64], orders: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], vectors: numpy.typing.NDArray[numpy.float64], cotangents: numpy.typing.NDArray[numpy.float64], by_x: bool, threads: typing.SupportsInt | typing.SupportsIndex, tape: TapeFloat64 | None = None) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
+    def taylor(self, x: numpy.typing.NDArray[numpy.float64], parameters: numpy.typing.NDArray[numpy.float64], orders: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], vectors: numpy.typing.NDArray[numpy.float64], threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
+        ...
+    def taylor_vjp(self, x: numpy.typing.NDArray[numpy.float64], parameters: numpy.typing.NDArray[numpy.float64], orders: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], vectors: numpy.typing.NDArray[numpy.float64], cotangents: numpy.typing.NDArray[numpy.float64], by_x: bool, threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
         ...
     @property
     def n_in(self) -> int:
@@ -367,34 +392,34 @@ class NetworkFloat64:
     def n_parameters(self) -> int:
         ...
 @typing.overload
-def adam_direction(gradient: numpy.typing.NDArray[numpy.float32], first_moment: numpy.typing.NDArray[numpy.float32], second_moment: numpy.typing.NDArray[numpy.float32], direction: numpy.typing.NDArray[numpy.float32], *, learning_rate: typing.SupportsFloat | typing.SupportsIndex, beta1: typing.SupportsFloat | typing.SupportsIndex, beta2: typing.SupportsFloat | typing.SupportsIndex, eps: typing.SupportsFloat | typing.SupportsIndex, updates: typing.SupportsInt | typing.SupportsIndex) -> None:
-    """
-    Update both moments in place and write one Adam direction. `updates` counts this one.
-    """
-@typing.overload
 def adam_direction(gradient: numpy.typing.NDArray[numpy.float64], first_moment: numpy.typing.NDArray[numpy.float64], second_moment: numpy.typing.NDArray[numpy.float64], direction: numpy.typing.NDArray[numpy.float64], *, learning_rate: typing.SupportsFloat | typing.SupportsIndex, beta1: typing.SupportsFloat | typing.SupportsIndex, beta2: typing.SupportsFloat | typing.SupportsIndex, eps: typing.SupportsFloat | typing.SupportsIndex, updates: typing.SupportsInt | typing.SupportsIndex) -> None:
     """
     Update both moments in place and write one Adam direction. `updates` counts this one.
     """
 @typing.overload
-def axpy(a: typing.SupportsFloat | typing.SupportsIndex, x: numpy.typing.NDArray[numpy.float32], y: numpy.typing.NDArray[numpy.float32], out: numpy.typing.NDArray[numpy.float32]) -> None:
+def adam_direction(gradient: numpy.typing.NDArray[numpy.float32], first_moment: numpy.typing.NDArray[numpy.float32], second_moment: numpy.typing.NDArray[numpy.float32], direction: numpy.typing.NDArray[numpy.float32], *, learning_rate: typing.SupportsFloat | typing.SupportsIndex, beta1: typing.SupportsFloat | typing.SupportsIndex, beta2: typing.SupportsFloat | typing.SupportsIndex, eps: typing.SupportsFloat | typing.SupportsIndex, updates: typing.SupportsInt | typing.SupportsIndex) -> None:
     """
-    Write y + a x to `out`, which may be x or y.
+    Update both moments in place and write one Adam direction. `updates` counts this one.
     """
 @typing.overload
 def axpy(a: typing.SupportsFloat | typing.SupportsIndex, x: numpy.typing.NDArray[numpy.float64], y: numpy.typing.NDArray[numpy.float64], out: numpy.typing.NDArray[numpy.float64]) -> None:
     """
     Write y + a x to `out`, which may be x or y.
     """
+@typing.overload
+def axpy(a: typing.SupportsFloat | typing.SupportsIndex, x: numpy.typing.NDArray[numpy.float32], y: numpy.typing.NDArray[numpy.float32], out: numpy.typing.NDArray[numpy.float32]) -> None:
+    """
+    Write y + a x to `out`, which may be x or y.
+    """
 def build_information() -> str:
     ...
 @typing.overload
-def dot(x: numpy.typing.NDArray[numpy.float32], y: numpy.typing.NDArray[numpy.float32]) -> float:
+def dot(x: numpy.typing.NDArray[numpy.float64], y: numpy.typing.NDArray[numpy.float64]) -> float:
     """
     The scalar product of two vectors, summed in float64.
     """
 @typing.overload
-def dot(x: numpy.typing.NDArray[numpy.float64], y: numpy.typing.NDArray[numpy.float64]) -> float:
+def dot(x: numpy.typing.NDArray[numpy.float32], y: numpy.typing.NDArray[numpy.float32]) -> float:
     """
     The scalar product of two vectors, summed in float64.
     """
@@ -405,34 +430,38 @@ def instruction_set() -> str:
 def instruction_sets() -> list[str]:
     ...
 @typing.overload
-def max_abs(x: numpy.typing.NDArray[numpy.float32]) -> float:
-    """
-    The largest absolute value in a vector; NaN if there is a NaN.
-    """
-@typing.overload
 def max_abs(x: numpy.typing.NDArray[numpy.float64]) -> float:
     """
     The largest absolute value in a vector; NaN if there is a NaN.
     """
+@typing.overload
+def max_abs(x: numpy.typing.NDArray[numpy.float32]) -> float:
+    """
+    The largest absolute value in a vector; NaN if there is a NaN.
+    """
+def operations() -> list[str]:
+    """
+    The operations of programs, by their names in NumPy.
+    """
 def set_num_threads(threads: typing.SupportsInt | typing.SupportsIndex) -> None:
     ...
 @typing.overload
-def two_loop(steps: numpy.typing.NDArray[numpy.float32], gradient_changes: numpy.typing.NDArray[numpy.float32], diagonal: numpy.typing.NDArray[numpy.float32], gradient: numpy.typing.NDArray[numpy.float32], direction: numpy.typing.NDArray[numpy.float32]) -> None:
+def two_loop(steps: tuple[typing.Annotated[numpy.typing.ArrayLike, numpy.float64], ...], gradient_changes: tuple[typing.Annotated[numpy.typing.ArrayLike, numpy.float64], ...], diagonal: numpy.typing.NDArray[numpy.float64], gradient: numpy.typing.NDArray[numpy.float64], direction: numpy.typing.NDArray[numpy.float64]) -> None:
     """
-    Write the L-BFGS direction -H gradient; the pairs are rows (pairs, n), oldest first.
-    """
-@typing.overload
-def two_loop(steps: numpy.typing.NDArray[numpy.float64], gradient_changes: numpy.typing.NDArray[numpy.float64], diagonal: numpy.typing.NDArray[numpy.float64], gradient: numpy.typing.NDArray[numpy.float64], direction: numpy.typing.NDArray[numpy.float64]) -> None:
-    """
-    Write the L-BFGS direction -H gradient; the pairs are rows (pairs, n), oldest first.
+    Write the L-BFGS direction -H gradient. The pairs are two tuples of vectors, oldest first.
     """
 @typing.overload
-def update_diagonal(step: numpy.typing.NDArray[numpy.float32], gradient_change: numpy.typing.NDArray[numpy.float32], diagonal: numpy.typing.NDArray[numpy.float32]) -> None:
+def two_loop(steps: tuple[typing.Annotated[numpy.typing.ArrayLike, numpy.float32], ...], gradient_changes: tuple[typing.Annotated[numpy.typing.ArrayLike, numpy.float32], ...], diagonal: numpy.typing.NDArray[numpy.float32], gradient: numpy.typing.NDArray[numpy.float32], direction: numpy.typing.NDArray[numpy.float32]) -> None:
+    """
+    Write the L-BFGS direction -H gradient. The pairs are two tuples of vectors, oldest first.
+    """
+@typing.overload
+def update_diagonal(step: numpy.typing.NDArray[numpy.float64], gradient_change: numpy.typing.NDArray[numpy.float64], diagonal: numpy.typing.NDArray[numpy.float64]) -> None:
     """
     Update the diagonal of an inverse Hessian in place with one pair.
     """
 @typing.overload
-def update_diagonal(step: numpy.typing.NDArray[numpy.float64], gradient_change: numpy.typing.NDArray[numpy.float64], diagonal: numpy.typing.NDArray[numpy.float64]) -> None:
+def update_diagonal(step: numpy.typing.NDArray[numpy.float32], gradient_change: numpy.typing.NDArray[numpy.float32], diagonal: numpy.typing.NDArray[numpy.float32]) -> None:
     """
     Update the diagonal of an inverse Hessian in place with one pair.
     """

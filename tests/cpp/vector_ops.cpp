@@ -98,15 +98,13 @@ TEST(the_two_loop_recursion_has_the_secant_property) {
   for (std::size_t i = 0; i < changes.size(); ++i) changes[i] *= 1.0 + static_cast<double>(i % 7);
   const auto diagonal = inputs::random(n, 0.5, 2.0);
   std::vector<double> direction(static_cast<std::size_t>(n));
-  for (index pairs = 1; pairs <= 3; ++pairs) {
-    const auto of_pairs = static_cast<std::size_t>(pairs * n);
-    const auto s = std::span(steps).first(of_pairs);
-    const auto y = std::span(changes).first(of_pairs);
-    const auto latest = of_pairs - static_cast<std::size_t>(n);
-    kanml::two_loop<double>(pairs, n, s, y, diagonal, y.subspan(latest), direction);
-    for (std::size_t i = 0; i < direction.size(); ++i) {
-      CHECK_NEAR(direction[i], -s[latest + i], 1e-12);
-    }
+  std::vector<kanml::CurvaturePair<double>> pairs;
+  for (std::size_t first = 0; first < steps.size(); first += direction.size()) {
+    const auto s = std::span(steps).subspan(first, direction.size());
+    const auto y = std::span(changes).subspan(first, direction.size());
+    pairs.push_back({s, y});
+    kanml::two_loop<double>(pairs, diagonal, y, direction);
+    for (std::size_t i = 0; i < direction.size(); ++i) CHECK_NEAR(direction[i], -s[i], 1e-12);
   }
 }
 
@@ -114,7 +112,7 @@ TEST(without_pairs_the_direction_is_down_the_scaled_gradient) {
   const auto diagonal = inputs::random(10, 0.5, 2.0);
   const auto gradient = inputs::random(10);
   std::vector<double> direction(10);
-  kanml::two_loop<double>(0, 10, {}, {}, diagonal, gradient, direction);
+  kanml::two_loop<double>({}, diagonal, gradient, direction);
   for (std::size_t i = 0; i < 10; ++i) CHECK_NEAR(direction[i], -diagonal[i] * gradient[i], 1e-15);
 }
 

@@ -2,42 +2,93 @@
 
 #include "core/cpu/losses.hpp"
 #include "core/cpu/sheets.hpp"
+#include "core/cpu/squared_error.hpp"
+#include "core/cpu/term_losses.hpp"
 #include "core/cpu/tiles.hpp"
-#include "core/cpu/walk.hpp"
 
 namespace kanml {
+
+namespace {
+
+// Throws std::invalid_argument if a term asks for what the network does not have.
+template <class T>
+void require_fit(const Plan& plan, const Term<T>& term, std::size_t n_unknowns) {
+  const auto require = [](bool holds, const char* message) {
+    if (!holds) throw std::invalid_argument(message);
+  };
+  const PointLoss& loss = *term.loss;
+  require(term.n > 0 && !term.places.empty(), "a term needs a sample and a place");
+  require(term.columns.size() == static_cast<std::size_t>(loss.n_columns()),
+          "a term has another number of columns than its loss");
+  require(n_unknowns == static_cast<std::size_t>(loss.n_unknowns()),
+          "a term has another number of unknowns than its loss");
+  for (const Place<T>& place : term.places) plan.require_orders(place.directions.orders);
+  const auto require_coefficients = [&](std::span<const Coefficient> coefficients) {
+    for (const Coefficient& c : coefficients) {
+      require(c.place >= 0 && c.place < static_cast<int>(term.places.size()) && c.output >= 0 &&
+                  c.output < plan.n_out() && c.plane >= 0 &&
+                  c.plane < term.places[static_cast<std::size_t>(c.place)].directions.n_planes(),
+              "a term reads a Taylor coefficient that does not exist");
+    }
+  };
+  require_coefficients(loss.coefficients());
+  require_coefficients(loss.differentiated());
+}
+
+}  // namespace
 
 template <class T>
 struct Network<T>::Implementation {
   Walk<T> walk;
 
-  // The one place where an executor is chosen.
+  // The places where an executor is chosen.
 
-  void evaluate(const Curves<T>& curves, std::span<const T> stored, std::span<T> y, int threads,
-                Tape<T>* tape) const {
+  void evaluate(const Curves<T>& curves, std::span<const T> stored, std::span<T> y,
+                int threads) const {
     std::vector<T> storage;
     const T* const parameters = walk.plan.decode(stored, storage);
     if (Sheets<T>::suit(walk, curves)) {
       Sheets<T>(walk, curves, parameters).evaluate(y, threads);
     } else {
-      Tiles<T>(walk, curves, parameters).evaluate(y, threads, tape);
+      Tiles<T>(walk, curves, parameters).evaluate(y, threads);
     }
   }
 
+  // The losses of batches, and the gradient of their sum if it is asked for.
   template <class Loss>
-  double gradient(const Curves<T>& curves, std::span<const T> stored, const Loss& loss,
-                  std::span<T> parameter_gradient, std::span<T> input_gradient, int threads,
-                  const Tape<T>* tape) const {
+  void reduce(std::vector<Batch<T>> batches, std::span<const T> stored, Loss& loss, bool gradient,
+              std::span<T> parameter_gradient, std::span<T> input_gradient, int threads) const {
     std::vector<T> storage;
     const T* const parameters = walk.plan.decode(stored, storage);
-    const double total =
-        Sheets<T>::suit(walk, curves)
-            ? Sheets<T>(walk, curves, parameters)
-                  .gradient(loss, parameter_gradient, input_gradient, threads)
-            : Tiles<T>(walk, curves, parameters)
-                  .gradient(loss, parameter_gradient, input_gradient, threads, tape);
-    walk.plan.pull_back(stored, parameter_gradient);
-    return total;
+    const auto run = [&](const auto& executor) {
+      if (gradient) {
+        executor.gradient(loss, parameter_gradient, input_gradient, threads);
+        walk.plan.pull_back(stored, parameter_gradient);
+      } else {
+        executor.evaluate(loss, threads);
+      }
+    };
+    Curves<T>& first = batches.front().places.front();
+    if (batches.size() == 1 && batches.front().places.size() == 1 && Sheets<T>::suit(walk, first)) {
+      const std::vector<T> samples = gather(first);
+      run(Sheets<T>(walk, first, parameters));
+    } else {
+      run(Pass<T>(walk, batches, parameters));
+    }
+  }
+
+  // Copies the samples that rows choose, since sheets need them one after the other.
+  std::vector<T> gather(Curves<T>& curves) const {
+    std::vector<T> samples;
+    if (curves.rows.empty()) return samples;
+    const auto n_in = static_cast<std::size_t>(walk.plan.n_in());
+    for (const index row : curves.rows) {
+      const auto from = curves.x.begin() + row * walk.plan.n_in();
+      samples.insert(samples.end(), from, from + static_cast<std::ptrdiff_t>(n_in));
+    }
+    curves.x = samples;
+    curves.gathered = true;
+    return samples;
   }
 };
 
@@ -67,17 +118,15 @@ index Network<T>::n_parameters() const {
 template <class T>
 void Network<T>::evaluate(index n, std::span<const T> x, std::span<const T> parameters,
                           std::span<T> y, int threads) const {
-  implementation_->evaluate(Curves<T>(n, x), parameters, y, threads, nullptr);
+  implementation_->evaluate(Curves<T>(n, x), parameters, y, threads);
 }
 
 template <class T>
 void Network<T>::taylor(index n, std::span<const T> x, std::span<const T> parameters,
-                        const Directions<T>& directions, std::span<T> coefficients, int threads,
-                        Tape<T>* tape) const {
+                        const Directions<T>& directions, std::span<T> coefficients,
+                        int threads) const {
   implementation_->walk.plan.require_orders(directions.orders);
-  if (tape != nullptr) tape->resize(0);
-  implementation_->evaluate(Curves<T>(n, x, n_in(), directions), parameters, coefficients, threads,
-                            tape);
+  implementation_->evaluate(Curves<T>(n, x, n_in(), directions), parameters, coefficients, threads);
 }
 
 template <class T>
@@ -107,25 +156,49 @@ template <class T>
 void Network<T>::taylor_vjp(index n, std::span<const T> x, std::span<const T> parameters,
                             const Directions<T>& directions, std::span<const T> cotangents,
                             std::span<T> parameter_gradient, std::span<T> input_gradient,
-                            int threads, const Tape<T>* tape) const {
+                            int threads) const {
   const Walk<T>& walk = implementation_->walk;
   walk.plan.require_orders(directions.orders);
-  const Curves<T> curves(n, x, n_in(), directions);
-  if (tape != nullptr && !tape->empty() && tape->size() != tape_size(walk.plan, curves)) {
-    throw std::invalid_argument("the tape is of other samples or directions");
+  GivenCotangents<T> loss(walk, n, cotangents);
+  std::vector<Batch<T>> batches(1);
+  batches.front().n = n;
+  batches.front().places.emplace_back(n, x, n_in(), directions);
+  implementation_->reduce(std::move(batches), parameters, loss, true, parameter_gradient,
+                          input_gradient, threads);
+}
+
+template <class T>
+void Network<T>::reduce(std::span<const Term<T>> terms, std::span<const double> factors,
+                        std::span<const T> parameters, std::span<const double> unknowns,
+                        std::span<TermSums> sums, std::span<T> gradient,
+                        std::span<const std::span<T>> components, int threads) const {
+  std::vector<Batch<T>> batches;
+  for (const Term<T>& term : terms) {
+    require_fit(implementation_->walk.plan, term, unknowns.size());
+    Batch<T>& batch = batches.emplace_back(Batch<T>{term.n, {}});
+    for (const Place<T>& place : term.places) {
+      batch.places.emplace_back(term.n, place.x, n_in(), place.directions, term.rows);
+      batch.places.back().where = term.where;
+    }
   }
-  implementation_->gradient(curves, parameters, GivenCotangents<T>(walk, n, cotangents),
-                            parameter_gradient, input_gradient, threads, tape);
+  TermLosses<T> losses(terms, factors, n_out(), unknowns, components);
+  const auto size = gradient.empty() ? 0 : static_cast<std::size_t>(n_parameters());
+  implementation_->reduce(std::move(batches), parameters, losses, !gradient.empty(),
+                          gradient.first(size), {}, threads);
+  losses.add_up(sums, gradient.subspan(size));
 }
 
 template <class T>
 double Network<T>::mean_squared_error(index n, std::span<const T> x, std::span<const T> parameters,
                                       std::span<const T> target, std::span<T> parameter_gradient,
                                       int threads) const {
-  const double sum =
-      implementation_->gradient(Curves<T>(n, x), parameters, SquaredError<T>(n, n_out(), target),
-                                parameter_gradient, {}, threads, nullptr);
-  return sum / static_cast<double>(n * n_out());
+  const Term<T> term = squared_error(n, n_out(), x, target);
+  const double factor = 1.0 / static_cast<double>(n * n_out());
+  TermSums sums;
+  const std::span<T> no_components;
+  reduce({&term, 1}, {&factor, 1}, parameters, {}, {&sums, 1}, parameter_gradient,
+         {&no_components, 1}, threads);
+  return factor * sums.loss;
 }
 
 template class Network<float>;

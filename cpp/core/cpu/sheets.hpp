@@ -4,7 +4,7 @@
 
 #include <limits>
 
-#include "core/cpu/walk.hpp"
+#include "core/cpu/pass.hpp"
 
 namespace kanml {
 
@@ -24,41 +24,56 @@ class Sheets {
         tile_size_(tile_size_for(wide_tile(walk), curves.n)) {}
 
   void evaluate(std::span<T> y, int requested) const {
-    const index tiles = n_tiles(curves_.n, tile_size_);
-    const int threads = walk_.team(requested, curves_.n, 1, tiles);
+    const int threads = walk_.team(requested, curves_.n, tiles());
     Workspaces<T> workspaces(threads, widths(), 1, false, walk_.scratch_bytes(1, tile_size_),
                              tile_size_);
-    parallel_for(threads, tiles, [&](index t, int thread) {
+    parallel_for(threads, tiles(), [&](index t, int thread) {
       const Tile tile = tile_at(t, curves_.n, tile_size_);
       Workspace<T>& workspace = workspaces[thread];
-      walk_.bind_inputs(tile, curves_, workspace.features.front());
+      walk_.bind_inputs(tile, curves_, workspace);
       walk_.bind_outputs(tile, curves_.n, y.data(), workspace.features.back());
       forward(tile, walk_.layers.size(), workspace);
     });
   }
 
-  // Forward, loss and backward; see losses.hpp. The gradient is large, so threads do not sum copies
-  // of it but own parts. A *sheet* of samples goes forwards tile by tile, and then backwards layer
-  // by layer. A part of a layer collects the contributions of the whole sheet in the order of the
-  // samples.
+  // The losses alone; see losses.hpp.
   template <class Loss>
-  double gradient(const Loss& loss, std::span<T> parameter_gradient, std::span<T> input_gradient,
-                  int requested) const {
+  void evaluate(Loss& loss, int requested) const {
+    const int threads = walk_.team(requested, curves_.n, tiles());
+    loss.prepare(threads, tiles());
+    Workspaces<T> workspaces(threads, widths(), 1, false, walk_.scratch_bytes(1, tile_size_),
+                             tile_size_);
+    parallel_for(threads, tiles(), [&](index t, int thread) {
+      const Tile tile = tile_at(t, curves_.n, tile_size_);
+      walk_.bind_inputs(tile, curves_, workspaces[thread]);
+      forward(tile, walk_.layers.size(), workspaces[thread]);
+      loss({t, 0, tile}, thread, &workspaces[thread], false);
+    });
+  }
+
+  // The losses and the gradient of their sum; see losses.hpp. The gradient is large, so threads do
+  // not sum copies of it but own parts. A *sheet* of samples goes forwards tile by tile, and then
+  // backwards layer by layer. A part of a layer collects the contributions of the whole sheet in
+  // the order of the samples.
+  template <class Loss>
+  void gradient(Loss& loss, std::span<T> parameter_gradient, std::span<T> input_gradient,
+                int requested) const {
     const index n = curves_.n;
     const index sheet_size = tiles_a_sheet() * tile_size_;
     const auto samples_of = [&](index sheet) { return tile_at(sheet, n, sheet_size); };
-    const int threads = walk_.team(requested, n, 1, std::numeric_limits<index>::max());
+    const int threads = walk_.team(requested, n, std::numeric_limits<index>::max());
+    loss.prepare(threads, tiles());
     Workspaces<T> sheets(1, widths(), 1, true, 0, std::min(n, sheet_size));
     const Workspace<T>& sheet = sheets[0];
     Workspaces<T> windows(threads, widths(), 1, true, walk_.scratch_bytes(1, tile_size_), 0);
-    std::vector<double> losses(static_cast<std::size_t>(n_tiles(n, tile_size_)), 0.0);
     clear_where_layers_add(parameter_gradient);
 
     const T* output_cotangents = nullptr;  // of the sheet
-    const auto forward_tile = [&](const Tile& whole, index t, Workspace<T>& window) {
+    const auto forward_tile = [&](const Tile& whole, index t, int thread) {
+      Workspace<T>& window = windows[thread];
       const Tile tile = bind_window(sheet, whole, t, window);
       forward(tile, walk_.layers.size() - (Loss::reads_outputs ? 0 : 1), window);
-      losses[static_cast<std::size_t>(tile.first / tile_size_)] = loss(tile, window);
+      loss({tile.first / tile_size_, 0, tile}, thread, &window, true);
       if (t == 0) output_cotangents = window.cotangents.back()[0];  // maybe memory of the caller
     };
     const std::size_t lowest = walk_.lowest(!input_gradient.empty());
@@ -78,7 +93,7 @@ class Sheets {
                  .sink = {parameter_gradient.data() + offset, whole.first == 0},
                  .x_cotangent = to,
                  .scratch = scratch});
-      walk_.require_accepted(refusal, l, whole, in);
+      walk_.require_accepted(refusal, l, whole, curves_, in);
     };
     // The phases of a sheet: forwards, then the layers from the last to the lowest.
     const auto phases = static_cast<index>(widths().size() - lowest);
@@ -95,16 +110,13 @@ class Sheets {
         [&](index phase, index task, int thread) {
           const Tile whole = samples_of(phase / phases);
           if (phase % phases == 0) {
-            forward_tile(whole, task, windows[thread]);
+            forward_tile(whole, task, thread);
           } else {
             const std::size_t l = layer_of(phase);
             const index parts = walk_.layers[l]->parts(whole.samples, threads);
             backward_part(whole, l, {task, parts}, windows[thread].scratch);
           }
         });
-    double total = 0.0;
-    for (const double of_tile : losses) total += of_tile;
-    return total;
   }
 
  private:
@@ -125,6 +137,7 @@ class Sheets {
     return std::clamp<index>(sheet_bytes / (bytes_a_sample * tile_size_), 1,
                              n_tiles(curves_.n, tile_size_));
   }
+  index tiles() const { return n_tiles(curves_.n, tile_size_); }
   const std::vector<index>& widths() const { return walk_.plan.widths; }
 
   void clear_where_layers_add(std::span<T> gradient) const {
@@ -144,7 +157,7 @@ class Sheets {
     }
     window.cotangents.back()[0] = sheet.cotangents.back()[0] + tile.first * widths().back();
     tile.first += whole.first;
-    walk_.bind_inputs(tile, curves_, window.features.front());
+    walk_.bind_inputs(tile, curves_, window);
     return tile;
   }
 
@@ -158,7 +171,7 @@ class Sheets {
                                    .parameters = parameters_ + walk_.plan.offsets[l],
                                    .y = workspace.features[l + 1][0],
                                    .scratch = workspace.scratch});
-      walk_.require_accepted(refusal, l, tile, in);
+      walk_.require_accepted(refusal, l, tile, curves_, in);
     }
   }
 

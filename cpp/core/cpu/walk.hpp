@@ -38,22 +38,28 @@ class Walk {
   std::vector<std::unique_ptr<const TileLayer<T>>> layers;
 
   // The number of threads for the tasks of an evaluation.
-  int team(int requested, index n, int n_planes, index tasks) const {
+  int team(int requested, index planes_of_samples, index tasks) const {
     constexpr index serial_work = 50'000;  // multiply-adds below which waking threads does not pay
-    return n * work_ * n_planes < serial_work ? 1 : team_size(requested, tasks);
+    return planes_of_samples * work_ < serial_work ? 1 : team_size(requested, tasks);
   }
 
-  // Points the planes of order 0 at the inputs of a tile, and fills those of the directions.
-  void bind_inputs(const Tile& tile, const Curves<T>& curves, Planes<T>& planes) const {
+  // Points the plane of order 0 at the inputs of a tile, and fills those of the directions.
+  void bind_inputs(const Tile& tile, const Curves<T>& curves, Workspace<T>& workspace) const {
     const index n_in = plan.n_in();
-    // Planes are writable, but no kernel writes the inputs.
-    planes[0] = const_cast<T*>(curves.x.data()) + tile.first * n_in;
+    Planes<T>& planes = workspace.features.front();
+    if (curves.rows.empty() || curves.gathered) {
+      // Planes are writable, but no kernel writes the inputs.
+      planes[0] = const_cast<T*>(curves.x.data()) + tile.first * n_in;
+    } else {
+      planes[0] = workspace.inputs;
+      copy_samples(tile, curves, curves.x.data(), planes[0]);
+    }
     const index size = tile.samples * n_in;
     for (int d = 0; d < curves.directions.count; ++d) {
       const int plane = curves.directions.planes[d];
       T* first = planes[static_cast<std::size_t>(plane)];
       if (curves.per_sample) {
-        std::copy_n(curves.vectors.data() + (d * curves.n + tile.first) * n_in, size, first);
+        copy_samples(tile, curves, curves.vectors.data() + d * curves.points * n_in, first);
       } else {
         const T* vector = curves.vectors.data() + d * n_in;
         for (int s = 0; s < tile.samples; ++s) std::copy_n(vector, n_in, first + s * n_in);
@@ -74,13 +80,14 @@ class Walk {
 
   // Throws if layer l refused an input; `in` holds the inputs of the tile.
   void require_accepted(const kernels::Refusal& refusal, std::size_t l, const Tile& tile,
-                        const T* in) const {
+                        const Curves<T>& curves, const T* in) const {
     if (refusal.sample < 0) return;
     const T value = in[refusal.sample * plan.widths[l] + refusal.input];
     std::ostringstream message;
-    message << std::showpoint << std::setprecision(std::numeric_limits<T>::max_digits10) << "layer "
-            << l << " refuses the value " << value << " of its input " << refusal.input
-            << " at sample " << tile.first + refusal.sample
+    message << curves.where << std::showpoint
+            << std::setprecision(std::numeric_limits<T>::max_digits10) << "layer " << l
+            << " refuses the value " << value << " of its input " << refusal.input << " at sample "
+            << curves.row(tile.first + refusal.sample)
             << ": it lies outside the domain, and extrapolation is \"error\"";
     throw OutsideDomain(message.str());
   }
@@ -98,6 +105,14 @@ class Walk {
   std::size_t lowest(bool to_inputs) const { return to_inputs ? 0 : plan.first_trained; }
 
  private:
+  // Copies the rows of a tile from an array (points, n_in).
+  void copy_samples(const Tile& tile, const Curves<T>& curves, const T* from, T* to) const {
+    const index n_in = plan.n_in();
+    for (index s = 0; s < tile.samples; ++s) {
+      std::copy_n(from + curves.row(tile.first + s) * n_in, n_in, to + s * n_in);
+    }
+  }
+
   index work_ = 0;
 };
 

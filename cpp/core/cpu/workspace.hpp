@@ -33,7 +33,8 @@ template <class T>
 struct Workspace {
   std::vector<Planes<T>> features;    // (layers + 1)
   std::vector<Planes<T>> cotangents;  // (layers + 1), for the backward pass
-  std::vector<void*> kept;            // (layers): see TileMemory; null until memory is given
+  std::vector<void*> kept;            // (layers): see kernels::Memory; null until given
+  T* inputs = nullptr;                // for the values of a tile's inputs, if they are copied
   void* scratch = nullptr;            // for one layer at a time
 };
 
@@ -59,6 +60,7 @@ class Workspaces {
     };
     for (Workspace<T>& workspace : of_threads_) {
       take(workspace.features);
+      workspace.inputs = workspace.features.front()[0];
       if (backward) take(workspace.cotangents);
       workspace.kept.assign(widths.size() - 1, nullptr);
       workspace.scratch = next;

@@ -44,11 +44,6 @@ double reduce(Lanes partial, Combine combine) {
 // Unlike std::max, keeps a NaN on either side.
 double larger(double a, double b) { return ((b > a) | (b != b)) ? b : a; }
 
-template <class T>
-std::span<const T> row(std::span<const T> matrix, std::size_t i, std::size_t n) {
-  return matrix.subspan(i * n, n);
-}
-
 }  // namespace
 
 template <class T>
@@ -113,10 +108,9 @@ void adam_direction(const AdamCoefficients& coefficients, std::span<const T> gra
 }
 
 template <class T>
-void two_loop(index pairs, index n, std::span<const T> steps, std::span<const T> gradient_changes,
-              std::span<const T> diagonal, std::span<const T> gradient, std::span<T> direction) {
-  const auto count = static_cast<std::size_t>(pairs);
-  const auto length = static_cast<std::size_t>(n);
+void two_loop(std::span<const CurvaturePair<T>> pairs, std::span<const T> diagonal,
+              std::span<const T> gradient, std::span<T> direction) {
+  const std::size_t count = pairs.size();
   const std::span<const T> q = direction;  // the vector that Algorithm 7.4 calls q, then r
 
   std::transform(gradient.begin(), gradient.end(), direction.begin(), [](T g) { return -g; });
@@ -124,18 +118,16 @@ void two_loop(index pairs, index n, std::span<const T> steps, std::span<const T>
   std::vector<double> curvature(count);  // s.y
   std::vector<double> alpha(count);
   for (std::size_t i = count; i-- > 0;) {
-    const auto s = row(steps, i, length);
-    const auto y = row(gradient_changes, i, length);
+    const auto [s, y] = pairs[i];
     curvature[i] = dot(s, y);
     alpha[i] = dot(s, q) / curvature[i];
     axpy(-alpha[i], y, q, direction);
   }
 
-  for (std::size_t i = 0; i < length; ++i) direction[i] *= diagonal[i];
+  for (std::size_t i = 0; i < direction.size(); ++i) direction[i] *= diagonal[i];
 
   for (std::size_t i = 0; i < count; ++i) {
-    const auto s = row(steps, i, length);
-    const auto y = row(gradient_changes, i, length);
+    const auto [s, y] = pairs[i];
     const double beta = dot(y, q) / curvature[i];
     axpy(alpha[i] - beta, s, q, direction);
   }
@@ -180,10 +172,10 @@ template void adam_direction(const AdamCoefficients&, std::span<const float>, st
                              std::span<float>, std::span<float>);
 template void adam_direction(const AdamCoefficients&, std::span<const double>, std::span<double>,
                              std::span<double>, std::span<double>);
-template void two_loop(index, index, std::span<const float>, std::span<const float>,
-                       std::span<const float>, std::span<const float>, std::span<float>);
-template void two_loop(index, index, std::span<const double>, std::span<const double>,
-                       std::span<const double>, std::span<const double>, std::span<double>);
+template void two_loop(std::span<const CurvaturePair<float>>, std::span<const float>,
+                       std::span<const float>, std::span<float>);
+template void two_loop(std::span<const CurvaturePair<double>>, std::span<const double>,
+                       std::span<const double>, std::span<double>);
 template void update_diagonal(std::span<const float>, std::span<const float>, std::span<float>);
 template void update_diagonal(std::span<const double>, std::span<const double>, std::span<double>);
 

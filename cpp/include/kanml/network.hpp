@@ -2,11 +2,9 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <span>
 #include <stdexcept>
 
-#include "kanml/buffer.hpp"
 #include "kanml/layers.hpp"
 
 namespace kanml {
@@ -32,28 +30,9 @@ struct Directions {
   }
 };
 
-// What the layers of a network passed on in a call of `taylor`, so that `taylor_vjp` with the same
-// arguments need not compute it again. Empty if that would take more than 16 MiB.
 template <class T>
-class Tape {
- public:
-  index size() const { return size_; }
-  bool empty() const { return size_ == 0; }
-  // Reserves `size` uninitialised elements.
-  void resize(index size) {
-    if (size > capacity_) {
-      storage_.emplace(static_cast<std::size_t>(size) * sizeof(T));
-      capacity_ = size;
-    }
-    size_ = size;
-  }
-  T* features() const { return static_cast<T*>(storage_->data()); }  // tile by tile; not empty
-
- private:
-  index size_ = 0;
-  index capacity_ = 0;
-  std::optional<Buffer> storage_;
-};
+struct Term;  // terms.hpp
+struct TermSums;
 
 // An immutable architecture; parameters are an argument of every evaluation. Several threads may
 // evaluate one object at once. T is float or double. `threads` is the number of threads to use, 0
@@ -85,17 +64,16 @@ class Network {
               std::span<const T> parameters,  // (n_parameters)
               const Directions<T>& directions,
               std::span<T> coefficients,  // (n_planes, n, n_out) out
-              int threads = 0, Tape<T>* tape = nullptr) const;
+              int threads = 0) const;
 
   // The gradient of sum(cotangents * coefficients) with respect to the parameters and, unless
-  // `input_gradient` is empty, to x. A tape, if given, must come from `taylor` with the same
-  // samples, parameters and directions.
+  // `input_gradient` is empty, to x.
   void taylor_vjp(index n, std::span<const T> x, std::span<const T> parameters,
                   const Directions<T>& directions,
                   std::span<const T> cotangents,    // (n_planes, n, n_out)
                   std::span<T> parameter_gradient,  // (n_parameters) out
                   std::span<T> input_gradient,      // (n, n_in) out, or empty
-                  int threads = 0, const Tape<T>* tape = nullptr) const;
+                  int threads = 0) const;
 
   // The derivative of the outputs along a direction in parameter space.
   void jvp(index n, std::span<const T> x, std::span<const T> parameters,
@@ -110,6 +88,17 @@ class Network {
            std::span<T> parameter_gradient,  // (n_parameters) out
            std::span<T> input_gradient,      // (n, n_in) out, or empty
            int threads = 0) const;
+
+  // The sums of all terms and, unless it is empty, the gradient of sum_i factors[i] * loss_i, in
+  // one pass over the samples of all terms.
+  void reduce(std::span<const Term<T>> terms,            // at least one
+              std::span<const double> factors,           // (terms)
+              std::span<const T> parameters,             // (n_parameters)
+              std::span<const double> unknowns,          // as many as every term has
+              std::span<TermSums> sums,                  // (terms) out
+              std::span<T> gradient,                     // (n_parameters + unknowns) out, or empty
+              std::span<const std::span<T>> components,  // (terms): (n, n_components) out, or empty
+              int threads = 0) const;
 
   // The mean over samples and outputs of (y - target)^2, and its gradient with respect to the
   // parameters, in one pass over the samples.

@@ -36,15 +36,19 @@ template <class T>
 void adam_direction(const AdamCoefficients& coefficients, std::span<const T> gradient,
                     std::span<T> first_moment, std::span<T> second_moment, std::span<T> direction);
 
+template <class T>
+struct CurvaturePair {
+  std::span<const T> step;             // (n)
+  std::span<const T> gradient_change;  // (n)
+};
+
 // The L-BFGS two-loop recursion (Nocedal and Wright 2006, Algorithm 7.4):
 //   direction = -H gradient, H0 = diag(diagonal). `direction` may be the gradient.
 template <class T>
-void two_loop(index pairs, index n,
-              std::span<const T> steps,             // (pairs, n), oldest first
-              std::span<const T> gradient_changes,  // (pairs, n), oldest first
-              std::span<const T> diagonal,          // (n), positive
-              std::span<const T> gradient,          // (n)
-              std::span<T> direction);              // (n) out
+void two_loop(std::span<const CurvaturePair<T>> pairs,  // oldest first
+              std::span<const T> diagonal,              // (n), positive
+              std::span<const T> gradient,              // (n)
+              std::span<T> direction);                  // (n) out
 
 // The diagonal of an inverse Hessian after one more pair: the diagonal of the BFGS update of
 // B = r / diagonal with r = (y . diagonal y) / (s . y), inverted (Gilbert and Lemarechal 1989,

@@ -1,0 +1,47 @@
+#include "terms.hpp"
+
+#include "bindings.hpp"
+#include "kanml/program.hpp"
+
+namespace kanml::bindings {
+
+namespace {
+
+// (place, plane, output)
+using CoefficientTuple = std::tuple<int, int, index>;
+
+std::vector<Coefficient> coefficients_of(const std::vector<CoefficientTuple>& tuples) {
+  std::vector<Coefficient> coefficients;
+  for (const auto& [place, plane, output] : tuples) coefficients.push_back({place, plane, output});
+  return coefficients;
+}
+
+template <class T>
+void bind_term(py::module_& m, const char* name) {
+  py::class_<BoundTerm<T>>(m, name).def(
+      py::init<std::shared_ptr<PointLoss>, index, std::optional<Array<index>>,
+               std::vector<typename BoundTerm<T>::PlaceArrays>, std::vector<py::array_t<T>>,
+               std::string>(),
+      py::arg("loss").none(false), py::arg("n"), py::arg("rows").noconvert(),
+      py::arg("places").noconvert(), py::arg("columns").noconvert(), py::arg("where"));
+}
+
+}  // namespace
+
+void bind_terms(py::module_& m) {
+  py::class_<PointLoss, std::shared_ptr<PointLoss>>(
+      m, "PointLoss", "A loss at one point: a program, and what its inputs and outputs are.")
+      .def(py::init([](std::shared_ptr<Program> program,
+                       const std::vector<CoefficientTuple>& coefficients, int n_columns,
+                       int n_unknowns, int n_components,
+                       const std::vector<CoefficientTuple>& differentiated) {
+             return PointLoss(std::move(program), coefficients_of(coefficients), n_columns,
+                              n_unknowns, n_components, coefficients_of(differentiated));
+           }),
+           py::arg("program").none(false), py::arg("coefficients"), py::arg("n_columns"),
+           py::arg("n_unknowns"), py::arg("n_components"), py::arg("differentiated"));
+  bind_term<float>(m, "TermFloat32");
+  bind_term<double>(m, "TermFloat64");
+}
+
+}  // namespace kanml::bindings

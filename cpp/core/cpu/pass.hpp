@@ -1,0 +1,140 @@
+// The executor for losses and their gradients: a tile of samples goes through all layers, its loss
+// gives the cotangents of the outputs, and these go back through the layers, while all of it is in
+// cache. Gradients are summed over slots.
+#pragma once
+
+#include "core/cpu/slots.hpp"
+#include "core/cpu/tile_path.hpp"
+
+namespace kanml {
+
+// A tile among those of all batches.
+struct TileOf {
+  index number;       // in the order of evaluation
+  std::size_t batch;  // its number
+  Tile tile;
+};
+
+template <class T>
+class Pass {
+ public:
+  // Parameters are given as kernels read them.
+  Pass(const Walk<T>& walk, std::span<const Batch<T>> batches, const T* parameters)
+      : walk_(walk), batches_(batches) {
+    for (const Batch<T>& batch : batches_) {
+      first_tiles_.push_back(tiles_);
+      first_paths_.push_back(paths_.size());
+      tiles_ += n_tiles(batch.n);
+      index planes = 0;
+      for (const Curves<T>& curves : batch.places) {
+        paths_.emplace_back(walk, curves, parameters);
+        n_planes_ = std::max(n_planes_, curves.directions.n_planes);
+        planes += curves.directions.n_planes;
+      }
+      n_places_ = std::max(n_places_, static_cast<int>(batch.places.size()));
+      work_ += batch.n * planes;
+    }
+  }
+
+  index tiles() const { return tiles_; }
+
+  // The losses alone; see losses.hpp.
+  template <class Loss>
+  void evaluate(Loss& loss, int requested) const {
+    const int threads = walk_.team(requested, work_, tiles_);
+    loss.prepare(threads, tiles_);
+    Workspaces<T> workspaces(threads * n_places_, walk_.plan.widths, n_planes_, false,
+                             walk_.scratch_bytes(n_planes_));
+    parallel_for(threads, tiles_, [&](index t, int thread) {
+      forward(loss, tile_of(t), thread, &workspaces[thread * n_places_], false);
+    });
+  }
+
+  // The losses and the gradient of their sum. The gradient with respect to the inputs is computed
+  // for a single batch at one place, unless it is empty.
+  template <class Loss>
+  void gradient(Loss& loss, std::span<T> parameter_gradient, std::span<T> input_gradient,
+                int requested) const {
+    const Slots<T> slots(tiles_, parameter_gradient);
+    const int threads = walk_.team(requested, work_, slots.count());
+    loss.prepare(threads, tiles_);
+    Workspaces<T> workspaces(threads * n_places_, walk_.plan.widths, n_planes_, true,
+                             walk_.scratch_bytes(n_planes_));
+    const ThreadBuffer kept(threads * n_places_, kept_bytes(forwards<Loss>()));
+
+    const auto run_slot = [&](index slot, int thread) {
+      Workspace<T>* const of_thread = &workspaces[thread * n_places_];
+      const kernels::Sum<T> sink = slots.cleared(slot);
+      for (index t = slots.first_tile(slot); t < slots.first_tile(slot + 1); ++t) {
+        const TileOf at = tile_of(t);
+        const auto* const path = paths_of(at.batch);
+        const std::size_t places = batches_[at.batch].places.size();
+        for (std::size_t p = 0; p < places; ++p) {
+          path[p].bind_kept(forwards<Loss>(), kept.of(thread * n_places_ + static_cast<int>(p)),
+                            of_thread[p]);
+        }
+        forward(loss, at, thread, of_thread, true);
+        for (std::size_t p = 0; p < places; ++p) {
+          if (!loss.has_cotangents(at.batch, p)) continue;
+          if (!input_gradient.empty()) {
+            of_thread[p].cotangents.front()[0] =
+                input_gradient.data() + at.tile.first * walk_.plan.n_in();
+          }
+          path[p].backward(at.tile, of_thread[p], sink, !input_gradient.empty());
+        }
+      }
+    };
+    parallel_phases(
+        threads, 2, [&](index phase) { return phase == 0 ? slots.count() : slots.tasks(); },
+        [&](index phase, index task, int thread) {
+          if (phase == 0) {
+            run_slot(task, thread);
+          } else {
+            slots.add_up(task);
+          }
+        });
+  }
+
+ private:
+  template <class Loss>
+  std::size_t forwards() const {
+    return walk_.layers.size() - (Loss::reads_outputs ? 0 : 1);
+  }
+
+  // Takes a tile through the layers at all places of its batch, and computes its loss.
+  template <class Loss>
+  void forward(Loss& loss, const TileOf& at, int thread, Workspace<T>* workspaces,
+               bool backward) const {
+    const Batch<T>& batch = batches_[at.batch];
+    for (std::size_t p = 0; p < batch.places.size(); ++p) {
+      walk_.bind_inputs(at.tile, batch.places[p], workspaces[p]);
+      paths_of(at.batch)[p].forward(at.tile, forwards<Loss>(), nullptr, workspaces[p]);
+    }
+    loss(at, thread, workspaces, backward);
+  }
+
+  TileOf tile_of(index t) const {
+    std::size_t batch = batches_.size() - 1;
+    while (first_tiles_[batch] > t) --batch;
+    return {t, batch, tile_at(t - first_tiles_[batch], batches_[batch].n)};
+  }
+  const TilePath<T>* paths_of(std::size_t batch) const { return &paths_[first_paths_[batch]]; }
+
+  std::size_t kept_bytes(std::size_t count) const {
+    std::size_t bytes = 0;
+    for (const TilePath<T>& path : paths_) bytes = std::max(bytes, path.kept_bytes(count));
+    return bytes;
+  }
+
+  const Walk<T>& walk_;
+  std::span<const Batch<T>> batches_;
+  std::vector<TilePath<T>> paths_;  // of the places of all batches
+  std::vector<std::size_t> first_paths_;
+  std::vector<index> first_tiles_;
+  index tiles_ = 0;
+  index work_ = 0;
+  int n_planes_ = 1;
+  int n_places_ = 1;
+};
+
+}  // namespace kanml
