@@ -26,11 +26,11 @@ def traced(names, **options):
     return [found[name] for name in names.split()]
 
 
-def at(expressions, values, n=N, dtype=np.float64):
+def at(expressions, values, n=N, dtype=np.float64, num_threads=1):
     """Values of expressions at n points; `values` by the text of a leaf: "u.xx", "nu"."""
     program = Program(expressions)
     given = {leaf: np.asarray(values[str(leaf)], dtype) for leaf in program.leaves}
-    return program.evaluate(given, slice(0, n), dtype)
+    return program.evaluate(given, n, dtype, num_threads)
 
 
 def exactly(function, arguments, order):

@@ -18,31 +18,36 @@ u.t + u*u.x - nu*u.xx
 [u.x, -u.xx, 1, u, -nu]
 >>> program = Program([residual, *partials(residual, needed)])
 >>> values = {leaf: np.array([2.0, 3.0]) for leaf in needed} | {Leaf("unknown", "nu"): 0.5}
->>> program.evaluate(values, slice(0, 2))[0]
+>>> program.evaluate(values, 2)[0]
 array([ 5. , 10.5])
 """
 
+from kanml.expressions.columns import replaced, split
 from kanml.expressions.derivatives import partials
-from kanml.expressions.expression import Expression
+from kanml.expressions.expression import Expression, Graph
+from kanml.expressions.functions import held
 from kanml.expressions.names import identifier, letters
 from kanml.expressions.nodes import Leaf, as_number, leaves
-from kanml.expressions.program import Program, Rows
+from kanml.expressions.program import Program
 from kanml.expressions.recording import Recorded, Recording, record, record_alone
 from kanml.expressions.trace import Trace
 
 __all__ = [
     "Expression",
+    "Graph",
     "Leaf",
     "Program",
     "Recorded",
     "Recording",
-    "Rows",
     "Trace",
     "as_number",
+    "held",
     "identifier",
     "leaves",
     "letters",
     "partials",
     "record",
     "record_alone",
+    "replaced",
+    "split",
 ]

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from kanml.expressions.names import identifier, name_of
-from kanml.expressions.nodes import Node, What
+from kanml.expressions.nodes import Leaf, Node, What
 from kanml.expressions.operations import Operation
 from kanml.expressions.text import shortened, text
 
@@ -26,6 +26,10 @@ class Graph(ABC):
     @abstractmethod
     def expression(self, value: object) -> Expression:
         """Return a value as an expression."""
+
+    @abstractmethod
+    def leaf(self, leaf: Leaf) -> Expression:
+        """Return the expression of a leaf."""
 
     @abstractmethod
     def apply(self, operation: Operation, *values: object) -> Expression:

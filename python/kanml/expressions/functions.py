@@ -1,4 +1,4 @@
-"""The functions of NumPy that are not ufuncs: those that can be traced, and hints for others."""
+"""Functions of expressions that are not ufuncs, and hints for those that cannot be traced."""
 
 from __future__ import annotations
 
@@ -9,9 +9,20 @@ import numpy as np
 
 from kanml.expressions.expression import Expression, Graph
 from kanml.expressions.names import name_of
-from kanml.expressions.operations import OPERATIONS, WHERE
+from kanml.expressions.operations import HELD, OPERATIONS, WHERE
 
-__all__ = ["FUNCTIONS", "hint"]
+__all__ = ["FUNCTIONS", "held", "hint"]
+
+
+def held(expression: Expression) -> Expression:
+    """Return the value of an expression as a constant for all derivatives.
+
+    >>> from kanml.expressions import Trace
+    >>> u = Trace("x").output("u")
+    >>> (u * held(u)).x
+    u.x*held(u)
+    """
+    return expression._graph.apply(HELD, expression)
 
 
 def _where(graph: Graph, *arguments: object) -> Expression:

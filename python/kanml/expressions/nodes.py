@@ -22,19 +22,25 @@ class Leaf(NamedTuple):
 
     Parameters
     ----------
-    kind : {"derivative", "coordinate", "unknown"}
-        A derivative of an output (the value itself is one), an input, or a scalar.
+    kind : {"derivative", "coordinate", "unknown", "column", "plane"}
+        A derivative of an output (the value itself is one), an input, a scalar, numbers that are
+        known at each point, or a plane of Taylor coefficients.
     name : str
-        The name of the output, the input or the scalar.
+        The name of the output, the input or the scalar; the index of a column.
     letters : str
         The letters of a derivative, in alphabetical order.
+    condition : bool
+        Whether a column is a truth value: 1 or 0.
     """
 
-    kind: Literal["derivative", "coordinate", "unknown"]
+    kind: Literal["derivative", "coordinate", "unknown", "column", "plane"]
     name: str
     letters: str = ""
+    condition: bool = False
 
     def __str__(self) -> str:
+        if self.kind == "column":
+            return f"[{self.name}]"
         return f"{self.name}.{self.letters}" if self.letters else self.name
 
 
@@ -111,6 +117,6 @@ def as_number(node: Node) -> float | None:
 def is_condition(node: Node) -> bool:
     """Whether an expression is a truth value at each point."""
     what = node._what
-    if isinstance(what, Operation):
+    if isinstance(what, (Operation, Leaf)):
         return what.condition
     return isinstance(what, bool) or (isinstance(what, Data) and what.array.dtype == np.bool_)

@@ -25,7 +25,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-__all__ = ["OPERATIONS", "WHERE", "Operation"]
+__all__ = ["HELD", "OPERATIONS", "WHERE", "Operation"]
 
 Rule: TypeAlias = Callable[..., Any]
 """(g, y, *arguments) -> g times the derivative of the result y with respect to one argument."""
@@ -178,6 +178,8 @@ SYNONYMS = [
 ]
 
 WHERE = Operation("where", np.where, "cnn", choose=_where)
+HELD = Operation("held", np.positive, "n", [None])
+"""No function of NumPy: its argument, which derivatives take for a constant."""
 
 
 def _operations() -> dict[Any, Operation]:

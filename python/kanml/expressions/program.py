@@ -1,23 +1,24 @@
-"""Expressions as a list of NumPy calls, which run on arrays of points."""
+"""Expressions as instructions of the core, which run on arrays of points."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from kanml._validation import FloatArray
+from kanml import _core
+from kanml._validation import FloatArray, threads
 from kanml.expressions.expression import Expression
 from kanml.expressions.nodes import Data, Leaf, as_number, below, is_condition
-from kanml.expressions.operations import Operation
+from kanml.expressions.operations import HELD, Operation
 from kanml.expressions.text import shortened
 
 __all__ = ["Program"]
 
-Rows: TypeAlias = slice | npt.NDArray[np.integer[Any]]
-Loaded: TypeAlias = tuple[list[Any], list[tuple[int, npt.NDArray[Any]]]]
+Call: TypeAlias = tuple[str, int, tuple[int, ...]]
+"""The name of an operation, the place of its result, and those of its arguments."""
 
 
 class Program:
@@ -27,13 +28,19 @@ class Program:
     ----------
     expressions : iterable of Expression
         Numbers at each point; conditions are refused.
+    first : sequence of Leaf
+        Leaves that are the first inputs, in this order, even if they do not occur.
 
     Attributes
     ----------
     leaves : tuple of Leaf
         The arguments that `evaluate` needs.
+    inputs : tuple of Leaf or Data
+        The inputs of `core`, in their order: the leaves, and arrays that entered the residual.
     operations : tuple of str
-        The names of the NumPy functions, in the order in which they are called.
+        The operations, by their names in NumPy, in the order in which they are done.
+    core : _core.Program
+        The instructions. They return the expressions in their order.
 
     Examples
     --------
@@ -44,165 +51,175 @@ class Program:
     >>> program.operations
     ('sin', 'multiply', 'multiply')
     >>> values = {Leaf("derivative", "u"): np.zeros(2), Leaf("derivative", "u", "x"): np.ones(2)}
-    >>> program.evaluate(values, slice(0, 2))
+    >>> program.evaluate(values, 2)
     [array([0., 0.]), array([0., 0.])]
     """
 
-    def __init__(self, expressions: Iterable[Expression]) -> None:
+    def __init__(self, expressions: Iterable[Expression], first: Sequence[Leaf] = ()) -> None:
         roots = list(expressions)
         for root in roots:
             if root._graph is not roots[0]._graph:
                 raise ValueError(f"the expression {shortened(root)} belongs to another trace")
             if is_condition(root):
                 raise TypeError(f"an expression must be a number, got {shortened(root)}")
-        self._registers: dict[int, int] = {}  # of each node, by its number
-        self._constants: list[float | bool | None] = []  # present before the first call
-        self._inputs: list[tuple[int, Leaf]] = []
-        self._data: list[tuple[int, npt.NDArray[Any]]] = []
-        self._code: list[tuple[Callable[..., Any], int, tuple[int, ...]]] = []
-        self._converted: dict[npt.DTypeLike, Loaded] = {}
-        for node in below(roots):
-            self._place(node)
-        self._outputs = self._marked([self._registers[root._number] for root in roots])
-        self._done = self._last_uses()
-        self.leaves = tuple(leaf for _, leaf in self._inputs)
-        self.operations = tuple(function.__name__ for function, _, _ in self._code)
+        graphs = [root._graph for root in roots[:1]]
+        lowering = _Lowering(roots, [graph.leaf(leaf) for graph in graphs for leaf in first])
+        self.inputs = tuple(lowering.inputs.values())
+        self.leaves = tuple(what for what in self.inputs if isinstance(what, Leaf))
+        self.operations = tuple(name for name, _, _ in lowering.calls)
+        self.core = lowering.core()
+        self._data: dict[np.dtype[Any], dict[Data, FloatArray]] = {}  # converted once
 
     def evaluate(
         self,
         values: Mapping[Leaf, FloatArray | float],
-        rows: Rows,
+        n: int,
         dtype: npt.DTypeLike = np.float64,
+        num_threads: int | None = None,
     ) -> list[FloatArray]:
-        """Return the values of the expressions at n of the points.
+        """Return the values of the expressions at n points.
 
-        NaN and infinity are passed on and give no warnings, neither in a branch that is not chosen
-        nor in a result.
+        NaN and infinity are passed on, and no warnings are given.
 
         Parameters
         ----------
         values : mapping
-            For each of `leaves` an array of shape (n,) in `dtype`; for an unknown a number.
-        rows : slice or ndarray of int, shape (n,)
-            The points, a slice with both ends. They select the rows of arrays that entered the
-            residual.
+            For each of `leaves` an array of shape (n,) in `dtype`, or a number for all points.
+        n : int
+            Also the length of arrays that entered the residual.
         dtype : {float64, float32}
             The dtype of all arithmetic.
+        num_threads : int, optional
+            The result does not depend on it.
 
         Returns
         -------
         list of ndarray, shape (n,)
             Arrays that belong to the caller.
+
+        Raises
+        ------
+        ValueError
+            If an array has another length or dtype.
         """
         scalar = np.dtype(dtype)
-        n = rows.stop - rows.start if isinstance(rows, slice) else len(rows)
-        constants, data = self._loaded(scalar)
-        registers = constants.copy()
-        for register, leaf in self._inputs:
-            registers[register] = _checked(values[leaf], leaf, n, scalar)
-        for register, array in data:
-            registers[register] = array[rows]
-            if len(registers[register]) != n:
-                raise ValueError(f"the residual holds arrays of {len(array)} points, got {rows}")
-        with np.errstate(all="ignore"):
-            for (function, register, arguments), done in zip(self._code, self._done, strict=True):
-                registers[register] = function(*[registers[argument] for argument in arguments])
-                for argument in done:
-                    registers[argument] = None
-        return [
-            _vector(registers[register], n, scalar, shared) for register, shared in self._outputs
-        ]
+        given = [self._input(what, values, n, scalar) for what in self.inputs]
+        results: list[FloatArray] = self.core.run(given, n, scalar, threads=threads(num_threads))
+        return results
 
-    def _loaded(self, scalar: np.dtype[Any]) -> Loaded:
-        """Return the constants, each in its register, and the data, all in a dtype."""
-        if scalar not in self._converted:
-            with np.errstate(over="ignore"):
-                constants = [
-                    scalar.type(value) if isinstance(value, float) else value
-                    for value in self._constants
-                ]
-                data = [
-                    (
-                        register,
-                        array if array.dtype == np.bool_ else array.astype(scalar, copy=False),
-                    )
-                    for register, array in self._data
-                ]
-            self._converted[scalar] = constants, data
-        return self._converted[scalar]
+    def _input(
+        self, what: Leaf | Data, values: Mapping[Leaf, Any], n: int, scalar: np.dtype[Any]
+    ) -> FloatArray:
+        if isinstance(what, Data):
+            if what.array.shape != (n,):
+                raise ValueError(
+                    f"the residual holds arrays of {what.array.size} points, got {n} points"
+                )
+            of_type = self._data.setdefault(scalar, {})
+            if what not in of_type:
+                with np.errstate(over="ignore"):
+                    of_type[what] = what.array.astype(scalar, copy=False)
+            return of_type[what]
+        value = values[what]
+        if np.ndim(value) == 0:
+            return np.full(1, value, scalar)
+        if value.shape != (n,) or value.dtype != scalar:
+            raise ValueError(
+                f"the values of {what} must have shape ({n},) and dtype {scalar}, got shape "
+                f"{value.shape} and dtype {value.dtype}"
+            )
+        return np.require(value, requirements=["C", "A"])
 
-    # Compilation
 
-    def _place(self, node: Expression) -> None:
-        """Give a node its register and say how to fill it."""
-        what = node._what
-        if node._number in self._registers:
-            return
-        if isinstance(what, Operation):
-            factors = _factors(node)
-            for factor in factors or ():
-                self._place(factor)
-            function = np.multiply if factors else what.function
-            arguments = tuple(self._registers[a._number] for a in factors or node._arguments)
-            self._code.append((function, self._new_register(node), arguments))
-        elif isinstance(what, Leaf):
-            self._inputs.append((self._new_register(node), what))
-        elif isinstance(what, Data):
-            self._data.append((self._new_register(node), what.array))
-        else:
-            self._new_register(node, what)
+class _Lowering:
+    """The instructions of expressions, at first with a place of its own for each result.
 
-    def _new_register(self, node: Expression, constant: float | bool | None = None) -> int:
-        self._registers[node._number] = len(self._constants)
-        self._constants.append(constant)
-        return self._registers[node._number]
+    A place is the number of a node. Registers are fewer, so that all of them fit into the cache:
+    one is used again when its result is no longer needed.
+    """
+
+    def __init__(self, roots: Sequence[Expression], first: Sequence[Expression]) -> None:
+        self.inputs: dict[int, Leaf | Data] = {}
+        self.constants: dict[int, float] = {}
+        self.calls: list[Call] = []
+        self._places: dict[int, int] = {}  # of each node, by its number
+        for node in [*first, *below(roots)]:
+            self._place(node)
+        self._outputs = [self._read(root) for root in roots]
+
+    def core(self) -> _core.Program:
+        """Return the instructions with registers."""
+        registers = {place: r for r, place in enumerate([*self.inputs, *self.constants])}
+        done = self._last_uses()
+        written = len(registers)
+        free: list[int] = []
+        instructions = []
+        for (name, place, arguments), last in zip(self.calls, done, strict=True):
+            read = [registers[argument] for argument in arguments]
+            free.extend(registers[argument] for argument in last)
+            if not free:
+                free.append(written)
+                written += 1
+            registers[place] = free.pop()  # the one that was used last, which is in cache
+            instructions.append((name, registers[place], read))
+        return _core.Program(
+            len(self.inputs),
+            list(self.constants.values()),
+            instructions,
+            [registers[place] for place in self._outputs],
+        )
 
     def _last_uses(self) -> list[list[int]]:
-        """Return for each call the results that it uses for the last time.
-
-        Memory that is freed immediately stays in the cache. If it were freed all at once at the
-        end, every evaluation would map it again, which takes longer than the arithmetic.
-        """
-        kept = {register for register, _ in self._outputs}
-        waiting = {register for _, register, _ in self._code} - kept
+        """Return for each call the results of other calls that it uses for the last time."""
+        waiting = {place for _, place, _ in self.calls} - set(self._outputs)
         done: list[list[int]] = []
-        for _, _, arguments in reversed(self._code):
-            done.append([register for register in dict.fromkeys(arguments) if register in waiting])
+        for _, _, arguments in reversed(self.calls):
+            done.append([place for place in dict.fromkeys(arguments) if place in waiting])
             waiting.difference_update(arguments)
         return done[::-1]
 
-    def _marked(self, outputs: list[int]) -> list[tuple[int, bool]]:
-        """Say for each output whether its array is also held elsewhere."""
-        computed = {register for _, register, _ in self._code}
-        return [
-            (register, register not in computed or register in outputs[:i])
-            for i, register in enumerate(outputs)
-        ]
+    def _place(self, node: Expression) -> None:
+        """Give a node its place and say how to fill it; constants follow when they are read."""
+        what, number = node._what, node._number
+        if number in self._places:
+            return
+        self._places[number] = number
+        if isinstance(what, (Leaf, Data)):
+            self.inputs[number] = what
+        elif isinstance(what, Operation):
+            same = _same_number(node)
+            if same is not None:
+                self._places[number] = self._read(same)
+                return
+            factors = _factors(node)
+            for factor in factors or ():
+                self._place(factor)
+            arguments = tuple(self._read(argument) for argument in factors or node._arguments)
+            self.calls.append(("multiply" if factors else what.name, number, arguments))
+
+    def _read(self, node: Expression) -> int:
+        if isinstance(node._what, (float, bool)):
+            self.constants[node._number] = float(node._what)
+        return self._places[node._number]
+
+
+def _same_number(node: Expression) -> Expression | None:
+    """Return the argument that holds the result already: a condition is 1 or 0 in its register."""
+    condition = node._arguments[0]
+    if node._what is HELD:
+        return condition
+    chosen = [as_number(argument) for argument in node._arguments[1:]]
+    return condition if is_condition(condition) and chosen == [1.0, 0.0] else None
 
 
 def _factors(node: Expression) -> tuple[Expression, Expression] | None:
-    """Return two factors of a third or fourth power, for which NumPy would take a logarithm."""
+    """Return two factors of a whole power up to the eighth, for which a logarithm takes longer."""
     what = node._what
     if not isinstance(what, Operation) or what.name != "power":
         return None
     base, exponent = node._arguments
-    square: Expression = base**2
-    return {3.0: (square, base), 4.0: (square, square)}.get(as_number(exponent) or 0.0)
-
-
-def _checked(value: Any, leaf: Leaf, n: int, scalar: np.dtype[Any]) -> Any:
-    if leaf.kind == "unknown":
-        return scalar.type(value)
-    if value.shape != (n,) or value.dtype != scalar:
-        raise ValueError(
-            f"the values of {leaf} must have shape ({n},) and dtype {scalar}, got shape "
-            f"{value.shape} and dtype {value.dtype}"
-        )
-    return value
-
-
-def _vector(value: Any, n: int, scalar: np.dtype[Any], shared: bool) -> FloatArray:
-    if np.ndim(value) == 0:
-        return np.full(n, value, scalar)
-    vector: FloatArray = value.copy() if shared else value
-    return vector
+    k = as_number(exponent)
+    if k not in (3.0, 4.0, 5.0, 6.0, 7.0, 8.0):
+        return None
+    larger: Expression = base ** (k // 2 if k % 2 == 0 else k - 1)
+    return larger, larger if k % 2 == 0 else base

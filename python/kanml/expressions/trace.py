@@ -169,9 +169,10 @@ class Trace(Graph):
     def derivative(self, expression: Expression, name: str) -> Expression:
         """Return the derivative along the letters of a name, in alphabetical order."""
         if not all(letter in self.letters for letter in name):
+            named = f"are named by the letters {', '.join(self.letters)}"
             raise AttributeError(
-                f"a field has no attribute {name!r}: derivatives are named by the letters "
-                f"{', '.join(self.letters)}"
+                f"a field has no attribute {name!r}: derivatives "
+                f"{named if self.letters else 'are not known here'}"
             )
         return self._do(lambda: self._along(expression, name), "getattr", (expression, name), {})
 
@@ -315,6 +316,8 @@ class Trace(Graph):
             if letter in self._components:
                 return self._components[letter][i]
             return self.constant(float(letter == self._inputs[i]))
+        if isinstance(what, Leaf) and what.kind in ("column", "plane"):
+            raise TypeError(f"the {what.kind} {what} has no derivative along {letter}")
         if isinstance(what, Data) and not what.fixed:
             raise TypeError(
                 f"the data {what} have no derivative along {letter}: numbers at points do not say "
