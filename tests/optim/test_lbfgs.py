@@ -102,7 +102,7 @@ def test_lbfgs_keeps_the_newest_pairs_only():
     state = optimizer.init(np.tile([-1.2, 1.0], 5))
     for k in range(6):
         before, state = state, optimizer.step(rosenbrock, state)
-        assert state.steps.shape == state.gradient_changes.shape == (min(k + 1, 3), 10)
+        assert np.shape(state.steps) == np.shape(state.gradient_changes) == (min(k + 1, 3), 10)
         np.testing.assert_allclose(
             state.steps[-1], state.parameters - before.parameters, rtol=0, atol=1e-15
         )
@@ -155,8 +155,8 @@ def test_lbfgs_goes_to_the_edge_where_there_is_no_wolfe_point():
 def test_lbfgs_drops_a_bad_memory_and_restarts():
     optimizer = LBFGS()
     state = optimizer.init([-1.2, 1.0])
-    ascent = np.array([[1.0, 0.0]])
-    state = replace(state, steps=ascent, gradient_changes=-ascent)
+    ascent = np.array([1.0, 0.0])
+    state = replace(state, steps=(ascent,), gradient_changes=(-ascent,))
     after = optimizer.step(rosenbrock, state)
     fresh = optimizer.step(rosenbrock, optimizer.init([-1.2, 1.0]))
     assert not after.finished

@@ -91,7 +91,7 @@ def test_two_loop_multiplies_with_the_dense_inverse_hessian(n, pairs, seed):
     gradient = rng.standard_normal(n)
     direction = np.empty(n)
     diagonal = 10.0 ** rng.uniform(-1, 1, n)
-    _core.two_loop(steps, changes, diagonal, gradient, direction)
+    _core.two_loop(tuple(steps), tuple(changes), diagonal, gradient, direction)
     h = inverse_hessian(steps, changes, diagonal)
     bound = 1e-10 * np.linalg.norm(h, 2) * np.linalg.norm(gradient)
     assert np.linalg.norm(direction + h @ gradient) <= bound
@@ -101,15 +101,14 @@ def test_two_loop_multiplies_with_the_dense_inverse_hessian(n, pairs, seed):
 def test_two_loop_without_pairs_is_scaled_steepest_descent(dtype):
     gradient = np.array([1, -2, 3], dtype)
     direction = np.empty_like(gradient)
-    none = np.empty((0, 3), dtype)
-    _core.two_loop(none, none, np.full(3, 2, dtype), gradient, direction)
+    _core.two_loop((), (), np.full(3, 2, dtype), gradient, direction)
     np.testing.assert_array_equal(direction, -2 * gradient)
 
 
 def test_two_loop_may_write_over_the_gradient():
     rng = np.random.default_rng(0)
-    steps = rng.standard_normal((3, 5))
-    changes = 2 * steps
+    steps = tuple(rng.standard_normal((3, 5)))
+    changes = tuple(2 * step for step in steps)
     gradient = rng.standard_normal(5)
     direction, over = np.empty(5), gradient.copy()
     diagonal = np.full(5, 0.5)
@@ -125,9 +124,9 @@ def test_two_loop_in_float32_is_the_float64_one_to_rounding():
     gradient = rng.standard_normal(50).astype(np.float32)
     single, double = np.empty(50, np.float32), np.empty(50)
     diagonal = np.full(50, 0.5, np.float32)
-    arrays = (steps, changes, diagonal, gradient)
-    _core.two_loop(*arrays, single)
-    _core.two_loop(*(a.astype(np.float64) for a in arrays), double)
+    for dtype, out in ((np.float32, single), (np.float64, double)):
+        pairs = tuple(steps.astype(dtype)), tuple(changes.astype(dtype))
+        _core.two_loop(*pairs, diagonal.astype(dtype), gradient.astype(dtype), out)
     error = np.linalg.norm(single - double) / np.linalg.norm(double)
     assert error <= 10 * np.finfo(np.float32).eps
 
@@ -159,16 +158,16 @@ X = np.ones(3)
         (lambda: _core.axpy(1.0, X, np.ones(2), X.copy()), "y has 2 entries, expected 3"),
         (lambda: _core.axpy(1.0, X, X, np.ones(5)), "out has 5 entries, expected 3"),
         (
-            lambda: _core.two_loop(np.ones(3), np.ones(3), X, X, X.copy()),
-            r"steps must have the shape \(pairs, 3\)",
+            lambda: _core.two_loop((X, np.ones(4)), (X, X), X, X, X.copy()),
+            "a step has 4 entries, expected 3",
         ),
         (
-            lambda: _core.two_loop(np.ones((2, 4)), np.ones((2, 4)), X, X, X.copy()),
-            r"steps must have the shape \(pairs, 3\)",
+            lambda: _core.two_loop((X, X), (X, np.ones(2)), X, X, X.copy()),
+            "a change of the gradient has 2 entries, expected 3",
         ),
         (
-            lambda: _core.two_loop(np.ones((2, 3)), np.ones((1, 3)), X, X, X.copy()),
-            "gradient_changes has 3 entries, expected 6",
+            lambda: _core.two_loop((X, X), (X,), X, X, X.copy()),
+            "2 steps do not make pairs with 1 changes of the gradient",
         ),
     ],
 )
@@ -188,3 +187,7 @@ def test_output_that_is_read_only():
 def test_nothing_is_converted(bad):
     with pytest.raises(TypeError):
         _core.dot(X, bad)
+    with pytest.raises(
+        TypeError, match="a change of the gradient is no contiguous array of the dt"
+    ):
+        _core.two_loop((X,), (bad,), X, X, X.copy())

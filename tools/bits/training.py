@@ -186,12 +186,20 @@ def record_steps(record: Record) -> None:
     for (name, optimizer), function, dtype in every:
         with record.within(f"{name}, {function.__name__.strip('_')}, {dtype}"):
             state = optimizer.init(np.array([3.0, -2.0, 1.0, 0.5], dtype))
-            record("at the start", lambda state=state: state)
+            record("at the start", _fields, state)
             for step in range(1, 31):
                 state = optimizer.step(function, state)
                 if step <= 5 or step % 10 == 0:
-                    record(f"after step {step}", lambda state=state: state)
+                    record(f"after step {step}", _fields, state)
             record("description", lambda o=optimizer: (repr(o), o.vectors(100)))
+
+
+def _fields(state: Any) -> dict[str, Any]:
+    """Return the fields of a state; curvature pairs as older revisions have them, (m, n)."""
+    fields, like = dict(vars(state)), state.parameters
+    for name in {"steps", "gradient_changes"} & fields.keys():
+        fields[name] = np.array(fields[name], like.dtype).reshape(-1, like.size)
+    return fields
 
 
 def _bowl(theta: Any) -> tuple[float, Any]:

@@ -20,7 +20,8 @@ import numpy as np
 
 from kanml._validation import choice
 from kanml.network import Network
-from kanml.optim.base import GEOMETRIES, Geometry, TransferMaps, Vector, VectorMap
+from kanml.optim.base import GEOMETRIES, Geometry, TransferMaps, VectorMap
+from kanml.optim.vectors import Vector
 
 __all__ = ["geometry_maps", "transfer_maps"]
 
@@ -79,14 +80,18 @@ def transfer_maps(
     if name is not None:
         _, gradient = _bases(name)
         memory = net.to_basis(gradient).prolongation(fine.to_basis(gradient))
-    maps = (
-        parameters.__matmul__,
-        memory.__matmul__,
-        memory.dual,
-        memory.second_moment,
-        memory.curvature,
+
+    def keeping(apply: VectorMap) -> VectorMap:
+        return _keeping_unknowns(apply, n_unknowns)
+
+    curvature = keeping(memory.curvature)
+    return TransferMaps(
+        parameters=keeping(parameters.__matmul__),
+        primal=keeping(memory.__matmul__),
+        dual=keeping(memory.dual),
+        second_moment=keeping(memory.second_moment),
+        inverse_curvature=lambda diagonal: 1 / curvature(1 / diagonal),
     )
-    return TransferMaps(*(_keeping_unknowns(_on_last_axis(apply), n_unknowns) for apply in maps))
 
 
 def _bases(name: str) -> tuple[str, str]:
@@ -101,12 +106,6 @@ def _keeping_unknowns(apply: VectorMap, n_unknowns: int) -> VectorMap:
         return apply
 
     def apply_to_parameters(v: Vector) -> Vector:
-        mapped = apply(np.ascontiguousarray(v[..., :-n_unknowns]))
-        return np.concatenate([mapped, v[..., -n_unknowns:]], axis=-1)
+        return np.concatenate([apply(v[:-n_unknowns]), v[-n_unknowns:]])
 
     return apply_to_parameters
-
-
-def _on_last_axis(apply: VectorMap) -> VectorMap:
-    """Return the map for vectors as rows, as optimizers keep them; operators act on columns."""
-    return lambda v: apply(v.T).T

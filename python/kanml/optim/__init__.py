@@ -8,11 +8,11 @@ from kanml.optim.base import (
     Optimizer,
     State,
     TransferMaps,
-    Vector,
 )
 from kanml.optim.gradient_descent import GradientDescent
 from kanml.optim.lbfgs import LBFGS, LBFGSState
 from kanml.optim.schedules import CyclicDecay, Ramp, Schedule
+from kanml.optim.vectors import Vector
 
 __all__ = [
     "IDENTITY",

@@ -1,12 +1,10 @@
 """Adam with decoupled weight decay."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 
-from kanml import _core
 from kanml._validation import number
 from kanml.optim.base import (
     Function,
@@ -14,16 +12,13 @@ from kanml.optim.base import (
     Optimizer,
     State,
     TransferMaps,
-    Vector,
     advanced,
-    frozen,
-    initial_parameters,
     obstacle,
     require_counter,
     require_geometry,
-    require_vector,
 )
 from kanml.optim.schedules import Schedule, learning_rate, require_learning_rate
+from kanml.optim.vectors import Vector, initial_parameters, operations, require_vector
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -101,47 +96,36 @@ class Adam(Optimizer[AdamState]):
     def init(self, parameters: ArrayLike) -> AdamState:
         """Return an initial state; see `Optimizer.init`."""
         initial = initial_parameters(parameters)
-        zero = frozen(np.zeros_like(initial), initial.dtype)
+        zero = operations(initial).full(0.0, initial)
         return AdamState(parameters=initial, first_moment=zero, second_moment=zero)
 
     def step(
         self, function: Function, state: AdamState, geometry: Geometry | None = None
     ) -> AdamState:
         """Return the state after one step; see `Optimizer.step`."""
-        maps = self.maps(geometry)
+        maps, on = self.maps(geometry), operations(state.parameters)
         if state.finished:
             return state
         state = self.evaluate(function, state)
         value, gradient = state.evaluation()
-        if reason := obstacle(value, gradient):
-            return replace(state, finished=reason)
+        if reason := obstacle(on, value, gradient):
+            return state.changed(finished=reason)
 
         rate = learning_rate(self.lr, state)
-        first_moment = state.first_moment.copy()
-        second_moment = state.second_moment.copy()
-        direction = np.empty_like(first_moment)
-        _core.adam_direction(
+        direction, first_moment, second_moment = on.adam(
             maps.gradient(gradient),
-            first_moment,
-            second_moment,
-            direction,
+            state.first_moment,
+            state.second_moment,
             learning_rate=rate,
             beta1=self.betas[0],
             beta2=self.betas[1],
             eps=self.eps,
             updates=state.updates + 1,
         )
-        first_moment.flags.writeable = False
-        second_moment.flags.writeable = False
-
-        parameters = np.empty_like(state.parameters)
-        step, decay = maps.step(direction), 1 - rate * self.weight_decay
-        _core.axpy(decay, state.parameters, step, parameters)
-        unknowns = slice(parameters.size - maps.n_unknowns, None)
-        np.add(state.parameters[unknowns], step[unknowns], out=parameters[unknowns])
+        decay = 1 - rate * self.weight_decay
         return advanced(
             state,
-            parameters,
+            on.axpy(decay, state.parameters, maps.step(direction), tail=maps.n_unknowns),
             first_moment=first_moment,
             second_moment=second_moment,
             updates=state.updates + 1,
@@ -160,15 +144,15 @@ class Adam(Optimizer[AdamState]):
             raise ValueError(
                 f"{state.step} steps cannot make {state.updates} updates of the moments"
             )
-        squares = state.second_moment  # may overflow although gradients do not
-        require_vector(np.where(squares == np.inf, 0, squares), "second_moment", state.parameters)
-        if (squares < 0).any():
-            raise ValueError("second_moment must not be negative")
+        # Squares may overflow although gradients do not.
+        require_vector(state.second_moment, "second_moment", state.parameters, "numbers >= 0")
 
     def _transferred_memory(self, state: AdamState, maps: TransferMaps) -> dict[str, Any]:
-        dtype = state.parameters.dtype
+        def vector(moved: Vector) -> Vector:
+            return operations(state.parameters).vector(moved, state.parameters)
+
         return {
-            "first_moment": frozen(maps.dual(state.first_moment), dtype),
-            "second_moment": frozen(maps.second_moment(state.second_moment), dtype),
+            "first_moment": vector(maps.dual(state.first_moment)),
+            "second_moment": vector(maps.second_moment(state.second_moment)),
             "updates": state.updates,
         }

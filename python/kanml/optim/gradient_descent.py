@@ -1,22 +1,20 @@
 """Gradient descent."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import numpy as np
 from numpy.typing import ArrayLike
 
-from kanml import _core
 from kanml.optim.base import (
     Function,
     Geometry,
     Optimizer,
     State,
     advanced,
-    initial_parameters,
     obstacle,
     require_geometry,
 )
 from kanml.optim.schedules import Schedule, learning_rate, require_learning_rate
+from kanml.optim.vectors import initial_parameters, operations
 
 
 @dataclass(frozen=True)
@@ -60,14 +58,12 @@ class GradientDescent(Optimizer[State]):
 
     def step(self, function: Function, state: State, geometry: Geometry | None = None) -> State:
         """Return the state after one step; see `Optimizer.step`."""
-        maps = self.maps(geometry)
+        maps, on = self.maps(geometry), operations(state.parameters)
         if state.finished:
             return state
         state = self.evaluate(function, state)
         value, gradient = state.evaluation()
-        if reason := obstacle(value, gradient):
-            return replace(state, finished=reason)
+        if reason := obstacle(on, value, gradient):
+            return state.changed(finished=reason)
         step = maps.step(maps.gradient(gradient))
-        parameters = np.empty_like(state.parameters)
-        _core.axpy(-learning_rate(self.lr, state), step, state.parameters, parameters)
-        return advanced(state, parameters)
+        return advanced(state, on.axpy(-learning_rate(self.lr, state), step, state.parameters))

@@ -1,13 +1,11 @@
 """Limited-memory BFGS."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 
-from kanml import _core
 from kanml._validation import choice, integer
 from kanml.optim.base import (
     Function,
@@ -15,15 +13,19 @@ from kanml.optim.base import (
     Optimizer,
     State,
     TransferMaps,
-    Vector,
     advanced,
-    frozen,
-    initial_parameters,
     obstacle,
     require_geometry,
+)
+from kanml.optim.line_search import Search, Trial, along, smaller_gradient, strong_wolfe
+from kanml.optim.vectors import (
+    EPSILON,
+    Operations,
+    Vector,
+    initial_parameters,
+    operations,
     require_vector,
 )
-from kanml.optim.line_search import Trial, along, smaller_gradient, strong_wolfe
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -32,14 +34,14 @@ class LBFGSState(State):
 
     Attributes
     ----------
-    steps, gradient_changes : ndarray (m, n)
+    steps, gradient_changes : tuple of m ndarrays (n,)
         The pairs s, y of the last m <= memory steps that were kept, oldest first.
     diagonal : ndarray (n,)
         The diagonal inverse Hessian that the pairs correct; ones if there are no pairs.
     """
 
-    steps: Vector
-    gradient_changes: Vector
+    steps: tuple[Vector, ...] = ()
+    gradient_changes: tuple[Vector, ...] = ()
     diagonal: Vector
 
 
@@ -108,9 +110,7 @@ class LBFGS(Optimizer[LBFGSState]):
     def init(self, parameters: ArrayLike) -> LBFGSState:
         """Return an initial state; see `Optimizer.init`."""
         initial = initial_parameters(parameters)
-        empty = frozen(np.empty((0, initial.size)), initial.dtype)
-        ones = frozen(np.ones(initial.size), initial.dtype)
-        return LBFGSState(parameters=initial, steps=empty, gradient_changes=empty, diagonal=ones)
+        return LBFGSState(parameters=initial, diagonal=operations(initial).full(1.0, initial))
 
     def step(
         self, function: Function, state: LBFGSState, geometry: Geometry | None = None
@@ -120,19 +120,21 @@ class LBFGS(Optimizer[LBFGSState]):
         A value that is not finite never enters a state: if the objective is not finite at the
         parameters, no step is taken and the evaluation is dropped.
         """
-        maps = self.maps(geometry)
+        maps, on = self.maps(geometry), operations(state.parameters)
         if state.finished:
             return state
         state = self.evaluate(function, state)
         value, gradient = state.evaluation()
-        if reason := obstacle(value, gradient):
-            return replace(state, value=None, gradient=None, finished=reason)
-        if _core.max_abs(gradient) == 0:
-            return replace(state, finished="gradient is zero")
+        if reason := obstacle(on, value, gradient):
+            return state.changed(value=None, gradient=None, finished=reason)
+        if on.max_abs(gradient) == 0:
+            return state.changed(finished="gradient is zero")
 
-        after = self._search(function, state, maps)
+        after = self._search(on, function, state, maps)
         if after.finished and len(state.steps) > 0:
-            after = self._search(function, _without_memory(after), maps)
+            ones = on.full(1.0, state.parameters)
+            fresh = after.changed(steps=(), gradient_changes=(), diagonal=ones, finished="")
+            after = self._search(on, function, fresh, maps)
         return after
 
     def vectors(self, steps: int) -> int:
@@ -142,103 +144,95 @@ class LBFGS(Optimizer[LBFGSState]):
     def require_sound(self, state: LBFGSState) -> None:
         """Raise ValueError unless a run could have reached this state."""
         super().require_sound(state)
-        pairs = len(state.steps) if np.ndim(state.steps) == 2 else 0
-        if pairs > self.memory:  # even at step 0: a run may begin with pairs
-            raise ValueError(f"{pairs} pairs cannot be kept with memory={self.memory}")
-        require_vector(state.steps, "steps", state.parameters, pairs)
-        require_vector(state.gradient_changes, "gradient_changes", state.parameters, pairs)
-        require_vector(state.diagonal, "diagonal", state.parameters)
-        if not (state.diagonal > 0).all():
-            raise ValueError("diagonal must be positive")
+        pairs = {"steps": state.steps, "gradient_changes": state.gradient_changes}
+        for name, vectors in pairs.items():
+            if not (isinstance(vectors, tuple) and len(vectors) == len(state.steps)):
+                raise ValueError("steps and gradient_changes must be pairs of vectors")
+            for vector in vectors:
+                require_vector(vector, name, state.parameters)
+        if len(state.steps) > self.memory:  # even at step 0: a run may begin with pairs
+            raise ValueError(f"{len(state.steps)} pairs cannot be kept with memory={self.memory}")
+        require_vector(state.diagonal, "diagonal", state.parameters, "positive finite numbers")
 
-    def _search(self, function: Function, state: LBFGSState, geometry: Geometry) -> LBFGSState:
+    def _search(
+        self, on: Operations, function: Function, state: LBFGSState, geometry: Geometry
+    ) -> LBFGSState:
         """Take a step along the two-loop direction; `finished` says why if there is none."""
         value, gradient = state.evaluation()
         mapped = geometry.gradient(gradient)
-        direction = np.empty_like(mapped)
-        _core.two_loop(state.steps, state.gradient_changes, state.diagonal, mapped, direction)
+        direction = on.two_loop(state.steps, state.gradient_changes, state.diagonal, mapped)
         step = geometry.step(direction)
-        start = Trial(0.0, value, _core.dot(gradient, step), state.parameters, gradient)
+        start = Trial(0.0, value, on.dot(gradient, step), state.parameters, gradient)
         line = along(function, state.parameters, step)
         name = "L-BFGS" if len(state.steps) > 0 else "steepest descent"
         described = f"the {name} direction"
         first = 1.0
         if len(state.steps) == 0:
-            first = 1.0 / max(1.0, norm(direction))
+            first = 1.0 / max(1.0, on.norm(direction))
 
         ascent = geometry.displacement is not None and 0 <= start.slope < math.inf
         if ascent:
-            found = smaller_gradient(line, start, first, lambda g: norm(geometry.gradient(g)))
+            found = smaller_gradient(line, start, first, lambda g: on.norm(geometry.gradient(g)))
         elif -math.inf < start.slope < 0:
-            noise = math.sqrt(np.finfo(gradient.dtype).eps)
+            noise = math.sqrt(EPSILON[gradient.dtype])
             found = strong_wolfe(line, start, first, noise)
         else:
-            return replace(state, finished=f"{described} is not one of descent")
+            return state.changed(finished=f"{described} is not one of descent")
 
-        state = replace(state, evaluations=state.evaluations + found.evaluations)
-        if ascent and not found.accepted:
-            reason = f"{described} of the mixed geometry ascends, and no step along it"
-            return replace(state, finished=f"{reason} makes the gradient smaller")
-        if not (found.accepted or found.trial.value < value):
-            return replace(state, finished=f"line search failed along {described}")
-        if not ascent and not (
-            found.trial.value < value
-            or _core.max_abs(found.trial.gradient) < _core.max_abs(gradient)
-        ):
-            return replace(state, finished=f"only rounding error along {described}")
-        s = found.trial.t * direction
+        evaluations = state.evaluations + found.evaluations
+        if reason := _failure(on, start, found, ascent):
+            return state.changed(evaluations=evaluations, finished=reason.format(described))
+        s = on.scaled(found.trial.t, direction)
         if geometry.displacement is not None:
             s = geometry.displacement(s)
-        y = geometry.gradient(found.trial.gradient) - mapped
+        y = on.axpy(-1.0, mapped, geometry.gradient(found.trial.gradient))
         return advanced(
             state,
             found.trial.parameters,
             value=found.trial.value,
             gradient=found.trial.gradient,
+            evaluations=evaluations,
             ascents=state.ascents + ascent,
-            **self._remember(state, s, y),
+            **self._remember(on, state, s, y),
         )
 
-    def _remember(self, state: LBFGSState, s: Vector, y: Vector) -> dict[str, Any]:
+    def _remember(self, on: Operations, state: LBFGSState, s: Vector, y: Vector) -> dict[str, Any]:
         """Return the memory with one more pair; if it is full, without the oldest."""
-        eps = float(np.finfo(s.dtype).eps)
-        curvature, y_norm = _core.dot(s, y), norm(y)
-        if not curvature > eps * norm(s) * y_norm:
+        curvature, y_norm = on.dot(s, y), on.norm(y)
+        if not curvature > EPSILON[s.dtype] * on.norm(s) * y_norm:
             return {}
+        diagonal = state.diagonal
         if len(state.steps) == 0:
-            diagonal = np.full_like(s, curvature / y_norm**2)  # equation (7.20)
-        else:
-            diagonal = state.diagonal.copy()
-        _core.update_diagonal(s, y, diagonal)
-        oldest = max(0, len(state.steps) + 1 - self.memory)
-        steps = np.concatenate([state.steps[oldest:], s[np.newaxis]])
-        gradient_changes = np.concatenate([state.gradient_changes[oldest:], y[np.newaxis]])
-        memory = {"steps": steps, "gradient_changes": gradient_changes, "diagonal": diagonal}
-        for array in memory.values():
-            array.flags.writeable = False
-        return memory
+            diagonal = on.full(curvature / y_norm**2, s)  # equation (7.20)
+        return {
+            "steps": (*state.steps, s)[-self.memory :],
+            "gradient_changes": (*state.gradient_changes, y)[-self.memory :],
+            "diagonal": on.update_diagonal(s, y, diagonal),
+        }
 
     def _transferred_memory(self, state: LBFGSState, maps: TransferMaps) -> dict[str, Any]:
         if len(state.steps) == 0:
             return {}
-        dtype = state.parameters.dtype
+        on, like = operations(state.parameters), state.parameters
         return {
-            "steps": frozen(maps.primal(state.steps), dtype),
-            "gradient_changes": frozen(maps.dual(state.gradient_changes), dtype),
-            "diagonal": frozen(1 / maps.curvature(1 / state.diagonal), dtype),
+            "steps": tuple(on.vector(maps.primal(s), like) for s in state.steps),
+            "gradient_changes": tuple(
+                on.vector(maps.dual(y), like) for y in state.gradient_changes
+            ),
+            "diagonal": on.vector(maps.inverse_curvature(state.diagonal), like),
         }
 
 
-def norm(x: Vector) -> float:
-    """Return the Euclidean norm."""
-    return math.sqrt(_core.dot(x, x))
-
-
-def _without_memory(state: LBFGSState) -> LBFGSState:
-    return replace(
-        state,
-        steps=state.steps[:0],
-        gradient_changes=state.gradient_changes[:0],
-        diagonal=frozen(np.ones(state.parameters.size), state.parameters.dtype),
-        finished="",
-    )
+def _failure(on: Operations, start: Trial, found: Search, ascent: bool) -> str:
+    """Say why a search did not find a step, with {} for the direction; empty if it did."""
+    lower = found.trial.value < start.value
+    if ascent:
+        ascends = (
+            "{} of the mixed geometry ascends, and no step along it makes the gradient smaller"
+        )
+        return "" if found.accepted else ascends
+    if not (found.accepted or lower):
+        return "line search failed along {}"
+    if not (lower or on.max_abs(found.trial.gradient) < on.max_abs(start.gradient)):
+        return "only rounding error along {}"
+    return ""

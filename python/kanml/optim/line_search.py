@@ -16,20 +16,17 @@ c2 <= 1 - 2 c1.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
-import numpy as np
-
-from kanml import _core
-from kanml.optim.base import Function, Vector, evaluate
+from kanml.optim.base import Function, evaluate
+from kanml.optim.vectors import Vector, operations
 
 SUFFICIENT_DECREASE = 1e-4  # c1
 CURVATURE = 0.9  # c2
 MAX_EVALUATIONS = 25
 
 
-@dataclass(frozen=True, eq=False)
-class Trial:
+class Trial(NamedTuple):
     """A point x + t p on the search line, with phi(t), phi'(t), and the gradient of f there."""
 
     t: float
@@ -43,8 +40,7 @@ class Trial:
         return math.isfinite(self.value) and math.isfinite(self.slope)
 
 
-@dataclass(frozen=True, eq=False)
-class Search:
+class Search(NamedTuple):
     """The result: a trial, and whether it meets the conditions.
 
     If it does not, it is the lowest trial with sufficient decrease, or the one at t = 0.
@@ -57,13 +53,12 @@ class Search:
 
 def along(function: Function, parameters: Vector, step: Vector) -> Callable[[float], Trial]:
     """Return t -> Trial at parameters + t * step."""
+    on = operations(parameters)
 
     def trial(t: float) -> Trial:
-        point = np.empty_like(parameters)
-        _core.axpy(t, step, parameters, point)
-        point.flags.writeable = False
+        point = on.axpy(t, step, parameters)
         value, gradient = evaluate(function, point)
-        return Trial(t, value, _core.dot(gradient, step), point, gradient)
+        return Trial(t, value, on.dot(gradient, step), point, gradient)
 
     return trial
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
+
+import numpy as np
 
 from kanml.network import Network
 from kanml.optim import Geometry, State
-from kanml.optim.base import frozen
-from kanml.problems import Problem
+from kanml.optim.vectors import operations
+from kanml.problems import Evaluation, Problem
 
 __all__ = ["Moment", "moved_towards"]
 
@@ -28,11 +29,12 @@ class Moment(NamedTuple):
     best: State  # see `Snapshot`
     best_value: float
     rows: int  # of the history
+    evaluation: Evaluation | None = None  # of the problem at the state; None after resuming
 
 
 def moved_towards(start: Network, state: State, share: float) -> State:
     """Return a state on the grid of a network, moved a share of the way to that network."""
-    parameters = state.parameters.copy()
+    numbers = np.array(state.parameters)
     n = start.n_parameters  # unknowns follow
-    parameters[:n] += share * (start.parameters - parameters[:n])
-    return replace(state, parameters=frozen(parameters, parameters.dtype))
+    numbers[:n] += share * (start.parameters - numbers[:n])
+    return state.changed(parameters=operations(state.parameters).vector(numbers, state.parameters))

@@ -101,8 +101,15 @@ class Snapshot:
 
 
 def _fields(state: State) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
-    """Return the fields of a state that are plain values, and those that are arrays."""
+    """Return the fields of a state that are plain values, and those that are arrays.
+
+    A tuple of m vectors (n,) becomes an array (m, n).
+    """
     fields = {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
+    like = state.parameters
+    for name, value in fields.items():
+        if isinstance(value, tuple):
+            fields[name] = np.array(value, like.dtype).reshape(len(value), like.size)
     arrays = {name: value for name, value in fields.items() if isinstance(value, np.ndarray)}
     return {name: value for name, value in fields.items() if name not in arrays}, arrays
 
