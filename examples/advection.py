@@ -36,7 +36,8 @@ def main() -> None:
     result = kanml.train(net, problem, SCHEDULE, kanml.LBFGS(memory=300))
     for level, trained in enumerate(result.levels):
         print(f"{4 * 2**level:3d} intervals: relative L2 error {exact.relative_l2(trained):.1e}")
-    print("loss by terms:", problem.losses(result.network))
+    terms = problem.evaluation(result.network).terms
+    print("loss by terms:", {name: term.loss for name, term in terms.items()})
 
 
 if __name__ == "__main__":

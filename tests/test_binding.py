@@ -97,3 +97,57 @@ SPACE = _core.SplineSpace(np.linspace(0.0, 1.0, 3), 2)
 def test_layers_that_are_too_large(layer, parts):
     with pytest.raises(ValueError, match=naming(*parts)):
         _core.NetworkFloat64([layer])
+
+
+def point_loss():
+    """The square of one coefficient."""
+    program = _core.Program(1, [2.0], [("square", 2, [0]), ("multiply", 3, [0, 1])], [2, 3])
+    return _core.PointLoss(program, [(0, 0, 0)], 0, 0, 0, [(0, 0, 0)])
+
+
+def places(dtype=np.float64, shape=(5, 2)):
+    return [(np.ones(shape, dtype), [], np.zeros((0, shape[1]), dtype))]
+
+
+def term(n=5, rows=None, columns=(), loss=point_loss, where=places):
+    return _core.TermFloat64(loss(), n, rows, where(), list(columns), "")
+
+
+def test_refused_terms_and_losses():
+    program = _core.Program(1, [], [], [0])
+    for error, call in (
+        (TypeError, lambda: _core.PointLoss(None, [], 0, 0, 0, [])),
+        (ValueError, lambda: _core.PointLoss(program, [], 0, 0, 0, [])),
+        (ValueError, lambda: _core.PointLoss(program, [(0, 0, 0)], 0, 0, 1, [])),
+        (ValueError, lambda: _core.PointLoss(program, [(0, 0, 0)] * 2, -1, 0, 0, [])),
+        (TypeError, lambda: term(loss=lambda: None)),
+        (ValueError, lambda: term(n=0, rows=np.zeros(0, np.int64))),
+        (ValueError, lambda: term(n=4)),
+        (ValueError, lambda: term(n=2, rows=np.array([0, 5]))),
+        (ValueError, lambda: term(n=2, rows=np.array([0, -1]))),
+        (TypeError, lambda: term(n=2, rows=np.array([0.0, 1.0]))),
+        (ValueError, lambda: term(columns=[np.ones(4)])),
+        (TypeError, lambda: term(columns=[np.ones(5, np.float32)])),
+        (TypeError, lambda: term(where=lambda: places(np.float32))),
+        (ValueError, lambda: term(where=list)),
+    ):
+        with pytest.raises(error):
+            call()
+
+
+def test_terms_that_do_not_fit_a_network():
+    net, theta = network("float64"), np.ones(3)
+    program = _core.Program(1, [], [], [0])
+    missing = _core.PointLoss(program, [(0, 0, 3)], 0, 0, 0, [])  # the fourth output
+    for error, terms, factors in (
+        (TypeError, [None], [1.0]),
+        (ValueError, [], []),
+        (ValueError, [term()], [1.0, 2.0]),
+        (ValueError, [term(columns=[np.ones(5)])], [1.0]),
+        (ValueError, [term(where=lambda: places(shape=(5, 1)))], [1.0]),
+        (ValueError, [term(loss=lambda: missing)], [1.0]),
+    ):
+        with pytest.raises(error):
+            net.reduce(terms, factors, theta, [], True, [False] * len(terms), 1)
+    with pytest.raises(ValueError, match="unknowns"):
+        net.reduce([term()], [1.0], theta, [0.5], True, [False], 1)

@@ -40,9 +40,9 @@ def watched():
     refused = []
 
     class Watched(kanml.Regression):
-        def value_and_gradient(self, net, unknowns=None, *, num_threads=None):
+        def evaluation(self, net, unknowns=None, want="gradient", *, num_threads=None):
             refused.append(refuses(net, net.parameters))
-            return super().value_and_gradient(net, num_threads=num_threads)
+            return super().evaluation(net, unknowns, want, num_threads=num_threads)
 
     return Watched(X, Y), refused
 
@@ -68,10 +68,10 @@ def test_a_refinement_that_is_refused_ends_the_run():
     """By rounding: a value on the end of the domain may lie beyond it in the next grid."""
 
     class Fine(kanml.Regression):
-        def value_and_gradient(self, net, unknowns=None, *, num_threads=None):
+        def evaluation(self, net, unknowns=None, want="gradient", *, num_threads=None):
             if net.layers[0].spaces[0].intervals > 3:
                 net([[7.0]])
-            return super().value_and_gradient(net, num_threads=num_threads)
+            return super().evaluation(net, unknowns, want, num_threads=num_threads)
 
     net = kanml.KAN([1, 1], intervals=3, extrapolation="error")
     result = kanml.train(net, Fine(X, Y), [4, 4], progress=False)
@@ -129,7 +129,7 @@ def test_new_points_that_are_refused_end_the_run():
     """Drawing by the residual evaluates it at candidates, which may lie anywhere in the box."""
 
     class Drawing(kanml.Regression):
-        def advance(self, net, unknowns=None):
+        def advance(self, net, unknowns=None, evaluation=None):
             net([[7.0]])
             return True
 

@@ -6,7 +6,17 @@ from kanml.bridges.mlp import export_mlp
 from kanml.layers import Activation, Affine, Linear, PeriodicEmbedding, SplineLayer
 from kanml.network import KAN, MLP, Network, load
 from kanml.optim import LBFGS, Adam, CyclicDecay, GradientDescent, Ramp
-from kanml.problems import PINN, RBA, Problem, Regression, Sampler, Term
+from kanml.problems import (
+    PINN,
+    RBA,
+    Evaluation,
+    Huber,
+    Problem,
+    Quantile,
+    Regression,
+    Sampler,
+    Term,
+)
 from kanml.splines import SplineSpace
 from kanml.splines.power_relu import relu_basis, relu_transform
 from kanml.splines.prolongation import prolongation
@@ -27,11 +37,14 @@ __all__ = [
     "Checkpoint",
     "CyclicDecay",
     "EarlyStopping",
+    "Evaluation",
     "GradientDescent",
+    "Huber",
     "Linear",
     "Network",
     "PeriodicEmbedding",
     "Problem",
+    "Quantile",
     "Ramp",
     "Regression",
     "Result",

@@ -386,21 +386,3 @@ def test_embeddings_that_make_no_sense(arguments, error, message):
 def test_a_box_must_be_one():
     with pytest.raises(ValueError, match="lower < upper"):
         kanml.Affine.normalising([0.0, 1.0], [1.0, 1.0])
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_a_tape_changes_no_bit(dtype):
-    net = every_layer(dtype=dtype)
-    rng = np.random.default_rng(0)
-    x, v = rng.uniform(-1, 1, (150, 2)).astype(dtype), np.eye(2, dtype=dtype)
-    c = rng.normal(size=(4, 150, net.n_out)).astype(dtype)
-    tape = net._tape()
-    for points in (x, x[:70]):  # the second time in memory of the first
-        planes, orders = c[:, : len(points)], [1, 2]
-        values = net._planes(points, orders, v, None, tape)
-        assert same_bits(values, net._planes(points, orders, v, None))
-        taped = net._planes_vjp(points, orders, v, planes, True, 2, tape)
-        plain = net._planes_vjp(points, orders, v, planes, True, 1)
-        assert all(map(same_bits, taped, plain))
-    with pytest.raises(ValueError, match="the tape is of other samples"):
-        net._planes_vjp(x, orders, v, c, True, None, tape)

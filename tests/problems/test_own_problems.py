@@ -11,6 +11,7 @@ import pytest
 
 import kanml
 from helpers import naming, same_bits
+from kanml.problems import TermValue
 
 X = np.linspace(0, 1, 40)[:, None]
 Y = np.exp(-2 * X) + 0.3
@@ -20,11 +21,18 @@ def kan():
     return kanml.KAN([1, 1], degree=3, intervals=3, domain=(0, 1))
 
 
+def term(residual):
+    """The mean of the squares of a residual."""
+    squares = float((residual**2).sum())
+    count, largest = residual.size, float(abs(residual).max())
+    return TermValue(squares / count, squares, count, largest)
+
+
 class Squares(kanml.Problem):
     """The least that can be written; the loss is that of a `Regression`."""
 
-    def value_and_gradient(self, net, unknowns=None, *, num_threads=None):
-        return net.mean_squared_error(X, Y, num_threads=num_threads)
+    def evaluation(self, net, unknowns=None, want="gradient", *, num_threads=None):
+        return kanml.Evaluation(*net.mean_squared_error(X, Y, num_threads=num_threads))
 
     def fingerprint(self):
         return "squares"
@@ -40,15 +48,13 @@ class Offset(kanml.Problem):
         (b,) = unknowns.values() if isinstance(unknowns, dict) else unknowns
         return net(X) + b - Y, net(X[:1]) - 1.0
 
-    def value_and_gradient(self, net, unknowns=None, *, num_threads=None):
+    def evaluation(self, net, unknowns=None, want="gradient", *, num_threads=None):
         data, start = self.parts(net, unknowns)
         gradient = net.vjp(X, 2 * data / len(X))[0] + net.vjp(X[:1], 2 * start)[0]
         by_b = 2 * data.mean()
-        return sum(self.losses(net, unknowns).values()), np.append(gradient, by_b)
-
-    def losses(self, net, unknowns=None, *, num_threads=None):
-        data, start = self.parts(net, unknowns)
-        return {"data": float(np.mean(data**2)), "start": float(np.mean(start**2))}
+        terms = {"data": term(data), "start": term(start)}
+        value = sum(term.loss for term in terms.values())
+        return kanml.Evaluation(value, np.append(gradient, by_b), terms)
 
     def fingerprint(self):
         return "offset"
@@ -59,11 +65,11 @@ class Growing(Squares):
 
     steps = 1
 
-    def value_and_gradient(self, net, unknowns=None, *, num_threads=None):
-        value, gradient = super().value_and_gradient(net, unknowns, num_threads=num_threads)
-        return self.steps * value, self.steps * gradient
+    def evaluation(self, net, unknowns=None, want="gradient", *, num_threads=None):
+        found = super().evaluation(net, unknowns, want, num_threads=num_threads)
+        return kanml.Evaluation(self.steps * found.value, self.steps * found.gradient)
 
-    def advance(self, net, unknowns=None):
+    def advance(self, net, unknowns=None, evaluation=None):
         self.steps += 1
         return True
 
@@ -99,9 +105,9 @@ def test_training_passes_the_unknowns_in_their_order_and_dtype():
     seen = []
 
     class Watched(Offset):
-        def value_and_gradient(self, net, unknowns=None, *, num_threads=None):
+        def evaluation(self, net, unknowns=None, want="gradient", *, num_threads=None):
             seen.append(unknowns)
-            return super().value_and_gradient(net, unknowns, num_threads=num_threads)
+            return super().evaluation(net, unknowns, want, num_threads=num_threads)
 
     net = kan().astype("float32")
     kanml.train(net, Watched(0.5), [2], progress=False, restarts=0)
@@ -113,9 +119,9 @@ def test_a_problem_without_unknowns_is_passed_none():
     seen = []
 
     class Watched(Squares):
-        def value_and_gradient(self, net, unknowns=None, *, num_threads=None):
+        def evaluation(self, net, unknowns=None, want="gradient", *, num_threads=None):
             seen.append(np.shape(unknowns))
-            return super().value_and_gradient(net, num_threads=num_threads)
+            return super().evaluation(net, unknowns, want, num_threads=num_threads)
 
     train(Watched(), [1])
     train(Offset(0.1), [1], validation=Watched())
@@ -163,7 +169,7 @@ def test_what_is_missing_is_named():
         def fingerprint(self):
             return ""
 
-    with pytest.raises(TypeError, match="value_and_gradient"):
+    with pytest.raises(TypeError, match="evaluation"):
         Half()
 
 
@@ -179,6 +185,7 @@ def test_by_default_nothing_changes():
 class Duck:
     """All methods, and not a Problem."""
 
+    evaluation = Squares.evaluation
     value_and_gradient = Squares.value_and_gradient
     fingerprint = Squares.fingerprint
 
@@ -207,7 +214,7 @@ def test_unknowns_that_are_none(unknowns, kind):
         train(problem, [1])
 
 
-@pytest.mark.parametrize("method", ["value_and_gradient", "residuals"])
+@pytest.mark.parametrize("method", ["evaluation", "value_and_gradient", "residuals"])
 def test_a_regression_has_no_unknowns(method):
     ask = getattr(kanml.Regression(X, Y), method)
     for empty in (None, {}, [], np.zeros(0)):
@@ -233,27 +240,47 @@ ZERO = np.zeros(6)
 @pytest.mark.parametrize(
     ("found", "error", "symptom"),
     [
-        (1.0, TypeError, "a loss and its gradient"),
-        (None, TypeError, "a loss and its gradient"),
-        ((1.0, ZERO, 2), TypeError, "a loss and its gradient"),
-        (("1.0", ZERO), TypeError, "a number as the loss"),
-        ((True, ZERO), TypeError, "a number as the loss"),
-        ((1j, ZERO), TypeError, "a number as the loss"),
-        ((np.ones(1), ZERO), TypeError, "a number as the loss"),
-        ((1.0, ZERO[:5]), ValueError, "(6,)"),
-        ((1.0, ZERO[None]), ValueError, "(6,)"),
-        ((1.0, ZERO * 1j), ValueError, "complex128"),
+        (1.0, TypeError, "a kanml.Evaluation, got 1.0"),
+        (None, TypeError, "a kanml.Evaluation, got None"),
+        ((1.0, ZERO), TypeError, "a kanml.Evaluation, got (1.0, array"),
+        (kanml.Evaluation("1.0", ZERO), TypeError, "a number as the loss, got '1.0'"),
+        (kanml.Evaluation(True, ZERO), TypeError, "a number as the loss, got True"),
+        (kanml.Evaluation(1j, ZERO), TypeError, "a number as the loss, got 1j"),
+        (kanml.Evaluation(np.ones(1), ZERO), TypeError, "a number as the loss"),
+        (kanml.Evaluation(1.0, ZERO[:5]), ValueError, "(6,)"),
+        (kanml.Evaluation(1.0, ZERO[None]), ValueError, "(6,)"),
+        (kanml.Evaluation(1.0, ZERO * 1j), ValueError, "complex128"),
+        (kanml.Evaluation(1.0), ValueError, "(6,)"),
     ],
+    ids=repr,
 )
 def test_an_evaluation_that_is_none(found, error, symptom):
-    with pytest.raises(error, match=naming("value_and_gradient of Odd", symptom)):
-        kanml.train(kan(), returning(value_and_gradient=found), [2], restarts=0, progress=False)
+    with pytest.raises(error, match=naming("evaluation of Odd", symptom)):
+        kanml.train(kan(), returning(evaluation=found), [2], restarts=0, progress=False)
 
 
-@pytest.mark.parametrize("terms", [3.0, [1], None, {"a": "x"}, {1: 1.0}, {"a": np.ones(2)}])
+@pytest.mark.parametrize(
+    "terms", [3.0, [1], None, {"a": "x"}, {"a": 1.0}, {1: term(X)}, {"a": np.ones(2)}], ids=repr
+)
 def test_terms_that_are_none(terms):
-    with pytest.raises(TypeError, match=naming("losses of Odd", repr(terms))):
-        kanml.train(kan(), returning(losses=terms), [2], restarts=0, progress=False)
+    wrong = repr(terms["a"] if isinstance(terms, dict) and "a" in terms else terms)
+    problem = returning(evaluation=kanml.Evaluation(1.0, ZERO, terms))
+    with pytest.raises(TypeError, match=naming("evaluation of Odd", wrong)):
+        kanml.train(kan(), problem, [2], restarts=0, progress=False)
+
+
+@pytest.mark.parametrize("found", [1.0, kanml.Evaluation("x"), kanml.Evaluation(1.0, None, [1])])
+def test_a_validation_that_is_none(found):
+    with pytest.raises(TypeError, match="evaluation of Odd"):
+        train(Squares(), [2], validation=returning(evaluation=found), restarts=0)
+
+
+def test_a_value_alone_needs_no_gradient():
+    """Where training asks for no gradient, it reads none, whatever its shape."""
+    for gradient in (None, ZERO[:2]):
+        held_out = returning(evaluation=kanml.Evaluation(0.25, gradient))
+        result = train(Squares(), [2], validation=held_out)
+        assert result.history.validation.tolist() == [0.25] * 3
 
 
 @pytest.mark.parametrize("digest", [None, 7, b"abc"])
@@ -286,8 +313,10 @@ def test_attributes_in_slots_are_copied():
         x: np.ndarray
         y: np.ndarray
 
-        def value_and_gradient(self, net, unknowns=None, *, num_threads=None):
-            return net.mean_squared_error(self.x, self.y, num_threads=num_threads)
+        def evaluation(self, net, unknowns=None, want="gradient", *, num_threads=None):
+            return kanml.Evaluation(
+                *net.mean_squared_error(self.x, self.y, num_threads=num_threads)
+            )
 
         def fingerprint(self):
             return "slotted"

@@ -22,6 +22,13 @@ import kanml
 from helpers import naming, reference_layers, relative_error, same_bits, with_random_parameters
 from kanml.layers.activation import ACTIVATIONS
 
+
+def losses(problem, net, unknowns=None):
+    """The parts of the terms in the loss."""
+    terms = problem.evaluation(net, unknowns, "value").terms
+    return {name: term.loss for name, term in terms.items()}
+
+
 cases = pytest.mark.parametrize("case", CASES)
 
 
@@ -45,7 +52,8 @@ def test_residuals_and_losses_make_the_loss(case):
     value, _ = problem.value_and_gradient(net, problem.unknowns)
     r = problem.residuals(net, problem.unknowns)
     assert r @ r == pytest.approx(value, rel=1e-13)
-    assert sum(problem.losses(net, problem.unknowns).values()) == pytest.approx(value, rel=1e-13)
+    terms = problem.evaluation(net, problem.unknowns).terms.values()
+    assert sum(term.loss for term in terms) == pytest.approx(value, rel=1e-13)
 
 
 @cases
@@ -72,13 +80,13 @@ def test_losses_are_the_same_whether_they_were_just_found_or_not(dtype):
         for problem in (used, fresh):
             problem.advance(with_random_parameters(net, 5), problem.unknowns)
         value, _ = used.value_and_gradient(net, used.unknowns)
-        assert used.losses(net, used.unknowns) == fresh.losses(net, fresh.unknowns)
-        assert sum(used.losses(net, used.unknowns).values()) == pytest.approx(value, rel=1e-15)
+        assert losses(used, net, used.unknowns) == losses(fresh, net, fresh.unknowns)
+        assert sum(losses(used, net, used.unknowns).values()) == pytest.approx(value, rel=1e-15)
 
 
 def test_the_parts_of_burgers():
     net = network()
-    assert burgers().losses(net) == pytest.approx(expected_value(burgers_parts, net), rel=1e-12)
+    assert losses(burgers(), net) == pytest.approx(expected_value(burgers_parts, net), rel=1e-12)
 
 
 def test_unknowns_are_taken_where_they_are_given():
@@ -86,26 +94,8 @@ def test_unknowns_are_taken_where_they_are_given():
     at = np.array([2.0, 0.4])
     value, gradient = problem.value_and_gradient(net, at)
     assert value == pytest.approx(expected_value(loss, net, at), rel=1e-12)
-    assert problem.losses(net, at)["it"] == pytest.approx(value, rel=1e-13)
+    assert losses(problem, net, at)["it"] == pytest.approx(value, rel=1e-13)
     assert relative_error(gradient, expected_gradient(loss, net, at)) <= 1e-11
-
-
-def test_sums_of_distributed_points_make_the_loss_of_all():
-    """A subclass adds up what other processes have; here the other half is in this one."""
-
-    def half(rows, cls=kanml.PINN):
-        return cls("tx", [kanml.Term("it", X[rows], lambda u: u.t + u * u.x, weight=3)])
-
-    class Distributed(kanml.PINN):
-        def sums(self, net, unknowns=None, *, num_threads=None):
-            here, there = super().sums(net)["it"], half(slice(9, len(X))).sums(net)["it"]
-            return {"it": {name: here[name] + there[name] for name in here}}
-
-    net = network()
-    value, gradient = half(slice(len(X))).value_and_gradient(net)
-    got = half(slice(9), Distributed).value_and_gradient(net)
-    assert got[0] == pytest.approx(value, rel=1e-14)
-    np.testing.assert_allclose(got[1], gradient, rtol=0, atol=1e-13 * abs(gradient).max())
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -131,7 +121,7 @@ def test_same_bits_for_any_number_of_threads(dtype):
         assert same_bits(problem.residuals(net, problem.unknowns, num_threads=threads), residuals)
 
 
-def test_more_points_than_fit_in_a_chunk():
+def test_more_points_than_are_held_at_once():
     x = np.random.default_rng(1).uniform(-1, 1, (9001, 2))
     net, weights = network(), np.arange(9001.0)
     problem = one(lambda u: weights * u.x, x)
@@ -139,7 +129,7 @@ def test_more_points_than_fit_in_a_chunk():
     u_x = net.derivatives(x, ["x"], "tx")["x"][:, 0]
     assert value == pytest.approx(np.mean((weights * u_x) ** 2), rel=1e-12)
     d = np.random.default_rng(2).normal(size=net.n_parameters)
-    pieces = [  # the same sum, in chunks cut elsewhere
+    pieces = [  # the same sum, cut elsewhere
         one(lambda u, w=weights[i : i + 3001]: w * u.x, x[i : i + 3001], reduction="sum")
         for i in (0, 3001, 6002)
     ]

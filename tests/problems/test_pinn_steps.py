@@ -51,7 +51,7 @@ def test_attention_does_not_depend_on_what_was_evaluated_before():
     fresh, used = (one(lambda u: u.t + u, attention=kanml.RBA(MU)) for _ in range(2))
     net, other = network(), with_random_parameters(network(), 5)
     used.value_and_gradient(other)
-    used.losses(other)
+    used.evaluation(other, want="value")
     fresh.advance(net)
     used.advance(net)
     assert fresh.state() == used.state()
@@ -104,7 +104,7 @@ def test_evaluating_changes_nothing():
     state = problem.state()
     first = problem.value_and_gradient(net, problem.unknowns)
     problem.residuals(net, problem.unknowns)
-    problem.losses(net, problem.unknowns)
+    problem.evaluation(net, problem.unknowns, "value")
     second = problem.value_and_gradient(net, problem.unknowns)
     assert problem.state() == state
     assert first[0] == second[0]

@@ -65,9 +65,11 @@ def found(problem, net):
     value, gradient = problem.value_and_gradient(net, at)
     arrays = [np.array(value), gradient, problem.residuals(net, at)]
     if isinstance(problem, kanml.PINN):
+        both = [problem.evaluation(net, at, want).terms for want in ("gradient", "value")]
+        terms = [term for parts in both for term in parts.values()]
         arrays += [
-            np.array(list(problem.losses(net, at).values())),
-            np.concatenate([part["gradient"] for part in problem.sums(net, at).values()]),
+            np.array([(term.loss, term.sum, term.count, term.largest) for term in terms]),
+            *(term.residuals for term in terms if term.residuals is not None),
             problem.solution(net, X[:50], at),
             problem.evaluate(net, X[:50], lambda u, x: (u.xy, x * u), at),
         ]
@@ -123,7 +125,8 @@ def test_an_evaluation_is_of_one_stage_while_another_thread_goes_on(name):
     value, gradient = problem.value_and_gradient(net, at)
     assert (value, gradient.tobytes()) == moments[-1]
     if isinstance(problem, kanml.PINN):
-        assert sum(problem.losses(net, at).values()) == pytest.approx(value, rel=1e-14)
+        terms = problem.evaluation(net, at).terms.values()
+        assert sum(term.loss for term in terms) == pytest.approx(value, rel=1e-14)
 
 
 def test_trainings():

@@ -23,8 +23,8 @@ def train(net=None, problem=PROBLEM, schedule=(100, 100), **options):
 class Plain(kanml.Problem):
     """A problem that has no excerpt."""
 
-    def value_and_gradient(self, net, unknowns=None, *, num_threads=None):
-        return PROBLEM.value_and_gradient(net)
+    def evaluation(self, net, unknowns=None, want="gradient", *, num_threads=None):
+        return PROBLEM.evaluation(net, unknowns, want)
 
     def fingerprint(self):
         return "plain"

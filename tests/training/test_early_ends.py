@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -106,14 +107,14 @@ def test_with_minibatches_the_best_is_the_last(name):
 class Moving(Wrapped):
     """The loss becomes another function in some steps: all losses before were smaller."""
 
-    def advance(self, net, unknowns=None):
-        changed = super().advance(net)
+    def advance(self, net, unknowns=None, evaluation=None):
+        changed = super().advance(net, unknowns, evaluation)
         assert changed is False
         return self.calls.count("advance") == 4
 
-    def value_and_gradient(self, net, unknowns=None, *, num_threads=None):
-        value, gradient = super().value_and_gradient(net, num_threads=num_threads)
-        return value + 100.0 * (self.calls.count("advance") >= 4), gradient
+    def evaluation(self, net, unknowns=None, want="gradient", *, num_threads=None):
+        found = super().evaluation(net, unknowns, want, num_threads=num_threads)
+        return replace(found, value=found.value + 100.0 * (self.calls.count("advance") >= 4))
 
 
 @pytest.mark.parametrize("step", [3, 4, 7, 10])
@@ -195,8 +196,8 @@ def test_divergence_on_a_new_minibatch(optimizer, spoil):
     accepted = []
 
     class Task(Wrapped):
-        def advance(self, net, unknowns=None):
-            changed = super().advance(net)
+        def advance(self, net, unknowns=None, evaluation=None):
+            changed = super().advance(net, unknowns, evaluation)
             if self.calls.count("advance") == 4:
                 self.first = 0
             return changed

@@ -49,7 +49,8 @@ def test_the_excerpt_of_a_pinn(reduction):
     assert np.isclose(taken[:, None] / scale, squares).any(axis=1).all()
     boundary = np.mean(net(edge) ** 2)
     assert part.value_and_gradient(net)[0] == pytest.approx(factor * taken.sum() + boundary)
-    assert sum(part.losses(net).values()) == pytest.approx(part.value_and_gradient(net)[0])
+    found = part.evaluation(net)
+    assert sum(term.loss for term in found.terms.values()) == pytest.approx(found.value)
     assert part.residuals(net) @ part.residuals(net) == pytest.approx(
         part.value_and_gradient(net)[0]
     )
@@ -66,9 +67,9 @@ def test_the_excerpt_of_a_pinn(reduction):
 
 
 class Weighted(kanml.Regression):
-    def value_and_gradient(self, net, unknowns=None, *, num_threads=None):
-        value, gradient = super().value_and_gradient(net, num_threads=num_threads)
-        return 2 * value, 2 * gradient
+    def evaluation(self, net, unknowns=None, want="gradient", *, num_threads=None):
+        found = super().evaluation(net, unknowns, num_threads=num_threads)
+        return kanml.Evaluation(2 * found.value, 2 * found.gradient)
 
 
 def test_the_excerpt_of_a_subclass_has_its_loss():

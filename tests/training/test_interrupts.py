@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from dataclasses import replace
 from itertools import groupby
 
 import numpy as np
@@ -239,12 +240,13 @@ def test_within_a_line_search():
     seen = []
 
     class Pressing(kanml.Regression):
-        def value_and_gradient(self, net, unknowns=None, *, num_threads=None):
-            value = super().value_and_gradient(net, num_threads=num_threads)
-            seen.append(value[0])
+        def evaluation(self, net, unknowns=None, want="gradient", *, num_threads=None):
+            found = super().evaluation(net, unknowns, want, num_threads=num_threads)
+            seen.append(found.value)
             if len(seen) == 4:
                 press()
-            return (np.inf, value[1]) if len(seen) > 2 else value  # every trial is too far
+            # Every trial is too far.
+            return replace(found, value=np.inf) if len(seen) > 2 else found
 
     net = kanml.KAN([1, 1], degree=2, intervals=2)
     result = kanml.train(net, Pressing(X, Y), [9], progress=False)

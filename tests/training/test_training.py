@@ -72,7 +72,7 @@ def algorithm_1(net, task, schedule, optimizer, how):
                 primal=lambda s, p=p: s @ p.T,
                 dual=lambda g, p=p, inverse=inverse: g @ (p @ inverse).T,
                 second_moment=operator.second_moment,
-                curvature=operator.curvature,
+                inverse_curvature=lambda d, operator=operator: 1 / operator.curvature(1 / d),
             )
             state = optimizer.transfer(state, maps, how)
             net = fine
@@ -238,8 +238,11 @@ def states(optimizer, schedule, **options):
 def test_curvature_pairs_are_prolonged():
     *_, coarse, fine = states(kanml.LBFGS(memory=4), [6, 1])
     operator = coarse.network.prolongation(fine.network)
-    s, y = coarse.optimizer_state.steps, coarse.optimizer_state.gradient_changes
-    fine_s, fine_y = fine.optimizer_state.steps, fine.optimizer_state.gradient_changes
+    s, y, fine_s, fine_y = (
+        np.array(vectors)
+        for state in (coarse.optimizer_state, fine.optimizer_state)
+        for vectors in (state.steps, state.gradient_changes)
+    )
     assert len(s) == len(fine_s) == 4  # the oldest made room for the new one
     np.testing.assert_allclose(fine_s[:3], (operator @ s[1:].T).T, rtol=1e-12)
     np.testing.assert_allclose((operator.T @ fine_y[:3].T).T, y[1:], rtol=1e-9, atol=1e-12)

@@ -91,7 +91,7 @@ def test_bad_restarts(restarts):
 
 
 def test_large_networks_have_fewer_starts(monkeypatch):
-    settings = Settings(kan(), PROBLEM, [1], kanml.LBFGS(), "prolong", None, 15, None)
+    settings = Settings(kan(), PROBLEM, [1], kanml.LBFGS(), "prolong", None, 15, None, None)
     contest = kanml.training.tries.Contest(Objective(settings), interrupted=lambda: False)
     one = kan().n_parameters * 8 * kanml.LBFGS().vectors(25)
     for bytes_allowed, starts in ((one, 1), (4 * one, 4), (100 * one, 16)):
@@ -237,12 +237,11 @@ def test_a_start_that_is_refused_is_dropped():
     """Of the layer that refuses what lies outside, only one start has all samples inside."""
 
     class Picky(Plain):
-        def value_and_gradient(self, net, unknowns=None, *, num_threads=None):
-            value, gradient = super().value_and_gradient(net)
+        def evaluation(self, net, unknowns=None, want="gradient", *, num_threads=None):
             first = net.parameters[0]
             if first > 0:  # as good as any rule
-                return np.inf, np.full_like(gradient, np.nan)
-            return value, gradient
+                return kanml.Evaluation(np.inf, np.full_like(net.parameters, np.nan))
+            return super().evaluation(net, unknowns, want)
 
     history = train(problem=Picky(), schedule=[500]).history
     losses = np.array([t.loss for t in history.tries])
@@ -258,13 +257,11 @@ class RefusingOne(Plain):
     def __init__(self, refused, answer):
         self.refused, self.answer = refused, answer
 
-    def value_and_gradient(self, net, unknowns=None, *, num_threads=None):
-        value, gradient = super().value_and_gradient(net)
-        return (
-            self.answer(value, gradient)
-            if same_bits(net.parameters, self.refused)
-            else (value, gradient)
-        )
+    def evaluation(self, net, unknowns=None, want="gradient", *, num_threads=None):
+        found = super().evaluation(net)
+        if same_bits(net.parameters, self.refused):
+            return kanml.Evaluation(*self.answer(found.value, found.gradient))
+        return found
 
     def excerpt(self, samples):
         return Plain(), 1.0
@@ -303,11 +300,10 @@ def test_samples_that_were_left_out_count_as_well(who, answer):
 
 def test_a_gradient_that_is_not_finite_drops_a_start():
     class Picky(Plain):
-        def value_and_gradient(self, net, unknowns=None, *, num_threads=None):
-            value, gradient = super().value_and_gradient(net)
+        def evaluation(self, net, unknowns=None, want="gradient", *, num_threads=None):
             if net.parameters[0] > 0:
-                return 1e-9, np.full_like(gradient, np.nan)
-            return value, gradient
+                return kanml.Evaluation(1e-9, np.full_like(net.parameters, np.nan))
+            return super().evaluation(net, unknowns, want)
 
     result = train(problem=Picky(), schedule=[500])
     losses = np.array([t.loss for t in result.history.tries])
@@ -367,11 +363,11 @@ def test_ctrl_c_while_starts_are_tried(evaluation):
     class Pressing(Plain):
         count = 0
 
-        def value_and_gradient(self, net, unknowns=None, *, num_threads=None):
+        def evaluation(self, net, unknowns=None, want="gradient", *, num_threads=None):
             Pressing.count += 1
             if Pressing.count == evaluation:
                 signal.raise_signal(signal.SIGINT)
-            return super().value_and_gradient(net)
+            return super().evaluation(net, unknowns, want)
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

@@ -69,16 +69,16 @@ class Wrapped(kanml.Problem):
         other.task = copy.copy(self.task)
         return other
 
-    def value_and_gradient(self, net, unknowns=None, *, num_threads=None):
+    def evaluation(self, net, unknowns=None, want="gradient", *, num_threads=None):
         self.calls.append("value")
-        value, gradient = self.task.value_and_gradient(net, unknowns, num_threads=num_threads)
+        found = self.task.evaluation(net, unknowns, num_threads=num_threads)
         if self.first is not None and self.calls.count("value") >= self.first:
-            return self.spoil(value, gradient)
-        return value, gradient
+            return kanml.Evaluation(*self.spoil(found.value, found.gradient))
+        return found
 
-    def advance(self, net, unknowns=None):
+    def advance(self, net, unknowns=None, evaluation=None):
         self.calls.append("advance")
-        return self.task.advance(net)
+        return self.task.advance(net, unknowns, evaluation)
 
     def state(self):
         return self.task.state()

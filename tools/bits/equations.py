@@ -7,6 +7,7 @@ from typing import Any
 
 import kanml
 from bits.inputs import DTYPES, by_threads, uniform, with_numbers
+from bits.problems import terms
 from bits.record import Cases, Record
 
 __all__ = ["cases"]
@@ -61,7 +62,7 @@ def record_equation(record: Record, equation: Any) -> None:
             with record.within(f"{dtype}, {reduction}, {what}"):
                 problem = equation.pinn(at, reduction=reduction, weights={"volume": 0.5}, seed=2)
                 record("loss and gradient", by_threads, problem.value_and_gradient, net)
-                record("terms", problem.losses, net)
+                record("terms", terms, problem, net)
                 record("fingerprint", problem.fingerprint)
 
 

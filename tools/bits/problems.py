@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ import kanml
 from bits.inputs import DTYPES, by_threads, normal, uniform, with_numbers
 from bits.record import Cases, Record
 
-__all__ = ["burgers", "cases", "hard_condition", "pinns", "residual_network"]
+__all__ = ["burgers", "cases", "hard_condition", "pinns", "residual_network", "terms"]
 
 INSIDE = uniform("inside", 150, 2)
 EDGE = np.stack([uniform("edge", 30), np.full(30, -1.0)], axis=1)
@@ -114,7 +116,7 @@ def pinns() -> dict[str, Callable[[], Any]]:
         outputs=["v", "w"],
         transform=lambda v, w, t: (t * v, w + v),
     )
-    makers["sums of a subclass"] = lambda: Doubled("tx", [term()])
+    makers["a subclass"] = lambda: Doubled("tx", [term()])
     return makers
 
 
@@ -152,12 +154,21 @@ def branches(u: Any, x: Any, t: Any) -> Any:
 
 
 class Doubled(kanml.PINN):
-    """A problem with the sums of twice as many points."""
+    """A problem with twice the loss."""
 
-    def sums(self, *arguments: Any, **options: Any) -> dict[str, Any]:
-        """Return the sums, the squares twice."""
-        sums = super().sums(*arguments, **options)
-        return {name: {**parts, "squares": 2 * parts["squares"]} for name, parts in sums.items()}
+    def evaluation(self, *arguments: Any, **options: Any) -> kanml.Evaluation:
+        """Return the evaluation, with value and gradient twice."""
+        found = super().evaluation(*arguments, **options)
+        gradient = None if found.gradient is None else 2 * found.gradient
+        return replace(found, value=2 * found.value, gradient=gradient)
+
+
+def terms(problem: Any, *arguments: Any, **options: Any) -> dict[str, Any]:
+    """Return what an evaluation says of each term, with and without a gradient."""
+    found = [
+        problem.evaluation(*arguments, want=want, **options).terms for want in ("gradient", "value")
+    ]
+    return {name: [part[name] for part in found] for name in found[0]}
 
 
 def record_problem(record: Record, problem: Any, net: Any, unknowns: tuple[Any, ...]) -> None:
@@ -192,8 +203,7 @@ def record_solution(record: Record, problem: Any, net: Any, unknowns: tuple[Any,
     """Record what a problem of residuals offers beside its loss."""
     points = uniform("elsewhere", 40, 2)
     first = problem.outputs[0]
-    record("losses", by_threads, problem.losses, net, *unknowns)
-    record("sums", by_threads, problem.sums, net, *unknowns)
+    record("terms", by_threads, partial(terms, problem), net, *unknowns)
     record("solution", by_threads, problem.solution, net, points, *unknowns)
     derivatives = eval(f"lambda {first}: ({first}.x, {first}.tx, {first}.d)")
     directions = {"d": (0.5, -2.0)}
@@ -213,13 +223,13 @@ def record_refusals(record: Record) -> None:
     for name, call in {
         "an unknown field": lambda: pinn(lambda v: v),
         "an unknown letter": lambda: pinn(lambda u: u.y),
-        "a fifth derivative": lambda: pinn(lambda u: u.xxxxx).losses(net),
+        "a fifth derivative": lambda: pinn(lambda u: u.xxxxx).evaluation(net),
         "a branch": lambda: pinn(lambda u: u if u > 0 else -u),
         "a sum over points": lambda: pinn(lambda u: np.sum(u)),
         "names twice": lambda: pinn(burgers, outputs="t"),
         "other widths": lambda: problem.value_and_gradient(kanml.KAN([3, 1])),
         "a low degree": lambda: pinn(lambda u: u.xxx).value_and_gradient(net),
-        "no unknowns": lambda: pinn(lambda u, a: a * u, unknowns={"a": 1.0}).losses(net),
+        "no unknowns": lambda: pinn(lambda u, a: a * u, unknowns={"a": 1.0}).evaluation(net),
         "a number of rows": lambda: kanml.Regression([[1.0]], [[1.0], [2.0]]),
         "one axis": lambda: kanml.Regression([1.0], [1.0]),
         "a batch size": lambda: kanml.Regression([[1.0]], [[1.0]], batch_size=2),

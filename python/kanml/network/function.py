@@ -353,26 +353,38 @@ class Differentiable:
         )
         return result
 
-    def _planes(
+    def _reduce(
         self,
-        x: FloatArray,
-        orders: Sequence[int],
-        vectors: FloatArray,
+        terms: Sequence[Any],
+        factors: Sequence[float],
+        unknowns: Sequence[float],
+        gradient: bool,
+        components: Sequence[bool],
         num_threads: int | None,
-        tape: Any = None,
+    ) -> tuple[list[tuple[float, float]], FloatArray, list[FloatArray]]:
+        """Return the sums of terms of the core in one pass over the points of all of them.
+
+        These are, for each term, the sum of its losses and the largest absolute value of its
+        components. The gradient is that of the sums times `factors`, with respect to parameters and
+        unknowns. It and the components (n, number of components) are empty unless asked for.
+        """
+        result: tuple[list[tuple[float, float]], FloatArray, list[FloatArray]]
+        result = self._core_network().reduce(
+            terms, factors, self._parameters, unknowns, gradient, components, threads(num_threads)
+        )
+        return result
+
+    def _planes(
+        self, x: FloatArray, orders: Sequence[int], vectors: FloatArray, num_threads: int | None
     ) -> FloatArray:
         """Return Taylor coefficients, shape (1 + sum(orders), N, n_out).
 
-        The value comes first; the orders of each direction follow in turn. A tape of `_tape()`
-        keeps what `_planes_vjp` with the same arguments would otherwise compute again.
+        The value comes first; the orders of each direction follow in turn.
         """
         planes: FloatArray = self._core_network().taylor(
-            x, self._parameters, list(orders), vectors, threads(num_threads), tape
+            x, self._parameters, list(orders), vectors, threads(num_threads)
         )
         return planes
-
-    def _tape(self) -> Any:
-        return _core.TapeFloat32() if self.dtype == np.float32 else _core.TapeFloat64()
 
     def _planes_vjp(
         self,
@@ -382,7 +394,6 @@ class Differentiable:
         cotangents: FloatArray,
         wrt_x: bool,
         num_threads: int | None,
-        tape: Any = None,
     ) -> tuple[FloatArray, FloatArray]:
         """Return the gradients of ``sum(cotangents * planes)``, that in x only if asked for."""
         gradients: tuple[FloatArray, FloatArray] = self._core_network().taylor_vjp(
@@ -393,7 +404,6 @@ class Differentiable:
             np.ascontiguousarray(cotangents),
             wrt_x,
             threads(num_threads),
-            tape,
         )
         return gradients
 

@@ -1,9 +1,23 @@
 """What is minimised: data fits and residuals of differential equations."""
 
 from kanml.problems.base import Problem
+from kanml.problems.evaluation import Evaluation, TermValue
+from kanml.problems.losses import Huber, Quantile
 from kanml.problems.pinn import PINN, RBA, Term
 from kanml.problems.points import Sampler
 from kanml.problems.regression import Regression
 from kanml.problems.unknowns import Unknowns
 
-__all__ = ["PINN", "RBA", "Problem", "Regression", "Sampler", "Term", "Unknowns"]
+__all__ = [
+    "PINN",
+    "RBA",
+    "Evaluation",
+    "Huber",
+    "Problem",
+    "Quantile",
+    "Regression",
+    "Sampler",
+    "Term",
+    "TermValue",
+    "Unknowns",
+]

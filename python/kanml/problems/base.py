@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 from kanml._validation import FloatArray
 from kanml.network import Network
+from kanml.parallel import ALONE, Communicator
+from kanml.problems.evaluation import Evaluation, Want
 from kanml.problems.unknowns import Unknowns
 
 __all__ = ["Problem"]
@@ -20,8 +22,8 @@ Self = TypeVar("Self", bound="Problem")
 class Problem(ABC):
     """A loss to minimise over the parameters of a network and unknowns of its own.
 
-    Derive a class from it to train on your own loss. Two methods have to be written,
-    `value_and_gradient` and `fingerprint`. The others have defaults, which suit a loss that is the
+    Derive a class from it to train on your own loss. Two methods have to be written, `evaluation`
+    and `fingerprint`. The others have defaults, which suit a loss that is the
     same function in every step. If it is not, override `advance`, `state` and `restore` together.
 
     Training works on ``copy.copy(problem)``, and advances another copy in each step. A copy shares
@@ -33,6 +35,8 @@ class Problem(ABC):
     ----------
     unknowns : mapping of str to float
         Scalars that are trained with the network, with their initial values. None by default.
+    communicator : Communicator
+        The processes whose samples make up the loss; by default this one alone.
 
     Examples
     --------
@@ -45,11 +49,11 @@ class Problem(ABC):
     ...     def __init__(self, x, y):
     ...         self.x, self.y = x, y
     ...
-    ...     def value_and_gradient(self, net, unknowns=None, *, num_threads=None):
+    ...     def evaluation(self, net, unknowns=None, want="gradient", *, num_threads=None):
     ...         error = net(self.x, num_threads=num_threads) - self.y
     ...         cotangent = np.tanh(error) / error.size
     ...         gradient, _ = net.vjp(self.x, cotangent, num_threads=num_threads)
-    ...         return np.mean(np.log(np.cosh(error))), gradient
+    ...         return kanml.Evaluation(np.mean(np.log(np.cosh(error))), gradient)
     ...
     ...     def fingerprint(self):
     ...         return hashlib.sha256(self.x.tobytes() + self.y.tobytes()).hexdigest()
@@ -61,12 +65,19 @@ class Problem(ABC):
     """
 
     unknowns: Mapping[str, float] = MappingProxyType({})
+    communicator: Communicator = ALONE
+    _reduces = False  # whether evaluations and excerpts read the communicator
 
     @abstractmethod
-    def value_and_gradient(
-        self, net: Network, unknowns: Unknowns | None = None, *, num_threads: int | None = None
-    ) -> tuple[float, FloatArray]:
-        """Return the loss and its gradient without changing anything.
+    def evaluation(
+        self,
+        net: Network,
+        unknowns: Unknowns | None = None,
+        want: Want = "gradient",
+        *,
+        num_threads: int | None = None,
+    ) -> Evaluation:
+        """Return the loss, with its gradient if that is wanted, without changing anything.
 
         Parameters
         ----------
@@ -74,13 +85,8 @@ class Problem(ABC):
         unknowns : array_like, shape (number of unknowns,), optional
             Values of the unknowns, in the order of `unknowns`; training passes an array in the
             dtype of the network, empty for a problem without unknowns.
+        want : {"gradient", "value"}
         num_threads : int, optional
-
-        Returns
-        -------
-        value : float
-        gradient : ndarray, shape (net.n_parameters + number of unknowns,)
-            With respect to the parameters, followed by that with respect to the unknowns.
         """
 
     @abstractmethod
@@ -90,14 +96,29 @@ class Problem(ABC):
         A checkpoint belongs to this problem if it has the same digest.
         """
 
-    def losses(
+    def value_and_gradient(
         self, net: Network, unknowns: Unknowns | None = None, *, num_threads: int | None = None
-    ) -> dict[str, float]:
-        """Return the part of each term in the loss, for the history; by default no terms."""
-        return {}
+    ) -> tuple[float, FloatArray]:
+        """Return the loss and its gradient, as `evaluation` does."""
+        found = self.evaluation(net, unknowns, "gradient", num_threads=num_threads)
+        assert found.gradient is not None
+        return found.value, found.gradient
 
-    def advance(self, net: Network, unknowns: Unknowns | None = None) -> bool:
-        """Update the problem after an accepted step; return whether the loss has changed."""
+    def advance(
+        self,
+        net: Network,
+        unknowns: Unknowns | None = None,
+        evaluation: Evaluation | None = None,
+    ) -> bool:
+        """Update the problem after an accepted step; return whether the loss has changed.
+
+        Parameters
+        ----------
+        net : Network
+        unknowns : array_like, shape (number of unknowns,), optional
+        evaluation : Evaluation, optional
+            What `evaluation` returned for these arguments, if it is known.
+        """
         return False
 
     def state(self) -> dict[str, Any]:
@@ -114,6 +135,20 @@ class Problem(ABC):
         """
         if state != {}:
             raise ValueError(f"a {type(self).__name__} has no state to restore, got {state!r}")
+
+    def distributed(self: Self, communicator: Communicator) -> Self:
+        """Return a copy of the problem whose loss is that of the samples of all processes.
+
+        Raises
+        ------
+        TypeError
+            If the class does not support it.
+        """
+        if not self._reduces:
+            raise TypeError(f"a {type(self).__name__} cannot be distributed over processes")
+        other = copy.copy(self)
+        other.communicator = communicator
+        return other
 
     def excerpt(self, samples: int) -> tuple[Problem, float]:
         """Return a smaller problem of the same kind, on which `kanml.train` compares starts.

@@ -5,16 +5,18 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from kanml._validation import integer
-from kanml.expressions import Rows
 from kanml.problems.states import entries, generator_state, permutation
 
-__all__ = ["Batches"]
+__all__ = ["Batches", "Rows"]
+
+Rows: TypeAlias = slice | npt.NDArray[np.int64]
+"""All of n samples, or the numbers of some of them."""
 
 
 @dataclass(frozen=True, eq=False)

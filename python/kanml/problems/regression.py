@@ -1,33 +1,68 @@
-"""Fitting data: the mean squared error over samples."""
+"""Fitting data: the mean of a loss over samples."""
 
 from __future__ import annotations
 
 import copy
 import hashlib
 import math
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy as np
 import numpy.typing as npt
 
-from kanml._validation import FloatArray, finite, real_array
+from kanml._validation import Float64Array, FloatArray, finite, real_array
 from kanml.network import Network
+from kanml.parallel import Communicator
 from kanml.problems.base import Problem
 from kanml.problems.batches import Batches
+from kanml.problems.evaluation import Evaluation, Want
+from kanml.problems.losses import (
+    DataLoss,
+    Loss,
+    Written,
+    known_loss,
+    point_loss,
+    sample_values,
+)
+from kanml.problems.point_loss import PointArrays, PointLoss
+from kanml.problems.reduction import Reduction, Summand
 from kanml.problems.states import checked
 from kanml.problems.unknowns import Unknowns, unknown_values
 
 __all__ = ["Regression"]
 
+Key: TypeAlias = tuple[str, int, int]
+
+FORGOTTEN = ("_forms", "_latest")  # in a pickle
+
 
 class Regression(Problem):
-    """The mean squared error of a network, over all entries of all samples.
+    """The mean of a loss of a network over all samples.
 
     Parameters
     ----------
     x : array_like, shape (N, n_in)
         Inputs, finite.
     y : array_like, shape (N, n_out)
-        Targets, finite.
+        Targets, finite. Labels may have shape (N,).
+    loss : str, Huber, Quantile or callable
+        What is lost at a sample. Where each output has a target of its own, it is the mean over
+        the outputs.
+
+        - "squared": ``(u - y)**2``. `kanml.Huber` and `kanml.Quantile` are other functions of the
+          error.
+        - "logistic": the negative log-likelihood of labels 0 and 1, or of truth values. Outputs are
+          logits.
+        - "softmax": the negative log-likelihood of classes 0, ..., n_out - 1, with one label a
+          sample. Outputs are logits.
+        - "poisson": half the deviance of counts. Outputs are logarithms of rates.
+        - A function ``loss(u, y)`` in NumPy arithmetic, which is traced as a residual is. It
+          receives fields if there is one output, otherwise tuples of n_out fields, and returns the
+          loss of a sample. Arrays of shape (N,) in it have an entry for each sample. The function
+          is called once, here.
+    sample_weight : array_like, shape (N,), optional
+        Weights of the samples, not negative. Only ratios matter: the weights are scaled such that
+        their mean over all samples is 1.
     batch_size : int, optional
         The number of samples in a minibatch; all by default. Each epoch visits the samples in a new
         random order, and leaves out those that do not fill a last batch.
@@ -48,13 +83,27 @@ class Regression(Problem):
     >>> loss, gradient = problem.value_and_gradient(kanml.KAN([1, 1], intervals=8))
     >>> gradient.shape
     (11,)
+
+    A loss of one's own, here the logarithm of the hyperbolic cosine:
+
+    >>> problem = kanml.Regression(x, np.sin(3 * x), loss=lambda u, y: np.log(np.cosh(u - y)))
     """
 
+    _reduces = True
+
     def __init__(
-        self, x: npt.ArrayLike, y: npt.ArrayLike, *, batch_size: int | None = None, seed: int = 0
+        self,
+        x: npt.ArrayLike,
+        y: npt.ArrayLike,
+        *,
+        loss: Loss = "squared",
+        sample_weight: npt.ArrayLike | None = None,
+        batch_size: int | None = None,
+        seed: int = 0,
     ) -> None:
+        known = known_loss(loss)
         self._x = _samples(x, "x")
-        self._y = _samples(y, "y")
+        self._y = _samples(y, "y", labels=isinstance(known, DataLoss) and known.labels)
         n = len(self._x)
         if len(self._y) != n:
             raise ValueError(
@@ -63,37 +112,51 @@ class Regression(Problem):
             )
         if n == 0:
             raise ValueError(f"x must hold at least one sample, got shape {self._x.shape}")
+        self._loss = known if isinstance(known, DataLoss) else Written(known, self._y)
+        self._loss.require_targets(self._y)
+        self._weight, self._mean_weight = None, 1.0  # scaled to the mean 1, and before that
+        if sample_weight is not None:
+            self._weight, self._mean_weight = _weights(sample_weight, n)
         self._batches = Batches.first(n, batch_size, seed)
-        # The present batch in each dtype, and its position in the sequence.
-        self._cached: dict[str, tuple[Batches, FloatArray, FloatArray]] = {}
+        self._forget()
 
     @property
-    def x(self) -> FloatArray:
+    def x(self) -> Float64Array:
         """The inputs, shape (N, n_in), read-only."""
         return self._x
 
     @property
-    def y(self) -> FloatArray:
+    def y(self) -> Float64Array:
         """The targets, shape (N, n_out), read-only."""
         return self._y
 
-    def value_and_gradient(
-        self, net: Network, unknowns: Unknowns | None = None, *, num_threads: int | None = None
-    ) -> tuple[float, FloatArray]:
-        """Return the mean squared error over the present batch, and its gradient.
+    @property
+    def sample_weight(self) -> Float64Array | None:
+        """The weights of the samples, scaled to the mean 1, shape (N,), read-only; None: all 1."""
+        return self._weight
+
+    def evaluation(
+        self,
+        net: Network,
+        unknowns: Unknowns | None = None,
+        want: Want = "gradient",
+        *,
+        num_threads: int | None = None,
+    ) -> Evaluation:
+        """Return the loss over the present batch, with its gradient if that is wanted.
 
         Parameters
         ----------
         net : Network
         unknowns : array_like, shape (0,), optional
             A regression has none.
+        want : {"gradient", "value"}
         num_threads : int, optional
             As in a call of the network.
 
         Returns
         -------
-        value : float
-        gradient : ndarray, shape (net.n_parameters,)
+        Evaluation
 
         Raises
         ------
@@ -101,28 +164,65 @@ class Regression(Problem):
             If the network does not fit the data.
         """
         unknown_values(unknowns, ())
-        return net.mean_squared_error(*self._batch(net), num_threads=num_threads)
+        found = self._reduction(net).evaluate(net, (), want, num_threads)
+        return Evaluation(found.value, found.gradient)
 
     def residuals(
         self, net: Network, unknowns: Unknowns | None = None, *, num_threads: int | None = None
     ) -> FloatArray:
-        """Return the residuals of the present batch as a vector r, with ``r @ r`` the loss."""
+        """Return the residuals of the present batch as a vector r, with ``r @ r`` the loss.
+
+        Raises
+        ------
+        ValueError
+            If the loss is not the squared error, or as in `evaluation`.
+        """
         unknown_values(unknowns, ())
-        x, y = self._batch(net)
-        residuals: FloatArray = (net(x, num_threads=num_threads) - y).ravel() / math.sqrt(y.size)
+        if self._loss.name != "squared":
+            raise ValueError(f"the loss {self._loss.name!r} is not a sum of squares of residuals")
+        self._require_fit(net)
+        rows = self._batches.rows
+        errors = net(self._x[rows], num_threads=num_threads) - self._y[rows].astype(net.dtype)
+        if self._weight is not None:
+            errors *= np.sqrt(self._weight[rows, None]).astype(net.dtype)
+        residuals: FloatArray = errors.ravel() / math.sqrt(errors.size)
         return residuals
 
-    def advance(self, net: Network, unknowns: Unknowns | None = None) -> bool:
+    def advance(
+        self,
+        net: Network,
+        unknowns: Unknowns | None = None,
+        evaluation: Evaluation | None = None,
+    ) -> bool:
         """Advance to the next minibatch; return whether the loss has changed."""
         batches = self._batches
         self._batches = batches.next()
         return self._batches is not batches
 
+    def distributed(self, communicator: Communicator) -> Regression:
+        """Return a copy whose loss is that of the samples of all processes.
+
+        The mean of the weights over all of them is 1.
+        """
+        other = super().distributed(communicator)
+        n = len(self._x)
+        weights, samples = communicator.total([self._mean_weight * n, n])
+        mean = weights / samples
+        if mean != self._mean_weight:
+            ones = np.ones(n) if self._weight is None else self._weight
+            other._weight = ones * (self._mean_weight / mean)
+            other._weight.setflags(write=False)
+            other._mean_weight = mean
+            other._forget()
+        return other
+
     def excerpt(self, samples: int) -> tuple[Regression, float]:
         """Return the problem on at most `samples` samples, and its cost relative to a batch."""
         part = copy.copy(self)
         part._batches = self._batches.excerpt(samples)
-        return part, part._batches.size / self._batches.size
+        sizes = [part._batches.size, self._batches.size]
+        ours, whole = self.communicator.total(sizes).tolist()
+        return part, ours / whole
 
     def state(self) -> dict[str, Any]:
         """Return the position in the sequence of minibatches, as plain values for JSON."""
@@ -140,42 +240,95 @@ class Regression(Problem):
             self._batches = self._batches.restored(state)
 
     def fingerprint(self) -> str:
-        """Return a digest of the data and the batch size."""
-        digest = hashlib.sha256(f"Regression {self._x.shape} {self._batches.size}".encode())
-        digest.update(self._x.tobytes())
-        digest.update(self._y.tobytes())
+        """Return a digest of the data, their weights, the loss and the batch size."""
+        names = f"Regression {self._x.shape} {self._y.shape} {self._batches.size} {self._loss!r}"
+        digest = hashlib.sha256(names.encode())
+        for array in (self._x, self._y, self._weight):
+            digest.update(b"" if array is None else array.tobytes())
         return digest.hexdigest()
 
     def __getstate__(self) -> dict[str, Any]:
-        arguments = {"x": self._x, "y": self._y, "batch_size": self._batches.size}
-        return {"arguments": arguments, "state": self.state()}
+        return {name: value for name, value in vars(self).items() if name not in FORGOTTEN}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        Regression.__init__(self, **state["arguments"])
-        self.restore(state["state"])
+        vars(self).update(state)
+        for array in (self._x, self._y, self._weight):
+            if array is not None:
+                array.setflags(write=False)
+        self._forget()
 
     def __repr__(self) -> str:
+        loss = "" if self._loss.name == "squared" else f", loss={self._loss.name}"
         batch = "" if self._batches.order is None else f", batch_size={self._batches.size}"
-        return f"Regression(x of shape {self._x.shape}, y of shape {self._y.shape}{batch})"
+        return f"Regression(x of shape {self._x.shape}, y of shape {self._y.shape}{loss}{batch})"
 
-    def _batch(self, net: Network) -> tuple[FloatArray, FloatArray]:
-        """Return the present batch in the network's dtype."""
-        if self._x.shape[1] != net.n_in or self._y.shape[1] != net.n_out:
+    def _forget(self) -> None:
+        """Begin without anything that follows from other attributes and is kept for speed.
+
+        The keys are a dtype and numbers of inputs and outputs: `FORGOTTEN` names the attributes.
+        """
+        self._forms: dict[Key, tuple[PointLoss, PointArrays]] = {}
+        self._latest: dict[Key, tuple[Batches, Reduction]] = {}
+
+    def _require_fit(self, net: Network) -> None:
+        if self._x.shape[1] != net.n_in:
             raise ValueError(
-                f"a network with {net.n_in} inputs and {net.n_out} outputs does not fit data with "
-                f"x of shape {self._x.shape} and y of shape {self._y.shape}"
+                f"a network with {net.n_in} inputs does not fit data with x of shape "
+                f"{self._x.shape}"
             )
-        key, batches = net.dtype.char, self._batches
-        cached = self._cached.get(key)
-        if cached is None or cached[0] is not batches:
-            x, y = (array[batches.rows].astype(net.dtype) for array in (self._x, self._y))
-            cached = batches, x, y
-            self._cached = {**self._cached, key: cached}
-        return cached[1:]
+        self._loss.require_outputs(net.n_out, self._y)
+
+    def _form(self, net: Network, key: Key) -> tuple[PointLoss, PointArrays]:
+        """Return the loss and all samples in the form that the core reads."""
+        form = self._forms.get(key)
+        if form is None:
+            self._require_fit(net)
+            n_targets = self._y.shape[1]
+            loss = point_loss(self._loss, net.n_out, n_targets, self._weight is not None)
+            values = sample_values(self._y, self._weight)
+            form = loss, loss.arrays([self._x], {}, values, net.dtype)
+            self._forms = {**self._forms, key: form}
+        return form
+
+    def _reduction(self, net: Network) -> Reduction:
+        """Return the present batch, ready to be evaluated."""
+        key, batches = (net.dtype.char, net.n_in, net.n_out), self._batches
+        latest = self._latest.get(key)
+        if latest is not None:
+            of_batches, reduction = latest
+            if of_batches is batches and reduction.communicator is self.communicator:
+                return reduction
+        loss, arrays = self._form(net, key)
+        core = loss.term(arrays, batches.rows)
+        summand = Summand("data", core, batches.size, 1.0, mean=True)
+        reduction = Reduction([summand], self.communicator)
+        self._latest = {**self._latest, key: (batches, reduction)}
+        return reduction
 
 
-def _samples(value: npt.ArrayLike, name: str) -> FloatArray:
+def _weights(value: npt.ArrayLike, n: int) -> tuple[Float64Array, float]:
+    """Return weights of n samples, scaled such that their mean is 1, and their mean."""
+    array = finite(real_array(value, "sample_weight"), "sample_weight")
+    if array.shape != (n,):
+        raise ValueError(f"sample_weight must have shape ({n},), got shape {array.shape}")
+    if array.min() < 0:
+        row = int(array.argmin())
+        raise ValueError(
+            f"sample_weight must hold numbers >= 0, got sample_weight[{row}] = {array[row]}"
+        )
+    if array.max() == 0:
+        raise ValueError("sample_weight must hold a number > 0, got zeros only")
+    scaled: Float64Array = array / array.max()  # the sum of large weights could overflow
+    mean = float(scaled.mean())
+    scaled /= mean
+    scaled.setflags(write=False)
+    return scaled, float(array.max()) * mean
+
+
+def _samples(value: npt.ArrayLike, name: str, labels: bool = False) -> Float64Array:
     array = real_array(value, name)
+    if labels and array.ndim == 1:
+        array = array[:, None]
     if array.ndim != 2:
         column = ".to_frame()" if hasattr(value, "to_frame") else "[:, None]"  # pandas, NumPy
         raise ValueError(

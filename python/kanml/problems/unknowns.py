@@ -41,6 +41,10 @@ def unknown_values(given: Unknowns | None, names: Sequence[str]) -> Float64Array
     ValueError, TypeError
         If they do not give each unknown one number.
     """
+    if given is None and not names:
+        return np.empty(0)
+    if type(given) is np.ndarray and given.shape == (len(names),) and given.dtype == np.float64:
+        return given  # the common case in training
     if given is None:
         given = {}
     if isinstance(given, Mapping):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from kanml._validation import integer
 from kanml.network import Network
-from kanml.problems import Problem
+from kanml.problems import Evaluation, Problem
 from kanml.training.history import History
 from kanml.training.snapshot import Snapshot
 
@@ -42,6 +42,8 @@ class TrainingState:
         Accepted steps of the run, and on this level.
     loss : float
         The loss after the step.
+    evaluation : Evaluation
+        The same with its gradient and its terms, of `problem`.
     validation : float or None
         The loss of the validation problem, if there is one.
     steps_since_best : int
@@ -60,6 +62,7 @@ class TrainingState:
     step: int
     level_step: int
     loss: float
+    evaluation: Evaluation
     validation: float | None
     steps_since_best: int
     history: History

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,11 @@ from kanml._core import OutsideDomain
 from kanml.multilevel.geometry import geometry_maps
 from kanml.network import Network
 from kanml.optim import Geometry, Vector
-from kanml.problems import Problem
+from kanml.problems import Evaluation, Problem, TermValue
+from kanml.problems.evaluation import Want
 from kanml.training.settings import Settings
 
-__all__ = ["Objective"]
+__all__ = ["Objective", "value_and_gradient"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,31 +56,29 @@ class Objective:
 
     # Losses
 
-    def evaluate(self, problem: Problem, net: Network, theta: Vector) -> tuple[float, Vector]:
-        """Return loss and gradient of a problem."""
+    def evaluation(
+        self, problem: Problem, net: Network, theta: Vector, want: Want = "gradient"
+    ) -> Evaluation:
+        """Return what a problem returns, if that is an evaluation."""
         trained, unknowns = self.split(net, theta)
         if not problem.unknowns:  # a validation problem may have none
             unknowns = unknowns[:0]
-        found = problem.value_and_gradient(trained, unknowns, num_threads=self.settings.num_threads)
-        return _checked(problem, found, trained.n_parameters + unknowns.size)
+        found = problem.evaluation(trained, unknowns, want, num_threads=self.settings.num_threads)
+        size = trained.n_parameters + unknowns.size if want == "gradient" else None
+        return _checked(problem, found, size)
+
+    def trial(
+        self, problem: Problem, net: Network, theta: Vector, want: Want = "gradient"
+    ) -> Evaluation:
+        """Return the evaluation of a problem; infinite if a layer refuses its inputs."""
+        try:
+            return self.evaluation(problem, net, theta, want)
+        except OutsideDomain:
+            return Evaluation(math.inf, np.full_like(theta, math.nan))
 
     def evaluate_trial(self, problem: Problem, net: Network, theta: Vector) -> tuple[float, Vector]:
-        """Return loss and gradient of a problem; infinite if a layer refuses its inputs."""
-        try:
-            return self.evaluate(problem, net, theta)
-        except OutsideDomain:
-            return math.inf, np.full_like(theta, math.nan)
-
-    def terms(self, problem: Problem, net: Network, theta: Vector) -> dict[str, float]:
-        """Return the part of each term of a problem in its loss."""
-        trained, unknowns = self.split(net, theta)
-        terms = problem.losses(trained, unknowns, num_threads=self.settings.num_threads)
-        named = isinstance(terms, Mapping) and all(isinstance(name, str) for name in terms)
-        if not (named and all(_is_real(value) for value in terms.values())):
-            raise TypeError(
-                f"losses of {type(problem).__name__} must return numbers by name, got {terms!r}"
-            )
-        return dict(terms)
+        """Return loss and gradient of a trial, for optimizers."""
+        return value_and_gradient(self.trial(problem, net, theta))
 
     def validation_loss(self, net: Network, theta: Vector, first: bool) -> float | None:
         """Return the loss of the validation problem, if there is one.
@@ -95,14 +94,14 @@ class Objective:
         if self.settings.validation is None:
             return None
         try:
-            loss, _ = self.evaluate(self.settings.validation, net, theta)
+            found = self.evaluation(self.settings.validation, net, theta, "value")
         except ValueError as error:
             if first:
                 raise ValueError(f"validation: {error}") from error
             if isinstance(error, OutsideDomain):
                 return math.inf
             raise
-        return loss
+        return found.value
 
 
 def _is_real(value: object) -> bool:
@@ -112,18 +111,31 @@ def _is_real(value: object) -> bool:
     return isinstance(value, (float, int, np.floating, np.integer)) and not isinstance(value, bool)
 
 
-def _checked(problem: Problem, found: Any, size: int) -> tuple[float, Vector]:
-    """Return what `value_and_gradient` returned, if that is a loss and its gradient."""
-    name = f"value_and_gradient of {type(problem).__name__}"
-    if not (isinstance(found, (tuple, list)) and len(found) == 2):
-        raise TypeError(f"{name} must return a loss and its gradient, got {found!r}")
-    loss, gradient = found
-    if not _is_real(loss):
-        raise TypeError(f"{name} must return a number as the loss, got {loss!r}")
-    array = np.asarray(gradient)
-    if array.shape != (size,) or array.dtype.kind not in "fiu":
-        raise ValueError(
-            f"{name} must return a real gradient of shape ({size},), for all parameters and "
-            f"unknowns, got {array.dtype} of shape {array.shape}"
-        )
-    return float(loss), array
+def value_and_gradient(evaluation: Evaluation) -> tuple[float, Vector]:
+    """Return the part of an evaluation that optimizers read."""
+    assert evaluation.gradient is not None
+    return evaluation.value, evaluation.gradient
+
+
+def _checked(problem: Problem, found: Any, size: int | None) -> Evaluation:
+    """Return what `evaluation` of a problem returned; its gradient must have this size."""
+    name = f"evaluation of {type(problem).__name__}"
+    if not isinstance(found, Evaluation):
+        raise TypeError(f"{name} must return a kanml.Evaluation, got {found!r}")
+    if not _is_real(found.value):
+        raise TypeError(f"{name} must return a number as the loss, got {found.value!r}")
+    terms = found.terms
+    if not (isinstance(terms, Mapping) and all(isinstance(name, str) for name in terms)):
+        raise TypeError(f"{name} must return terms by name, got {terms!r}")
+    for term in terms.values():
+        if not (isinstance(term, TermValue) and _is_real(term.loss)):
+            raise TypeError(f"{name} must return terms of type TermValue, got {term!r}")
+    gradient = None
+    if size is not None:
+        gradient = np.asarray(found.gradient)
+        if gradient.shape != (size,) or gradient.dtype.kind not in "fiu":
+            raise ValueError(
+                f"{name} must return a real gradient of shape ({size},), for all parameters and "
+                f"unknowns, got {gradient.dtype} of shape {gradient.shape}"
+            )
+    return replace(found, value=float(found.value), gradient=gradient)

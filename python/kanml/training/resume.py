@@ -115,7 +115,8 @@ def _state(kind: type[AnyState], values: Mapping[str, Any], arrays: Arrays) -> A
         )
     for array in arrays.values():
         array.setflags(write=False)
-    fields: dict[str, Any] = {**values, **arrays}
+    vectors = {name: tuple(a) if a.ndim == 2 else a for name, a in arrays.items()}
+    fields: dict[str, Any] = {**values, **vectors}
     return kind(**fields)
 
 
@@ -177,11 +178,10 @@ def _require_row_of_best(snapshot: Snapshot, settings: Settings) -> None:
 def _require_same_loss(problem: Problem, snapshot: Snapshot, objective: Objective) -> None:
     """Raise ValueError unless the problem has the loss and the terms of the history."""
     history, at = snapshot.history, (snapshot.network, snapshot.optimizer_state.parameters)
-    loss, _ = objective.evaluate(problem, *at)
+    found = objective.evaluation(problem, *at, "value")
     # Other processors round differently, and an exact fit leaves only rounding errors.
     rounding = float(np.finfo(snapshot.network.dtype).eps) * float(abs(history.loss).max())
-    if not math.isclose(loss, history.last["loss"], rel_tol=0.01, abs_tol=rounding):
-        raise ValueError(f"the loss is {loss}, not {history.last['loss']} as in the history")
-    terms = objective.terms(problem, *at)
-    if terms.keys() != history.terms.keys():
-        raise ValueError(f"the terms are {list(terms)}, not {list(history.terms)}")
+    if not math.isclose(found.value, history.last["loss"], rel_tol=0.01, abs_tol=rounding):
+        raise ValueError(f"the loss is {found.value}, not {history.last['loss']} as in the history")
+    if found.terms.keys() != history.terms.keys():
+        raise ValueError(f"the terms are {list(found.terms)}, not {list(history.terms)}")

@@ -8,21 +8,18 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
-from functools import partial
-
-import numpy as np
 
 from kanml._core import OutsideDomain
 from kanml.multilevel.geometry import transfer_maps
 from kanml.network import Network
 from kanml.optim import State, Vector
-from kanml.optim.base import frozen
+from kanml.optim.vectors import operations
+from kanml.problems import Evaluation
 from kanml.training.callbacks import Callback, TrainingState, Wish
 from kanml.training.history import History, Row
 from kanml.training.interrupts import CtrlC
 from kanml.training.moment import Moment, moved_towards
-from kanml.training.objective import Objective
+from kanml.training.objective import Objective, value_and_gradient
 from kanml.training.progress import ProgressBar
 from kanml.training.result import Result, Status
 from kanml.training.resume import load_moment
@@ -117,6 +114,7 @@ class Run:
         while True:
             now = self.moment
             bar.show(now.level, now.state.level_step, self.history.last["loss"])
+            answers = self.of_all_processes(answers)
             self.ctrl_c.raise_if_noted()
             if any(answer for answer in answers if answer is not Wish.NEXT_LEVEL):
                 return "stopped", "a callback stopped the training"
@@ -138,6 +136,20 @@ class Run:
         view = self.view()
         return [callback(view) for callback in asked]
 
+    def of_all_processes(self, answers: list[object]) -> list[object]:
+        """Return what the callbacks of any process want; note a Ctrl-C of any of them."""
+        communicator = self.settings.communicator
+        if communicator is None:
+            return answers
+        wishes = [
+            any(answer for answer in answers if answer is not Wish.NEXT_LEVEL),
+            any(answer is Wish.NEXT_LEVEL for answer in answers),
+            self.ctrl_c.noted,
+        ]
+        stop, next_level, noted = communicator.largest(wishes).tolist()
+        self.ctrl_c.noted = bool(noted)
+        return [bool(stop), Wish.NEXT_LEVEL if next_level else None]
+
     def level_is_over(self, answers: Sequence[object]) -> str:
         """Return why the level ends, or an empty string if it does not."""
         state = self.moment.state
@@ -157,7 +169,8 @@ class Run:
     def choose_start(self, bar: ProgressBar) -> None:
         """Try other starts on the coarsest grid, and continue from the best."""
         now, settings, objective = self.moment, self.settings, self.objective
-        contest = Contest(objective, interrupted=lambda: self.ctrl_c.noted)
+        alone = settings.communicator is None
+        contest = Contest(objective, interrupted=lambda: alone and self.ctrl_c.noted)
         count = contest.starts_within(1 + settings.restarts, sum(settings.schedule))
         if count > 1:
             given = now.net, now.state.parameters
@@ -171,23 +184,29 @@ class Run:
     def step(self) -> bool:
         """Take a step; return whether one was accepted."""
         now = self.moment
+        trials: list[tuple[Vector, Evaluation]] = []
 
         def function(theta: Vector) -> tuple[float, Vector]:
-            self.ctrl_c.raise_if_noted()
-            return self.objective.evaluate_trial(now.problem, now.net, theta)
+            if self.settings.communicator is None:  # processes stop together, between steps
+                self.ctrl_c.raise_if_noted()
+            evaluation = self.objective.trial(now.problem, now.net, theta)
+            trials.append((theta, evaluation))
+            return value_and_gradient(evaluation)
 
         state = self.optimizer.step(function, now.state, now.geometry)
         if state.step == now.state.step:  # nothing was accepted: the level is finished
             self.moment = now._replace(state=state)
             return False
         with _refusals(f"after step {state.step}"):
+            # A line search may return to an earlier trial than the last.
+            at_end = (found for theta, found in trials if theta is state.parameters)
+            evaluation = next(at_end, None)
             problem = copy.copy(now.problem)
-            changed = problem.advance(*self.objective.split(now.net, state.parameters))
+            changed = problem.advance(*self.objective.split(now.net, state.parameters), evaluation)
             if changed:
-                state = state.stale()
-            self.accept(
-                now._replace(problem=problem), state, changed and self.settings.validation is None
-            )
+                state, evaluation = state.stale(), None
+            forget_best = changed and self.settings.validation is None
+            self.accept(now._replace(problem=problem), state, forget_best, evaluation)
         return True
 
     def refine(self) -> None:
@@ -198,8 +217,9 @@ class Run:
         maps = transfer_maps(now.net, fine, self.optimizer.geometry, unknowns)
         last = now.state if self.settings.validation is None else now.best
         counts = {name: getattr(now.state, name) for name in ("step", "evaluations", "ascents")}
-        state = self.optimizer.transfer(replace(last, **counts), maps, self.settings.transfer_state)
-        best = frozen(maps.parameters(now.best.parameters), fine.dtype)
+        state = self.optimizer.transfer(last.changed(**counts), maps, self.settings.transfer_state)
+        best = now.best.parameters
+        best = operations(best).vector(maps.parameters(best), best)
         moment = now._replace(
             net=fine,
             level=now.level + 1,
@@ -230,7 +250,13 @@ class Run:
                 if share == RETREATS[-1]:
                     raise
 
-    def accept(self, moment: Moment, state: State, forget_best: bool) -> None:
+    def accept(
+        self,
+        moment: Moment,
+        state: State,
+        forget_best: bool,
+        evaluation: Evaluation | None = None,
+    ) -> None:
         """Make a moment with a state the present one, and write its row.
 
         Parameters
@@ -242,29 +268,34 @@ class Run:
         forget_best : bool
             Whether earlier states no longer count, since their losses were those of another
             function.
+        evaluation : Evaluation, optional
+            That of the state, if it is known.
         """
-        function = partial(self.objective.evaluate, moment.problem, moment.net)
-        state = self.optimizer.evaluate(function, state)
+        found = evaluation or self.objective.evaluation(
+            moment.problem, moment.net, state.parameters
+        )
+        state = self.optimizer.evaluate(lambda theta: value_and_gradient(found), state)
         if state.value is None or state.gradient is None:
             raise TypeError(f"{self.optimizer!r} did not evaluate its state")
         if what := _not_finite(state.value, state.gradient):
             if moment.rows:
                 where = f"after step {state.step}; the network is the last finite one"
                 raise Diverged(f"{what} {where}")
-            self.record(moment, state, state.value)
+            self.record(moment, state, found)
             self.moment = moment._replace(rows=1)
             raise Diverged(f"{what} before the first step: it is that of the network given")
-        value, best = self.record(moment, state, state.value), state
+        value, best = self.record(moment, state, found), state
         if not (forget_best or value < moment.best_value):
             value, best = moment.best_value, moment.best
         elif self.settings.validation is None:  # no step returns to it: parameters suffice
             best = State(parameters=state.parameters, step=state.step)
         self.moment = moment._replace(
-            state=state, best=best, best_value=value, rows=moment.rows + 1
+            state=state, best=best, best_value=value, rows=moment.rows + 1, evaluation=found
         )
 
-    def record(self, moment: Moment, state: State, loss: float) -> float:
+    def record(self, moment: Moment, state: State, evaluation: Evaluation) -> float:
         """Write the row of a state, and return the loss that says whether it is the best."""
+        loss = evaluation.value
         at = moment.net, state.parameters
         validation = self.objective.validation_loss(*at, first=not self.moment.rows)
         self.history.append(
@@ -276,7 +307,7 @@ class Run:
                 evaluations=state.evaluations,
                 ascents=state.ascents,
                 validation=validation,
-                terms=self.objective.terms(moment.problem, *at),
+                terms={name: float(term.loss) for name, term in evaluation.terms.items()},
             )
         )
         if validation is None:
@@ -309,6 +340,8 @@ class Run:
             step=now.state.step,
             level_step=now.state.level_step,
             loss=last["loss"],
+            evaluation=now.evaluation
+            or self.objective.evaluation(now.problem, now.net, now.state.parameters),
             validation=last.get("validation"),
             steps_since_best=now.state.step - now.best.step,
             history=self.history,
@@ -351,4 +384,4 @@ def _not_finite(value: float, gradient: Vector) -> str:
     """Say what is not finite; an empty string if everything is."""
     if not math.isfinite(value):
         return f"the loss became {value}"
-    return "" if np.isfinite(gradient).all() else "the gradient became NaN or infinite"
+    return "" if operations(gradient).is_finite(gradient) else "the gradient became NaN or infinite"

@@ -8,6 +8,7 @@ from typing import Any
 
 from kanml.network import Network
 from kanml.optim import LBFGS, Optimizer
+from kanml.parallel import Communicator
 from kanml.problems import Problem
 from kanml.training.callbacks import Callback, TrainingState, checked_callbacks
 from kanml.training.interrupts import CtrlC
@@ -31,6 +32,7 @@ def train(
     callbacks: Iterable[Callback | Callable[[TrainingState], object]] = (),
     progress: bool = True,
     resume: str | os.PathLike[str] | None = None,
+    communicator: Communicator | None = None,
     num_threads: int | None = None,
 ) -> Result:
     """Train a network on a sequence of refined grids.
@@ -78,6 +80,10 @@ def train(
     resume : path-like, optional
         A file that the callback `Checkpoint` wrote in a run with the same arguments; training
         continues from it, bit for bit.
+    communicator : Communicator, optional
+        The processes that train together. All call `train` with the same arguments, but each with
+        samples of its own in `problem` and `validation`; means are those over all samples, and all
+        processes get the same result. By default this process trains alone.
     num_threads : int, optional
         The number of threads of an evaluation. The result does not depend on it.
 
@@ -120,6 +126,7 @@ def train(
             transfer_state=transfer_state,
             validation=validation,
             restarts=restarts,
+            communicator=communicator,
             num_threads=num_threads,
         )
         run = Run(settings, ctrl_c)

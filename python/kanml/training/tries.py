@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -21,6 +21,7 @@ import numpy as np
 from kanml.multilevel.geometry import geometry_maps
 from kanml.network import Network
 from kanml.optim import LBFGS, Geometry, LBFGSState, Optimizer, Vector
+from kanml.optim.vectors import operations
 from kanml.problems import Problem
 from kanml.training.history import Try
 from kanml.training.objective import Objective
@@ -75,6 +76,7 @@ class Contest:
 
     objective: Objective
     interrupted: Callable[[], bool]
+    _parts: dict[int, tuple[Problem, float]] = field(default_factory=dict)
 
     @property
     def net(self) -> Network:
@@ -101,6 +103,10 @@ class Contest:
     def evaluate(self, problem: Problem, theta: Vector) -> tuple[float, Vector]:
         """Return loss and gradient; the loss is infinite if a layer refuses its inputs."""
         return self.objective.evaluate_trial(problem, self.net, theta)
+
+    def loss(self, problem: Problem, theta: Vector) -> float:
+        """Return the loss alone, likewise."""
+        return self.objective.trial(problem, self.net, theta, "value").value
 
     def starts_within(self, most: int, steps: int) -> int:
         """Return how many starts, from one to `most`, can be tried at the cost of `steps` steps."""
@@ -183,7 +189,7 @@ class Contest:
             return
         loss, validation = state.value, self.held_out[0]
         if validation is not None:
-            loss, _ = self.evaluate(validation, state.parameters)
+            loss = self.loss(validation, state.parameters)
         if loss < candidate.loss:
             candidate.loss, candidate.best = float(loss), state
 
@@ -191,20 +197,29 @@ class Contest:
         """Say whether loss and gradient are finite at all samples."""
         if not is_finite(*self.evaluate(self.problem, theta)):
             return False
-        return self.validation is None or math.isfinite(self.evaluate(self.validation, theta)[0])
+        return self.validation is None or math.isfinite(self.loss(self.validation, theta))
 
-    @cached_property
+    @property
     def tried(self) -> tuple[Problem, float]:
         """The part of the problem on which starts are tried, and its share of the cost."""
         return self.part(self.problem)
 
-    @cached_property
+    @property
     def held_out(self) -> tuple[Problem | None, float]:
         """The part of the validation problem, if there is one, and its share of the cost."""
         return (None, 0.0) if self.validation is None else self.part(self.validation)
 
     def part(self, problem: Problem) -> tuple[Problem, float]:
-        """Return a problem on enough of its samples, and its share of the cost."""
+        """Return a problem on enough of its samples, and its share of the cost.
+
+        The same object is returned each time. It is no cached property, since those of Python 3.11
+        share one lock, and processes wait for one another in an excerpt.
+        """
+        if id(problem) not in self._parts:
+            self._parts[id(problem)] = self._part(problem)
+        return self._parts[id(problem)]
+
+    def _part(self, problem: Problem) -> tuple[Problem, float]:
         enough = max(SAMPLES, SAMPLES_PER_PARAMETER * self.net.n_parameters)
         excerpt = problem.excerpt(enough)
         valid = isinstance(excerpt, tuple) and len(excerpt) == 2
@@ -227,8 +242,7 @@ def continued(optimizer: Optimizer[Any], net: Network, best: LBFGSState) -> Any:
     )
     if not (isinstance(state, LBFGSState) and in_splines):
         return state
-    return replace(
-        state,
+    return state.changed(
         steps=best.steps,
         gradient_changes=best.gradient_changes,
         diagonal=best.diagonal,
@@ -239,7 +253,7 @@ def is_finite(value: float | None, gradient: Vector | None) -> bool:
     """Say whether a loss and its gradient are known and finite."""
     if value is None or gradient is None:
         return False
-    return math.isfinite(value) and bool(np.isfinite(gradient).all())
+    return math.isfinite(value) and operations(gradient).is_finite(gradient)
 
 
 def halved(count: int) -> int:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from kanml._validation import Float64Array, FloatArray, finite, integer, real_array
-from kanml.expressions import Rows
-from kanml.problems.batches import Batches
+from kanml.problems.batches import Batches, Rows
+from kanml.problems.evaluation import TermValue
 from kanml.problems.pinn.term import Term
 from kanml.problems.points import Sampler
 from kanml.problems.states import checked, entries, floats
 
 __all__ = ["Collocation", "Samples", "Stage"]
-
-CHUNK = 4096  # points evaluated together
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,26 +32,20 @@ class Samples:
         The second point that belongs to each.
     attention : ndarray, shape (N, components), or None
         The weights of single points.
-    stands_for : float
-        The number of points that each of them represents in a sum.
+    represents : int
+        The number of points for which they stand in a sum; 0: their own number.
     """
 
     points: Float64Array
     rows: Rows
     partner: Float64Array | None = None
     attention: Float64Array | None = None
-    stands_for: float = 1.0
+    represents: int = 0
 
     @property
     def count(self) -> int:
         """The number of points in the batch."""
         return self.rows.stop if isinstance(self.rows, slice) else len(self.rows)
-
-    def chunks(self) -> Iterator[Rows]:
-        """Yield the rows in parts of limited size."""
-        for start in range(0, self.count, CHUNK):
-            stop = min(start + CHUNK, self.count)
-            yield slice(start, stop) if isinstance(self.rows, slice) else self.rows[start:stop]
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +71,7 @@ class Stage:
     def excerpt(self, samples: int) -> Stage:
         """Return the stage with a single batch of at most `samples` points."""
         batches = self.batches.excerpt(samples)
-        stands_for = self.batches.size / batches.size
-        part = replace(self.samples, rows=batches.rows, stands_for=stands_for)
+        part = replace(self.samples, rows=batches.rows, represents=self.batches.size)
         return replace(self, samples=part, batches=batches)
 
 
@@ -140,21 +131,22 @@ class Collocation:
     def next(
         self,
         stage: Stage,
-        residuals: Callable[[], FloatArray],
+        value: TermValue | None,
         magnitude: Callable[[Float64Array], FloatArray],
     ) -> Stage:
         """Return the stage after a step.
 
         Parameters
         ----------
-        residuals : callable
-            Returns the residuals (n, components) of the batch; called only for attention.
+        value : TermValue or None
+            The term at the batch, with its residuals; needed for attention.
         magnitude : callable
             Points (m, d) -> the residual's magnitude (m,); called only for an adaptive draw.
         """
         samples = stage.samples
         if samples.attention is not None:
-            attention = self._attention(samples.attention, samples.rows, abs(residuals()))
+            assert value is not None
+            attention = self._attention(samples.attention, samples.rows, value)
             samples = replace(samples, attention=attention)
         batches = stage.batches.next()
         if batches is not stage.batches:
@@ -167,13 +159,14 @@ class Collocation:
                 samples = replace(samples, attention=np.ones_like(samples.attention))
         return Stage(samples, batches, steps, draws)
 
-    def _attention(self, weights: Float64Array, rows: Rows, magnitudes: FloatArray) -> Float64Array:
-        """Return the weights after a step, given the magnitudes of the residuals."""
+    def _attention(self, weights: Float64Array, rows: Rows, value: TermValue) -> Float64Array:
+        """Return the weights after a step."""
         assert self.rule is not None
-        largest, mu = float(magnitudes.max()), self.rule.mu
+        assert value.residuals is not None
+        largest, mu = value.largest, self.rule.mu
         weights = weights.copy()
         if math.isfinite(largest) and largest > 0:
-            relative = mu * magnitudes.astype(np.float64) / largest
+            relative = mu * np.abs(value.residuals, dtype=np.float64) / largest
             weights[rows] = (1 - mu) * weights[rows] + relative
         return weights
 

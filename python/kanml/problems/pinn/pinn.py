@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from kanml._validation import Float64Array, FloatArray
+from kanml._validation import FloatArray
 from kanml.expressions import Expression
 from kanml.network import Network
 from kanml.problems.base import Problem
+from kanml.problems.evaluation import Evaluation, Want
 from kanml.problems.pinn.collocation import Stage
-from kanml.problems.pinn.evaluation import Evaluation, LatestSums, Sums
 from kanml.problems.pinn.fields import named_fields
 from kanml.problems.pinn.term import Residual, Term, different_terms
-from kanml.problems.pinn.traced import TracedTerm
+from kanml.problems.pinn.traced import TracedTerm, require_finite
+from kanml.problems.reduction import Reduction
 from kanml.problems.states import entries
 from kanml.problems.unknowns import Unknowns, starting_values, unknown_values
 
@@ -32,8 +35,9 @@ class PINN(Problem):
 
     A residual is written once, as NumPy arithmetic on fields. Tracing finds the derivatives that it
     needs, and its exact partial derivatives. The derivatives of the network are Taylor
-    coefficients, which are computed together. Points are processed in chunks, so memory grows with
-    their number only for a copy of the points and, with attention, weights and last residuals.
+    coefficients, which are computed together. What depends on the points alone is computed once.
+    An evaluation is one pass over the points of all terms, so memory grows with their number only
+    for a copy of the points, what is computed of them and, with attention, weights and residuals.
 
     Parameters
     ----------
@@ -80,9 +84,11 @@ class PINN(Problem):
     ... ])
     >>> net = kanml.KAN([2, 4, 1], degree=3, intervals=4, seed=0)
     >>> loss, gradient = problem.value_and_gradient(net)
-    >>> list(problem.losses(net))
+    >>> list(problem.evaluation(net).terms)
     ['pde', 'initial']
     """
+
+    _reduces = True
 
     def __init__(
         self,
@@ -114,33 +120,35 @@ class PINN(Problem):
         self._fingerprint = self._digest()  # now, since the caller may change the arrays of a term
         # The attributes that change. Each is replaced as a whole, and read once by an evaluation.
         self._stages = self._first_stages()
-        self._latest: LatestSums | None = None
+        self._ready: dict[str, tuple[tuple[Stage, ...], Reduction]] = {}  # latest, by dtype
+        self._fitting: object = None  # the architecture that was checked last
         self._residuals_checked = False  # set by the first evaluation
 
     def _first_stages(self) -> tuple[Stage, ...]:
         return tuple(traced.collocation.first(len(traced.components)) for traced in self._traced)
 
-    def value_and_gradient(
+    def evaluation(
         self,
         net: Network,
         unknowns: Unknowns | None = None,
+        want: Want = "gradient",
         *,
         num_threads: int | None = None,
-    ) -> tuple[float, FloatArray]:
-        """Return the loss and its gradient, without changing points and weights.
+    ) -> Evaluation:
+        """Return the loss, with its gradient if that is wanted, and its terms.
 
         Parameters
         ----------
         net : Network
         unknowns : array_like, shape (number of unknowns,), or mapping of str to float
             Required if the problem has any.
+        want : {"gradient", "value"}
         num_threads : int, optional
             As in a call of the network.
 
         Returns
         -------
-        value : float
-        gradient : ndarray, shape (net.n_parameters + number of unknowns,)
+        Evaluation
 
         Raises
         ------
@@ -148,80 +156,45 @@ class PINN(Problem):
             If the network does not fit the problem, or a residual is not finite at the first
             evaluation although the derivatives of the network are.
         """
-        sums = self.sums(net, unknowns, num_threads=num_threads)
-        value, gradient = 0.0, np.zeros(net.n_parameters + len(self.unknowns))
-        for traced, stage in zip(self._traced, self._stages, strict=True):
-            part = sums[traced.term.name]
-            factor = traced.factor(part["count"], stage.samples.stands_for)
-            value += factor * part["squares"]
-            gradient += factor * part["gradient"]
-        return value, gradient.astype(net.dtype)
+        values = self._values(net, unknowns)
+        stages = self._stages
+        found = self._reduction(stages, net.dtype).evaluate(net, values, want, num_threads)
+        if not self._residuals_checked:
+            if not math.isfinite(found.value):
+                self._require_finite(stages, net, values, num_threads)
+            self._residuals_checked = True
+        return found
 
-    def sums(
-        self,
-        net: Network,
-        unknowns: Unknowns | None = None,
-        *,
-        num_threads: int | None = None,
-    ) -> dict[str, Any]:
-        """Return the sums that make up the loss, by term.
+    def _require_finite(
+        self, stages: Sequence[Stage], net: Network, values: list[float], num_threads: int | None
+    ) -> None:
+        """Raise ValueError, in all processes, for a residual that is not finite without reason."""
+        wrong = None
+        try:
+            for traced, stage in zip(self._traced, stages, strict=True):
+                require_finite(traced, stage.samples, net, values, num_threads)
+        except ValueError as error:
+            wrong = error
+        others = self.communicator.largest([wrong is not None])
+        if wrong is not None:
+            raise wrong
+        if others[0]:
+            raise ValueError("a residual of another process is not finite")
 
-        `value_and_gradient` computes the loss from them. A subclass whose points are distributed
-        over several processes overrides this method to add their sums.
-
-        Parameters
-        ----------
-        net, unknowns, num_threads
-            As in `value_and_gradient`.
-
-        Returns
-        -------
-        dict
-            For each term: "squares", the sum of squares over the points of the batch, "count",
-            their number, and "gradient", the gradient of the sum.
-        """
-        evaluations = self._evaluations(self._stages, net, unknowns, num_threads)
-        sums = {e.name: e.sums(refuse=not self._residuals_checked) for e in evaluations}
-        self._residuals_checked = True
-        self._latest = LatestSums(evaluations, sums)
-        return {
-            e.name: {
-                "squares": sums[e.name].squares,
-                "count": e.samples.count,
-                "gradient": sums[e.name].gradient,
-            }
-            for e in evaluations
-        }
-
-    def losses(
-        self,
-        net: Network,
-        unknowns: Unknowns | None = None,
-        *,
-        num_threads: int | None = None,
-    ) -> dict[str, float]:
-        """Return the part of each term in the loss.
-
-        Parameters
-        ----------
-        net, unknowns, num_threads
-            As in `value_and_gradient`.
-
-        Returns
-        -------
-        dict of str to float
-        """
-        evaluations = self._evaluations(self._stages, net, unknowns, num_threads)
-        known = self._known(evaluations)
-        return {
-            e.name: e.factor * (e.squares() if known is None else known[e.name].squares)
-            for e in evaluations
-        }
-
-    def _known(self, evaluations: Sequence[Evaluation]) -> Mapping[str, Sums] | None:
-        """Return the latest sums, if they are those of these evaluations."""
-        latest = self._latest
-        return latest.sums if latest is not None and latest.answer(evaluations) else None
+    def _reduction(self, stages: tuple[Stage, ...], dtype: np.dtype[Any]) -> Reduction:
+        """Return the terms at their stages, ready to be evaluated."""
+        known = self._ready.get(dtype.char)
+        if known is not None and known[1].communicator is self.communicator:
+            before, reduction = known
+            if before is stages or _same_samples(before, stages):
+                return reduction
+        summands = [
+            traced.summand(stage.samples, dtype)
+            for traced, stage in zip(self._traced, stages, strict=True)
+        ]
+        reduction = Reduction(summands, self.communicator)
+        self._ready = {**self._ready, dtype.char: (stages, reduction)}
+        return reduction
 
     def residuals(
         self,
@@ -235,14 +208,18 @@ class PINN(Problem):
         Parameters
         ----------
         net, unknowns, num_threads
-            As in `value_and_gradient`.
+            As in `evaluation`.
 
         Returns
         -------
         ndarray, shape (number of residuals,)
         """
-        evaluations = self._evaluations(self._stages, net, unknowns, num_threads)
-        parts = [evaluation.scaled_residuals() for evaluation in evaluations]
+        values = self._values(net, unknowns)
+        stages = self._stages
+        parts = [
+            traced.scaled_residuals(stage.samples, net, values, num_threads)
+            for traced, stage in zip(self._traced, stages, strict=True)
+        ]
         return np.concatenate(parts).astype(net.dtype)
 
     def solution(
@@ -260,7 +237,7 @@ class PINN(Problem):
         net : Network
         points : array_like, shape (N, d)
         unknowns, num_threads
-            As in `value_and_gradient`.
+            As in `evaluation`.
 
         Returns
         -------
@@ -291,7 +268,7 @@ class PINN(Problem):
         function : callable
             A function of fields like the residual of a `Term`: ``lambda u: (u.x, u.xx)``.
         unknowns, num_threads
-            As in `value_and_gradient`.
+            As in `evaluation`.
         directions : mapping of str to array_like, shape (d,) or (N, d), optional
             Additional letters, as in `Term`.
 
@@ -320,30 +297,43 @@ class PINN(Problem):
         traced = TracedTerm(term, self._fields, "", "function")
         traced.require_fit(net)
         samples = traced.collocation.first(len(traced.components)).samples
-        return Evaluation(traced, net, values, samples, num_threads).residuals()
+        return traced.residuals(samples, net, values, num_threads)
 
-    def advance(self, net: Network, unknowns: Unknowns | None = None) -> bool:
+    def advance(
+        self,
+        net: Network,
+        unknowns: Unknowns | None = None,
+        evaluation: Evaluation | None = None,
+    ) -> bool:
         """Update attention, minibatches and drawn points after an accepted step.
 
         Parameters
         ----------
         net, unknowns
-            As in `value_and_gradient`.
+            As in `evaluation`.
+        evaluation : Evaluation, optional
+            What `evaluation` returned for these arguments, if it is known.
 
         Returns
         -------
         bool
             Whether the loss has changed.
         """
+        values = self._values(net, unknowns)
         stages = self._stages
-        evaluations = self._evaluations(stages, net, unknowns, None)
-        known = self._known(evaluations)
-        after = [
-            _next(stage, evaluation, None if known is None else known[evaluation.name].residuals)
-            for evaluation, stage in zip(evaluations, stages, strict=True)
-        ]
-        self._stages = tuple(after)
-        return any(a.samples is not b.samples for a, b in zip(stages, after, strict=True))
+        if evaluation is None and any(stage.samples.attention is not None for stage in stages):
+            evaluation = self.evaluation(net, unknowns, "value")
+        terms = {} if evaluation is None else evaluation.terms
+        after = tuple(
+            traced.collocation.next(
+                stage,
+                terms.get(traced.term.name),
+                partial(traced.magnitude, net=net, unknowns=values),
+            )
+            for traced, stage in zip(self._traced, stages, strict=True)
+        )
+        self._stages = after
+        return not _same_samples(stages, after)
 
     def excerpt(self, samples: int) -> tuple[PINN, float]:
         """Return the problem on at most `samples` points of each term, and its share of the cost.
@@ -354,12 +344,13 @@ class PINN(Problem):
         part._stages = tuple(stage.excerpt(samples) for stage in self._stages)
         costs = [
             sum(
-                stage.samples.count * traced.planes
+                stage.samples.count * traced.loss.n_planes
                 for traced, stage in zip(self._traced, stages, strict=True)
             )
             for stages in (part._stages, self._stages)
         ]
-        return part, costs[0] / costs[1]
+        ours, whole = self.communicator.total(costs).tolist()
+        return part, ours / whole
 
     def state(self) -> dict[str, Any]:
         """Return what `advance` changes, as plain values for JSON."""
@@ -415,22 +406,15 @@ class PINN(Problem):
             traced.add_to(digest)
         return digest.hexdigest()
 
-    def _evaluations(
-        self,
-        stages: Sequence[Stage],
-        net: Network,
-        unknowns: Unknowns | None,
-        num_threads: int | None,
-    ) -> list[Evaluation]:
-        """Return an evaluation of each term at its stage."""
-        values = self._values(net, unknowns)
-        return [
-            Evaluation(traced, net, values, stage.samples, num_threads)
-            for traced, stage in zip(self._traced, stages, strict=True)
-        ]
-
-    def _values(self, net: Network, unknowns: Unknowns | None) -> Float64Array:
+    def _values(self, net: Network, unknowns: Unknowns | None) -> list[float]:
         """Check the network, and return the values of the unknowns."""
+        if net._architecture is not self._fitting:
+            self._require_fit(net)
+            self._fitting = net._architecture
+        values: list[float] = unknown_values(unknowns, tuple(self.unknowns)).tolist()
+        return values
+
+    def _require_fit(self, net: Network) -> None:
         if net.n_in != len(self.inputs) or net.n_out != len(self.outputs):
             raise ValueError(
                 f"a network with {net.n_in} inputs and {net.n_out} outputs does not fit a problem "
@@ -438,13 +422,7 @@ class PINN(Problem):
             )
         for traced in self._traced:
             traced.require_fit(net)
-        return unknown_values(unknowns, tuple(self.unknowns))
 
 
-def _next(stage: Stage, evaluation: Evaluation, known: FloatArray | None) -> Stage:
-    """Return the stage of a term after a step; `known` are its residuals, if already computed."""
-
-    def residuals() -> FloatArray:
-        return evaluation.residuals() if known is None else known
-
-    return evaluation.traced.collocation.next(stage, residuals, evaluation.magnitude)
+def _same_samples(some: Sequence[Stage], others: Sequence[Stage]) -> bool:
+    return all(a.samples is b.samples for a, b in zip(some, others, strict=True))

@@ -1,61 +1,38 @@
-"""A term with a traced residual: the derivatives it needs, and the programs that evaluate it."""
+"""A term with a traced residual, in the form that the core evaluates."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from kanml._core import OutsideDomain
-from kanml._validation import FloatArray, real_array
+from kanml._validation import Float64Array, FloatArray, real_array
 from kanml.expressions import (
     Expression,
     Leaf,
-    Program,
     Recording,
     Trace,
-    as_number,
     identifier,
     leaves,
-    partials,
     record,
 )
 from kanml.network import Network
-from kanml.network.derivatives import DirectionSet, Word
-from kanml.problems.pinn.collocation import Collocation
+from kanml.problems.pinn.collocation import Collocation, Samples
 from kanml.problems.pinn.fields import Fields
 from kanml.problems.pinn.term import Term
+from kanml.problems.point_loss import Place, PointArrays, PointLoss
+from kanml.problems.reduction import Reduction, Summand
 
-__all__ = ["Place", "TracedTerm", "prefixed", "word"]
+__all__ = ["TracedTerm", "prefixed"]
 
 PARTNER = "_partner"
-
-
-class Place:
-    """The fields that a residual needs at the points of a term, or at their partners.
-
-    Parameters
-    ----------
-    needed : sequence of Leaf
-        The leaves of the residual.
-    fields : Fields
-    suffix : str
-        The suffix of the names at these points.
-    """
-
-    def __init__(self, needed: Sequence[Leaf], fields: Fields, suffix: str) -> None:
-        self.outputs = {f"{name}{suffix}": i for i, name in enumerate(fields.outputs)}
-        self.inputs = {f"{name}{suffix}": i for i, name in enumerate(fields.inputs)}
-        self.derivatives = [
-            leaf for leaf in needed if leaf.kind == "derivative" and leaf.name in self.outputs
-        ]
-        self.coordinates = [
-            leaf for leaf in needed if leaf.kind == "coordinate" and leaf.name in self.inputs
-        ]
-        self.along = DirectionSet(word(leaf) for leaf in self.derivatives)
 
 
 class TracedTerm:
@@ -74,11 +51,9 @@ class TracedTerm:
     ----------
     components : tuple of Expression
     unknowns : tuple of str
-    slopes : list of (int, Leaf, float or None)
-        The partial derivatives that are not 0: the component, the field with respect to which it is
-        differentiated, and the value; None for those that `program` returns after the components.
-    places : list of Place
-        The points, and the partners if there are any.
+    loss : PointLoss
+        The sum of the squares of the components, times their attention; 0 for a function that is
+        only evaluated.
     letters : dict of str to ndarray
         The direction of each letter.
     """
@@ -91,6 +66,8 @@ class TracedTerm:
             self._trace(fields, what)
         except (TypeError, ValueError, AttributeError) as error:
             raise prefixed(error, where) from error
+        # The latest points in each dtype, with what the core reads of them.
+        self._latest: dict[str, tuple[Float64Array, PointArrays]] = {}
 
     def _trace(self, fields: Fields, what: str) -> None:
         sampler, partner = self.collocation.sampler, self.collocation.partner
@@ -108,11 +85,24 @@ class TracedTerm:
                 "arrays with one entry a point need given points: a Sampler draws new ones"
             )
         self.text = repr(self.components)
-        needed = leaves(self.components)
-        self._differentiate(needed)
         self.letters = _vectors(fields.inputs, self.term.directions)
-        suffixes = [""] if partner is None else ["", PARTNER]
-        self.places = [Place(needed, fields, suffix) for suffix in suffixes]
+        needed = leaves(self.components)
+        self.places = [
+            Place(
+                needed,
+                {f"{name}{suffix}": i for i, name in enumerate(fields.outputs)},
+                {f"{name}{suffix}": i for i, name in enumerate(fields.inputs)},
+            )
+            for suffix in ([""] if partner is None else ["", PARTNER])
+        ]
+        loss, columns = trace.constant(0.0), []
+        for c, component in enumerate(self.components if what == "residual" else ()):
+            weighted = component
+            if self.term.attention is not None:
+                columns.append(Leaf("column", f"attention {c}"))
+                weighted = trace.leaf(columns[-1]) * component
+            loss = loss + weighted**2
+        self.loss = PointLoss(loss, self.components, self.places, fields.unknowns, columns)
 
     def _outputs(
         self, trace: Trace, fields: Fields, given: dict[str, Expression]
@@ -130,18 +120,28 @@ class TracedTerm:
             )
         return dict(zip(raw, made, strict=True))
 
-    def _differentiate(self, needed: Sequence[Leaf]) -> None:
-        varying = [leaf for leaf in needed if leaf.kind != "coordinate"]
-        slopes = [partials(component, varying) for component in self.components]
-        self.slopes = [
-            (c, leaf, as_number(slope))
-            for c, row in enumerate(slopes)
-            for leaf, slope in zip(varying, row, strict=True)
-            if as_number(slope) != 0
-        ]
-        computed = [slope for row in slopes for slope in row if as_number(slope) is None]
-        self.value_program = Program(self.components)
-        self.program = Program([*self.components, *computed])
+    def core(self, samples: Samples, dtype: np.dtype[Any]) -> Any:
+        """Return the term at samples, for the core."""
+        attention = samples.attention
+        columns = [] if attention is None else [*attention.astype(dtype, copy=False).T]
+        return self.loss.term(self._arrays(samples, dtype), samples.rows, columns, self.where)
+
+    def _arrays(self, samples: Samples, dtype: np.dtype[Any]) -> PointArrays:
+        """Return what the core reads of points; it is computed once for points and dtype."""
+        known = self._latest.get(dtype.char)
+        if known is not None and known[0] is samples.points:
+            return known[1]
+        places = [samples.points]
+        if samples.partner is not None:
+            places.append(samples.partner)
+        values = {
+            Leaf("coordinate", name): points[:, i]
+            for place, points in zip(self.places, places, strict=True)
+            for name, i in place.inputs.items()
+        }
+        arrays = self.loss.arrays(places, self.letters, values, dtype)
+        self._latest = {**self._latest, dtype.char: (samples.points, arrays)}
+        return arrays
 
     def require_fit(self, net: Network) -> None:
         """Check that the network has the derivatives that the residual needs."""
@@ -158,16 +158,67 @@ class TracedTerm:
                         f"smooth activation, such as 'tanh' or 'silu', but layers[{i}] is {layer!r}"
                     )
 
-    def factor(self, count: float, stands_for: float) -> float:
-        """Return the factor of the sum of squares over `count` points; see `Samples`."""
-        if self.term.reduction == "mean":
-            return self.term.weight / count
-        return self.term.weight * stands_for
+    def summand(self, samples: Samples, dtype: np.dtype[Any]) -> Summand:
+        """Return the term at samples, in the form in which a loss is evaluated."""
+        return Summand(
+            self.term.name,
+            self.core(samples, dtype),
+            samples.count,
+            self.term.weight,
+            mean=self.term.reduction == "mean",
+            represents=samples.represents,
+            keeps=samples.attention is not None,
+        )
 
-    @property
-    def planes(self) -> int:
-        """The number of Taylor coefficients that a point and its partner need."""
-        return sum(place.along.n_planes for place in self.places)
+    def residuals(
+        self,
+        samples: Samples,
+        net: Network,
+        unknowns: Sequence[float],
+        num_threads: int | None = None,
+    ) -> FloatArray:
+        """Return the residuals (n, components), without attention."""
+        summand = replace(self.summand(samples, net.dtype), keeps=True)
+        found = Reduction([summand]).evaluate(net, unknowns, "value", num_threads)
+        residuals = found.terms[self.term.name].residuals
+        assert residuals is not None
+        return residuals
+
+    def scaled_residuals(
+        self, samples: Samples, net: Network, unknowns: Sequence[float], num_threads: int | None
+    ) -> Float64Array:
+        """Return the residuals as a vector r such that ``r @ r`` is the term's part of the loss."""
+        residuals = self.residuals(samples, net, unknowns, num_threads).astype(np.float64)
+        if samples.attention is not None:
+            residuals *= samples.attention[samples.rows]
+        factor = self.term.weight
+        if self.term.reduction == "mean":
+            factor /= samples.count
+        elif samples.represents:
+            factor *= samples.represents / samples.count
+        scaled: Float64Array = math.sqrt(factor) * residuals
+        return scaled.ravel()
+
+    def magnitude(
+        self, points: Float64Array, net: Network, unknowns: Sequence[float]
+    ) -> Float64Array:
+        """Return the magnitude (m,) of the residual at other points (m, d)."""
+        samples = Samples(points, slice(0, len(points)))
+        if self.term.attention is not None:
+            samples = replace(samples, attention=np.ones((len(points), len(self.components))))
+        residuals = self.residuals(samples, net, unknowns)
+        norms: Float64Array = np.linalg.norm(residuals.astype(np.float64), axis=1)
+        return norms
+
+    def planes(
+        self, samples: Samples, net: Network, num_threads: int | None
+    ) -> Iterator[FloatArray]:
+        """Yield the Taylor coefficients (planes, n, n_out) at each place."""
+        for x, orders, vectors in self._arrays(samples, net.dtype).places:
+            one_a_point = vectors.ndim == 3
+            along = vectors[:, samples.rows] if one_a_point else vectors
+            chosen = np.ascontiguousarray(x[samples.rows])
+            yield net._planes(chosen, orders, np.ascontiguousarray(along), num_threads)
 
     def add_to(self, digest: hashlib._Hash) -> None:
         """Add everything that determines the loss to a digest."""
@@ -223,13 +274,30 @@ def _partners(trace: Trace, fields: Fields, given: dict[str, Expression]) -> dic
     return there
 
 
+def require_finite(
+    traced: TracedTerm,
+    samples: Samples,
+    net: Network,
+    unknowns: Sequence[float],
+    num_threads: int | None,
+) -> None:
+    """Raise ValueError for a residual that is not finite although its fields are."""
+    residuals = traced.residuals(samples, net, unknowns, num_threads)
+    rows, columns = np.nonzero(~np.isfinite(residuals))
+    if not rows.size:
+        return
+    points = samples.points[samples.rows]
+    if all(np.isfinite(planes).all() for planes in traced.planes(samples, net, num_threads)):
+        i, c = int(rows[0]), int(columns[0])
+        raise ValueError(
+            f"{traced.where}the residual {traced.components[c]!r} is {residuals[i, c]} at the "
+            f"point {points[i].astype(net.dtype).tolist()}, where the network and its derivatives "
+            "are finite"
+        )
+
+
 def prefixed(error: Exception, where: str, behind: str = "") -> Exception:
     """Return an error of the same type whose message begins with the name of a term."""
     kinds = (OutsideDomain, ValueError, AttributeError, TypeError)
     kind = next(kind for kind in kinds if isinstance(error, kind))
     return kind(f"{where}{error}{behind}")
-
-
-def word(leaf: Leaf) -> Word:
-    """Return the letters of a derivative."""
-    return tuple(leaf.letters)

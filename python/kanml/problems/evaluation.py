@@ -1,0 +1,70 @@
+"""What a problem returns: its loss, and what that is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from kanml._validation import FloatArray
+
+__all__ = ["Evaluation", "TermValue", "Want"]
+
+Want: TypeAlias = Literal["gradient", "value"]
+"""What an evaluation is for: the loss alone, or its gradient too."""
+
+
+@dataclass(frozen=True, eq=False)
+class TermValue:
+    """One term of a loss over its samples.
+
+    Attributes
+    ----------
+    loss : float
+        Its part in the loss of the problem.
+    sum : float
+        The sum over the samples, before it is normalised.
+    count : int
+        The number of samples.
+    largest : float
+        The largest absolute value of the residuals; NaN if there is a NaN.
+    residuals : ndarray, shape (count, components), or None
+        The residuals, if `advance` needs them.
+    """
+
+    loss: float
+    sum: float
+    count: int
+    largest: float
+    residuals: FloatArray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """A loss at the parameters of a network and unknowns.
+
+    Parameters
+    ----------
+    value : float
+    gradient : ndarray, shape (n_parameters + number of unknowns,), optional
+        With respect to the parameters, followed by that with respect to the unknowns; None if only
+        the value was wanted.
+    terms : mapping of str to TermValue, optional
+        The terms of the loss by name; none for a loss that has no terms.
+
+    Examples
+    --------
+    >>> import kanml
+    >>> import numpy as np
+    >>> x = np.linspace(0, 1, 20)[:, None]
+    >>> problem = kanml.PINN("x", [kanml.Term("ode", x, lambda u: u.x - u)])
+    >>> found = problem.evaluation(kanml.KAN([1, 1], domain=(0, 1)), want="value")
+    >>> found.value == found.terms["ode"].loss
+    True
+    >>> found.gradient is None
+    True
+    """
+
+    value: float
+    gradient: FloatArray | None = None
+    terms: Mapping[str, TermValue] = field(default_factory=dict)
