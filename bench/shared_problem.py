@@ -62,10 +62,10 @@ def network(width: int) -> kanml.Network:
 def evaluation(problem: kanml.PINN, width: int) -> bytes:
     """Return all that an evaluation finds."""
     net, unknowns = network(width), problem.unknowns
-    value, gradient = problem.value_and_gradient(net, unknowns)
-    losses = list(problem.losses(net, unknowns).values())
-    found = [[value], gradient, losses, problem.residuals(net, unknowns)]
-    return b"".join(np.asarray(part).tobytes() for part in found)
+    found = problem.evaluation(net, unknowns)
+    losses = [term.loss for term in found.terms.values()]
+    parts = [[found.value], found.gradient, losses, problem.residuals(net, unknowns)]
+    return b"".join(np.asarray(part).tobytes() for part in parts)
 
 
 def training(problem: kanml.PINN, width: int) -> bytes:
