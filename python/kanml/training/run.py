@@ -14,6 +14,7 @@ from kanml.multilevel.geometry import transfer_maps
 from kanml.network import Network
 from kanml.optim import State, Vector
 from kanml.optim.vectors import operations
+from kanml.parallel import ALONE
 from kanml.problems import Evaluation
 from kanml.training.callbacks import Callback, TrainingState, Wish
 from kanml.training.history import History, Row
@@ -358,6 +359,9 @@ class Run:
         """Return the result of the run."""
         status, message = self.ending
         levels = self.networks()
+        problem = self.moment.problem
+        if self.settings.communicator is not None:
+            problem = problem.distributed(ALONE)  # users evaluate it in one process
         return Result(
             network=levels[-1],
             history=self.history,
@@ -365,7 +369,7 @@ class Run:
             message=message,
             unknowns=self.objective.unknowns(self.kept().parameters),
             levels=levels,
-            problem=self.moment.problem,
+            problem=problem,
         )
 
 
