@@ -45,6 +45,10 @@ class Summand:
     represents: int = 0
     keeps: bool = False
 
+    def factor(self, count: int, represented: int) -> float:
+        """Return the factor of the sum over `count` samples, which stand for as many others."""
+        return self.weight / count * (1 if self.mean else represented)
+
 
 Sums: TypeAlias = tuple[list[tuple[float, float]], FloatArray, list[FloatArray]]
 """What `Network._reduce` returns."""
@@ -73,7 +77,7 @@ class Reduction:
         totals = [round(total) for total in communicator.total([*counts, *represented])]
         self._counts = totals[:n]
         self._factors = [
-            summand.weight / count * (1 if summand.mean else whole)
+            summand.factor(count, whole)
             for summand, count, whole in zip(summands, totals[:n], totals[n:], strict=True)
         ]
 

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kanml._core import OutsideDomain
 from kanml._validation import Float64Array, FloatArray, real_array
 from kanml.expressions import (
     Expression,
@@ -30,7 +29,7 @@ from kanml.problems.pinn.term import Term
 from kanml.problems.point_loss import Place, PointArrays, PointLoss
 from kanml.problems.reduction import Reduction, Summand
 
-__all__ = ["TracedTerm", "prefixed"]
+__all__ = ["TracedTerm", "require_finite"]
 
 PARTNER = "_partner"
 
@@ -65,7 +64,7 @@ class TracedTerm:
         try:
             self._trace(fields, what)
         except (TypeError, ValueError, AttributeError) as error:
-            raise prefixed(error, where) from error
+            raise _prefixed(error, where) from error
         # The latest points in each dtype, with what the core reads of them.
         self._latest: dict[str, tuple[Float64Array, PointArrays]] = {}
 
@@ -191,11 +190,8 @@ class TracedTerm:
         residuals = self.residuals(samples, net, unknowns, num_threads).astype(np.float64)
         if samples.attention is not None:
             residuals *= samples.attention[samples.rows]
-        factor = self.term.weight
-        if self.term.reduction == "mean":
-            factor /= samples.count
-        elif samples.represents:
-            factor *= samples.represents / samples.count
+        count = samples.count
+        factor = self.summand(samples, net.dtype).factor(count, samples.represents or count)
         scaled: Float64Array = math.sqrt(factor) * residuals
         return scaled.ravel()
 
@@ -296,8 +292,7 @@ def require_finite(
         )
 
 
-def prefixed(error: Exception, where: str, behind: str = "") -> Exception:
+def _prefixed(error: Exception, where: str) -> Exception:
     """Return an error of the same type whose message begins with the name of a term."""
-    kinds = (OutsideDomain, ValueError, AttributeError, TypeError)
-    kind = next(kind for kind in kinds if isinstance(error, kind))
-    return kind(f"{where}{error}{behind}")
+    kind = next(kind for kind in (ValueError, AttributeError, TypeError) if isinstance(error, kind))
+    return kind(f"{where}{error}")
