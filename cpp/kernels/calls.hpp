@@ -35,7 +35,30 @@ struct Refusal {
   index input = 0;
 };
 
-// The sink of the cotangents of parameters: gradients are summed there.
+// What becomes of the cotangents of parameters. They are added to a gradient: to one that all
+// samples share, or to one of each sample, a row of a Jacobian. Or else those of each sample are
+// multiplied by a direction in parameter space, and no gradient is formed.
+template <class T>
+struct Sink {
+  T* gradient = nullptr;         // of the layer's parameters: that of sample 0
+  index stride = 0;              // from the gradient of one sample to that of the next; 0: one sum
+  const T* direction = nullptr;  // of the layer's parameters, or null
+  T* products = nullptr;         // (samples): where products with the direction are added
+  T* contributions = nullptr;    // scratch memory for them: TileLayer::contributions()
+
+  // The same for the parameters from one of them on.
+  Sink from(index parameter) const {
+    Sink rest = *this;
+    if (direction == nullptr) {
+      rest.gradient += parameter;
+    } else {
+      rest.direction += parameter;
+    }
+    return rest;
+  }
+};
+
+// The gradient in which values of any number of samples are summed.
 template <class T>
 struct Sum {
   T* gradient;         // of the layer's parameters
@@ -71,7 +94,7 @@ struct BackwardCall {
   const T* const* x;            // planes (samples, n_in)
   const T* parameters;          // of the layer
   const T* const* y_cotangent;  // planes (samples, n_out)
-  Sum<T> sink;
+  Sink<T> sink;
   T* const* x_cotangent;  // planes (samples, n_in), written; or null
   Memory memory;
 };

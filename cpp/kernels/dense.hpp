@@ -2,25 +2,11 @@
 // added to plane 0.
 #pragma once
 
+#include "kernels/dot.hpp"
 #include "kernels/table.hpp"
 #include "simd/vectors.hpp"
 
 namespace kanml::kernels::inline KANML_TARGET {
-
-// The number of independent sums: a single sum would wait for each addition before the next.
-inline constexpr int lanes = 4;
-
-// The sum of a[q] b[q], in lanes that are added at the end.
-template <class T>
-T dot(index n, const T* a, const T* b) {
-  T sums[lanes] = {};
-  index q = 0;
-  for (; q + lanes <= n; q += lanes) {
-    for (int l = 0; l < lanes; ++l) sums[l] += a[q + l] * b[q + l];
-  }
-  for (; q < n; ++q) sums[0] += a[q] * b[q];
-  return (sums[0] + sums[1]) + (sums[2] + sums[3]);
-}
 
 // Width entries of Count rows of y: y_i += sum_p x[i x_row + p x_column] w_p. Several rows are
 // computed at once, so that a row of W is loaded once for all and no addition waits for another.
@@ -95,26 +81,81 @@ Refusal dense_forward(const DenseView& layer, const ForwardCall<T>& call) {
   return {};
 }
 
+// The cotangents of the parameters of a dense layer: one outer product a sample and plane, and that
+// of the bias.
+
+template <class T>
+void add_to_sum(const DenseView& layer, const BackwardCall<T>& call) {
+  const auto [first, last] = call.inputs;
+  const index n_out = layer.n_out;
+  for (int m = 0; m < call.directions.n_planes; ++m) {
+    multiply_add(last - first, call.samples, n_out, call.x[m] + first, 1, layer.n_in,
+                 call.y_cotangent[m], call.sink.gradient + first * n_out);
+  }
+  if (layer.bias && first == 0) {
+    T* gradient = call.sink.gradient + layer.n_in * n_out;
+    for (int s = 0; s < call.samples; ++s) {
+      for (index q = 0; q < n_out; ++q) gradient[q] += call.y_cotangent[0][s * n_out + q];
+    }
+  }
+}
+
+template <class T>
+void add_to_rows(const DenseView& layer, const BackwardCall<T>& call) {
+  const index n_out = layer.n_out;
+  for (int s = 0; s < call.samples; ++s) {
+    T* const gradient = call.sink.gradient + s * call.sink.stride;
+    for (int m = 0; m < call.directions.n_planes; ++m) {
+      const T* const cotangent = call.y_cotangent[m] + s * n_out;
+      for (index p = call.inputs.first; p < call.inputs.last; ++p) {
+        const T x = call.x[m][s * layer.n_in + p];
+        for (index q = 0; q < n_out; ++q) gradient[p * n_out + q] += x * cotangent[q];
+      }
+    }
+    if (layer.bias && call.inputs.first == 0) {
+      T* const of_bias = gradient + layer.n_in * n_out;
+      for (index q = 0; q < n_out; ++q) of_bias[q] += call.y_cotangent[0][s * n_out + q];
+    }
+  }
+}
+
+template <class T>
+void add_to_products(const DenseView& layer, const BackwardCall<T>& call) {
+  const T* const direction = call.sink.direction;
+  const index n_out = layer.n_out;
+  for (int s = 0; s < call.samples; ++s) {
+    T sum = 0;
+    for (int m = 0; m < call.directions.n_planes; ++m) {
+      const T* const cotangent = call.y_cotangent[m] + s * n_out;
+      for (index p = call.inputs.first; p < call.inputs.last; ++p) {
+        sum += call.x[m][s * layer.n_in + p] * dot(n_out, direction + p * n_out, cotangent);
+      }
+    }
+    if (layer.bias && call.inputs.first == 0) {
+      sum += dot(n_out, direction + layer.n_in * n_out, call.y_cotangent[0] + s * n_out);
+    }
+    call.sink.products[s] += sum;
+  }
+}
+
 template <class T>
 Refusal dense_backward(const DenseView& layer, const BackwardCall<T>& call) {
-  const auto [first, last] = call.inputs;
+  if (call.sink.direction != nullptr) {
+    add_to_products(layer, call);
+  } else if (call.sink.stride != 0) {
+    add_to_rows(layer, call);
+  } else {
+    add_to_sum(layer, call);
+  }
+  if (call.x_cotangent == nullptr) return {};
   const index n_in = layer.n_in;
   const index n_out = layer.n_out;
   for (int m = 0; m < call.directions.n_planes; ++m) {
-    multiply_add(last - first, call.samples, n_out, call.x[m] + first, 1, n_in, call.y_cotangent[m],
-                 call.sink.gradient + first * n_out);
-    if (call.x_cotangent == nullptr) continue;
     for (int s = 0; s < call.samples; ++s) {
-      for (index p = first; p < last; ++p) {
+      for (index p = call.inputs.first; p < call.inputs.last; ++p) {
         call.x_cotangent[m][s * n_in + p] =
             dot(n_out, call.parameters + p * n_out, call.y_cotangent[m] + s * n_out);
       }
-    }
-  }
-  if (layer.bias && first == 0) {
-    T* gradient = call.sink.gradient + n_in * n_out;
-    for (int s = 0; s < call.samples; ++s) {
-      for (index q = 0; q < n_out; ++q) gradient[q] += call.y_cotangent[0][s * n_out + q];
     }
   }
   return {};

@@ -2,6 +2,7 @@
 #include "core/network/tile_layer.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -47,15 +48,18 @@ std::vector<double*> planes_of(std::vector<double>& all, int n_planes) {
   return planes;
 }
 
-Results there_and_back(Pass pass, bool keeps) {
+// Takes the tile to a sink and, unless that is given, to a gradient that all samples share.
+Results there_and_back(Pass pass, bool keeps, kernels::Sink<double> sink = {}) {
   auto& [layer, directions, samples, parameters, x, cotangents] = pass;
   const auto tiles = layer.in_double();
   const int n_planes = directions.n_planes;
   Results results{.y = std::vector<double>(cotangents.size()),
                   .x_cotangent = std::vector<double>(x.size()),
                   .gradient = std::vector<double>(parameters.size(), 0.0)};
+  if (sink.gradient == nullptr && sink.direction == nullptr) {
+    sink.gradient = results.gradient.data();
+  }
   const index kept_bytes = tiles->kept_bytes(directions);
-  CHECK(kept_bytes > 0);
   const kanml::Buffer kept(static_cast<std::size_t>(kept_bytes));
   const kanml::Buffer scratch(
       static_cast<std::size_t>(tiles->scratch_bytes(kernels::tile_size, n_planes)));
@@ -80,7 +84,7 @@ Results there_and_back(Pass pass, bool keeps) {
                    .x = x_planes.data(),
                    .parameters = parameters.data(),
                    .y_cotangent = cotangent_planes.data(),
-                   .sink = {results.gradient.data()},
+                   .sink = sink,
                    .x_cotangent = x_cotangent_planes.data(),
                    .memory = memory});
   return results;
@@ -129,6 +133,7 @@ void for_layers(const F& f) {
 
 TEST(what_is_kept_gives_the_same_bits_as_what_is_computed_again) {
   for_layers([](const kanml::Layer& layer, const kernels::Directions& directions) {
+    CHECK(layer.in_double()->kept_bytes(directions) > 0);
     for (const int samples : {kernels::tile_size, 21, 1}) {
       const Pass pass{layer, directions, samples};
       CHECK(there_and_back(pass, true) == there_and_back(pass, false));
@@ -157,4 +162,53 @@ TEST(what_a_sample_contributes_does_not_depend_on_its_place_in_the_tile) {
     CHECK(reversed(other.y, layer.n_out()) == one.y);
     CHECK(reversed(other.x_cotangent, layer.n_in()) == one.x_cotangent);
   });
+}
+
+TEST(the_sinks_of_a_layer_agree) {
+  constexpr int samples = 21;
+  const auto check = [](const kanml::Layer& layer, const kernels::Directions& directions) {
+    const Pass pass{layer, directions, samples};
+    const Results sum = there_and_back(pass, true);
+    const index n = layer.n_parameters();
+    const index stride = n + 3;  // what lies between the rows stays as it is
+    std::vector<double> rows(static_cast<std::size_t>(samples * stride), 0.0);
+    const Results by_rows = there_and_back(pass, true, {.gradient = rows.data(), .stride = stride});
+    CHECK(by_rows.x_cotangent == sum.x_cotangent);
+    const std::vector<double> direction = inputs::random(n);
+    std::vector<double> products(samples, 0.5);  // products are added
+    std::vector<double> scratch(static_cast<std::size_t>(layer.in_double()->contributions()), 7.0);
+    const Results by_products = there_and_back(pass, true,
+                                               {.direction = direction.data(),
+                                                .products = products.data(),
+                                                .contributions = scratch.data()});
+    CHECK(by_products.x_cotangent == sum.x_cotangent);
+    for (index s = 0; s < samples; ++s) {
+      double product = 0.5;
+      double scale = 0.5;
+      for (index i = 0; i < n; ++i) {
+        const double term =
+            rows[static_cast<std::size_t>(s * stride + i)] * direction[static_cast<std::size_t>(i)];
+        product += term;
+        scale += std::fabs(term);
+      }
+      CHECK_NEAR(products[static_cast<std::size_t>(s)], product, 1e-14 * scale);
+      for (index i = n; i < stride; ++i) {
+        CHECK(rows[static_cast<std::size_t>(s * stride + i)] == 0.0);
+      }
+    }
+    for (index i = 0; i < n; ++i) {
+      double column = 0.0;
+      double scale = 0.0;
+      for (index s = 0; s < samples; ++s) {
+        const double term = rows[static_cast<std::size_t>(s * stride + i)];
+        column += term;
+        scale += std::fabs(term);
+      }
+      CHECK_NEAR(sum.gradient[static_cast<std::size_t>(i)], column, 1e-14 * scale);
+    }
+  };
+  for_layers(check);
+  for (const bool bias : {true, false}) {
+    for_directions(kanml::LinearLayer(n_in, n_out, bias), check);
+  }
 }

@@ -74,6 +74,7 @@ class WithBaseFunction final : public TileLayer<T> {
         own_kernels().derivatives_bytes[highest_order(n_planes)](function_view_.width);
     return base_bytes(n_planes) + std::max(derivatives, splines_->scratch_bytes(samples, n_planes));
   }
+  index contributions() const override { return splines_->contributions(); }
   bool writes_fresh() const override { return splines_->writes_fresh(); }
   int wide_tile() const override { return splines_->wide_tile(); }
   index work() const override { return splines_->work() + n_in() * (20 + n_out()); }

@@ -49,6 +49,9 @@ class SplineTileLayer final : public TileLayer<T> {
   index kept_bytes(const kernels::Directions& directions) const override {
     return own_kernels().kept_bytes[highest_order(directions)](view_.n_in, directions);
   }
+  index contributions() const override {
+    return kernels::tile_size * (view_.most_intervals + degree_) * view_.n_out;
+  }
   index work() const override { return (degree_ + 1) * view_.n_in * (view_.n_out + degree_); }
 
   // An interval should have several samples, and those of a tile should stay in cache.

@@ -30,6 +30,9 @@ class TileLayer {
   // For tiles of at most `samples` samples: more than kernels::tile_size in calls for values.
   virtual index scratch_bytes(int /*samples*/, int /*n_planes*/) const { return 0; }
 
+  // The numbers of scratch memory that a sink takes for products with a direction.
+  virtual index contributions() const { return 0; }
+
   virtual kernels::Refusal values(const kernels::ValuesCall<T>& call) const {
     return in_tiles(call, [&](const kernels::ForwardCall<T>& tile) { return forward(tile); });
   }
@@ -93,7 +96,7 @@ class TileLayer {
           .x = &call.x,
           .parameters = call.parameters,
           .y_cotangent = &call.y_cotangent,
-          .sink = call.sink,
+          .sink = {.gradient = call.sink.gradient},
           .x_cotangent = call.x_cotangent == nullptr ? nullptr : &call.x_cotangent,
           .memory = {.scratch = call.scratch}});
     });

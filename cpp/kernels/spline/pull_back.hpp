@@ -5,6 +5,7 @@
 //             cx_l += sum_q sum_{m >= l} cy_m[q] v_{m-l}[q],  v_0 = z_1, v_m = sum_r C_rm z_{r+1}
 #pragma once
 
+#include "kernels/dot.hpp"
 #include "kernels/spline/contract.hpp"
 #include "kernels/spline/planes.hpp"
 
@@ -21,10 +22,13 @@ struct PullBack {
   const T* coefficients;
   index n_out;
   const T* value_cotangent;  // plane 0 of those of the outputs
-  T* gradient;
+  T* gradient;               // of the input's coefficients: that of sample 0
+  index stride;              // to that of the next sample, or 0: all samples share one
   Columns<T> x_cotangent;
   index p;  // the input
   T* sums;  // (n_planes, full_lanes, full_lanes): contributions to x_cotangent, sample by sample
+
+  T* rows(int s) const { return gradient + s * stride + first[s] * n_out; }
 };
 
 // e_r += sum_m C_rm cy_m, with cy_1 in cy[0].
@@ -61,6 +65,7 @@ void pull_back_strip(const PullBack<T, Degree> of, index q) {
   using Number = Register<T, Width>;
   const index n_out = of.n_out;
   const auto sum_at = [&](int plane, int i) { return of.sums + (plane * Width + i) * Width; };
+  T* of_sample = of.gradient + q;  // the rows are found as those of the coefficients
   for (int block = 0; block < of.samples; block += Width) {
     for (int i = 0; i < Width && block + i < of.samples; ++i) {
       const int s = block + i;
@@ -79,8 +84,10 @@ void pull_back_strip(const PullBack<T, Degree> of, index q) {
             load_cotangents(order, along, cy);
             add_cotangents_of_derivatives<order>(weights(along), cy, e);
           });
-      const T* const rows = of.coefficients + of.first[s] * n_out + q;
-      T* const gradient = of.gradient + of.first[s] * n_out + q;
+      const index first = of.first[s] * n_out;
+      const T* const rows = of.coefficients + first + q;
+      T* const gradient = of_sample + first;
+      of_sample += of.stride;
       Number z[Order + 1] = {};
       for (int j = 0; j <= Degree; ++j) {
         Number sum = of.derivatives[0][j][s] * e[0];
@@ -174,7 +181,7 @@ void pull_back_column(const PullBack<T, Degree> of, index q) {
     }
   }
   for (int s = 0; s < of.samples; ++s) {
-    T* rows = of.gradient + of.first[s] * n_out + q;
+    T* rows = of.rows(s) + q;
     for (int j = 0; j <= Degree; ++j) rows[j * n_out] += terms[j][s];
   }
 }
@@ -190,6 +197,21 @@ void pull_back(const PullBack<T, Degree>& of) {
       0, of.n_out,
       [&](index q, auto width) { pull_back_strip<T, Degree, Order, width, to_inputs>(of, q); },
       [&](index q) { pull_back_column<T, Degree, Order, to_inputs>(of, q); });
+}
+
+// For products with a direction each sample has a gradient of its own, in memory that inputs share:
+// its Degree + 1 rows are cleared before, and multiplied and forgotten after they were computed.
+
+template <class T, int Degree>
+void clear_rows(const PullBack<T, Degree>& of) {
+  for (int s = 0; s < of.samples; ++s) clear((Degree + 1) * of.n_out, of.rows(s));
+}
+
+template <class T, int Degree>
+void add_products(const PullBack<T, Degree>& of, const T* direction, T* products) {
+  for (int s = 0; s < of.samples; ++s) {
+    products[s] += dot((Degree + 1) * of.n_out, of.rows(s), direction + of.first[s] * of.n_out);
+  }
 }
 
 }  // namespace kanml::kernels::inline KANML_TARGET

@@ -142,23 +142,29 @@ Refusal spline_backward(const SplineView<T>& layer, const BackwardCall<T>& call)
   const auto go_back = [&](index p, const TileBasis<T, Degree, Order + 1>& basis,
                            const T* composition) {
     const index offset = layer.rows[p] * layer.n_out;
-    const PullBack<T, Degree> of{.samples = samples,
-                                 .first = basis.first,
-                                 .derivatives = basis.derivatives,
-                                 .directions = directions,
-                                 .composition = composition,
-                                 .coefficients = call.parameters + offset,
-                                 .n_out = layer.n_out,
-                                 .value_cotangent = call.y_cotangent[0],
-                                 .gradient = call.sink.gradient + offset,
-                                 .x_cotangent = columns,
-                                 .p = p,
-                                 .sums = scratch.sums};
+    const Sink<T> sink = call.sink.from(offset);
+    const bool multiplies = sink.direction != nullptr;
+    const PullBack<T, Degree> of{
+        .samples = samples,
+        .first = basis.first,
+        .derivatives = basis.derivatives,
+        .directions = directions,
+        .composition = composition,
+        .coefficients = call.parameters + offset,
+        .n_out = layer.n_out,
+        .value_cotangent = call.y_cotangent[0],
+        .gradient = multiplies ? sink.contributions : sink.gradient,
+        .stride = multiplies ? (layer.most_intervals + Degree) * layer.n_out : sink.stride,
+        .x_cotangent = columns,
+        .p = p,
+        .sums = scratch.sums};
+    if (multiplies) clear_rows(of);
     if (call.x_cotangent == nullptr) {
       pull_back<T, Degree, Order, false>(of);
     } else {
       pull_back<T, Degree, Order, true>(of);
     }
+    if (multiplies) add_products(of, sink.direction, sink.products);
   };
   if (call.memory.kept != nullptr) {
     const Kept<T, Degree, Order> kept(call.directions, call.memory.kept);
