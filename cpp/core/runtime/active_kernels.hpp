@@ -1,6 +1,7 @@
 // The kernels compiled for the instruction set in use.
 #pragma once
 
+#include "kernels/linalg/table.hpp"
 #include "kernels/table.hpp"
 
 namespace kanml {
@@ -8,5 +9,6 @@ namespace kanml {
 // Throws std::invalid_argument if the environment names an instruction set that is not available.
 template <class T>
 const kernels::Table<T>& active_kernels();
+const kernels::MatrixKernels& active_matrix_kernels();
 
 }  // namespace kanml

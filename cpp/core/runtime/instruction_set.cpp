@@ -19,6 +19,7 @@ namespace kanml {
   const Table<T>& table();                              \
   extern template const Table<float>& table<float>();   \
   extern template const Table<double>& table<double>(); \
+  const MatrixKernels& matrices();                      \
   }
 KANML_FOR_EACH_TARGET(KANML_DECLARE_TABLES)
 
@@ -29,11 +30,12 @@ struct Target {
   std::string_view name;
   const kernels::Table<float>& (*float_table)();
   const kernels::Table<double>& (*double_table)();
+  const kernels::MatrixKernels& (*matrices)();
 };
 
 #define KANML_TARGET_OF(target, name)                                 \
   Target{InstructionSet::target, name, kernels::target::table<float>, \
-         kernels::target::table<double>},
+         kernels::target::table<double>, kernels::target::matrices},
 constexpr Target targets[] = {KANML_FOR_EACH_TARGET(KANML_TARGET_OF)};
 
 // Never empty: the baseline is always compiled, and required.
@@ -88,5 +90,6 @@ template <>
 const kernels::Table<double>& active_kernels<double>() {
   return targets[active()].double_table();
 }
+const kernels::MatrixKernels& active_matrix_kernels() { return targets[active()].matrices(); }
 
 }  // namespace kanml

@@ -16,6 +16,11 @@ namespace kanml {
 // most 64 or the number of processors. It is 1 inside another parallel region and in a forked
 // process.
 int team_size(int requested, index tasks);
+// The same for tasks of so many multiply-adds together: a few do not pay for waking threads.
+inline int team_size(int requested, index tasks, index work) {
+  constexpr index serial_work = 50'000;
+  return work < serial_work ? 1 : team_size(requested, tasks);
+}
 
 // Calls f(phase, task, thread) for the tasks 0 .. tasks(phase) - 1 of every phase, in one parallel
 // region; a phase begins when the previous one is complete. Exceptions of f are rethrown: of
