@@ -10,4 +10,6 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   kanml::bindings::bind_terms(m);
   kanml::bindings::bind_network(m);
   kanml::bindings::bind_vector_ops(m);
+  kanml::bindings::bind_least_squares(m);
+  kanml::bindings::bind_symmetric(m);
 }

@@ -36,7 +36,7 @@ template <class T>
 using Reduced =
     std::tuple<std::vector<std::tuple<double, double>>, Array<T>, std::vector<Array<T>>>;
 template <class T>
-Reduced<T> reduce(const Network<T>& net, const std::vector<const BoundTerm<T>*>& bound,
+Reduced<T> reduce(const Network<T>& net, const std::vector<const BoundTerm<T, PointLoss>*>& bound,
                   const std::vector<double>& factors, const Array<T>& parameters,
                   const std::vector<double>& unknowns, bool gradient,
                   const std::vector<bool>& components, int threads) {
@@ -44,14 +44,11 @@ Reduced<T> reduce(const Network<T>& net, const std::vector<const BoundTerm<T>*>&
     throw py::value_error("expected a term, and as many factors and choices of components");
   }
   const auto theta = input(parameters, "parameters", net.n_parameters());
-  std::vector<Term<T>> terms;
+  const std::vector<Term<T>> terms = terms_of(bound, net.n_in());
   std::vector<std::span<T>> outputs;
   std::vector<Array<T>> arrays;
-  for (std::size_t i = 0; i < bound.size(); ++i) {
-    if (bound[i] == nullptr) throw py::type_error("a term must not be None");
-    bound[i]->require_inputs(net.n_in());
-    terms.push_back(bound[i]->term());
-    const index n_components = components[i] ? terms[i].loss->n_components() : 0;
+  for (std::size_t i = 0; i < terms.size(); ++i) {
+    const index n_components = components[i] ? terms[i].formula->n_components() : 0;
     Array<T> of_term({components[i] ? terms[i].n : index{0}, n_components});
     outputs.push_back(output(of_term, "components", of_term.size()));
     arrays.push_back(of_term);
@@ -68,10 +65,97 @@ Reduced<T> reduce(const Network<T>& net, const std::vector<const BoundTerm<T>*>&
   return {std::move(results), std::move(by_parameters), std::move(arrays)};
 }
 
+// Terms of least squares at the parameters and unknowns of a call, checked.
+template <class T>
+class LeastSquares {
+ public:
+  using Bound = std::vector<const BoundTerm<T, PointRows>*>;
+
+  LeastSquares(const Network<T>& net, const Bound& bound, const std::vector<double>& scales,
+               const Array<T>& parameters, const std::vector<double>& unknowns)
+      : net_(net),
+        terms_(terms_of(bound, net.n_in())),
+        scales_(scales),
+        parameters_(input(parameters, "parameters", net.n_parameters())),
+        unknowns_(unknowns) {
+    if (terms_.empty() || scales.size() != terms_.size()) {
+      throw py::value_error("expected a term, and as many scales");
+    }
+    for (const RowTerm<T>& term : terms_) {
+      rows_ += term.n * static_cast<index>(term.formula->n_rows());
+    }
+  }
+
+  std::tuple<Array<T>, Array<T>> rows(bool jacobian, int threads) const {
+    Array<T> values(rows_);
+    Array<T> derivatives({jacobian ? rows_ : index{0}, columns()});
+    const auto r = output(values, "values", rows_);
+    const auto j = output(derivatives, "derivatives", derivatives.size());
+    {
+      py::gil_scoped_release release;
+      net_.rows(terms_, scales_, parameters_, unknowns_, r, j, threads);
+    }
+    return {std::move(values), std::move(derivatives)};
+  }
+
+  Array<T> push(const Array<T>& direction, int threads) const {
+    const auto v = input(direction, "direction", columns());
+    Array<T> products(rows_);
+    const auto out = output(products, "products", rows_);
+    py::gil_scoped_release release;
+    net_.push(terms_, scales_, parameters_, unknowns_, v, out, threads);
+    return products;
+  }
+
+  Array<T> pull(const Array<T>& cotangent, int threads) const {
+    const auto u = input(cotangent, "cotangent", rows_);
+    Array<T> gradient(columns());
+    const auto out = output(gradient, "gradient", columns());
+    py::gil_scoped_release release;
+    net_.pull(terms_, scales_, parameters_, unknowns_, u, out, threads);
+    return gradient;
+  }
+
+  Array<double> triangle(int threads) const {
+    Array<double> factor({columns() + 1, columns() + 1});
+    const auto out = output(factor, "factor", factor.size());
+    py::gil_scoped_release release;
+    net_.triangle(terms_, scales_, parameters_, unknowns_, out, threads);
+    return factor;
+  }
+
+ private:
+  index columns() const { return net_.n_parameters() + static_cast<index>(unknowns_.size()); }
+
+  const Network<T>& net_;
+  std::vector<RowTerm<T>> terms_;
+  const std::vector<double>& scales_;
+  std::span<const T> parameters_;
+  const std::vector<double>& unknowns_;
+  index rows_ = 0;
+};
+
+// Binds a function of LeastSquares, whose arguments come between the unknowns and the threads.
+template <class T, class Result, class... Arguments, class... Names>
+void bind_least_squares(py::class_<Network<T>>& network, const char* name,
+                        Result (LeastSquares<T>::*function)(Arguments...) const,
+                        const Names&... names) {
+  network.def(
+      name,
+      [function](const Network<T>& net, const typename LeastSquares<T>::Bound& terms,
+                 const std::vector<double>& scales, const Array<T>& parameters,
+                 const std::vector<double>& unknowns, Arguments... arguments) {
+        return (LeastSquares<T>(net, terms, scales, parameters, unknowns).*function)(arguments...);
+      },
+      py::arg("terms"), py::arg("scales"), py::arg("parameters").noconvert(), py::arg("unknowns"),
+      names..., py::arg("threads"));
+}
+
 template <class T>
 void bind_network_type(py::module_& m, const char* name) {
   using Net = Network<T>;
-  py::class_<Net>(m, name)
+  py::class_<Net> network(m, name);
+  network
       .def(py::init([](const std::vector<std::shared_ptr<Layer>>& layers) {
              return Net({layers.begin(), layers.end()});
            }),
@@ -176,6 +260,10 @@ void bind_network_type(py::module_& m, const char* name) {
           },
           py::arg("x").noconvert(), py::arg("parameters").noconvert(),
           py::arg("target").noconvert(), py::arg("threads"));
+  bind_least_squares(network, "rows", &LeastSquares<T>::rows, py::arg("jacobian"));
+  bind_least_squares(network, "push", &LeastSquares<T>::push, py::arg("direction").noconvert());
+  bind_least_squares(network, "pull", &LeastSquares<T>::pull, py::arg("cotangent").noconvert());
+  bind_least_squares(network, "triangle", &LeastSquares<T>::triangle);
 }
 
 }  // namespace

@@ -16,13 +16,14 @@ std::vector<Coefficient> coefficients_of(const std::vector<CoefficientTuple>& tu
   return coefficients;
 }
 
-template <class T>
-void bind_term(py::module_& m, const char* name) {
-  py::class_<BoundTerm<T>>(m, name).def(
-      py::init<std::shared_ptr<PointLoss>, index, std::optional<Array<index>>,
-               std::vector<typename BoundTerm<T>::PlaceArrays>, std::vector<py::array_t<T>>,
+template <class T, class Formula>
+void bind_term(py::module_& m, const char* name, const char* formula) {
+  using Bound = BoundTerm<T, Formula>;
+  py::class_<Bound>(m, name).def(
+      py::init<std::shared_ptr<Formula>, index, std::optional<Array<index>>,
+               std::vector<typename Bound::PlaceArrays>, std::vector<py::array_t<T>>,
                std::string>(),
-      py::arg("loss").none(false), py::arg("n"), py::arg("rows").noconvert(),
+      py::arg(formula).none(false), py::arg("n"), py::arg("rows").noconvert(),
       py::arg("places").noconvert(), py::arg("columns").noconvert(), py::arg("where"));
 }
 
@@ -40,8 +41,24 @@ void bind_terms(py::module_& m) {
            }),
            py::arg("program").none(false), py::arg("coefficients"), py::arg("n_columns"),
            py::arg("n_unknowns"), py::arg("n_components"), py::arg("differentiated"));
-  bind_term<float>(m, "TermFloat32");
-  bind_term<double>(m, "TermFloat64");
+  py::class_<PointRows, std::shared_ptr<PointRows>>(
+      m, "PointRows",
+      "Rows of least squares at one point: a program, and what its inputs and outputs are.")
+      .def(py::init([](std::shared_ptr<Program> program,
+                       const std::vector<CoefficientTuple>& coefficients, int n_columns,
+                       int n_unknowns,
+                       const std::vector<std::vector<CoefficientTuple>>& differentiated) {
+             std::vector<std::vector<Coefficient>> of_rows;
+             for (const auto& of_row : differentiated) of_rows.push_back(coefficients_of(of_row));
+             return PointRows(std::move(program), coefficients_of(coefficients), n_columns,
+                              n_unknowns, std::move(of_rows));
+           }),
+           py::arg("program").none(false), py::arg("coefficients"), py::arg("n_columns"),
+           py::arg("n_unknowns"), py::arg("differentiated"));
+  bind_term<float, PointLoss>(m, "TermFloat32", "loss");
+  bind_term<double, PointLoss>(m, "TermFloat64", "loss");
+  bind_term<float, PointRows>(m, "RowTermFloat32", "point_rows");
+  bind_term<double, PointRows>(m, "RowTermFloat64", "point_rows");
 }
 
 }  // namespace kanml::bindings

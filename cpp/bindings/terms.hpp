@@ -1,4 +1,4 @@
-// Terms of a loss with the arrays that they read.
+// Terms of a loss, or of least squares, with the arrays that they read.
 #pragma once
 
 #include <pybind11/stl.h>
@@ -15,18 +15,18 @@
 namespace kanml::bindings {
 
 // An immutable term, which keeps its arrays alive.
-template <class T>
+template <class T, class Formula>
 class BoundTerm {
  public:
   using PlaceArrays = std::tuple<Array<T>, std::vector<int>, Array<T>>;  // x, orders, vectors
 
   // Strided columns are taken as they are.
-  BoundTerm(std::shared_ptr<PointLoss> loss, index n, std::optional<Array<index>> rows,
+  BoundTerm(std::shared_ptr<Formula> formula, index n, std::optional<Array<index>> rows,
             std::vector<PlaceArrays> places, std::vector<py::array_t<T>> columns, std::string where)
       : rows_(std::move(rows)), places_(std::move(places)), columns_(std::move(columns)) {
     if (places_.empty()) throw py::value_error("a term needs a place");
     const index points = points_of(std::get<0>(places_.front()));
-    term_.loss = std::move(loss);
+    term_.formula = std::move(formula);
     term_.n = n;
     term_.where = std::move(where);
     if (rows_) {
@@ -55,7 +55,7 @@ class BoundTerm {
     }
   }
 
-  const Term<T>& term() const { return term_; }
+  const TermOf<T, Formula>& term() const { return term_; }
 
   void require_inputs(index n_in) const {
     for (const auto& [x, orders, vectors] : places_) {
@@ -74,7 +74,20 @@ class BoundTerm {
   std::optional<Array<index>> rows_;
   std::vector<PlaceArrays> places_;
   std::vector<py::array_t<T>> columns_;
-  Term<T> term_;
+  TermOf<T, Formula> term_;
 };
+
+// The terms of a list, checked for a network with n_in inputs.
+template <class T, class Formula>
+std::vector<TermOf<T, Formula>> terms_of(const std::vector<const BoundTerm<T, Formula>*>& bound,
+                                         index n_in) {
+  std::vector<TermOf<T, Formula>> terms;
+  for (const auto* const term : bound) {
+    if (term == nullptr) throw py::type_error("a term must not be None");
+    term->require_inputs(n_in);
+    terms.push_back(term->term());
+  }
+  return terms;
+}
 
 }  // namespace kanml::bindings

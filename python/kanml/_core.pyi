@@ -7,7 +7,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['ActivationKind', 'ActivationLayer', 'AffineLayer', 'Basis', 'EmbeddingLayer', 'Extrapolation', 'Feature', 'Layer', 'LinearLayer', 'NetworkFloat32', 'NetworkFloat64', 'OutsideDomain', 'PointLoss', 'Program', 'Prolongation', 'ReluTransform', 'SplineLayer', 'SplineSpace', 'TermFloat32', 'TermFloat64', 'adam_direction', 'axpy', 'build_information', 'dot', 'get_num_threads', 'instruction_set', 'instruction_sets', 'max_abs', 'max_degree', 'max_taylor_order', 'min_degree', 'operations', 'set_num_threads', 'two_loop', 'update_diagonal']
+__all__: list[str] = ['ActivationKind', 'ActivationLayer', 'AffineLayer', 'Basis', 'DampedSteps', 'EmbeddingLayer', 'Extrapolation', 'Feature', 'Layer', 'LinearLayer', 'NetworkFloat32', 'NetworkFloat64', 'OutsideDomain', 'PointLoss', 'PointRows', 'Program', 'Prolongation', 'ReluTransform', 'RowTermFloat32', 'RowTermFloat64', 'SplineLayer', 'SplineSpace', 'TermFloat32', 'TermFloat64', 'adam_direction', 'axpy', 'build_information', 'dot', 'fold_triangle', 'get_num_threads', 'instruction_set', 'instruction_sets', 'max_abs', 'max_degree', 'max_taylor_order', 'min_degree', 'operations', 'set_num_threads', 'symmetric_product', 'symmetric_update', 'two_loop', 'update_diagonal']
 class SplineSpace:
     def __init__(self, breakpoints: numpy.typing.NDArray[numpy.float64], degree: typing.SupportsInt | typing.SupportsIndex) -> None:
         ...
@@ -120,11 +120,23 @@ class PointLoss:
     """
     def __init__(self, program: Program, coefficients: collections.abc.Sequence[tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex]], n_columns: typing.SupportsInt | typing.SupportsIndex, n_unknowns: typing.SupportsInt | typing.SupportsIndex, n_components: typing.SupportsInt | typing.SupportsIndex, differentiated: collections.abc.Sequence[tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex]]) -> None:
         ...
+class PointRows:
+    """
+    Rows of least squares at one point: a program, and what its inputs and outputs are.
+    """
+    def __init__(self, program: Program, coefficients: collections.abc.Sequence[tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex]], n_columns: typing.SupportsInt | typing.SupportsIndex, n_unknowns: typing.SupportsInt | typing.SupportsIndex, differentiated: collections.abc.Sequence[collections.abc.Sequence[tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex]]]) -> None:
+        ...
 class TermFloat32:
     def __init__(self, loss: PointLoss, n: typing.SupportsInt | typing.SupportsIndex, rows: numpy.typing.NDArray[numpy.int64] | None, places: list[tuple[numpy.typing.NDArray[numpy.float32], list[int], numpy.typing.NDArray[numpy.float32]]], columns: list[numpy.typing.NDArray[numpy.float32]], where: str) -> None:
         ...
 class TermFloat64:
     def __init__(self, loss: PointLoss, n: typing.SupportsInt | typing.SupportsIndex, rows: numpy.typing.NDArray[numpy.int64] | None, places: list[tuple[numpy.typing.NDArray[numpy.float64], list[int], numpy.typing.NDArray[numpy.float64]]], columns: list[numpy.typing.NDArray[numpy.float64]], where: str) -> None:
+        ...
+class RowTermFloat32:
+    def __init__(self, point_rows: PointRows, n: typing.SupportsInt | typing.SupportsIndex, rows: numpy.typing.NDArray[numpy.int64] | None, places: list[tuple[numpy.typing.NDArray[numpy.float32], list[int], numpy.typing.NDArray[numpy.float32]]], columns: list[numpy.typing.NDArray[numpy.float32]], where: str) -> None:
+        ...
+class RowTermFloat64:
+    def __init__(self, point_rows: PointRows, n: typing.SupportsInt | typing.SupportsIndex, rows: numpy.typing.NDArray[numpy.int64] | None, places: list[tuple[numpy.typing.NDArray[numpy.float64], list[int], numpy.typing.NDArray[numpy.float64]]], columns: list[numpy.typing.NDArray[numpy.float64]], where: str) -> None:
         ...
 class OutsideDomain(ValueError):
     pass
@@ -352,11 +364,19 @@ class NetworkFloat32:
         ...
     def mean_squared_error(self, x: numpy.typing.NDArray[numpy.float32], parameters: numpy.typing.NDArray[numpy.float32], target: numpy.typing.NDArray[numpy.float32], threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[float, numpy.typing.NDArray[numpy.float32]]:
         ...
+    def pull(self, terms: collections.abc.Sequence[RowTermFloat32], scales: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], parameters: numpy.typing.NDArray[numpy.float32], unknowns: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], cotangent: numpy.typing.NDArray[numpy.float32], threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float32]:
+        ...
+    def push(self, terms: collections.abc.Sequence[RowTermFloat32], scales: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], parameters: numpy.typing.NDArray[numpy.float32], unknowns: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], direction: numpy.typing.NDArray[numpy.float32], threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float32]:
+        ...
     def reduce(self, terms: collections.abc.Sequence[TermFloat32], factors: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], parameters: numpy.typing.NDArray[numpy.float32], unknowns: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], gradient: bool, components: collections.abc.Sequence[bool], threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[list[tuple[float, float]], numpy.typing.NDArray[numpy.float32], list[numpy.typing.NDArray[numpy.float32]]]:
+        ...
+    def rows(self, terms: collections.abc.Sequence[RowTermFloat32], scales: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], parameters: numpy.typing.NDArray[numpy.float32], unknowns: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], jacobian: bool, threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32]]:
         ...
     def taylor(self, x: numpy.typing.NDArray[numpy.float32], parameters: numpy.typing.NDArray[numpy.float32], orders: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], vectors: numpy.typing.NDArray[numpy.float32], threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float32]:
         ...
     def taylor_vjp(self, x: numpy.typing.NDArray[numpy.float32], parameters: numpy.typing.NDArray[numpy.float32], orders: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], vectors: numpy.typing.NDArray[numpy.float32], cotangents: numpy.typing.NDArray[numpy.float32], by_x: bool, threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float32], numpy.typing.NDArray[numpy.float32]]:
+        ...
+    def triangle(self, terms: collections.abc.Sequence[RowTermFloat32], scales: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], parameters: numpy.typing.NDArray[numpy.float32], unknowns: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
         ...
     @property
     def n_in(self) -> int:
@@ -376,11 +396,19 @@ class NetworkFloat64:
         ...
     def mean_squared_error(self, x: numpy.typing.NDArray[numpy.float64], parameters: numpy.typing.NDArray[numpy.float64], target: numpy.typing.NDArray[numpy.float64], threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[float, numpy.typing.NDArray[numpy.float64]]:
         ...
+    def pull(self, terms: collections.abc.Sequence[RowTermFloat64], scales: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], parameters: numpy.typing.NDArray[numpy.float64], unknowns: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], cotangent: numpy.typing.NDArray[numpy.float64], threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
+        ...
+    def push(self, terms: collections.abc.Sequence[RowTermFloat64], scales: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], parameters: numpy.typing.NDArray[numpy.float64], unknowns: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], direction: numpy.typing.NDArray[numpy.float64], threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
+        ...
     def reduce(self, terms: collections.abc.Sequence[TermFloat64], factors: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], parameters: numpy.typing.NDArray[numpy.float64], unknowns: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], gradient: bool, components: collections.abc.Sequence[bool], threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[list[tuple[float, float]], numpy.typing.NDArray[numpy.float64], list[numpy.typing.NDArray[numpy.float64]]]:
+        ...
+    def rows(self, terms: collections.abc.Sequence[RowTermFloat64], scales: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], parameters: numpy.typing.NDArray[numpy.float64], unknowns: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], jacobian: bool, threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
         ...
     def taylor(self, x: numpy.typing.NDArray[numpy.float64], parameters: numpy.typing.NDArray[numpy.float64], orders: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], vectors: numpy.typing.NDArray[numpy.float64], threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
         ...
     def taylor_vjp(self, x: numpy.typing.NDArray[numpy.float64], parameters: numpy.typing.NDArray[numpy.float64], orders: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], vectors: numpy.typing.NDArray[numpy.float64], cotangents: numpy.typing.NDArray[numpy.float64], by_x: bool, threads: typing.SupportsInt | typing.SupportsIndex) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
+        ...
+    def triangle(self, terms: collections.abc.Sequence[RowTermFloat64], scales: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], parameters: numpy.typing.NDArray[numpy.float64], unknowns: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
         ...
     @property
     def n_in(self) -> int:
@@ -391,6 +419,33 @@ class NetworkFloat64:
     @property
     def n_parameters(self) -> int:
         ...
+class DampedSteps:
+    """
+    Steps p that minimise |R p + c|^2 + damping |p|^2 for a triangle of R and c, for many dampings. Singular values of R below max(rows, n) epsilon times the largest count as zero.
+    """
+    def __init__(self, triangle: numpy.typing.NDArray[numpy.float64], rows: typing.SupportsInt | typing.SupportsIndex, epsilon: typing.SupportsFloat | typing.SupportsIndex, threads: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    def dampings(self, radii: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex]) -> list[float]:
+        """
+        The dampings at which |p| equals each radius; 0.0 where the step without damping is no longer.
+        """
+    def solve(self, dampings: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex]) -> tuple[numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64], numpy.typing.NDArray[numpy.float64]]:
+        """
+        The steps (k, n), their lengths (k,), and the decreases of |R p + c|^2 (k,).
+        """
+    @property
+    def largest(self) -> float:
+        """
+        The largest singular value.
+        """
+    @property
+    def rank(self) -> int:
+        ...
+    @property
+    def smallest(self) -> float:
+        """
+        The smallest singular value that counts; 0.0 if none does.
+        """
 @typing.overload
 def adam_direction(gradient: numpy.typing.NDArray[numpy.float64], first_moment: numpy.typing.NDArray[numpy.float64], second_moment: numpy.typing.NDArray[numpy.float64], direction: numpy.typing.NDArray[numpy.float64], *, learning_rate: typing.SupportsFloat | typing.SupportsIndex, beta1: typing.SupportsFloat | typing.SupportsIndex, beta2: typing.SupportsFloat | typing.SupportsIndex, eps: typing.SupportsFloat | typing.SupportsIndex, updates: typing.SupportsInt | typing.SupportsIndex) -> None:
     """
@@ -423,6 +478,10 @@ def dot(x: numpy.typing.NDArray[numpy.float32], y: numpy.typing.NDArray[numpy.fl
     """
     The scalar product of two vectors, summed in float64.
     """
+def fold_triangle(triangle: numpy.typing.NDArray[numpy.float64], panel: numpy.typing.NDArray[numpy.float64], threads: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
+    """
+    The upper triangular factor of [triangle; panel], as a new array. What `triangle` holds below its diagonal is not read.
+    """
 def get_num_threads() -> int:
     ...
 def instruction_set() -> str:
@@ -445,6 +504,26 @@ def operations() -> list[str]:
     """
 def set_num_threads(threads: typing.SupportsInt | typing.SupportsIndex) -> None:
     ...
+@typing.overload
+def symmetric_product(matrix: numpy.typing.NDArray[numpy.float64], x: numpy.typing.NDArray[numpy.float64], out: numpy.typing.NDArray[numpy.float64], threads: typing.SupportsInt | typing.SupportsIndex) -> None:
+    """
+    Write the product of a packed symmetric matrix with a vector.
+    """
+@typing.overload
+def symmetric_product(matrix: numpy.typing.NDArray[numpy.float32], x: numpy.typing.NDArray[numpy.float32], out: numpy.typing.NDArray[numpy.float32], threads: typing.SupportsInt | typing.SupportsIndex) -> None:
+    """
+    Write the product of a packed symmetric matrix with a vector.
+    """
+@typing.overload
+def symmetric_update(scale: typing.SupportsFloat | typing.SupportsIndex, matrix: numpy.typing.NDArray[numpy.float64], x: numpy.typing.NDArray[numpy.float64], y: numpy.typing.NDArray[numpy.float64], xx: typing.SupportsFloat | typing.SupportsIndex, xy: typing.SupportsFloat | typing.SupportsIndex, yy: typing.SupportsFloat | typing.SupportsIndex, out: numpy.typing.NDArray[numpy.float64], threads: typing.SupportsInt | typing.SupportsIndex) -> bool:
+    """
+    Write scale * matrix + xx x x^T + xy (x y^T + y x^T) + yy y y^T to `out`, which may be the matrix. Return whether its diagonal is positive and finite.
+    """
+@typing.overload
+def symmetric_update(scale: typing.SupportsFloat | typing.SupportsIndex, matrix: numpy.typing.NDArray[numpy.float32], x: numpy.typing.NDArray[numpy.float32], y: numpy.typing.NDArray[numpy.float32], xx: typing.SupportsFloat | typing.SupportsIndex, xy: typing.SupportsFloat | typing.SupportsIndex, yy: typing.SupportsFloat | typing.SupportsIndex, out: numpy.typing.NDArray[numpy.float32], threads: typing.SupportsInt | typing.SupportsIndex) -> bool:
+    """
+    Write scale * matrix + xx x x^T + xy (x y^T + y x^T) + yy y y^T to `out`, which may be the matrix. Return whether its diagonal is positive and finite.
+    """
 @typing.overload
 def two_loop(steps: tuple[typing.Annotated[numpy.typing.ArrayLike, numpy.float64], ...], gradient_changes: tuple[typing.Annotated[numpy.typing.ArrayLike, numpy.float64], ...], diagonal: numpy.typing.NDArray[numpy.float64], gradient: numpy.typing.NDArray[numpy.float64], direction: numpy.typing.NDArray[numpy.float64]) -> None:
     """

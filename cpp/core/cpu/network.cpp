@@ -1,27 +1,35 @@
 #include "kanml/network.hpp"
 
+#include "core/cpu/jacobian.hpp"
 #include "core/cpu/losses.hpp"
 #include "core/cpu/sheets.hpp"
 #include "core/cpu/squared_error.hpp"
 #include "core/cpu/term_losses.hpp"
+#include "core/cpu/term_rows.hpp"
 #include "core/cpu/tiles.hpp"
+#include "core/cpu/triangles.hpp"
 
 namespace kanml {
 
 namespace {
 
+void for_differentiated(const PointLoss& loss, const auto& f) { f(loss.differentiated()); }
+void for_differentiated(const PointRows& rows, const auto& f) {
+  for (std::size_t row = 0; row < rows.n_rows(); ++row) f(rows.differentiated(row));
+}
+
 // Throws std::invalid_argument if a term asks for what the network does not have.
-template <class T>
-void require_fit(const Plan& plan, const Term<T>& term, std::size_t n_unknowns) {
+template <class T, class Formula>
+void require_fit(const Plan& plan, const TermOf<T, Formula>& term, std::size_t n_unknowns) {
   const auto require = [](bool holds, const char* message) {
     if (!holds) throw std::invalid_argument(message);
   };
-  const PointLoss& loss = *term.loss;
+  const Formula& formula = *term.formula;
   require(term.n > 0 && !term.places.empty(), "a term needs a sample and a place");
-  require(term.columns.size() == static_cast<std::size_t>(loss.n_columns()),
-          "a term has another number of columns than its loss");
-  require(n_unknowns == static_cast<std::size_t>(loss.n_unknowns()),
-          "a term has another number of unknowns than its loss");
+  require(term.columns.size() == static_cast<std::size_t>(formula.n_columns()),
+          "a term has another number of columns than its formula");
+  require(n_unknowns == static_cast<std::size_t>(formula.n_unknowns()),
+          "a term has another number of unknowns than its formula");
   for (const Place<T>& place : term.places) plan.require_orders(place.directions.orders);
   const auto require_coefficients = [&](std::span<const Coefficient> coefficients) {
     for (const Coefficient& c : coefficients) {
@@ -31,8 +39,23 @@ void require_fit(const Plan& plan, const Term<T>& term, std::size_t n_unknowns) 
               "a term reads a Taylor coefficient that does not exist");
     }
   };
-  require_coefficients(loss.coefficients());
-  require_coefficients(loss.differentiated());
+  require_coefficients(formula.coefficients());
+  for_differentiated(formula, require_coefficients);
+}
+
+template <class T, class Formula>
+std::vector<Batch<T>> batches_of(const Plan& plan, std::span<const TermOf<T, Formula>> terms,
+                                 std::size_t n_unknowns) {
+  std::vector<Batch<T>> batches;
+  for (const auto& term : terms) {
+    require_fit(plan, term, n_unknowns);
+    Batch<T>& batch = batches.emplace_back(Batch<T>{term.n, {}});
+    for (const Place<T>& place : term.places) {
+      batch.places.emplace_back(term.n, place.x, plan.n_in(), place.directions, term.rows);
+      batch.places.back().where = term.where;
+    }
+  }
+  return batches;
 }
 
 }  // namespace
@@ -75,6 +98,20 @@ struct Network<T>::Implementation {
     } else {
       run(Pass<T>(walk, batches, parameters));
     }
+  }
+
+  // Calls f(pass, rows) for rows one after the other, which are written to `values` unless it is
+  // empty. They always go in tiles.
+  template <class F>
+  void take_rows(std::span<const RowTerm<T>> terms, std::span<const double> scales,
+                 std::span<const T> stored, std::span<const double> unknowns, std::span<T> values,
+                 const F& f) const {
+    const std::vector<Batch<T>> batches = batches_of(walk.plan, terms, unknowns.size());
+    std::vector<T> storage;
+    const Pass<T> pass(walk, batches, walk.plan.decode(stored, storage));
+    NumberedRows<T> numbered(terms, scales, walk.plan.n_out(), unknowns);
+    TermRows<T> rows(numbered, values);
+    f(pass, rows);
   }
 
   // Copies the samples that rows choose, since sheets need them one after the other.
@@ -172,20 +209,77 @@ void Network<T>::reduce(std::span<const Term<T>> terms, std::span<const double> 
                         std::span<const T> parameters, std::span<const double> unknowns,
                         std::span<TermSums> sums, std::span<T> gradient,
                         std::span<const std::span<T>> components, int threads) const {
-  std::vector<Batch<T>> batches;
-  for (const Term<T>& term : terms) {
-    require_fit(implementation_->walk.plan, term, unknowns.size());
-    Batch<T>& batch = batches.emplace_back(Batch<T>{term.n, {}});
-    for (const Place<T>& place : term.places) {
-      batch.places.emplace_back(term.n, place.x, n_in(), place.directions, term.rows);
-      batch.places.back().where = term.where;
-    }
-  }
+  std::vector<Batch<T>> batches = batches_of(implementation_->walk.plan, terms, unknowns.size());
   TermLosses<T> losses(terms, factors, n_out(), unknowns, components);
   const auto size = gradient.empty() ? 0 : static_cast<std::size_t>(n_parameters());
   implementation_->reduce(std::move(batches), parameters, losses, !gradient.empty(),
                           gradient.first(size), {}, threads);
   losses.add_up(sums, gradient.subspan(size));
+}
+
+template <class T>
+void Network<T>::rows(std::span<const RowTerm<T>> terms, std::span<const double> scales,
+                      std::span<const T> parameters, std::span<const double> unknowns,
+                      std::span<T> values, std::span<T> jacobian, int threads) const {
+  const Walk<T>& walk = implementation_->walk;
+  implementation_->take_rows(terms, scales, parameters, unknowns, values,
+                             [&](const Pass<T>& pass, TermRows<T>& rows) {
+                               if (jacobian.empty()) {
+                                 pass.evaluate(rows, threads);
+                               } else {
+                                 Jacobian<T>(walk, pass, rows).write(parameters, jacobian, threads);
+                               }
+                             });
+}
+
+template <class T>
+void Network<T>::push(std::span<const RowTerm<T>> terms, std::span<const double> scales,
+                      std::span<const T> parameters, std::span<const double> unknowns,
+                      std::span<const T> direction, std::span<T> products, int threads) const {
+  const Walk<T>& walk = implementation_->walk;
+  const auto size = static_cast<std::size_t>(n_parameters());
+  std::vector<T> storage;
+  const T* const read = walk.plan.push_forward(parameters, direction.first(size), storage);
+  implementation_->take_rows(
+      terms, scales, parameters, unknowns, {}, [&](const Pass<T>& pass, TermRows<T>& rows) {
+        Jacobian<T>(walk, pass, rows).push(read, direction.subspan(size), products, threads);
+      });
+}
+
+template <class T>
+void Network<T>::pull(std::span<const RowTerm<T>> terms, std::span<const double> scales,
+                      std::span<const T> parameters, std::span<const double> unknowns,
+                      std::span<const T> cotangent, std::span<T> gradient, int threads) const {
+  std::vector<Batch<T>> batches = batches_of(implementation_->walk.plan, terms, unknowns.size());
+  NumberedRows<T> numbered(terms, scales, n_out(), unknowns);
+  PulledRows<T> rows(numbered, cotangent);
+  const auto size = static_cast<std::size_t>(n_parameters());
+  implementation_->reduce(std::move(batches), parameters, rows, true, gradient.first(size), {},
+                          threads);
+  rows.add_up(gradient.subspan(size));
+}
+
+template <class T>
+void Network<T>::triangle(std::span<const RowTerm<T>> terms, std::span<const double> scales,
+                          std::span<const T> parameters, std::span<const double> unknowns,
+                          std::span<double> factor, int threads) const {
+  const Walk<T>& walk = implementation_->walk;
+  const index n = n_parameters() + static_cast<index>(unknowns.size()) + 1;
+  implementation_->take_rows(
+      terms, scales, parameters, unknowns, {}, [&](const Pass<T>& pass, TermRows<T>& rows) {
+        Triangle triangle = Triangles<T>(walk, pass, rows).reduce(threads);
+        std::ranges::copy(triangle.entries(), factor.begin());
+        if (walk.plan.stored_parts.empty()) return;
+        // With respect to what is stored: the rows of the triangle are mapped, and no others.
+        const std::vector<double> stored(parameters.begin(), parameters.end());
+        for (index row = 0; row < n; ++row) {
+          walk.plan.template pull_back<double>(
+              stored, factor.subspan(static_cast<std::size_t>(row * n), stored.size()));
+        }
+        triangle.clear();
+        triangle.fold(n, factor.data(), n, threads);
+        std::ranges::copy(triangle.entries(), factor.begin());
+      });
 }
 
 template <class T>

@@ -1,6 +1,6 @@
-// The executor for losses and their gradients: a tile of samples goes through all layers, its loss
-// gives the cotangents of the outputs, and these go back through the layers, while all of it is in
-// cache. Gradients are summed over slots.
+// The executor for losses with their gradients, and for rows: a tile of samples goes through all
+// layers, its loss gives the cotangents of the outputs, and these go back through the layers, while
+// all of it is in cache. Gradients are summed over slots.
 #pragma once
 
 #include "core/cpu/slots.hpp"
@@ -37,11 +37,22 @@ class Pass {
   }
 
   index tiles() const { return tiles_; }
+  TileOf tile_of(index t) const {
+    std::size_t batch = batches_.size() - 1;
+    while (first_tiles_[batch] > t) --batch;
+    return {t, batch, tile_at(t - first_tiles_[batch], batches_[batch].n)};
+  }
+
+  // The number of threads for the tasks of an evaluation, with `effort` as its work in terms of
+  // that of the network.
+  int team(int requested, index tasks, index effort = 1) const {
+    return walk_.team(requested, work_ * effort, tasks);
+  }
 
   // The losses alone; see losses.hpp.
   template <class Loss>
   void evaluate(Loss& loss, int requested) const {
-    const int threads = walk_.team(requested, work_, tiles_);
+    const int threads = team(requested, tiles_);
     loss.prepare(threads, tiles_);
     Workspaces<T> workspaces(threads * n_places_, walk_.plan.widths, n_planes_, false,
                              walk_.scratch_bytes(n_planes_));
@@ -50,38 +61,42 @@ class Pass {
     });
   }
 
+  // What a team needs to take tiles there and back, for one kind of loss.
+  template <class Loss>
+  class Memory {
+   public:
+    Memory(const Pass& pass, int threads)
+        : workspaces_(threads * pass.n_places_, pass.walk_.plan.widths, pass.n_planes_, true,
+                      pass.walk_.scratch_bytes(pass.n_planes_)),
+          kept_(threads * pass.n_places_, pass.kept_bytes(pass.forwards<Loss>())) {}
+
+   private:
+    friend Pass;
+    Workspaces<T> workspaces_;  // (threads, places)
+    ThreadBuffer kept_;         // the same
+  };
+
   // The losses and the gradient of their sum. The gradient with respect to the inputs is computed
   // for a single batch at one place, unless it is empty.
   template <class Loss>
   void gradient(Loss& loss, std::span<T> parameter_gradient, std::span<T> input_gradient,
                 int requested) const {
     const Slots<T> slots(tiles_, parameter_gradient);
-    const int threads = walk_.team(requested, work_, slots.count());
+    const int threads = team(requested, slots.count());
     loss.prepare(threads, tiles_);
-    Workspaces<T> workspaces(threads * n_places_, walk_.plan.widths, n_planes_, true,
-                             walk_.scratch_bytes(n_planes_));
-    const ThreadBuffer kept(threads * n_places_, kept_bytes(forwards<Loss>()));
+    Memory<Loss> memory(*this, threads);
 
     const auto run_slot = [&](index slot, int thread) {
-      Workspace<T>* const of_thread = &workspaces[thread * n_places_];
-      const kernels::Sum<T> sink = slots.cleared(slot);
+      const kernels::Sink<T> sink = slots.cleared(slot);
       for (index t = slots.first_tile(slot); t < slots.first_tile(slot + 1); ++t) {
         const TileOf at = tile_of(t);
-        const auto* const path = paths_of(at.batch);
-        const std::size_t places = batches_[at.batch].places.size();
-        for (std::size_t p = 0; p < places; ++p) {
-          path[p].bind_kept(forwards<Loss>(), kept.of(thread * n_places_ + static_cast<int>(p)),
-                            of_thread[p]);
+        Workspace<T>* const places = there(loss, at, thread, memory);
+        if (!input_gradient.empty()) {
+          places[0].cotangents.front()[0] =
+              input_gradient.data() + at.tile.first * walk_.plan.n_in();
         }
-        forward(loss, at, thread, of_thread, true);
-        for (std::size_t p = 0; p < places; ++p) {
-          if (!loss.has_cotangents(at.batch, p)) continue;
-          if (!input_gradient.empty()) {
-            of_thread[p].cotangents.front()[0] =
-                input_gradient.data() + at.tile.first * walk_.plan.n_in();
-          }
-          path[p].backward(at.tile, of_thread[p], sink, !input_gradient.empty());
-        }
+        back(at, places, sink, !input_gradient.empty(),
+             [&](std::size_t place) { return loss.has_cotangents(at.batch, place); });
       }
     };
     parallel_phases(
@@ -93,6 +108,21 @@ class Pass {
             slots.add_up(task);
           }
         });
+  }
+
+  // The rows of a tile; see term_rows.hpp. Calls f(tile, row, add) for those of one number at all
+  // samples; add(sink) brings the cotangents of parameters to a sink, once.
+  template <class Rows, class F>
+  void rows_of_tile(Rows& rows, index t, int thread, Memory<Rows>& memory, const F& f) const {
+    const TileOf at = tile_of(t);
+    Workspace<T>* const places = there(rows, at, thread, memory);
+    for (std::size_t row = 0; row < rows.of_sample(at.batch); ++row) {
+      f(at, row, [&](const kernels::Sink<T>& sink) {
+        rows.write_cotangents(thread, row, places);
+        back(at, places, sink, false,
+             [&](std::size_t place) { return rows.has_cotangents(at.batch, row, place); });
+      });
+    }
   }
 
  private:
@@ -113,11 +143,25 @@ class Pass {
     loss(at, thread, workspaces, backward);
   }
 
-  TileOf tile_of(index t) const {
-    std::size_t batch = batches_.size() - 1;
-    while (first_tiles_[batch] > t) --batch;
-    return {t, batch, tile_at(t - first_tiles_[batch], batches_[batch].n)};
+  // The same, with the workspaces of the places as they are needed on the way back.
+  template <class Loss>
+  Workspace<T>* there(Loss& loss, const TileOf& at, int thread, Memory<Loss>& memory) const {
+    Workspace<T>* const places = &memory.workspaces_[thread * n_places_];
+    for (std::size_t p = 0; p < batches_[at.batch].places.size(); ++p) {
+      paths_of(at.batch)[p].bind_kept(
+          forwards<Loss>(), memory.kept_.of(thread * n_places_ + static_cast<int>(p)), places[p]);
+    }
+    forward(loss, at, thread, places, true);
+    return places;
   }
+  template <class HasCotangents>
+  void back(const TileOf& at, Workspace<T>* places, const kernels::Sink<T>& sink, bool to_inputs,
+            const HasCotangents& has_cotangents) const {
+    for (std::size_t p = 0; p < batches_[at.batch].places.size(); ++p) {
+      if (has_cotangents(p)) paths_of(at.batch)[p].backward(at.tile, places[p], sink, to_inputs);
+    }
+  }
+
   const TilePath<T>* paths_of(std::size_t batch) const { return &paths_[first_paths_[batch]]; }
 
   std::size_t kept_bytes(std::size_t count) const {

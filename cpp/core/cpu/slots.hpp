@@ -40,10 +40,10 @@ class Slots {
   index first_tile(index slot) const { return slot * tiles_ / count_; }
 
   // The sink of the tiles of a slot, cleared.
-  kernels::Sum<T> cleared(index slot) const {
+  kernels::Sink<T> cleared(index slot) const {
     T* const sums = of_slot(slot);
     std::fill_n(sums, size(), T(0));
-    return {sums};
+    return {.gradient = sums};
   }
 
   // Adding up takes tasks of task_size parameters each; none if a single slot sums in place.

@@ -35,7 +35,7 @@ class TilePath {
   }
 
   // Carries the cotangents of the outputs back through the layers.
-  void backward(const Tile& tile, const Workspace<T>& workspace, kernels::Sum<T> sink,
+  void backward(const Tile& tile, const Workspace<T>& workspace, kernels::Sink<T> sink,
                 bool to_inputs) const {
     const std::size_t lowest = walk_.lowest(to_inputs);
     for (std::size_t l = walk_.layers.size(); l-- > lowest;) {

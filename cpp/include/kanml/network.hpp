@@ -30,8 +30,15 @@ struct Directions {
   }
 };
 
+// terms.hpp
+template <class T, class Formula>
+struct TermOf;
+class PointLoss;
+class PointRows;
 template <class T>
-struct Term;  // terms.hpp
+using Term = TermOf<T, PointLoss>;
+template <class T>
+using RowTerm = TermOf<T, PointRows>;
 struct TermSums;
 
 // An immutable architecture; parameters are an argument of every evaluation. Several threads may
@@ -99,6 +106,41 @@ class Network {
               std::span<T> gradient,                     // (n_parameters + unknowns) out, or empty
               std::span<const std::span<T>> components,  // (terms): (n, n_components) out, or empty
               int threads = 0) const;
+
+  // Rows of least squares and their Jacobian. There is one row for each row of a formula and
+  // sample: term by term, sample by sample, row by row of the formula, all times scales[term].
+  // Derivatives are those with respect to the parameters, followed by those with respect to the
+  // unknowns.
+
+  void rows(std::span<const RowTerm<T>> terms,  // at least one
+            std::span<const double> scales,     // (terms)
+            std::span<const T> parameters,      // (n_parameters)
+            std::span<const double> unknowns,   // as many as every term has
+            std::span<T> values,                // (rows) out
+            std::span<T> jacobian,              // (rows, n_parameters + unknowns) out, or empty
+            int threads = 0) const;
+
+  // The derivative of the rows along a direction, J v.
+  void push(std::span<const RowTerm<T>> terms, std::span<const double> scales,
+            std::span<const T> parameters, std::span<const double> unknowns,
+            std::span<const T> direction,  // (n_parameters + unknowns)
+            std::span<T> products,         // (rows) out
+            int threads = 0) const;
+
+  // The gradient of sum(cotangent * rows), J^T u.
+  void pull(std::span<const RowTerm<T>> terms, std::span<const double> scales,
+            std::span<const T> parameters, std::span<const double> unknowns,
+            std::span<const T> cotangent,  // (rows)
+            std::span<T> gradient,         // (n_parameters + unknowns) out
+            int threads = 0) const;
+
+  // The upper triangular factor of the QR factorisation of [J r], n columns of derivatives and the
+  // rows themselves. Entries on its diagonal may have any sign. Memory grows with n^2 and not with
+  // the number of rows.
+  void triangle(std::span<const RowTerm<T>> terms, std::span<const double> scales,
+                std::span<const T> parameters, std::span<const double> unknowns,
+                std::span<double> factor,  // (n + 1, n + 1) out
+                int threads = 0) const;
 
   // The mean over samples and outputs of (y - target)^2, and its gradient with respect to the
   // parameters, in one pass over the samples.
