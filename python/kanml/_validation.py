@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import operator
 import os
 import resource
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
 from numbers import Real
 from typing import Any, TypeVar, overload
 
@@ -34,6 +36,7 @@ __all__ = [
     "require_memory",
     "samples",
     "threads",
+    "using_threads",
 ]
 
 
@@ -171,6 +174,24 @@ def require_memory(n_bytes: int, what: str) -> None:
         )
 
 
-def threads(num_threads: int | None) -> int:
-    """Return the thread count for the core; 0 is its default."""
-    return 0 if num_threads is None else integer(num_threads, "num_threads", 1, MAX_THREADS)
+_threads_here: ContextVar[int] = ContextVar("threads", default=0)
+
+
+def threads(num_threads: int | None = None) -> int:
+    """Return the thread count for the core; 0 is its default.
+
+    None stands for the number that `using_threads` has chosen here, or the default.
+    """
+    if num_threads is None:
+        return _threads_here.get()
+    return integer(num_threads, "num_threads", 1, MAX_THREADS)
+
+
+@contextlib.contextmanager
+def using_threads(num_threads: int | None) -> Iterator[None]:
+    """Let calls in this block, and in this thread, use a number of threads unless they name one."""
+    token = _threads_here.set(threads(num_threads))
+    try:
+        yield
+    finally:
+        _threads_here.reset(token)

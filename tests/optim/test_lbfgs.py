@@ -5,11 +5,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from objectives import OPTIMIZERS, beale, name, quadratic, rosenbrock, run
+from objectives import WITH_GRADIENTS, beale, name, quadratic, rosenbrock, run
 from scipy.optimize import minimize
 
 from kanml import _core
 from kanml.optim import LBFGS, Geometry
+from kanml.optim.quasi_newton import _curvature
+from kanml.optim.vectors import ARRAYS
 from reference.bfgs import initial_diagonal, inverse_hessian
 
 PROBLEMS = {
@@ -216,7 +218,21 @@ def test_lbfgs_skips_pairs_without_curvature():
     assert len(state.steps) == 0
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=name)
+@pytest.mark.parametrize(
+    ("s", "y", "expected"),
+    [
+        (1.0, 2.0, 2.0),
+        (1.0, -2.0, 0.0),
+        (1.0, 1e-170, 0.0),  # the square of y underflows
+        (1.0, 0.0, 0.0),
+        (1e200, 1.0, 0.0),  # that of s overflows
+    ],
+)
+def test_curvature_is_positive_or_rounding_error(s, y, expected):
+    assert _curvature(ARRAYS, np.array([s]), np.array([y])) == expected
+
+
+@pytest.mark.parametrize("optimizer", WITH_GRADIENTS, ids=name)
 @pytest.mark.parametrize(
     ("value", "gradient", "reason"),
     [
@@ -230,5 +246,5 @@ def test_no_step_from_where_the_objective_is_not_finite(optimizer, value, gradie
     assert state.finished == reason
     np.testing.assert_array_equal(state.parameters, [1.0, 2.0])
     assert state.step == 0
-    if name(optimizer) == "LBFGS":
+    if name(optimizer) in ("LBFGS", "SSBroyden"):
         assert state.value is None

@@ -82,6 +82,7 @@ class Adam(Optimizer[AdamState]):
     eps: float = 1e-8
     weight_decay: float = 0.0
     geometry: str | None = None
+    window = 500
 
     def __post_init__(self) -> None:
         require_learning_rate(self.lr)
@@ -131,9 +132,9 @@ class Adam(Optimizer[AdamState]):
             updates=state.updates + 1,
         )
 
-    def vectors(self, steps: int) -> int:
-        """Return how many vectors a state holds; see `Optimizer.vectors`."""
-        return super().vectors(steps) + 2
+    def numbers(self, n: int, steps: int) -> int:
+        """Return how many numbers a state needs; see `Optimizer.numbers`."""
+        return super().numbers(n, steps) + 2 * n
 
     def require_sound(self, state: AdamState) -> None:
         """Raise ValueError unless a run could have reached this state."""

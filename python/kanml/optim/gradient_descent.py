@@ -47,6 +47,7 @@ class GradientDescent(Optimizer[State]):
 
     lr: float | Schedule
     geometry: str | None = None
+    window = 500
 
     def __post_init__(self) -> None:
         require_learning_rate(self.lr)

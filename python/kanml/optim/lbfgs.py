@@ -1,25 +1,14 @@
 """Limited-memory BFGS."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import ArrayLike
 
 from kanml._validation import choice, integer
-from kanml.optim.base import (
-    Function,
-    Geometry,
-    Optimizer,
-    State,
-    TransferMaps,
-    advanced,
-    obstacle,
-    require_geometry,
-)
-from kanml.optim.line_search import Search, Trial, along, smaller_gradient, strong_wolfe
+from kanml.optim.base import State, TransferMaps, require_geometry
+from kanml.optim.quasi_newton import QuasiNewton, Step
 from kanml.optim.vectors import (
-    EPSILON,
     Operations,
     Vector,
     initial_parameters,
@@ -46,7 +35,7 @@ class LBFGSState(State):
 
 
 @dataclass(frozen=True)
-class LBFGS(Optimizer[LBFGSState]):
+class LBFGS(QuasiNewton[LBFGSState]):
     """Limited-memory BFGS with a strong Wolfe line search.
 
     J. Nocedal and S. J. Wright, Numerical Optimization, 2nd ed. 2006, Algorithms 7.4 and 7.5. A
@@ -112,34 +101,9 @@ class LBFGS(Optimizer[LBFGSState]):
         initial = initial_parameters(parameters)
         return LBFGSState(parameters=initial, diagonal=operations(initial).full(1.0, initial))
 
-    def step(
-        self, function: Function, state: LBFGSState, geometry: Geometry | None = None
-    ) -> LBFGSState:
-        """Return the state after one step; see `Optimizer.step`.
-
-        A value that is not finite never enters a state: if the objective is not finite at the
-        parameters, no step is taken and the evaluation is dropped.
-        """
-        maps, on = self.maps(geometry), operations(state.parameters)
-        if state.finished:
-            return state
-        state = self.evaluate(function, state)
-        value, gradient = state.evaluation()
-        if reason := obstacle(on, value, gradient):
-            return state.changed(value=None, gradient=None, finished=reason)
-        if on.max_abs(gradient) == 0:
-            return state.changed(finished="gradient is zero")
-
-        after = self._search(on, function, state, maps)
-        if after.finished and len(state.steps) > 0:
-            ones = on.full(1.0, state.parameters)
-            fresh = after.changed(steps=(), gradient_changes=(), diagonal=ones, finished="")
-            after = self._search(on, function, fresh, maps)
-        return after
-
-    def vectors(self, steps: int) -> int:
-        """Return how many vectors a state holds; see `Optimizer.vectors`."""
-        return super().vectors(steps) + 2 * min(self.memory, steps) + 1
+    def numbers(self, n: int, steps: int) -> int:
+        """Return how many numbers a state needs; see `Optimizer.numbers`."""
+        return super().numbers(n, steps) + (2 * min(self.memory, steps) + 1) * n
 
     def require_sound(self, state: LBFGSState) -> None:
         """Raise ValueError unless a run could have reached this state."""
@@ -154,56 +118,28 @@ class LBFGS(Optimizer[LBFGSState]):
             raise ValueError(f"{len(state.steps)} pairs cannot be kept with memory={self.memory}")
         require_vector(state.diagonal, "diagonal", state.parameters, "positive finite numbers")
 
-    def _search(
-        self, on: Operations, function: Function, state: LBFGSState, geometry: Geometry
-    ) -> LBFGSState:
-        """Take a step along the two-loop direction; `finished` says why if there is none."""
-        value, gradient = state.evaluation()
-        mapped = geometry.gradient(gradient)
-        direction = on.two_loop(state.steps, state.gradient_changes, state.diagonal, mapped)
-        step = geometry.step(direction)
-        start = Trial(0.0, value, on.dot(gradient, step), state.parameters, gradient)
-        line = along(function, state.parameters, step)
-        name = "L-BFGS" if len(state.steps) > 0 else "steepest descent"
-        described = f"the {name} direction"
-        first = 1.0
-        if len(state.steps) == 0:
-            first = 1.0 / max(1.0, on.norm(direction))
+    @property
+    def _name(self) -> str:
+        return "L-BFGS"
 
-        ascent = geometry.displacement is not None and 0 <= start.slope < math.inf
-        if ascent:
-            found = smaller_gradient(line, start, first, lambda g: on.norm(geometry.gradient(g)))
-        elif -math.inf < start.slope < 0:
-            noise = math.sqrt(EPSILON[gradient.dtype])
-            found = strong_wolfe(line, start, first, noise)
-        else:
-            return state.changed(finished=f"{described} is not one of descent")
+    def _remembers(self, state: LBFGSState) -> bool:
+        return len(state.steps) > 0
 
-        evaluations = state.evaluations + found.evaluations
-        if reason := _failure(on, start, found, ascent):
-            return state.changed(evaluations=evaluations, finished=reason.format(described))
-        s = on.scaled(found.trial.t, direction)
-        if geometry.displacement is not None:
-            s = geometry.displacement(s)
-        y = on.axpy(-1.0, mapped, geometry.gradient(found.trial.gradient))
-        return advanced(
-            state,
-            found.trial.parameters,
-            value=found.trial.value,
-            gradient=found.trial.gradient,
-            evaluations=evaluations,
-            ascents=state.ascents + ascent,
-            **self._remember(on, state, s, y),
-        )
+    def _forgotten(self, state: LBFGSState) -> LBFGSState:
+        ones = operations(state.parameters).full(1.0, state.parameters)
+        return state.changed(steps=(), gradient_changes=(), diagonal=ones)
 
-    def _remember(self, on: Operations, state: LBFGSState, s: Vector, y: Vector) -> dict[str, Any]:
+    def _direction(self, on: Operations, state: LBFGSState, gradient: Vector) -> Vector:
+        return on.two_loop(state.steps, state.gradient_changes, state.diagonal, gradient)
+
+    def _learned(self, on: Operations, state: LBFGSState, step: Step) -> dict[str, Any]:
         """Return the memory with one more pair; if it is full, without the oldest."""
-        curvature, y_norm = on.dot(s, y), on.norm(y)
-        if not curvature > EPSILON[s.dtype] * on.norm(s) * y_norm:
+        s, y = step.s, step.y
+        if step.curvature == 0:
             return {}
         diagonal = state.diagonal
         if len(state.steps) == 0:
-            diagonal = on.full(curvature / y_norm**2, s)  # equation (7.20)
+            diagonal = on.full(step.curvature / on.norm(y) ** 2, s)  # equation (7.20)
         return {
             "steps": (*state.steps, s)[-self.memory :],
             "gradient_changes": (*state.gradient_changes, y)[-self.memory :],
@@ -221,18 +157,3 @@ class LBFGS(Optimizer[LBFGSState]):
             ),
             "diagonal": on.vector(maps.inverse_curvature(state.diagonal), like),
         }
-
-
-def _failure(on: Operations, start: Trial, found: Search, ascent: bool) -> str:
-    """Say why a search did not find a step, with {} for the direction; empty if it did."""
-    lower = found.trial.value < start.value
-    if ascent:
-        ascends = (
-            "{} of the mixed geometry ascends, and no step along it makes the gradient smaller"
-        )
-        return "" if found.accepted else ascends
-    if not (found.accepted or lower):
-        return "line search failed along {}"
-    if not (lower or on.max_abs(found.trial.gradient) < on.max_abs(start.gradient)):
-        return "only rounding error along {}"
-    return ""

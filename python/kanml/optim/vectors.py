@@ -5,6 +5,9 @@ kind, which may live on another device. A vector has a `shape` (n,), a `dtype`, 
 and, unless it is a NumPy array, an attribute `operations`. It never changes: every operation
 returns a new, read-only vector. So states can share vectors, and nothing is copied defensively.
 
+A symmetric matrix (n, n) is a vector, too: its lower triangle, row after row, in n (n + 1) / 2
+numbers.
+
 An optimizer looks the operations up once a step, ``on = operations(state.parameters)``, and calls
 them as methods. A choice in every call would cost more than the arithmetic of a small network.
 """
@@ -18,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kanml import _core
-from kanml._validation import finite, real_array
+from kanml._validation import finite, real_array, threads
 
 Vector: TypeAlias = NDArray[np.floating[Any]]
 """A float32 or float64 vector."""
@@ -55,6 +58,14 @@ class Operations(ABC):
     @abstractmethod
     def axpy(self, a: float, x: Vector, y: Vector, tail: int = 0) -> Vector:
         """Return y + a x, rounded once; the last `tail` entries are those of y + x."""
+
+    @abstractmethod
+    def without(self, x: Vector, part: slice) -> Vector:
+        """Return the entries of a vector (n,) outside of a part of m, as a vector (n - m,)."""
+
+    @abstractmethod
+    def joined(self, x: Vector, part: slice, y: Vector) -> Vector:
+        """Return the vector (n,) with the entries y (m,) in a part, and x (n - m,) outside."""
 
     @abstractmethod
     def dot(self, x: Vector, y: Vector) -> float:
@@ -105,6 +116,63 @@ class Operations(ABC):
     def update_diagonal(self, step: Vector, gradient_change: Vector, diagonal: Vector) -> Vector:
         """Return a diagonal inverse Hessian (n,) after one more pair (n,), with s.y > 0."""
 
+    @abstractmethod
+    def multiple_of_identity(self, a: float, like: Vector) -> Vector:
+        """Return the symmetric matrix a I for vectors like another (n,)."""
+
+    @abstractmethod
+    def diagonal(self, matrix: Vector, like: Vector) -> Vector:
+        """Return the diagonal (n,) of a symmetric matrix for vectors like another (n,)."""
+
+    @abstractmethod
+    def symmetric_product(self, matrix: Vector, x: Vector) -> Vector:
+        """Return the product (n,) of a symmetric matrix with a vector (n,)."""
+
+    @abstractmethod
+    def symmetric_update(
+        self,
+        matrix: Vector,
+        x: Vector,
+        y: Vector,
+        *,
+        scale: float,
+        xx: float,
+        xy: float,
+        yy: float,
+    ) -> Vector | None:
+        """Return scale M + xx x x^T + xy (x y^T + y x^T) + yy y y^T, rounded once.
+
+        Returns
+        -------
+        vector or None
+            None if not all entries of the diagonal are positive and finite, as they are in a
+            positive definite matrix.
+        """
+
+    @abstractmethod
+    def symmetric_transfer(
+        self,
+        matrix: Vector,
+        primal: Callable[[Vector], Vector],
+        dual: Callable[[Vector], Vector],
+        complement: float,
+        like: Vector,
+    ) -> Vector:
+        """Return P M P^T + complement (I - P D^T) (I - D P^T), symmetric, of the size of P v.
+
+        It is positive definite if M is, and complement > 0.
+
+        Parameters
+        ----------
+        matrix : vector
+            M, for vectors (n,).
+        primal, dual : callable
+            v (n,) -> P v and v -> D v, with P^T D = I.
+        complement : float
+            If P D^T is an orthogonal projector, the eigenvalue on what P does not reach.
+        like : vector (n,)
+        """
+
     def norm(self, x: Vector) -> float:
         """Return the Euclidean norm."""
         return math.sqrt(self.dot(x, x))
@@ -140,6 +208,14 @@ class ArrayOperations(Operations):
             _core.axpy(1.0, x[-tail:], y[-tail:], out[-tail:])
         return _frozen(out)
 
+    def without(self, x: Vector, part: slice) -> Vector:
+        """Return the other entries; see `Operations.without`."""
+        return _frozen(np.delete(x, part))
+
+    def joined(self, x: Vector, part: slice, y: Vector) -> Vector:
+        """Return both parts as one vector; see `Operations.joined`."""
+        return _frozen(np.insert(x, [part.start] * len(y), y))
+
     def adam(
         self, gradient: Vector, first_moment: Vector, second_moment: Vector, **numbers: Any
     ) -> tuple[Vector, Vector, Vector]:
@@ -170,6 +246,65 @@ class ArrayOperations(Operations):
         _core.update_diagonal(step, gradient_change, updated)
         return _frozen(updated)
 
+    def multiple_of_identity(self, a: float, like: Vector) -> Vector:
+        """Return a I; see `Operations.multiple_of_identity`."""
+        matrix = np.zeros(packed_size(like.size), like.dtype)
+        matrix[_first_of_rows(like.size) + np.arange(like.size)] = a
+        return _frozen(matrix)
+
+    def diagonal(self, matrix: Vector, like: Vector) -> Vector:
+        """Return the diagonal; see `Operations.diagonal`."""
+        return _frozen(matrix[_first_of_rows(like.size) + np.arange(like.size)])
+
+    def symmetric_product(self, matrix: Vector, x: Vector) -> Vector:
+        """Return the product; see `Operations.symmetric_product`."""
+        product = np.empty_like(x)
+        _core.symmetric_product(matrix, x, product, threads())
+        return _frozen(product)
+
+    def symmetric_update(
+        self, matrix: Vector, x: Vector, y: Vector, **factors: float
+    ) -> Vector | None:
+        """Return the updated matrix; see `Operations.symmetric_update`."""
+        out = np.empty_like(matrix)
+        positive = _core.symmetric_update(
+            matrix=matrix, x=x, y=y, out=out, threads=threads(), **factors
+        )
+        return _frozen(out) if positive else None
+
+    def symmetric_transfer(
+        self,
+        matrix: Vector,
+        primal: Callable[[Vector], Vector],
+        dual: Callable[[Vector], Vector],
+        complement: float,
+        like: Vector,
+    ) -> Vector:
+        """Return the matrix on the finer grid; see `Operations.symmetric_transfer`.
+
+        It is the symmetric part of (P (M + c D^T D) - 2 c D) P^T + c I, column by column and then
+        row by row.
+        """
+        c, n, m = like.dtype.type(complement), like.size, primal(like).size
+        duals = np.empty((m, n), like.dtype)
+        for j in range(n):
+            unit = np.zeros_like(like)
+            unit[j] = 1
+            duals[:, j] = dual(unit)
+        across, first = np.empty_like(duals), _first_of_rows(n)
+        for j in range(n):
+            column = np.concatenate([matrix[first[j] : first[j] + j], matrix[first[j:] + j]])
+            reached = duals[:, j].nonzero()[0]  # few: those of the same spline
+            products = (duals[reached] * duals[reached, j, None]).sum(axis=0)
+            across[:, j] = primal(column + c * products) - 2 * c * duals[:, j]
+        moved, first = np.zeros(packed_size(m), like.dtype), _first_of_rows(m)
+        for i in range(m):
+            half = primal(across[i]) / 2
+            moved[first[i] : first[i] + i + 1] += half[: i + 1]
+            moved[first[i:] + i] += half[i:]
+            moved[first[i] + i] += c
+        return _frozen(moved)
+
 
 ARRAYS = ArrayOperations()
 
@@ -180,6 +315,17 @@ def operations(vector: Vector) -> Operations:
         return ARRAYS
     found: Operations = vector.operations
     return found
+
+
+def packed_size(n: int) -> int:
+    """Return how many numbers a symmetric matrix (n, n) has."""
+    return n * (n + 1) // 2
+
+
+def _first_of_rows(n: int) -> NDArray[np.int64]:
+    """Return where the rows of a symmetric matrix (n, n) begin."""
+    rows = np.arange(n)
+    return rows * (rows + 1) // 2
 
 
 def initial_parameters(parameters: ArrayLike) -> Vector:
@@ -201,7 +347,13 @@ _CONDITIONS: dict[str, Callable[[Vector], Any]] = {
 }
 
 
-def require_vector(array: object, name: str, like: Vector, entries: str = "finite numbers") -> None:
+def require_vector(
+    array: object,
+    name: str,
+    like: Vector,
+    entries: str = "finite numbers",
+    size: int | None = None,
+) -> None:
     """Raise ValueError unless an array read from a file is a vector like another.
 
     Parameters
@@ -211,15 +363,18 @@ def require_vector(array: object, name: str, like: Vector, entries: str = "finit
     like : ndarray (n,)
     entries : {"finite numbers", "positive finite numbers", "numbers >= 0"}
         What its entries must be.
+    size : int, optional
+        How many there must be; by default n.
     """
+    size = like.size if size is None else size
     if not (
         isinstance(array, np.ndarray)
-        and array.shape == (like.size,)
+        and array.shape == (size,)
         and array.dtype == like.dtype
         and array.dtype in EPSILON
         and _CONDITIONS[entries](array).all()
     ):
-        raise ValueError(f"{name} must be {entries} in {like.dtype}, of shape ({like.size},)")
+        raise ValueError(f"{name} must be {entries} in {like.dtype}, of shape ({size},)")
 
 
 def _frozen(array: Vector) -> Vector:
