@@ -1,19 +1,22 @@
 """Optimizers, and functions for them to minimise."""
 
+import classic_problems
 import numpy as np
-from scipy.optimize import rosen, rosen_der
+from classic_problems import least_squares
 
-from kanml.optim import LBFGS, Adam, GradientDescent
+from kanml.optim import LBFGS, Adam, GradientDescent, LevenbergMarquardt, SSBroyden
 
-OPTIMIZERS = [GradientDescent(1e-3), Adam(0.1, weight_decay=0.1), LBFGS(memory=3)]
+WITH_GEOMETRY = [GradientDescent(1e-3), Adam(0.1, weight_decay=0.1), LBFGS(memory=3)]
+WITH_GRADIENTS = [*WITH_GEOMETRY, SSBroyden()]
+OPTIMIZERS = [*WITH_GRADIENTS, LevenbergMarquardt(), LevenbergMarquardt(largest_triangle=0)]
 
 
 def name(optimizer):
-    return type(optimizer).__name__
+    subspace = getattr(optimizer, "largest_triangle", None) == 0
+    return type(optimizer).__name__ + (" in a subspace" if subspace else "")
 
 
-def rosenbrock(x):
-    return rosen(x), rosen_der(x)
+rosenbrock = least_squares(classic_problems.rosenbrock)
 
 
 def beale(x):
@@ -22,6 +25,14 @@ def beale(x):
     residual = np.array([1.5, 2.25, 2.625]) - a + a * b**powers
     jacobian = np.stack([b**powers - 1, a * powers * b ** (powers - 1)], axis=1)
     return residual @ residual, 2 * residual @ jacobian
+
+
+def powell_singular(x):
+    """Its Hessian is singular at the minimiser, 0."""
+    factors = np.array([[1, 10, 0, 0], [0, 0, 1, -1], [0, 1, -2, 0], [1, 0, 0, -1]])
+    scale, power = np.array([1, 5, 1, 10]), np.array([2, 2, 4, 4])
+    linear = factors @ x
+    return float(scale @ linear**power), factors.T @ (scale * power * linear ** (power - 1))
 
 
 def quadratic(n, condition, seed):

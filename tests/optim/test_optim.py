@@ -3,19 +3,31 @@ import importlib
 import math
 from dataclasses import fields
 
+import classic_problems
 import numpy as np
 import pytest
+from classic_problems import least_squares
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from objectives import OPTIMIZERS, name, quadratic, rosenbrock, run
-from scipy.optimize import rosen, rosen_der
+from objectives import OPTIMIZERS, WITH_GEOMETRY, name, quadratic, rosenbrock, run
 
-from kanml.optim import LBFGS, Adam, CyclicDecay, Geometry, GradientDescent, Ramp, TransferMaps
+from kanml.optim import (
+    LBFGS,
+    Adam,
+    CyclicDecay,
+    Geometry,
+    GradientDescent,
+    LeastSquares,
+    LevenbergMarquardt,
+    Ramp,
+    SSBroyden,
+    TransferMaps,
+)
 
 # --- geometry ---
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=name)
+@pytest.mark.parametrize("optimizer", WITH_GEOMETRY, ids=name)
 @given(seed=st.integers(0, 2**32))
 def test_geometry_is_a_change_of_variables(optimizer, seed):
     n = 6
@@ -36,6 +48,13 @@ def test_geometry_is_a_change_of_variables(optimizer, seed):
         plain = optimizer.step(transformed, plain)
         np.testing.assert_allclose(mapped.parameters, b.T @ plain.parameters, rtol=0, atol=1e-9)
     assert mapped.evaluations == plain.evaluations
+
+
+def test_which_optimizers_have_a_geometry():
+    assert [o for o in OPTIMIZERS if "geometry" in vars(o)] == WITH_GEOMETRY
+    ascends = Geometry(displacement=np.negative)
+    with pytest.raises(ValueError, match="SSBroyden cannot step in other variables than"):
+        SSBroyden().step(rosenbrock, SSBroyden().init([1.0, 2.0]), ascends)
 
 
 # --- transfer between levels ---
@@ -105,6 +124,23 @@ def test_transfer_takes_up_a_finished_run_again(refinement):
     assert not optimizer.transfer(state, refinement, "prolong").finished
 
 
+def test_transfer_scales_a_radius_like_the_parameters(refinement):
+    optimizer = LevenbergMarquardt()
+    state = run(optimizer, rosenbrock, optimizer.init([-1.2, 1.0, -1.2, 1.0]), 5)
+    finer = optimizer.transfer(state, refinement, "prolong")
+    norm = np.linalg.norm
+    scale = norm(finer.parameters) / norm(state.parameters)
+    assert math.isclose(finer.radius, scale * state.radius, rel_tol=1e-14)
+    fresh = optimizer.transfer(state, refinement, "reset")
+    assert math.isclose(fresh.radius, norm(finer.parameters), rel_tol=1e-14)
+    assert finer.last is None
+    stepped = state.changed(last=np.arange(4.0))
+    moved = optimizer.transfer(stepped, refinement, "prolong").last
+    np.testing.assert_array_equal(moved, refinement.primal(stepped.last))
+    at_zero = optimizer.transfer(optimizer.init(np.zeros(4)), refinement, "prolong")
+    assert at_zero.radius == 1.0
+
+
 def test_transfer_refuses_other_ways(refinement):
     optimizer = LBFGS()
     with pytest.raises(ValueError, match="how must be one of 'prolong', 'reset', got 'keep'"):
@@ -126,11 +162,13 @@ def test_states_own_read_only_arrays_of_their_dtype(optimizer, dtype):
     x0 = np.array([-1.2, 1.0], dtype)
     buffer = np.empty(2, dtype)
 
-    def function(x):
-        assert x.dtype == dtype
-        buffer[:] = rosen_der(x)
-        return rosen(x), buffer
+    class Buffered(LeastSquares):
+        def __call__(self, x):
+            assert x.dtype == dtype
+            value, buffer[:] = super().__call__(x)
+            return value, buffer
 
+    function = least_squares(classic_problems.rosenbrock, Buffered)
     state = optimizer.init(x0)
     for _ in range(4):
         state = optimizer.evaluate(function, state)
@@ -194,12 +232,42 @@ def test_lbfgs_in_float32_reaches_what_float32_can():
             ValueError,
             "weight_decay must be a number >= 0, got -1.0",
         ),
+        (
+            lambda: LevenbergMarquardt(largest_triangle=-1),
+            ValueError,
+            "largest_triangle must be an integer >= 0, got -1",
+        ),
+        (lambda: LevenbergMarquardt(columns=1), ValueError, "columns must be .* >= 2, got 1"),
+        (
+            lambda: LevenbergMarquardt().step(lambda x: (x @ x, 2 * x), LBFGS().init([1.0])),
+            TypeError,
+            "function must be a kanml.optim.SumOfSquares, got <function",
+        ),
+        (
+            lambda: LevenbergMarquardt().step(
+                rosenbrock,
+                LevenbergMarquardt().init([1.0, 2.0]),
+                Geometry(gradient=lambda g: 2 * g, step=lambda d: 2 * d),
+            ),
+            ValueError,
+            "geometry must be None or the identity",
+        ),
+        (
+            lambda: LeastSquares(np.ones(2), np.ones((2, 2))),
+            TypeError,
+            "residuals must be a function of the parameters, got array",
+        ),
         (lambda: LBFGS(memory=0), ValueError, "memory must be an integer >= 1, got 0"),
         (lambda: LBFGS(memory=2.5), TypeError, "memory must be an integer >= 1, got 2.5"),
         (
             lambda: LBFGS(line_search="armijo"),
             ValueError,
             "line_search must be one of .*, got 'armijo'",
+        ),
+        (
+            lambda: SSBroyden("dfp"),
+            ValueError,
+            "update must be one of 'ssbroyden', 'ssbfgs', 'bfgs', got 'dfp'",
         ),
         (lambda: Ramp(-1.0, 0.1, 5), ValueError, "initial must be a number >= 0, got -1.0"),
         (lambda: Ramp(0.0, 0.1, 0), ValueError, "steps must be an integer >= 1, got 0"),
@@ -229,7 +297,20 @@ def test_bad_input(make, error, message):
         make()
 
 
-@pytest.mark.parametrize("module", ["base", "schedules", "gradient_descent", "adam", "lbfgs"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "adam",
+        "base",
+        "gradient_descent",
+        "lbfgs",
+        "least_squares",
+        "levenberg_marquardt",
+        "matrices",
+        "schedules",
+        "ssbroyden",
+    ],
+)
 def test_examples(module):
     result = doctest.testmod(importlib.import_module(f"kanml.optim.{module}"))
     assert result.attempted > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import math
 from dataclasses import fields
 from pathlib import Path
@@ -13,7 +14,17 @@ from objectives import name, rosenbrock
 
 import kanml.optim
 from helpers import same_bits
-from kanml.optim import LBFGS, Adam, Geometry, GradientDescent, TransferMaps
+from kanml.optim import (
+    LBFGS,
+    Adam,
+    Geometry,
+    GradientDescent,
+    LeastSquares,
+    LevenbergMarquardt,
+    SSBroyden,
+    SumOfSquares,
+    TransferMaps,
+)
 from kanml.optim.vectors import ARRAYS, Operations, operations, require_vector
 
 DTYPES = [np.float32, np.float64]
@@ -28,6 +39,8 @@ def results(dtype):
     x, y = np.array([3, -1, 2], dtype), np.array([1, 0.25, -2], dtype)
     rates = {"learning_rate": 0.1, "beta1": 0.75, "beta2": 0.5, "eps": 1e-30, "updates": 1}
     direction, first, second = ARRAYS.adam(x, 0 * x, 0 * x, **rates)
+    matrix = np.array([4, 1, 2, 0, -1, 8], dtype)
+    factors = {"scale": 2.0, "xx": 0.5, "xy": 1.0, "yy": 2.0}
     return {
         "vector": ARRAYS.vector([3, -1, 2], like=y),
         "full": ARRAYS.full(1.5, like=y),
@@ -39,6 +52,13 @@ def results(dtype):
         "adam, second moment": second,
         "two_loop": ARRAYS.two_loop((), (), ARRAYS.full(2.0, x), x),
         "update_diagonal": ARRAYS.update_diagonal(x, 2 * x, ARRAYS.full(0.5, x)),
+        "multiple_of_identity": ARRAYS.multiple_of_identity(3.0, like=y),
+        "diagonal": ARRAYS.diagonal(matrix, like=y),
+        "symmetric_product": ARRAYS.symmetric_product(matrix, x),
+        "symmetric_update": ARRAYS.symmetric_update(matrix, x, y, **factors),
+        "symmetric_transfer": ARRAYS.symmetric_transfer(
+            matrix, lambda v: np.append(v, 0 * v[:1]), lambda v: np.append(v, 0 * v[:1]), 7.0, x
+        ),
     }
 
 
@@ -56,6 +76,11 @@ def test_operations_on_arrays(dtype):
         "adam, second moment": 0.5 * x**2,
         "two_loop": -2 * x,
         "update_diagonal": [0.5] * 3,  # 2 I is the Hessian already
+        "multiple_of_identity": [3, 0, 3, 0, 0, 3],
+        "diagonal": [4, 2, 8],
+        "symmetric_product": [11, -1, 17],
+        "symmetric_update": [20.5, 0.75, 4.125, -5, -1.5, 18],
+        "symmetric_transfer": [4, 1, 2, 0, -1, 8, 0, 0, 0, 7],  # one direction more
     }
     found = results(dtype)
     assert found.keys() == expected.keys()
@@ -66,7 +91,7 @@ def test_operations_on_arrays(dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_operations_return_read_only_vectors_of_the_dtype(dtype):
     for key, vector in results(dtype).items():
-        assert (vector.shape, vector.dtype) == ((3,), dtype), key
+        assert vector.dtype == dtype, key
         assert not vector.flags.writeable, key
 
 
@@ -119,7 +144,7 @@ def test_files_are_found():
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_only_the_module_of_vectors_knows_arrays(path):
+def test_only_the_modules_of_vectors_and_matrices_know_arrays(path):
     """`numpy.typing` serves the signatures; examples in docstrings are those of a user."""
     imported = set()
     for node in ast.walk(ast.parse(path.read_text())):
@@ -128,7 +153,7 @@ def test_only_the_module_of_vectors_knows_arrays(path):
         elif isinstance(node, ast.ImportFrom):
             imported |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     used = {module for module in imported if module.startswith(("numpy", "kanml._core"))}
-    if path.name == "vectors.py":
+    if path.name in ("vectors.py", "matrices.py"):
         assert {"numpy", "kanml._core"} <= used
     else:
         assert used <= {"numpy.typing", "numpy.typing.ArrayLike"}
@@ -155,9 +180,12 @@ class OwnOperations(Operations):
 
 def on_own_vectors(operation):
     def inside(value):
+        if callable(value):  # a map of vectors
+            return lambda array: inside(value(outside(array)))
         if isinstance(value, tuple):
             return tuple(inside(item) for item in value)
-        assert not isinstance(value, np.ndarray), f"an array in {operation}"
+        made = operation == "vector"  # of numbers from elsewhere, for instance from a triangle
+        assert made or not isinstance(value, np.ndarray), f"an array in {operation}"
         return value.hidden if isinstance(value, Own) else value
 
     def outside(value):
@@ -181,12 +209,31 @@ OWN = OwnOperations()
 def on_own(function):
     """A function of arrays as one of own vectors, and what else it returns."""
 
-    def wrapped(x):
-        assert isinstance(x, Own)
-        found = function(x.hidden)
-        return (found[0], Own(found[1])) if isinstance(found, tuple) else Own(found)
+    def wrapped(*vectors):
+        assert all(isinstance(vector, Own) for vector in vectors)
+        found = function(*(vector.hidden for vector in vectors))
+        if isinstance(found, tuple):
+            return found[0], Own(found[1])
+        return Own(found) if isinstance(found, np.ndarray) else found
 
     return wrapped
+
+
+class OwnSquares(SumOfSquares):
+    """A sum of squares of arrays as one of own vectors."""
+
+    __call__ = value = triangle = jvp = vjp = None
+
+    def __init__(self, function):
+        self.function = function
+
+
+def on_own_squares(method):
+    return lambda self, *vectors: on_own(getattr(self.function, method))(*vectors)
+
+
+for method in SumOfSquares.__abstractmethods__:
+    setattr(OwnSquares, method, on_own_squares(method))
 
 
 def hidden(value):
@@ -229,26 +276,45 @@ MAPS = {
     "second_moment": lambda v: np.repeat(v, 2) / 4,
     "inverse_curvature": lambda v: 2 * np.repeat(v, 2),
 }
-ALL = [
+WITH_GEOMETRY = [
     GradientDescent(1e-5),
     Adam(0.1),
     Adam(0.1, weight_decay=0.1),
     LBFGS(memory=3),
 ]
+WITHOUT_GEOMETRY = [
+    SSBroyden(),
+    LevenbergMarquardt(),
+    LevenbergMarquardt(largest_triangle=0, columns=3),
+]
 
 
-def edge(x):
-    """A function that is least near the edge of where it is finite."""
+def edge_residuals(x):
+    """Their squares are least near the edge of where they are finite."""
     rest = 2 - x
     if not (rest > 0).all():
-        return math.inf, np.full_like(x, math.nan)
-    return float((rest - 1e-3 * np.log(rest)).sum()), 1e-3 / rest - 1
+        return np.full_like(x, math.inf)
+    return np.sqrt(rest - 1e-3 * np.log(rest))
+
+
+def edge_jacobian(x):
+    return np.diag((1e-3 / (2 - x) - 1) / (2 * edge_residuals(x)))
+
+
+FUNCTIONS = {"rosenbrock": rosenbrock, "edge": LeastSquares(edge_residuals, edge_jacobian)}
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("function", [rosenbrock, edge], ids=lambda function: function.__name__)
-@pytest.mark.parametrize("kind", GEOMETRIES)
-@pytest.mark.parametrize("optimizer", ALL, ids=name)
+@pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
+@pytest.mark.parametrize(
+    ("optimizer", "kind"),
+    [
+        *itertools.product(WITH_GEOMETRY, GEOMETRIES),
+        *((optimizer, "none") for optimizer in WITHOUT_GEOMETRY),
+        (SSBroyden(), "scaled"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else name(value),
+)
 def test_optimizers_run_on_any_kind_of_vectors(optimizer, kind, function, dtype):
     """The same bits as on arrays, through all that states can meet on two levels."""
     plain_maps = GEOMETRIES[kind]
@@ -256,16 +322,17 @@ def test_optimizers_run_on_any_kind_of_vectors(optimizer, kind, function, dtype)
     start = np.array([-1.2, 1.0, 0.5, 1.5], dtype)
     state, own = optimizer.init(start), optimizer.init(Own(start))
     geometries = Geometry(**plain_maps), Geometry(**own_maps)
+    own_function = OwnSquares(function)
     for _ in range(40):
         state = optimizer.step(function, state, geometries[0])
-        own = optimizer.step(on_own(function), own, geometries[1])
+        own = optimizer.step(own_function, own, geometries[1])
         assert_same(own, state)
     own_transfer = TransferMaps(**{key: on_own(f) for key, f in MAPS.items()})
     for how in ("prolong", "reset"):
         finer = optimizer.transfer(state, TransferMaps(**MAPS), how)
         own_finer = optimizer.transfer(own, own_transfer, how)
         assert_same(own_finer, finer)
-        assert_same(optimizer.step(on_own(function), own_finer), optimizer.step(function, finer))
+        assert_same(optimizer.step(own_function, own_finer), optimizer.step(function, finer))
 
 
 def test_operations_of_a_vector():

@@ -33,8 +33,9 @@ S = TypeVar("S", bound="State")
 class State:
     """The state of an optimization between two steps.
 
-    Its vectors never change. Subclasses add the optimizer's memory as fields that are vectors,
-    tuples of vectors or integers only, so that every state can be saved field by field.
+    Its vectors never change. Subclasses add the optimizer's memory as fields that are vectors of
+    any length, numbers, strings, None, or tuples of vectors of one length or of numbers, so that
+    every state can be saved field by field.
 
     Attributes
     ----------
@@ -65,6 +66,11 @@ class State:
     evaluations: int = 0
     ascents: int = 0
     finished: str = ""
+
+    @property
+    def report(self) -> dict[str, float]:
+        """What is worth recording of the last step beside its value, by name."""
+        return {}
 
     def stale(self: S) -> S:
         """Return the state for a changed objective: without value, gradient and `finished`.
@@ -182,9 +188,18 @@ class Optimizer(ABC, Generic[S]):
     geometry : {None, "spline", "relu", "relu-spline", "spline-relu"}
         The basis of spline layers in which steps are taken, followed by that of the gradient if it
         differs; None: that of the network. `kanml.train` supplies the corresponding maps.
+    needs_squares : bool
+        Whether `step` needs a `SumOfSquares`, and not only a function.
+    needs_linear : bool
+        Whether `step` needs to know parameters in which the residuals are affine.
+    window : int
+        The number of steps after which ``schedule="auto"`` of `kanml.train` looks at progress.
     """
 
     geometry: str | None = None
+    needs_squares: bool = False
+    needs_linear: bool = False
+    window: int = 50
 
     @abstractmethod
     def init(self, parameters: ArrayLike) -> S:
@@ -232,9 +247,9 @@ class Optimizer(ABC, Generic[S]):
             If the optimizer names a geometry but its maps are not given.
         """
 
-    def vectors(self, steps: int) -> int:
-        """Return how many vectors as long as the parameters a state holds after `steps` steps."""
-        return 2
+    def numbers(self, n: int, steps: int) -> int:
+        """Return how many numbers the states of n parameters need within `steps` steps."""
+        return 2 * n
 
     def maps(self, geometry: Geometry | None) -> Geometry:
         """Return the given maps, or the identity; see `step`."""
@@ -266,8 +281,7 @@ class Optimizer(ABC, Generic[S]):
         require_parameters(state)
         value, gradient = state.evaluation()
         require_vector(gradient, "gradient", state.parameters)
-        if not (isinstance(value, float) and math.isfinite(value)):
-            raise ValueError(f"the value of a state must be a finite number, got {value!r}")
+        require_finite(value, "the value of a state")
 
     def transfer(self, state: S, maps: TransferMaps, how: Literal["prolong", "reset"]) -> S:
         """Carry a state through a refinement of the parameter space.
@@ -278,6 +292,7 @@ class Optimizer(ABC, Generic[S]):
         Parameters
         ----------
         state : State
+            To reset, it may be a state of another optimizer, from which this one takes over.
         maps : TransferMaps
         how : {"prolong", "reset"}
             Whether the optimizer's memory is carried over or emptied.
@@ -348,6 +363,12 @@ def require_counter(value: object, name: str) -> None:
     """Raise ValueError unless a value read from a file is a counter."""
     if type(value) is not int or not 0 <= value < 2**53:
         raise ValueError(f"{name} must be an integer in [0, 2**53), got {value!r}")
+
+
+def require_finite(value: object, name: str, positive: bool = False) -> None:
+    """Raise ValueError unless a value read from a file is a finite float, and above 0 if asked."""
+    if not (isinstance(value, float) and math.isfinite(value) and (value > 0 or not positive)):
+        raise ValueError(f"{name} must be a finite number{' > 0' * positive}, got {value!r}")
 
 
 def obstacle(on: Operations, value: float, gradient: Vector) -> str:

@@ -1,0 +1,302 @@
+"""The method of Levenberg and Marquardt, for sums of squares."""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from kanml._validation import integer, require_memory
+from kanml.optim.base import (
+    IDENTITY,
+    Function,
+    Geometry,
+    Optimizer,
+    State,
+    TransferMaps,
+    advanced,
+    obstacle,
+    require_counter,
+)
+from kanml.optim.krylov import subspace
+from kanml.optim.least_squares import SumOfSquares
+from kanml.optim.trust_region import SPREAD, Attempts, Model, longest_trusted, radii
+from kanml.optim.vectors import EPSILON, Vector, initial_parameters, operations, require_vector
+
+TRUSTED, STRICT = 0.075, 0.5  # the ratio of actual to predicted decrease that a step must have
+PATIENCE = 80  # steps on a level before the damping is watched
+RECENT, EARLIER = 6, 24  # steps in the two averages of the damping
+FLOAT64_BYTES = 8
+MATRICES = 5  # as large as the triangle, which a step needs at a time
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LevenbergMarquardtState(State):
+    """A state with what is known about the length of steps.
+
+    Attributes
+    ----------
+    radius : float
+        The length of the last step on this level, or of those that are tried first; positive.
+    damping : float
+        That of the last step.
+    rank : int
+        The rank of the Jacobian of the last step, of that in the subspace if there is one.
+    columns : int
+        The dimension of the subspace of the last step; 0 if it was taken in all parameters.
+    last : ndarray (n,) or None
+        The last step, which the next subspace includes; None without subspaces.
+    recent, earlier : float
+        Running averages of the logarithm of the damping, over a few steps and over more.
+    trusted : float
+        The ratio of actual to predicted decrease that a step must have.
+    """
+
+    radius: float
+    damping: float = 0.0
+    rank: int = 0
+    columns: int = 0
+    last: Vector | None = None
+    recent: float = 0.0
+    earlier: float = 0.0
+    trusted: float = TRUSTED
+
+    @property
+    def report(self) -> dict[str, float]:
+        """Radius, damping, rank and the number of inner iterations of the last step."""
+        return {
+            "radius": self.radius,
+            "damping": self.damping,
+            "rank": self.rank,
+            "inner iterations": self.columns,
+        }
+
+
+@dataclass(frozen=True)
+class LevenbergMarquardt(Optimizer[LevenbergMarquardtState]):
+    """Levenberg-Marquardt, with control of the length of steps.
+
+    For residuals r with the Jacobian J, a step p minimises |J p + r|^2 + damping |p|^2. One
+    factorisation of J gives the steps of all dampings, so what is controlled is the length of the
+    step, its radius. A step takes one evaluation with the Jacobian and, mostly, five of the value
+    alone. It leaves the value known, and the gradient unknown.
+
+    - Of 24 radii between a third and three times that of the last step, the longest is taken whose
+      actual decrease is at least 0.075 of what the model |J p + r|^2 predicts; bisection finds it.
+      If there is none, shorter radii are tried. So steps are as long as they can be: a shorter one
+      often lowers the value more, but leads to less in the end along a curved valley. This is the
+      rule of DSGNAR (arXiv:2607.02194), which tries every radius.
+    - After 80 steps on a level, once the damping has begun to rise, 0.5 of the prediction is
+      demanded instead.
+    - The first radius is the norm of the parameters, or 1 if that is zero.
+    - Singular values of J that are rounding, below 4 sqrt(n) eps times the largest, count as zero,
+      and no step has a component there. The Jacobian of a KAN has such: a constant may move between
+      the functions that meet in a sum.
+    - Up to `largest_triangle` parameters, J is reduced to a triangle, whatever the number of its
+      rows. With more parameters, steps are taken in a Krylov subspace of at most `columns`
+      dimensions, which takes as many products with J and with J^T. It grows until the gradient of
+      the damped problem has become a tenth, and includes the last step. The history's "inner
+      iterations" is its dimension, 0 with a triangle.
+    - The state is finished when the predicted decrease, or the step itself, is rounding.
+
+    Parameters
+    ----------
+    largest_triangle : int
+        The largest number of parameters for which a triangle is made. It takes the memory of five
+        matrices of that size, 160 MB for 2000.
+    columns : int
+        The largest dimension of a subspace, at least 2; each takes the memory of the parameters.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from kanml.optim import LeastSquares, LevenbergMarquardt
+    >>> rosenbrock = LeastSquares(
+    ...     residuals=lambda x: np.array([10 * (x[1] - x[0] ** 2), 1 - x[0]]),
+    ...     jacobian=lambda x: np.array([[-20 * x[0], 10.0], [-1.0, 0.0]]),
+    ... )
+    >>> optimizer = LevenbergMarquardt()
+    >>> state = optimizer.init([-1.2, 1.0])
+    >>> for _ in range(20):
+    ...     state = optimizer.step(rosenbrock, state)
+    >>> state.parameters.round(6)
+    array([1., 1.])
+    """
+
+    largest_triangle: int = 2000
+    columns: int = 200
+    needs_squares = True
+    window = 20
+
+    def __post_init__(self) -> None:
+        integer(self.largest_triangle, "largest_triangle", 0)
+        integer(self.columns, "columns", 2)
+
+    def init(self, parameters: ArrayLike) -> LevenbergMarquardtState:
+        """Return an initial state; see `Optimizer.init`."""
+        initial = initial_parameters(parameters)
+        radius = operations(initial).norm(initial) or 1.0
+        return LevenbergMarquardtState(parameters=initial, radius=radius)
+
+    def step(
+        self,
+        function: Function,
+        state: LevenbergMarquardtState,
+        geometry: Geometry | None = None,
+    ) -> LevenbergMarquardtState:
+        """Return the state after one step; see `Optimizer.step`.
+
+        A value that is not finite never enters a state.
+
+        Parameters
+        ----------
+        function : SumOfSquares
+        state : LevenbergMarquardtState
+        geometry : Geometry, optional
+            Only the identity: steps are taken in the parameters.
+
+        Returns
+        -------
+        LevenbergMarquardtState
+
+        Raises
+        ------
+        TypeError
+            If the function is no `SumOfSquares`.
+        ValueError
+            If the geometry is another one, or there is not enough memory for a triangle or a
+            subspace.
+        """
+        if not isinstance(function, SumOfSquares):
+            raise TypeError(
+                "LevenbergMarquardt minimises sums of squares: function must be a "
+                f"kanml.optim.SumOfSquares, got {function!r}"
+            )
+        if geometry is not None and geometry.step is not IDENTITY.step:
+            raise ValueError("geometry must be None or the identity for LevenbergMarquardt")
+        on = operations(state.parameters)
+        if state.finished:
+            return state
+        state = self.evaluate(function, state)
+        value, gradient = state.evaluation()
+        if reason := obstacle(on, value, gradient):
+            return state.changed(value=None, gradient=None, finished=reason)
+        if on.max_abs(gradient) == 0:
+            return state.changed(finished="gradient is zero")
+        model = self._model(function, state)
+        if model is None:
+            return state.changed(finished="the Jacobian is not finite")
+        return _longest_step(function, state, model)
+
+    def numbers(self, n: int, steps: int) -> int:
+        """Return how many numbers a step needs; see `Optimizer.numbers`."""
+        return super().numbers(n, steps) + n + self._numbers_of_model(n)
+
+    def require_sound(self, state: LevenbergMarquardtState) -> None:
+        """Raise ValueError unless a run could have reached this state."""
+        super().require_sound(state)
+        for name in ("radius", "damping", "recent", "earlier"):
+            number = getattr(state, name)
+            if not (isinstance(number, float) and math.isfinite(number)):
+                raise ValueError(f"{name} must be a finite number, got {number!r}")
+        if not (state.radius > 0 and state.damping >= 0):
+            raise ValueError(
+                "radius must be positive and damping not negative, "
+                f"got {state.radius} and {state.damping}"
+            )
+        if state.last is not None:
+            require_vector(state.last, "last", state.parameters)
+        for name in ("rank", "columns"):
+            require_counter(getattr(state, name), name)
+        if state.trusted not in (TRUSTED, STRICT):
+            raise ValueError(f"trusted must be {TRUSTED} or {STRICT}, got {state.trusted!r}")
+
+    def _numbers_of_model(self, n: int) -> int:
+        """Return how many numbers a triangle needs, or the basis of a subspace."""
+        if n <= self.largest_triangle:
+            return MATRICES * (n + 1) ** 2
+        return min(self.columns, n) * n
+
+    def _model(self, function: SumOfSquares, state: LevenbergMarquardtState) -> Model | None:
+        """Return the model at the parameters of an evaluated state; None if it is not finite."""
+        theta, (_, gradient) = state.parameters, state.evaluation()
+        n = theta.shape[0]
+        needed = self._numbers_of_model(n) * FLOAT64_BYTES
+        require_memory(needed, f"{self!r} needs for {n} parameters")
+        if n <= self.largest_triangle:
+            triangle, basis = function.triangle(theta), None
+        else:
+            longest, most = SPREAD * state.radius, min(self.columns, n)
+            triangle, basis = subspace(function, theta, gradient, longest, most, state.last)
+        return Model(triangle, theta, basis) if triangle.is_finite() else None
+
+    def _transferred_memory(
+        self, state: LevenbergMarquardtState, maps: TransferMaps
+    ) -> dict[str, Any]:
+        """Scale the radius like the norm of the parameters: a function has more of them now."""
+        on, like = operations(state.parameters), state.parameters
+        before, after = on.norm(like), on.norm(maps.parameters(like))
+        scale = after / before if before > 0 and after > 0 else 1.0
+        last = None if state.last is None else on.vector(maps.primal(state.last), like)
+        return {"radius": state.radius * scale, "last": last}
+
+
+def _longest_step(
+    function: SumOfSquares, state: LevenbergMarquardtState, model: Model
+) -> LevenbergMarquardtState:
+    """Take the longest step that can be trusted; `finished` says why if there is none."""
+    attempts = Attempts(function, state, model)
+    radius, found = state.radius, None
+    while found is None:
+        around = radii(radius)
+        if reason := _lost_in_rounding(state, model, around[-1]):
+            return state.changed(
+                finished=reason, evaluations=state.evaluations + attempts.evaluations
+            )
+        found = longest_trusted(attempts, around, model.undamped, state.trusted)
+        radius = min(around[0], model.undamped) / SPREAD
+    return advanced(
+        state,
+        found.parameters,
+        value=found.value,
+        evaluations=state.evaluations + attempts.evaluations,
+        radius=found.step.radius,
+        damping=found.step.damping,
+        rank=model.rank,
+        columns=model.columns,
+        last=found.step.vector if model.columns else None,
+        **_trend(state, max(found.step.damping, model.negligible)),
+    )
+
+
+def _lost_in_rounding(state: LevenbergMarquardtState, model: Model, longest: float) -> str:
+    """Say what of the longest step is lost in rounding; an empty string if it is not."""
+    theta, (value, _) = state.parameters, state.evaluation()
+    on, step = operations(theta), model.step(longest)
+    if not step.decrease > EPSILON[theta.dtype] * abs(value):
+        return "the predicted decrease is lost in the rounding of the value"
+    if on.max_abs(on.axpy(-1.0, theta, on.axpy(1.0, step.vector, theta))) == 0:
+        return "steps are lost in the rounding of the parameters"
+    return ""
+
+
+def _trend(state: LevenbergMarquardtState, damping: float) -> dict[str, Any]:
+    """Return the averages with one more damping, and the ratio to demand from now on."""
+    log = math.log(max(damping, sys.float_info.min))
+    recent, earlier = (state.recent, state.earlier) if state.level_step else (log, log)
+    recent += (log - recent) / RECENT
+    earlier += (log - earlier) / EARLIER
+    rises = state.level_step >= PATIENCE and recent > earlier
+    return {
+        "recent": recent,
+        "earlier": earlier,
+        "trusted": STRICT if rises else state.trusted,
+    }
