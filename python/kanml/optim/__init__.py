@@ -11,7 +11,12 @@ from kanml.optim.base import (
 )
 from kanml.optim.gradient_descent import GradientDescent
 from kanml.optim.lbfgs import LBFGS, LBFGSState
+from kanml.optim.least_squares import LeastSquares, SumOfSquares
+from kanml.optim.levenberg_marquardt import LevenbergMarquardt, LevenbergMarquardtState
+from kanml.optim.matrices import Triangle
 from kanml.optim.schedules import CyclicDecay, Ramp, Schedule
+from kanml.optim.ssbroyden import SSBroyden, SSBroydenState
+from kanml.optim.variable_projection import VariableProjection
 from kanml.optim.vectors import Vector
 
 __all__ = [
@@ -24,10 +29,18 @@ __all__ = [
     "Geometry",
     "GradientDescent",
     "LBFGSState",
+    "LeastSquares",
+    "LevenbergMarquardt",
+    "LevenbergMarquardtState",
     "Optimizer",
     "Ramp",
+    "SSBroyden",
+    "SSBroydenState",
     "Schedule",
     "State",
+    "SumOfSquares",
     "TransferMaps",
+    "Triangle",
+    "VariableProjection",
     "Vector",
 ]

@@ -1,0 +1,216 @@
+"""Variable projection: least squares in which some parameters enter linearly.
+
+For fixed other parameters x, the linear ones y solve a linear least-squares problem, which is done
+exactly. What is left to minimise is a function of x alone, |r(x, y(x))|^2. It is a sum of squares
+again: with the projector P off the range of the linear columns J_y, a step p in x changes the
+residual r(x, y(x)) to r + P J_x p, up to terms that are of second order where r is small
+(L. Kaufman, A variable projection method for solving separable nonlinear least squares problems,
+BIT 15, 1975). Its triangle is a part of that of all columns, with those of y first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from numpy.typing import ArrayLike
+
+from kanml._validation import integer, require_memory
+from kanml.optim.base import Function, Geometry, Optimizer, TransferMaps, advanced
+from kanml.optim.least_squares import SumOfSquares
+from kanml.optim.levenberg_marquardt import (
+    FLOAT64_BYTES,
+    MATRICES,
+    LevenbergMarquardt,
+    LevenbergMarquardtState,
+)
+from kanml.optim.matrices import DampedSteps, Triangle
+from kanml.optim.vectors import EPSILON, Vector, operations
+
+__all__ = ["VariableProjection"]
+
+
+class Projected(SumOfSquares):
+    """A sum of squares as a function of the parameters x that are not linear.
+
+    Parameters
+    ----------
+    function : SumOfSquares
+    theta : vector (n,)
+        All parameters. The linear ones are where searches for others begin.
+
+    Attributes
+    ----------
+    start : vector
+        The parameters x in `theta`.
+    """
+
+    def __init__(self, function: SumOfSquares, theta: Vector) -> None:
+        self._function, self._linear = function, function.linear
+        self._on = operations(theta)
+        self.start = self._on.without(theta, self._linear)
+        self._guess = theta[self._linear]
+        self._solved: list[tuple[Vector, Vector]] = []
+        self._solve(self.start, theta)
+
+    def whole(self, x: Vector) -> Vector:
+        """Return all parameters, with the best linear ones."""
+        for other, theta in self._solved:
+            if other is x:
+                return theta
+        return self._solve(x, self._on.joined(x, self._linear, self._guess))
+
+    def __call__(self, theta: Vector) -> tuple[float, Vector]:
+        """Return value and gradient."""
+        value, gradient = self._function(self.whole(theta))
+        return value, self._on.without(gradient, self._linear)
+
+    def value(self, theta: Vector) -> float:
+        """Return the value."""
+        return self._function.value(self.whole(theta))
+
+    def triangle(self, theta: Vector) -> Triangle:
+        """Return the triangle of P J_x and the residual."""
+        return self._function.triangle(self.whole(theta)).projected(self._linear)
+
+    def jvp(self, theta: Vector, v: Vector) -> Vector:
+        """Raise TypeError: the projection needs the triangle."""
+        raise TypeError("a projected sum of squares has no products with its Jacobian")
+
+    def vjp(self, theta: Vector, u: Vector) -> Vector:
+        """Raise TypeError: the projection needs the triangle."""
+        raise TypeError("a projected sum of squares has no products with its Jacobian")
+
+    def _solve(self, x: Vector, theta: Vector) -> Vector:
+        """Return `theta` with the best linear parameters; itself if they are the best already."""
+        triangle = self._function.triangle(theta).of_columns(self._linear)
+        if triangle.is_finite():
+            (step,), _, (decrease,) = DampedSteps(triangle).solve([0.0])
+            value = float(triangle.c @ triangle.c) + triangle.rest**2
+            if decrease > EPSILON[theta.dtype] * value:
+                linear = theta[self._linear]
+                best = self._on.axpy(1.0, self._on.vector(step, theta), linear)
+                theta = self._on.joined(x, self._linear, best)
+        self._solved.append((x, theta))
+        return theta
+
+
+@dataclass(frozen=True)
+class VariableProjection(Optimizer[LevenbergMarquardtState]):
+    """Variable projection: the linear parameters are solved for, the others by Levenberg-Marquardt.
+
+    The residuals must be affine in the parameters of the last layer, while the others are fixed. So
+    they are in a regression with squared errors, also with a penalty, and in linear differential
+    equations. Few parameters are left then: 15 of 230 in the paper's regression. Each trial costs
+    an evaluation with the Jacobian, not of the value alone, but fewer and better steps are needed.
+
+    Radius, damping and rank are those of `LevenbergMarquardt`, in the parameters that are left.
+
+    Parameters
+    ----------
+    largest_triangle : int
+        The largest number of all parameters; more are refused.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `largest_triangle` is not an integer of at least 1.
+
+    Examples
+    --------
+    >>> import kanml
+    >>> import numpy as np
+    >>> x = np.linspace(-1, 1, 200)[:, None]
+    >>> problem = kanml.Regression(x, np.sin(6 * x) / (1 + x**2))
+    >>> net = kanml.KAN([1, 2, 1], intervals=4, seed=0)
+    >>> result = kanml.train(net, problem, [20, 20], kanml.VariableProjection(), progress=False)
+    >>> bool(result.history.loss[-1] < 1e-6)
+    True
+    """
+
+    largest_triangle: int = 2000
+    needs_squares = True
+    needs_linear = True
+    window = LevenbergMarquardt.window
+
+    def __post_init__(self) -> None:
+        integer(self.largest_triangle, "largest_triangle", 1)
+
+    def init(self, parameters: ArrayLike) -> LevenbergMarquardtState:
+        """Return an initial state; see `Optimizer.init`."""
+        return self._inner.init(parameters)
+
+    def step(
+        self,
+        function: Function,
+        state: LevenbergMarquardtState,
+        geometry: Geometry | None = None,
+    ) -> LevenbergMarquardtState:
+        """Return the state after one step; see `Optimizer.step`.
+
+        Parameters
+        ----------
+        function : SumOfSquares
+            Its `linear` says which parameters enter linearly.
+        state : LevenbergMarquardtState
+        geometry : Geometry, optional
+            Only the identity.
+
+        Returns
+        -------
+        LevenbergMarquardtState
+
+        Raises
+        ------
+        TypeError
+            If the function is no `SumOfSquares`, or no parameters are linear.
+        ValueError
+            If there are too many parameters, or as in `LevenbergMarquardt.step`.
+        """
+        if not isinstance(function, SumOfSquares):
+            return self._inner.step(function, state, geometry)  # raises
+        n = state.parameters.shape[0]
+        if n > self.largest_triangle:
+            raise ValueError(
+                f"{self!r} cannot train {n} parameters, more than largest_triangle; "
+                "LevenbergMarquardt can"
+            )
+        require_memory(FLOAT64_BYTES * self.numbers(n, 1), f"{self!r} needs for {n} parameters")
+        if state.finished:
+            return state
+        state = self.evaluate(function, state)
+        projected = Projected(function, state.parameters)
+        start = projected.whole(projected.start)
+        inner = state.changed(parameters=projected.start, gradient=None)
+        if start is not state.parameters:
+            inner = inner.changed(value=None)
+        after = self._inner.step(projected, inner, geometry)
+        reached = projected.whole(after.parameters)
+        if after.step > state.step:
+            return after.changed(parameters=reached)
+        evaluations = after.evaluations
+        value = function.value(reached)
+        if value < (state.value or 0.0):  # better linear parameters are a step, too
+            return advanced(state, reached, value=value, evaluations=evaluations)
+        return state.changed(finished=after.finished, evaluations=evaluations)
+
+    def numbers(self, n: int, steps: int) -> int:
+        """Return how many numbers a step needs; see `Optimizer.numbers`."""
+        return super().numbers(n, steps) + MATRICES * (n + 1) ** 2
+
+    def require_sound(self, state: LevenbergMarquardtState) -> None:
+        """Raise ValueError unless a run could have reached this state."""
+        self._inner.require_sound(state)
+
+    def transfer(
+        self,
+        state: LevenbergMarquardtState,
+        maps: TransferMaps,
+        how: Literal["prolong", "reset"],
+    ) -> LevenbergMarquardtState:
+        """Carry a state through a refinement; see `Optimizer.transfer`."""
+        return self._inner.transfer(state, maps, how)
+
+    @property
+    def _inner(self) -> LevenbergMarquardt:
+        return LevenbergMarquardt(largest_triangle=self.largest_triangle)
