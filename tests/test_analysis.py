@@ -8,7 +8,7 @@ import pytest
 import kanml
 from helpers import naming, random_breakpoints
 from kanml import analysis
-from kanml.analysis import transform
+from kanml.analysis import kernel, transform
 
 DEGREES = range(1, 6)
 C = {k: (2 ** (k + 1) / math.factorial(k)) ** 2 for k in DEGREES}
@@ -181,7 +181,7 @@ def ratio_of_rows(space, rows):
 def test_the_jacobian_is_the_derivative_by_the_parameters_of_that_basis(basis):
     net = network(0, [2, 3, 2], 3, 4, [kanml.Linear(2, 2)])
     x = inside(1, 5, 2)
-    rows = analysis.jacobian(net, x, basis)
+    rows = kernel._jacobian(net, x, basis)
     own = net if basis is None else net.to_basis(basis)
     assert rows.shape == (10, net.n_parameters)
     for i in np.random.default_rng(2).integers(0, net.n_parameters, 10):
@@ -197,7 +197,7 @@ def test_scaled_relu_derivatives_are_those_of_relu_weights_divided_by_a_power_of
         [kanml.SplineLayer(2, 1, spaces), kanml.SplineLayer(1, 2, spaces[0], base="silu")]
     )
     x = inside(0, 3, 2)
-    relu, scaled = (analysis.jacobian(net, x, basis) for basis in ("relu", "scaled-relu"))
+    relu, scaled = (kernel._jacobian(net, x, basis) for basis in ("relu", "scaled-relu"))
     h = np.repeat([0.5, 0.25, 0.5, 1.0], [6, 10, 12, 2])  # the base function has no knots
     np.testing.assert_allclose(scaled, relu * h**-2, rtol=1e-13)
 
@@ -250,7 +250,7 @@ def test_a_network_without_splines_has_one_kernel():
     np.testing.assert_array_equal(analysis.ntk(net, x), analysis.ntk(net, x, "scaled-relu"))
 
 
-@pytest.mark.parametrize("function", [analysis.jacobian, analysis.ntk, analysis.ntk_spectrum])
+@pytest.mark.parametrize("function", [analysis.ntk, analysis.ntk_spectrum])
 def test_bad_arguments_of_the_kernel_are_named(function):
     net = kanml.KAN([2, 1])
     with pytest.raises(TypeError, match=naming("net", "5")):
@@ -377,7 +377,7 @@ def test_a_part_of_the_parameters_exceeds_the_printed_constant():
     x = np.array([[float((n - i) % p in chosen) for i in range(p)] for n in range(p)])
     edges = np.flatnonzero(np.append(np.broadcast_to(np.eye(p)[:, None], (p, 2, p)), 0 * slopes))
     norms = [
-        np.linalg.norm(analysis.jacobian(net, x, basis)[:, edges], 2)
+        np.linalg.norm(kernel._jacobian(net, x, basis)[:, edges], 2)
         for basis in ("spline", "scaled-relu")
     ]
     assert 4.2 < (norms[0] / norms[1]) ** 2 < 16
@@ -397,4 +397,4 @@ def test_a_spectrum_needs_finite_derivatives():
 
 def test_derivatives_by_weights_that_do_not_fit_are_had_without_a_warning():
     net = kanml.KAN([1, 1], intervals=1000, degree=5)
-    assert np.isfinite(analysis.jacobian(net, [[0.5]], "relu")).all()
+    assert np.isfinite(analysis.ntk(net, [[0.5]], "relu")).all()

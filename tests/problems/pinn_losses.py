@@ -1,7 +1,8 @@
 """Physics-informed losses, and the same in NumPy.
 
-The derivatives in a formula are those of power series through the oracle of networks, and its
-gradient is a complex step through all of that.
+A formula returns the scaled residuals of each term (n, components), whose squares add up to the
+loss. Its derivatives are those of power series through the oracle of networks, and its gradient and
+Jacobian are complex steps through all of that.
 """
 
 from __future__ import annotations
@@ -56,34 +57,39 @@ def fields(layers, x, names, inputs="tx"):
     return [{name: d[name][:, j] for name in names} for j in range(d[names[0]].shape[1])]
 
 
+def scaled(*components):
+    """The components (N,) of the residual of a mean."""
+    return np.stack(components, axis=1) / np.sqrt(len(components[0]))
+
+
 def absolute(z):
     return np.where(np.real(z) < 0, -z, z)
 
 
-def burgers_parts(layers, a):
+def burgers_rows(layers, a):
     (u,) = fields(layers, X, ["", "t", "x", "xx"])
     (v,) = fields(layers, START, [""])
     pde = u["t"] + u[""] * u["x"] - 0.1 * u["xx"]
     start = v[""] + np.sin(np.pi * START[:, 1])
-    return {"pde": 0.7 * np.mean(pde**2), "start": 3.0 * np.sum(start**2)}
+    return [np.sqrt(0.7) * scaled(pde), np.sqrt(3.0) * start[:, None]]
 
 
 def system(layers, a):
     u, v = fields(layers, X, ["", "t", "x", "xx"])
     first = u["t"] - v["xx"] * u[""]
     second = np.exp(-(v[""] ** 2)) + u["x"] * v["t"]
-    return np.mean(first**2) + np.mean(second**2)
+    return [scaled(first, second)]
 
 
 def mixed(layers, a):
     (u,) = fields(layers, X, ["", "ttxx", "txx"])
-    return np.mean((u["ttxx"] + u[""] * u["txx"]) ** 2)
+    return [scaled(u["ttxx"] + u[""] * u["txx"])]
 
 
 def branches(layers, a):
     (u,) = fields(layers, X, ["", "x"])
     chosen = np.where(np.real(u[""]) > X[:, 0], u["x"], u[""] ** 2)
-    return np.mean((chosen + absolute(u["x"])) ** 2)
+    return [scaled(chosen + absolute(u["x"]))]
 
 
 # z = |x|: with the sign s of the direction, d/dx = d_x + s d_z.
@@ -96,7 +102,7 @@ def directed(layers, a):
     (u,) = fields(layers, CUSP, ["", "x", "z", "xx", "xz", "zz"], "txz")
     plus, minus = u["x"] + u["z"], u["x"] - u["z"]
     second = u["xx"] + 2 * SIGN * u["xz"] + u["zz"]
-    return np.mean((plus - minus * u[""]) ** 2) + np.mean(second**2)
+    return [scaled(plus - minus * u[""], second)]
 
 
 def transformed(layers, a):
@@ -107,7 +113,7 @@ def transformed(layers, a):
     w_t = (1 - x**2) * (u[""] + t * u["t"])
     w_xx = -(np.pi**2) * s + t * (-2 * u[""] - 4 * x * u["x"] + (1 - x**2) * u["xx"])
     w_x = np.pi * c + t * (-2 * x * u[""] + (1 - x**2) * u["x"])
-    return np.mean((w_t + w * w_x - 0.1 * w_xx) ** 2)
+    return [scaled(w_t + w * w_x - 0.1 * w_xx)]
 
 
 THERE = X + np.array([0.0, 0.37])
@@ -115,18 +121,18 @@ THERE = X + np.array([0.0, 0.37])
 
 def periodic(layers, a):
     (u,), (v,) = (fields(layers, x, ["", "x"]) for x in (X, THERE))
-    return np.mean((u[""] - v[""]) ** 2) + np.mean((u["x"] - v["x"] * u[""]) ** 2)
+    return [scaled(u[""] - v[""], u["x"] - v["x"] * u[""])]
 
 
 def inverse(layers, a):
     (u,) = fields(layers, X, ["", "t", "xx"])
-    return np.mean((u["t"] + a[0] * u[""] - a[0] * a[1] ** 2 * u["xx"]) ** 2)
+    return [scaled(u["t"] + a[0] * u[""] - a[0] * a[1] ** 2 * u["xx"])]
 
 
 def periodic_system(layers, a):
     (u, v), (u_there, v_there) = (fields(layers, x, ["", "x", "xx"]) for x in (X, THERE))
     first = u["xx"] * v_there[""] - u_there["x"]
-    return np.mean(first**2) + np.mean((v["x"] - a[0] * v_there["x"]) ** 2)
+    return [scaled(first, v["x"] - a[0] * v_there["x"])]
 
 
 ALONG = np.random.default_rng(3).normal(size=(20, 2))
@@ -141,11 +147,11 @@ def everything(layers, a):
     z, z_xx = x * v[""] + a, 2 * v["x"] + x * v["xx"]
     first = w_t + a * z_xx * w - np.tanh(z)
     second = w_tx * z - a * (ALONG[:, 0] * w_t + ALONG[:, 1] * w_x)
-    return np.mean(first**2) + np.mean(second**2)
+    return [scaled(first, second)]
 
 
 CASES = {
-    "Burgers": (burgers(), network(), lambda layers, a: sum(burgers_parts(layers, a).values())),
+    "Burgers": (burgers(), network(), burgers_rows),
     "system": (
         one(
             lambda u, v: (u.t - v.xx * u, np.exp(-(v**2)) + u.x * v.t),
@@ -217,15 +223,37 @@ CASES = {
 }
 
 
-def expected_value(loss, net, unknowns=()):
-    return loss(reference_layers(net), np.array(unknowns))
+def expected_terms(formula, net, unknowns=()):
+    """The part of each term in the loss."""
+    return [np.sum(rows**2) for rows in formula(reference_layers(net), np.array(unknowns))]
 
 
-def expected_gradient(loss, net, unknowns=()):
-    """The gradient by parameters and unknowns."""
+def expected_value(formula, net, unknowns=()):
+    return sum(expected_terms(formula, net, unknowns))
+
+
+def expected_gradient(formula, net, unknowns=()):
+    """The gradient with respect to parameters and unknowns."""
+    return _complex_steps(lambda rows: np.sum(rows**2), formula, net, unknowns)
+
+
+def expected_jacobian(formula, net, unknowns=()):
+    """The derivatives (rows, parameters and unknowns) of the residuals."""
+    return _complex_steps(lambda rows: rows, formula, net, unknowns).T
+
+
+def _complex_steps(function, formula, net, unknowns):
+    """The derivatives of a function of all residuals, one after the other."""
     theta, n = np.concatenate([net.parameters, unknowns]), net.n_parameters
 
     def f(vector):
-        return loss(reference_layers(net, vector[:n]), vector[n:])
+        parts = formula(reference_layers(net, vector[:n]), vector[n:])
+        return function(np.concatenate([part.ravel() for part in parts]))
 
     return np.array([networks.complex_step(f, theta, e) for e in np.eye(theta.size)])
+
+
+def expected_rows(formula, net, unknowns=()):
+    """The residuals, term by term, point by point, component by component."""
+    parts = formula(reference_layers(net), np.array(unknowns))
+    return np.concatenate([part.ravel() for part in parts])

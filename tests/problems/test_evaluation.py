@@ -12,7 +12,7 @@ import pytest
 from pinn_losses import CASES, MU, X, fields, network, one
 
 import kanml
-from helpers import reference_layers, same_bits, with_random_parameters
+from helpers import naming, reference_layers, same_bits, with_random_parameters
 from kanml.problems import TermValue
 
 RNG = np.random.default_rng(0)
@@ -194,5 +194,5 @@ def test_a_refused_point_has_its_number(batch_size):
 def test_other_wants_are_refused():
     net = network()
     for problem in (one(lambda u: u.t), kanml.Regression(X, X[:, :1])):
-        with pytest.raises(ValueError, match="want must be 'gradient' or 'value', got 'values'"):
+        with pytest.raises(ValueError, match=naming("want", "'least_squares'", "'values'")):
             problem.evaluation(net, want="values")

@@ -119,11 +119,6 @@ def test_errors_of_a_function_keep_their_cause():
         kanml.Regression(X, ONE, loss=broken)
 
 
-def test_residuals_belong_to_squares():
-    with pytest.raises(ValueError, match=naming("'logistic'", "squares")):
-        kanml.Regression(X, LABELS, loss="logistic").residuals(network(2))
-
-
 # Functions
 
 

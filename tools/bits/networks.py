@@ -106,6 +106,7 @@ def record_derivatives(record: Record, net: Any, x: Array) -> None:
     record("values", by_threads, net, x)
     record("vjp", by_threads, net.vjp, x, cotangent)
     record("jvp", by_threads, net.jvp, x, tangent)
+    record("jacobian", by_threads, net.jacobian, x)
     record("mean squared error", by_threads, net.mean_squared_error, x, cotangent)
     record("values at one point", net, x[:1])
     record("vjp at no point", net.vjp, x[:0], cotangent[:0])

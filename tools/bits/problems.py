@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 import kanml
-from bits.inputs import DTYPES, by_threads, normal, uniform, with_numbers
+from bits.inputs import DTYPES, Array, by_threads, normal, uniform, with_numbers
 from bits.record import Cases, Record
 
 __all__ = ["burgers", "cases", "hard_condition", "pinns", "residual_network", "terms"]
@@ -54,6 +54,10 @@ def regressions(dtype: str) -> dict[str, tuple[Any, Any]]:
         "minibatches": (kanml.Regression(x, y, batch_size=128, seed=3), net),
         "wide layers": (kanml.Regression(x, y), wide),
         "a perceptron": (kanml.Regression(x, y, batch_size=899), mlp),
+        "a penalty": (kanml.Regression(x, y, penalty=kanml.Smoothness(0.01)), net),
+        "logistic": (kanml.Regression(x, y > 0, loss="logistic"), net),
+        "softmax": (kanml.Regression(x, (y[:, 0] > 0).astype(int), loss="softmax"), net),
+        "Huber": (kanml.Regression(x, y, loss=kanml.Huber(0.5)), net),
     }
 
 
@@ -116,6 +120,7 @@ def pinns() -> dict[str, Callable[[], Any]]:
         outputs=["v", "w"],
         transform=lambda v, w, t: (t * v, w + v),
     )
+    makers["a penalty"] = lambda: kanml.PINN("tx", [term()], penalty=kanml.Smoothness(0.01))
     makers["a subclass"] = lambda: Doubled("tx", [term()])
     return makers
 
@@ -177,6 +182,7 @@ def record_problem(record: Record, problem: Any, net: Any, unknowns: tuple[Any, 
     record("description", lambda: (repr(problem), problem.fingerprint(), problem.state()))
     record("loss and gradient", by_threads, values, net, *unknowns)
     record("residuals", by_threads, problem.residuals, net, *unknowns)
+    record_rows(record, problem, net, unknowns)
     moved = copy.copy(problem)
     for step in range(1, 10):
         changed = moved.advance(net, *unknowns)
@@ -191,6 +197,23 @@ def record_problem(record: Record, problem: Any, net: Any, unknowns: tuple[Any, 
         "excerpt": moved.excerpt(50)[0],
     }.items():
         record(f"loss and gradient, {name}", other.value_and_gradient, net, *unknowns)
+
+
+def record_rows(record: Record, problem: Any, net: Any, unknowns: tuple[Any, ...]) -> None:
+    """Record derivatives of residuals, and their triangle."""
+    columns = net.n_parameters + len(problem.unknowns)
+    rows = problem.n_rows(net)
+    direction, cotangent = normal("direction", columns), normal("cotangent", rows)
+    record("jvp", by_threads, problem.jvp, net, direction, *unknowns)
+    record("vjp", by_threads, problem.vjp, net, cotangent, *unknowns)
+    if rows * columns < 10**6:
+        record("jacobian", by_threads, problem.jacobian, net, *unknowns)
+        record("triangle", by_threads, partial(_triangle, problem), net, *unknowns)
+
+
+def _triangle(problem: Any, *arguments: Any, **options: Any) -> Array:
+    matrix: Array = problem.evaluation(*arguments, want="least_squares", **options).triangle.matrix
+    return matrix
 
 
 def _restored(problem: Any, moved: Any) -> Any:

@@ -121,7 +121,6 @@ def record_kernels(record: Record) -> None:
     for dtype, basis in product(DTYPES, (None, "spline", "relu", "scaled-relu")):
         net = with_numbers(kanml.Network(layers, dtype=dtype), "kernel")
         with record.within(f"{dtype}, basis {basis}"):
-            record("jacobian", kanml.analysis.jacobian, net, x, basis)
             record("ntk", kanml.analysis.ntk, net, x, basis)
             record("ntk_spectrum", kanml.analysis.ntk_spectrum, net, x, basis)
     record("ntk_bound", lambda: [kanml.analysis.ntk_bound(degree) for degree in DEGREES])

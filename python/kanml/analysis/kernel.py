@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from kanml import _core
-from kanml._validation import Float64Array, choice, integer, samples
+from kanml._validation import Float64Array, FloatArray, choice, integer, samples
 from kanml.network import Network
 from kanml.splines import SplineSpace
 
-__all__ = ["NTKSpectrum", "jacobian", "ntk", "ntk_bound", "ntk_spectrum"]
+__all__ = ["NTKSpectrum", "ntk", "ntk_bound", "ntk_spectrum"]
 
 BASES = ("spline", "relu", "scaled-relu")
 
@@ -35,8 +35,11 @@ class NTKSpectrum:
     eigenvectors: Float64Array
 
 
-def jacobian(net: Network, x: npt.ArrayLike, basis: str | None = None) -> Float64Array:
-    """Return the derivative of a network's outputs with respect to its parameters at samples.
+def ntk(net: Network, x: npt.ArrayLike, basis: str | None = None) -> Float64Array:
+    """Return the empirical neural tangent kernel ``J J^T`` of a network at samples.
+
+    J, of shape (N * n_out, n_parameters), has the derivatives of the outputs with respect to the
+    parameters: `Network.jacobian`, or the same after a change of basis.
 
     Parameters
     ----------
@@ -50,8 +53,8 @@ def jacobian(net: Network, x: npt.ArrayLike, basis: str | None = None) -> Float6
 
     Returns
     -------
-    ndarray, shape (N * n_out, n_parameters)
-        Row ``n * n_out + o`` belongs to output o at sample n.
+    ndarray, shape (N * n_out, N * n_out)
+        Symmetric; row and column ``n * n_out + o`` belong to output o at sample n.
 
     Raises
     ------
@@ -63,55 +66,9 @@ def jacobian(net: Network, x: npt.ArrayLike, basis: str | None = None) -> Float6
 
     Notes
     -----
-    Each row takes one reverse sweep, `Network.vjp`, of the network in B-splines. Derivatives with
-    respect to ReLU weights follow by solving with A (``g_u = A g_w``), which adds nonnegative
-    multiples. No ReLU weights are formed, so the number of intervals is not limited.
-
-    Examples
-    --------
-    >>> import kanml
-    >>> net = kanml.KAN([1, 1], degree=1, intervals=2, domain=(0, 2))
-    >>> kanml.analysis.jacobian(net, [[0.5], [1.0]])
-    array([[0.5, 0.5, 0. ],
-           [0. , 1. , 0. ]])
-    >>> kanml.analysis.jacobian(net, [[0.5], [1.0]], basis="scaled-relu")
-    array([[1.5, 0.5, 0. ],
-           [2. , 1. , 0. ]])
-    """
-    if not isinstance(net, Network):
-        raise TypeError(f"net must be a Network, got {net!r}")
-    inputs = np.asarray(samples(x, "x", net.n_in, np.float64), dtype=np.float64)
-    if net.dtype != np.float64:
-        net = net.astype("float64")
-    if basis is None:
-        return _rows(net, inputs)
-    choice(basis, "basis", BASES)
-    scales = _scales(net) if basis == "scaled-relu" else np.ones(net.n_parameters)
-    net = net.to_basis("spline")
-    rows = _rows(net, inputs)
-    if basis == "spline":
-        return rows
-    to_relu = net._architecture.change_of_basis("relu")
-    return np.asarray(to_relu.T.solve(rows.T).T * scales, dtype=np.float64)
-
-
-def ntk(net: Network, x: npt.ArrayLike, basis: str | None = None) -> Float64Array:
-    """Return the empirical neural tangent kernel ``J J^T`` of a network at samples.
-
-    Parameters
-    ----------
-    net, x, basis
-        As in `jacobian`, which returns J.
-
-    Returns
-    -------
-    ndarray, shape (N * n_out, N * n_out)
-        Symmetric; row and column ``n * n_out + o`` belong to output o at sample n.
-
-    Raises
-    ------
-    ValueError, TypeError
-        As in `jacobian`.
+    Derivatives with respect to ReLU weights are those of the network in B-splines, solved with A
+    (``g_u = A g_w``), which adds nonnegative multiples. No ReLU weights are formed, so the number
+    of intervals is not limited.
 
     Examples
     --------
@@ -120,8 +77,11 @@ def ntk(net: Network, x: npt.ArrayLike, basis: str | None = None) -> Float64Arra
     >>> kanml.analysis.ntk(net, [[0.5], [1.0]])
     array([[0.5, 0.5],
            [0.5, 1. ]])
+    >>> kanml.analysis.ntk(net, [[0.5], [1.0]], basis="scaled-relu")
+    array([[2.5, 3.5],
+           [3.5, 5. ]])
     """
-    rows = jacobian(net, x, basis)
+    rows = _jacobian(net, x, basis)
     return rows @ rows.T
 
 
@@ -135,7 +95,7 @@ def ntk_spectrum(net: Network, x: npt.ArrayLike, basis: str | None = None) -> NT
     Parameters
     ----------
     net, x, basis
-        As in `jacobian`, which returns J.
+        As in `ntk`.
 
     Returns
     -------
@@ -144,9 +104,9 @@ def ntk_spectrum(net: Network, x: npt.ArrayLike, basis: str | None = None) -> NT
     Raises
     ------
     ValueError
-        If a derivative is not finite, or as in `jacobian`.
+        If a derivative is not finite, or as in `ntk`.
     TypeError
-        As in `jacobian`.
+        As in `ntk`.
 
     Examples
     --------
@@ -155,7 +115,7 @@ def ntk_spectrum(net: Network, x: npt.ArrayLike, basis: str | None = None) -> NT
     >>> kanml.analysis.ntk_spectrum(net, [[0.5], [1.0]]).eigenvalues.round(4)
     array([1.309, 0.191])
     """
-    rows = jacobian(net, x, basis)
+    rows = _jacobian(net, x, basis)
     if not np.isfinite(rows).all():
         sample = int(np.nonzero(~np.isfinite(rows).all(axis=1))[0][0]) // net.n_out
         raise ValueError(f"the derivatives of the network at x[{sample}] are not finite")
@@ -224,11 +184,28 @@ def ntk_bound(degree: int) -> float:
     return float((2 ** (degree + 1) / math.factorial(degree)) ** 2)
 
 
-def _rows(net: Network, inputs: Float64Array) -> Float64Array:
-    """Return the Jacobian in the network's own parameters, by one reverse sweep for each row."""
-    cotangents = np.eye(net.n_out)[:, None]
-    rows = [net.vjp(point[None], one)[0] for point in inputs for one in cotangents]
-    return np.array(rows, dtype=np.float64).reshape(-1, net.n_parameters)
+def _jacobian(net: Network, x: npt.ArrayLike, basis: str | None) -> Float64Array:
+    """Return the J of `ntk`, shape (N * n_out, n_parameters)."""
+    if not isinstance(net, Network):
+        raise TypeError(f"net must be a Network, got {net!r}")
+    inputs = samples(x, "x", net.n_in, np.float64)
+    if net.dtype != np.float64:
+        net = net.astype("float64")
+    if basis is None:
+        return _rows(net, inputs)
+    choice(basis, "basis", BASES)
+    scales = _scales(net) if basis == "scaled-relu" else np.ones(net.n_parameters)
+    net = net.to_basis("spline")
+    rows = _rows(net, inputs)
+    if basis == "spline":
+        return rows
+    to_relu = net._architecture.change_of_basis("relu")
+    return np.asarray(to_relu.T.solve(rows.T).T * scales, dtype=np.float64)
+
+
+def _rows(net: Network, inputs: FloatArray) -> Float64Array:
+    """Return the Jacobian in the network's own parameters, in float64."""
+    return np.asarray(net.jacobian(inputs), np.float64).reshape(-1, net.n_parameters)
 
 
 def _scales(net: Network) -> Float64Array:

@@ -38,6 +38,7 @@ class Affine(FixedLayer):
     """
 
     name = "affine"
+    is_affine = True
 
     def __init__(self, scale: npt.ArrayLike, shift: npt.ArrayLike) -> None:
         arrays = [

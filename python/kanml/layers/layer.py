@@ -40,6 +40,8 @@ class Layer(ABC):
         The degree of its splines.
     refuses : bool
         Whether evaluation raises ValueError for some finite inputs.
+    is_affine : bool
+        Whether it is an affine map of its inputs, without parameters.
     smooth_order : int or None
         The order above which the derivatives of an activation or a base function vanish, where they
         exist; None: no such order. Splines have their degree instead.
@@ -52,6 +54,7 @@ class Layer(ABC):
     spaces: tuple[SplineSpace, ...] = ()
     degree: int | None = None
     refuses: bool = False
+    is_affine: ClassVar[bool] = False
     smooth_order: int | None = None
 
     @property

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,9 @@ from kanml import _core
 from kanml._validation import FloatArray, require_memory
 from kanml.layers import KINDS, Layer
 from kanml.layers.parameters import Arrays, Part
-from kanml.splines.operators import BlockOperator, InvertibleOperator
+from kanml.optim.matrices import Triangle
+from kanml.splines.bending import bending
+from kanml.splines.operators import BlockOperator, InvertibleOperator, LinearOperator, blockwise
 from kanml.splines.prolongation import BlockProlongation, Prolongation
 
 __all__ = ["Architecture", "Block"]
@@ -54,6 +57,26 @@ class Architecture:
         self.n_parameters = start
         # Also for float32: initial parameters are computed in float64.
         require_memory(8 * start, f"layers with {start} parameters need")
+
+    @property
+    def linear_parameters(self) -> slice:
+        """The parameters in which outputs are affine: those of the last layer that has some.
+
+        Raises
+        ------
+        ValueError
+            If no layer has parameters, or what follows the last one is not affine.
+        """
+        for i in reversed(range(len(self.layers))):
+            own = [block.slice for block in self.blocks if block.layer == i]
+            if own:
+                return slice(own[0].start, own[-1].stop)
+            if not self.layers[i].is_affine:
+                raise ValueError(
+                    "outputs must be affine in the parameters of the last layer that has some, but "
+                    f"layers[{i}] follows it: {self.layers[i]!r}"
+                )
+        raise ValueError("a network without parameters has none in which outputs are affine")
 
     @cached_property
     def core_layers(self) -> list[Any]:
@@ -129,6 +152,38 @@ class Architecture:
             parts += layer.parameter_kind.change_to(layer.with_basis(basis).parameter_kind)
         return BlockOperator(parts)
 
+    @cached_property
+    def bending(self) -> LinearOperator:
+        """The operator B from the parameters to the rows of all splines; see `splines.bending`.
+
+        They come layer by layer, and within a layer input by input, point by point and output by
+        output. The square of their length is the integral of ``phi''(x)^2`` over the domain of
+        phi, summed over all splines phi of the network. Base functions are not among these.
+        """
+        parts: list[Part[LinearOperator]] = []
+        for block in self.blocks:
+            layer = self.layers[block.layer]
+            if layer.spaces and block.name == "coefficients":
+                runs = [(space, len(list(run))) for space, run in groupby(layer.spaces)]
+                parts += [(count, block.shape[1], bending(space)) for space, count in runs]
+            else:
+                parts.append((1, 1, _nothing_of(math.prod(block.shape))))
+        of_splines = self.change_of_basis("spline")
+        apply = blockwise(parts, lambda op: op._apply, of_rows=False)
+        apply_transpose = blockwise(parts, lambda op: op._apply_transpose, of_rows=True)
+        return LinearOperator(
+            (sum(copies * m * op.shape[0] for copies, m, op in parts if op), self.n_parameters),
+            lambda x: apply(of_splines._apply(x)),
+            lambda r: of_splines._apply_transpose(apply_transpose(r)),
+        )
+
+    @cached_property
+    def bending_triangle(self) -> Triangle:
+        """The same reduced to a triangle, whose residuals are 0."""
+        rows = self.bending.shape[0]
+        require_memory(8 * rows * self.n_parameters, f"{rows} rows of second derivatives need")
+        return Triangle.of(self.bending.toarray(), np.zeros(rows))
+
     def encode(self, read: Sequence[Arrays]) -> FloatArray:
         """Return the parameter vector from which kernels read these arrays of each layer."""
         kinds = [layer.parameter_kind for layer in self.layers]
@@ -148,6 +203,15 @@ class Architecture:
         """Raise ValueError if a dtype cannot hold the parameters of a layer."""
         for i, layer in enumerate(self.layers):
             layer.parameter_kind.require_fit(dtype, f"layers[{i}]")
+
+
+def _nothing_of(size: int) -> LinearOperator:
+    """Return the operator without rows on vectors of a length."""
+    return LinearOperator(
+        (0, size),
+        lambda x: x[:, :0],
+        lambda r: np.zeros((len(r), size, r.shape[2]), r.dtype),
+    )
 
 
 def _chain(layers: tuple[Layer, ...]) -> tuple[int, ...]:

@@ -2,66 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from kanml import _core
-from kanml._validation import FloatArray, integer, real_array, samples, threads
-from kanml.layers import Layer
-from kanml.network.architecture import Architecture, Block
+from kanml._validation import FloatArray, integer, real_array, require_memory, threads
 from kanml.network.derivatives import DirectionSet
+from kanml.network.output_rows import output_rows
+from kanml.network.parametrised import Parametrised
 
 __all__ = ["Differentiable"]
 
 
-class Differentiable:
+class Differentiable(Parametrised):
     """An architecture with parameters, as a function of inputs and parameters."""
 
-    __slots__ = ("_architecture", "_parameters")
-
-    _architecture: Architecture
-    _parameters: FloatArray
-
-    def _core_network(self) -> Any:
-        return self._architecture.core(self._parameters.dtype)
-
-    @property
-    def layers(self) -> tuple[Layer, ...]:
-        """The layers in the order of evaluation: descriptions without parameters or seeds."""
-        return self._architecture.layers
-
-    @property
-    def parameters(self) -> FloatArray:
-        """The flat parameter vector, read-only, shape (n_parameters,)."""
-        return self._parameters
-
-    @property
-    def blocks(self) -> tuple[Block, ...]:
-        """The parts of the parameter vector, one for each array of each layer."""
-        return self._architecture.blocks
-
-    @property
-    def n_parameters(self) -> int:
-        """Length of the parameter vector."""
-        return self._architecture.n_parameters
-
-    @property
-    def n_in(self) -> int:
-        """Number of inputs."""
-        return self._architecture.widths[0]
-
-    @property
-    def n_out(self) -> int:
-        """Number of outputs."""
-        return self._architecture.widths[-1]
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The dtype of parameters and arithmetic, float32 or float64."""
-        return self._parameters.dtype
+    __slots__ = ()
 
     def __call__(self, x: npt.ArrayLike, *, num_threads: int | None = None) -> FloatArray:
         """Evaluate the network.
@@ -317,6 +276,46 @@ class Differentiable:
         )
         return tangent
 
+    def jacobian(self, x: npt.ArrayLike, *, num_threads: int | None = None) -> FloatArray:
+        """Return the derivatives of all outputs with respect to all parameters.
+
+        Parameters
+        ----------
+        x : array_like, shape (N, n_in)
+        num_threads : int, optional
+            As in a call of the network.
+
+        Returns
+        -------
+        ndarray, shape (N, n_out, n_parameters)
+
+        Raises
+        ------
+        ValueError
+            If this array needs more memory than the process can have, or as in a call of the
+            network.
+
+        Examples
+        --------
+        >>> import kanml
+        >>> net = kanml.KAN([1, 1], degree=1, intervals=2, domain=(0, 2))
+        >>> net.jacobian([[0.5], [1.0]])
+        array([[[0.5, 0.5, 0. ]],
+        <BLANKLINE>
+               [[0. , 1. , 0. ]]])
+        """
+        inputs = self._samples(x, "x", self.n_in)
+        shape = len(inputs), self.n_out, self.n_parameters
+        require_memory(
+            self.dtype.itemsize * math.prod(shape),
+            f"derivatives of {self.n_out} outputs at {len(inputs)} samples with respect to "
+            f"{self.n_parameters} parameters need",
+        )
+        if 0 in shape:
+            return np.zeros(shape, self.dtype)
+        _, rows = self._rows([output_rows(inputs, self.n_out)], [1.0], [], True, num_threads)
+        return rows.reshape(shape)
+
     def mean_squared_error(
         self, x: npt.ArrayLike, y: npt.ArrayLike, *, num_threads: int | None = None
     ) -> tuple[float, FloatArray]:
@@ -350,27 +349,6 @@ class Differentiable:
             )
         result: tuple[float, FloatArray] = self._core_network().mean_squared_error(
             inputs, self._parameters, targets, threads(num_threads)
-        )
-        return result
-
-    def _reduce(
-        self,
-        terms: Sequence[Any],
-        factors: Sequence[float],
-        unknowns: Sequence[float],
-        gradient: bool,
-        components: Sequence[bool],
-        num_threads: int | None,
-    ) -> tuple[list[tuple[float, float]], FloatArray, list[FloatArray]]:
-        """Return the sums of terms of the core in one pass over the points of all of them.
-
-        These are, for each term, the sum of its losses and the largest absolute value of its
-        components. The gradient is that of the sums times `factors`, with respect to parameters and
-        unknowns. It and the components (n, number of components) are empty unless asked for.
-        """
-        result: tuple[list[tuple[float, float]], FloatArray, list[FloatArray]]
-        result = self._core_network().reduce(
-            terms, factors, self._parameters, unknowns, gradient, components, threads(num_threads)
         )
         return result
 
@@ -436,12 +414,3 @@ class Differentiable:
                     f"layers[{i}] has degree {layer.degree}"
                 )
         return order
-
-    def _samples(self, value: npt.ArrayLike, name: str, columns: int) -> FloatArray:
-        return samples(value, name, columns, self.dtype)
-
-    def _vector(self, value: npt.ArrayLike, name: str) -> FloatArray:
-        array = real_array(value, name, self.dtype)
-        if array.shape != (self.n_parameters,):
-            raise ValueError(f"{name} must have shape ({self.n_parameters},), got {array.shape}")
-        return array

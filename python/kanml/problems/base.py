@@ -8,11 +8,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+import numpy.typing as npt
+
 from kanml._validation import FloatArray
 from kanml.network import Network
+from kanml.optim.matrices import Triangle
 from kanml.parallel import ALONE, Communicator
 from kanml.problems.evaluation import Evaluation, Want
-from kanml.problems.unknowns import Unknowns
+from kanml.problems.fresh import FreshLoss
+from kanml.problems.stacked_rows import StackedRows
+from kanml.problems.unknowns import Unknowns, unknown_values
 
 __all__ = ["Problem"]
 
@@ -85,7 +90,9 @@ class Problem(ABC):
         unknowns : array_like, shape (number of unknowns,), optional
             Values of the unknowns, in the order of `unknowns`; training passes an array in the
             dtype of the network, empty for a problem without unknowns.
-        want : {"gradient", "value"}
+        want : {"value", "gradient", "least_squares"}
+            The loss alone, its gradient too, or also the triangle of its rows. A loss that has no
+            rows raises TypeError if asked for the last.
         num_threads : int, optional
         """
 
@@ -103,6 +110,201 @@ class Problem(ABC):
         found = self.evaluation(net, unknowns, "gradient", num_threads=num_threads)
         assert found.gradient is not None
         return found.value, found.gradient
+
+    # Least squares: the loss as a sum of squares of rows
+
+    def n_rows(self, net: Network) -> int:
+        """Return the number m of rows that `residuals` returns.
+
+        Raises
+        ------
+        TypeError
+            If the loss is no sum of squares; a class of your own has to override this method and
+            the next four for optimizers that need rows.
+        """
+        return self._stacked_rows(net).count(net)
+
+    def residuals(
+        self, net: Network, unknowns: Unknowns | None = None, *, num_threads: int | None = None
+    ) -> FloatArray:
+        """Return the residuals r of least squares, scaled such that ``r @ r`` is the loss.
+
+        They come term by term, sample by sample of the present batch, and component by component.
+        Those of a penalty come last, those of several processes in the order of their ranks.
+
+        Where the loss of a `Regression` is no square, the rows still have ``2 J^T r`` for its
+        gradient, J being `jacobian`, and ``2 J^T J`` for a Gauss-Newton matrix; `docs/mathematics`
+        has them. Then ``r @ r`` is not the loss.
+
+        Parameters
+        ----------
+        net, unknowns, num_threads
+            As in `evaluation`.
+
+        Returns
+        -------
+        ndarray, shape (m,)
+
+        Raises
+        ------
+        TypeError
+            As in `n_rows`.
+        """
+        rows = self._stacked_rows(net)
+        return rows.residuals(net, self._values(unknowns), num_threads)
+
+    def jacobian(
+        self, net: Network, unknowns: Unknowns | None = None, *, num_threads: int | None = None
+    ) -> FloatArray:
+        """Return the derivatives J of `residuals`.
+
+        Parameters
+        ----------
+        net, unknowns, num_threads
+            As in `evaluation`.
+
+        Returns
+        -------
+        ndarray, shape (m, n)
+            With respect to the parameters, followed by those with respect to the unknowns.
+
+        Raises
+        ------
+        ValueError
+            If it needs more memory than the process can have.
+        TypeError
+            As in `n_rows`.
+        """
+        rows = self._stacked_rows(net)
+        return rows.jacobian(net, self._values(unknowns), num_threads)
+
+    def jvp(
+        self,
+        net: Network,
+        direction: npt.ArrayLike,
+        unknowns: Unknowns | None = None,
+        *,
+        num_threads: int | None = None,
+    ) -> FloatArray:
+        """Return the derivative ``J v`` of `residuals` along a direction, without forming J.
+
+        Parameters
+        ----------
+        net, unknowns, num_threads
+            As in `evaluation`.
+        direction : array_like, shape (n,)
+            Of the parameters, followed by the unknowns.
+
+        Returns
+        -------
+        ndarray, shape (m,)
+
+        Raises
+        ------
+        TypeError
+            As in `n_rows`.
+        """
+        rows = self._stacked_rows(net)
+        return rows.jvp(net, self._values(unknowns), direction, num_threads)
+
+    def vjp(
+        self,
+        net: Network,
+        cotangent: npt.ArrayLike,
+        unknowns: Unknowns | None = None,
+        *,
+        num_threads: int | None = None,
+    ) -> FloatArray:
+        """Return the gradient ``J^T u`` of ``u @ residuals``, without forming J.
+
+        Parameters
+        ----------
+        net, unknowns, num_threads
+            As in `evaluation`.
+        cotangent : array_like, shape (m,)
+
+        Returns
+        -------
+        ndarray, shape (n,)
+
+        Raises
+        ------
+        TypeError
+            As in `n_rows`.
+        """
+        rows = self._stacked_rows(net)
+        return rows.vjp(net, self._values(unknowns), cotangent, num_threads)
+
+    def linear_parameters(self, net: Network) -> slice:
+        """Return the parameters in which `residuals` are affine while all others are fixed.
+
+        These are the parameters of the last layer, if the residuals are affine in the outputs of
+        the network: in a regression with squared errors, or a linear equation.
+
+        Raises
+        ------
+        TypeError
+            If the residuals are not, or as in `n_rows`.
+        ValueError
+            If an activation follows the last layer.
+        """
+        if not self._stacked_rows(net).is_affine:
+            raise TypeError("its residuals are not affine in the outputs of the network")
+        return net._architecture.linear_parameters
+
+    def triangles(
+        self, net: Network, unknowns: Unknowns | None = None, *, num_threads: int | None = None
+    ) -> tuple[Triangle, ...]:
+        """Return the triangles of parts of the rows whose errors may differ in size.
+
+        The error bars of a `Result` tell apart what these are. By default all rows are one part.
+
+        Parameters
+        ----------
+        net, unknowns, num_threads
+            As in `evaluation`.
+
+        Returns
+        -------
+        tuple of Triangle
+            Merged, they are that of `evaluation`.
+
+        Raises
+        ------
+        TypeError
+            As in `n_rows`.
+        """
+        found = self.evaluation(net, unknowns, "least_squares", num_threads=num_threads)
+        assert found.triangle is not None
+        return (found.triangle,)
+
+    def _stacked_rows(self, net: Network) -> StackedRows:
+        """Return the rows, ready to be evaluated for networks like this one."""
+        raise TypeError(
+            f"a {type(self).__name__} has no rows for least squares; its class has to override "
+            "n_rows, residuals, jacobian, jvp and vjp, and return an evaluation with a triangle"
+        )
+
+    def _values(self, unknowns: Unknowns | None) -> list[float]:
+        """Return the values of the unknowns in their order."""
+        values: list[float] = unknown_values(unknowns, tuple(self.unknowns)).tolist()
+        return values
+
+    # What changes from step to step, and what training has not seen
+
+    def fresh_loss(
+        self, net: Network, unknowns: Unknowns | None = None, *, num_threads: int | None = None
+    ) -> FreshLoss | None:
+        """Estimate the loss at samples that training has not seen; None, the default: unknown.
+
+        ``kanml.train(schedule="auto")`` reads it at the end of each level.
+
+        Parameters
+        ----------
+        net, unknowns, num_threads
+            As in `evaluation`.
+        """
+        return None
 
     def advance(
         self,

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from kanml._validation import FloatArray
+from kanml.optim.matrices import Triangle
 
-__all__ = ["Evaluation", "TermValue", "Want"]
+__all__ = ["WANTED", "Evaluation", "TermValue", "Want"]
 
-Want: TypeAlias = Literal["gradient", "value"]
-"""What an evaluation is for: the loss alone, or its gradient too."""
+Want: TypeAlias = Literal["value", "gradient", "least_squares"]
+"""What an evaluation is for: the loss alone, its gradient too, or also the triangle of its rows."""
+
+WANTED = get_args(Want)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +54,9 @@ class Evaluation:
         the value was wanted.
     terms : mapping of str to TermValue, optional
         The terms of the loss by name; none for a loss that has no terms.
+    triangle : Triangle, optional
+        The rows of least squares, reduced to a triangle with one column for each parameter, one for
+        each unknown and one for the residuals. None unless `want` was "least_squares".
 
     Examples
     --------
@@ -68,3 +74,4 @@ class Evaluation:
     value: float
     gradient: FloatArray | None = None
     terms: Mapping[str, TermValue] = field(default_factory=dict)
+    triangle: Triangle | None = None

@@ -1,11 +1,13 @@
 """Losses of data: what is lost at a sample, as a function of its outputs and targets.
 
-Each is written as NumPy arithmetic on fields, as a residual is, so its derivatives are traced.
+Each is written as NumPy arithmetic on fields, as a residual is, so its derivatives are traced. Most
+have rows for least squares too, which are described in docs/mathematics.md.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,23 +16,14 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from kanml._validation import Float64Array, choice, number
-from kanml.expressions import Expression, Leaf, Program, Trace, held, leaves, record
-from kanml.problems.point_loss import Place, PointLoss
+from kanml.expressions import Expression, held
 
-__all__ = [
-    "DataLoss",
-    "Huber",
-    "Loss",
-    "Quantile",
-    "Written",
-    "known_loss",
-    "point_loss",
-    "sample_values",
-]
+__all__ = ["DataLoss", "Fields", "Huber", "Loss", "Quantile", "known_loss"]
 
 Fields: TypeAlias = Sequence[Expression]
 
-WEIGHT = Leaf("coordinate", "weight")
+LEAST_CURVATURE = 2.0**-52
+"""Where a loss has less, its slope divided by the root of that would be huge, or not a number."""
 
 
 class DataLoss(ABC):
@@ -52,6 +45,24 @@ class DataLoss(ABC):
     @abstractmethod
     def of_sample(self, u: Fields, y: Fields) -> Any:
         """Return the loss of a sample, given fields for its outputs and its targets."""
+
+    def rows(self, u: Fields, y: Fields) -> list[Any]:
+        """Return the rows r of a sample, from which least squares have their linear model.
+
+        With J their derivatives with respect to the outputs, ``2 J^T r`` is the gradient of the
+        loss, and ``2 J^T J`` its second derivative or an approximation of it. ``r @ r`` is the loss
+        only if that is a sum of squares.
+
+        Raises
+        ------
+        TypeError
+            If the loss has no such rows.
+        """
+        raise TypeError(
+            f"the loss {self.name!r} cannot be minimised as a sum of squares; use 'squared', "
+            "kanml.Huber, 'logistic', 'softmax' or 'poisson', or an optimizer that needs only "
+            "gradients, such as kanml.LBFGS"
+        )
 
     def accepts(self, y: Float64Array) -> Any:
         """Return where the loss is defined for targets, as truth values (N, columns)."""
@@ -91,15 +102,30 @@ class _OfEntries(DataLoss):
         return sum(self(one, its) for one, its in zip(u, y, strict=True)) * (1.0 / len(u))
 
 
-class _Squared(_OfEntries):
+class _Curved(_OfEntries):
+    """The same of a loss that has a row for each output."""
+
+    @abstractmethod
+    def row(self, u: Any, y: Any) -> Any:
+        """Return the row of an output `u` with the target `y`."""
+
+    def rows(self, u: Fields, y: Fields) -> list[Any]:
+        root = math.sqrt(1.0 / len(u))
+        return [root * self.row(one, its) for one, its in zip(u, y, strict=True)]
+
+
+class _Squared(_Curved):
     name = "squared"
 
     def __call__(self, u: Any, y: Any) -> Any:
         return (u - y) ** 2
 
+    def row(self, u: Any, y: Any) -> Any:
+        return u - y
+
 
 @dataclass(frozen=True)
-class Huber(_OfEntries):
+class Huber(_Curved):
     """Half the squared error where it is small, and a linear function of the error elsewhere.
 
     With ``e = u - y`` it is ``e**2 / 2`` where ``|e| <= delta``, and ``delta * (|e| - delta / 2)``
@@ -140,6 +166,14 @@ class Huber(_OfEntries):
         e, delta = u - y, self.delta
         size = np.abs(e)
         return np.where(size <= delta, 0.5 * e**2, delta * (size - 0.5 * delta))
+
+    def row(self, u: Any, y: Any) -> Any:
+        """Return the row of the parabola that touches the loss at this error and at its negative.
+
+        The second derivative of the loss is 0 beyond delta, that of the parabola ``delta / |e|``.
+        """
+        e = u - y
+        return np.sqrt(0.5 * held(np.minimum(1.0, self.delta / np.abs(e)))) * e
 
 
 @dataclass(frozen=True)
@@ -186,7 +220,7 @@ class Quantile(_OfEntries):
         return np.maximum(self.level * e, (self.level - 1.0) * e)
 
 
-class _Logistic(_OfEntries):
+class _Logistic(_Curved):
     """The negative logarithm of the likelihood of labels 0 and 1; outputs are logits."""
 
     name = "logistic"
@@ -196,11 +230,16 @@ class _Logistic(_OfEntries):
     def __call__(self, u: Any, y: Any) -> Any:
         return np.logaddexp(0.0, (1.0 - 2.0 * y) * u)
 
+    def row(self, u: Any, y: Any) -> Any:
+        sign = 1.0 - 2.0 * y
+        below, above = 1.0 + np.exp(-sign * u), 1.0 + np.exp(sign * u)
+        return _row(u, slope=sign / below, curvature=1.0 / (below * above))
+
     def accepts(self, y: Float64Array) -> Any:
         return (y == 0) | (y == 1)
 
 
-class _Poisson(_OfEntries):
+class _Poisson(_Curved):
     """Half the deviance of counts from a Poisson distribution; outputs are logarithms of rates."""
 
     name = "poisson"
@@ -209,6 +248,10 @@ class _Poisson(_OfEntries):
     def __call__(self, u: Any, y: Any) -> Any:
         # The last part does not depend on the output: with it, the loss of a perfect fit is 0.
         return np.exp(u) - y * u + np.where(y > 0.0, y * np.log(y) - y, 0.0)
+
+    def row(self, u: Any, y: Any) -> Any:
+        rate = np.exp(u)
+        return _row(u, slope=rate - y, curvature=rate)
 
     def accepts(self, y: Float64Array) -> Any:
         return y >= 0
@@ -223,12 +266,26 @@ class _Softmax(DataLoss):
 
     def of_sample(self, u: Fields, y: Fields) -> Any:
         # log(1 + the sum of exp(other - chosen)) keeps all digits of a small loss.
-        is_chosen = [y[0] == float(k) for k in range(len(u))]
+        is_chosen = _is_chosen(u, y)
         chosen = sum(np.where(c, logit, 0.0) for c, logit in zip(is_chosen, u, strict=True))
         others: list[Any] = [np.where(c, -np.inf, z) for c, z in zip(is_chosen, u, strict=True)]
         largest = held(functools.reduce(np.maximum, others))  # changes nothing but rounding
         total = sum(np.exp(other - largest) for other in others)
         return np.logaddexp(0.0, np.log(total) + (largest - chosen))
+
+    def rows(self, u: Fields, y: Fields) -> list[Any]:
+        is_chosen = _is_chosen(u, y)
+        largest: Any = functools.reduce(np.maximum, u)  # type: ignore[arg-type]
+        powers = [np.exp(logit - largest) for logit in u]
+        p = [held(power / sum(powers)) for power in powers]
+        missed = sum(np.where(c, 0.0, share) for c, share in zip(is_chosen, p, strict=True))
+        slopes = [np.where(c, -missed, share) for c, share in zip(is_chosen, p, strict=True)]
+        moved = [logit - held(logit) for logit in u]
+        mean = sum(share * by for share, by in zip(p, moved, strict=True))
+        return [
+            _row_along(by - mean, slope, curvature)
+            for by, slope, curvature in zip(moved, slopes, p, strict=True)
+        ]
 
     def accepts(self, y: Float64Array) -> Any:
         return (y >= 0) & (y == np.rint(y))
@@ -255,50 +312,6 @@ class _Softmax(DataLoss):
             )
 
 
-class Written(DataLoss):
-    """A loss that a user wrote, as its operations on fields.
-
-    These are recorded once. Unlike the function, they can be pickled.
-
-    Parameters
-    ----------
-    function : callable
-        Receives a field for the outputs and one for the targets if there is one column of targets,
-        otherwise two tuples of fields.
-    y : ndarray, shape (N, n_out)
-        The targets.
-    """
-
-    def __init__(self, function: Callable[[Any, Any], Any], y: Float64Array) -> None:
-        n, columns = y.shape
-        self.name = getattr(function, "__name__", type(function).__name__)
-        trace = Trace("", points=n)
-        u, targets = _fields(trace, columns, columns)
-        given = (u[0], targets[0]) if columns == 1 else (tuple(u), tuple(targets))
-        what = "fields u and y" if columns == 1 else f"tuples u and y of {columns} fields"
-        try:
-            recording = record(trace, lambda **_: function(*given), _named(u, targets), "loss")
-        except (TypeError, ValueError, AttributeError, IndexError) as error:
-            raise TypeError(f"loss cannot be applied to {what}: {error}") from error
-        expression = _single(trace, recording.returned)
-        self._recorded = recording.function("loss")
-        self._text = repr(expression)
-        if not any(leaf.kind == "derivative" for leaf in leaves([expression])):
-            raise ValueError(f"loss must depend on the outputs of the network, got {self._text}")
-        if _is_nan(expression, y):
-            raise ValueError(
-                "loss must be a number, got NaN for every sample, with outputs near 0 and near "
-                f"the targets: {self._text}"
-            )
-
-    def of_sample(self, u: Fields, y: Fields) -> Any:
-        """Do the operations again, on these fields."""
-        return self._recorded(**_named(u, y))
-
-    def __repr__(self) -> str:
-        return self._text
-
-
 LOSSES: dict[str, DataLoss] = {
     loss.name: loss for loss in (_Squared(), _Logistic(), _Softmax(), _Poisson())
 }
@@ -319,56 +332,21 @@ def known_loss(loss: object) -> DataLoss | Callable[[Any, Any], Any]:
     )
 
 
-def point_loss(loss: DataLoss, n_out: int, n_targets: int, weighted: bool) -> PointLoss:
-    """Return a loss of a sample, times the weight of the sample if there is one."""
-    trace = Trace("")
-    u, y = _fields(trace, n_out, n_targets)
-    expression = _single(trace, loss.of_sample(u, y))
-    if weighted:
-        expression = trace.leaf(WEIGHT) * expression
-    outputs = {f"u{i}": i for i in range(n_out)}
-    return PointLoss(expression, (), [Place(leaves([expression]), outputs, {})], ())
+def _row(u: Any, slope: Any, curvature: Any) -> Any:
+    """Return the row of a loss of one output that has this first and second derivative."""
+    return _row_along(u - held(u), slope, curvature)
 
 
-def sample_values(y: Float64Array, weight: Float64Array | None) -> dict[Leaf, Float64Array]:
-    """Return what a loss reads of samples, besides the outputs of the network."""
-    values = {_target(i): np.ascontiguousarray(column) for i, column in enumerate(y.T)}
-    return values if weight is None else values | {WEIGHT: weight}
+def _row_along(moved: Any, slope: Any, curvature: Any) -> Any:
+    """Return the row r of these derivatives along `moved`, whose value is 0.
+
+    With L the derivative of r along `moved`, ``2 L r`` is `slope`, and ``2 L^2`` is `curvature`, or
+    `LEAST_CURVATURE` if that is more.
+    """
+    derivative = np.sqrt(0.5 * held(np.maximum(curvature, LEAST_CURVATURE)))
+    return held(slope) / (2.0 * derivative) + derivative * moved
 
 
-def _fields(trace: Trace, n_out: int, n_targets: int) -> tuple[Fields, Fields]:
-    """Return the fields of the outputs and those of the targets."""
-    u = [trace.output(f"u{i}") for i in range(n_out)]
-    return u, [trace.leaf(_target(i)) for i in range(n_targets)]
-
-
-def _target(i: int) -> Leaf:
-    return Leaf("coordinate", f"y{i}")
-
-
-def _named(u: Fields, y: Fields) -> dict[str, Expression]:
-    named = {f"u{i}": field for i, field in enumerate(u)}
-    return named | {f"y{i}": field for i, field in enumerate(y)}
-
-
-def _single(trace: Trace, returned: object) -> Expression:
-    """Return the loss of a sample, given what its function returned."""
-    components = trace.components(returned, "loss")
-    if len(components) != 1:
-        raise TypeError(
-            f"loss must return one expression, the loss of a sample, got {len(components)}; add "
-            "them up"
-        )
-    return components[0]
-
-
-def _is_nan(expression: Expression, y: Float64Array) -> bool:
-    """Whether a loss is NaN for all samples, near the targets and near 0, where networks start."""
-    program, n = Program([expression]), len(y)
-    for shift in (0.5, 0.0, 1.0, -0.5, -1.0):
-        for u in (y + shift, np.full_like(y, shift)):
-            outputs = {Leaf("derivative", f"u{i}"): u[:, i].copy() for i in range(y.shape[1])}
-            [losses] = program.evaluate(outputs | sample_values(y, None), n)
-            if not np.isnan(losses).all():
-                return False
-    return True
+def _is_chosen(u: Fields, y: Fields) -> list[Expression]:
+    """Return for each class whether it is that of the sample."""
+    return [y[0] == float(k) for k in range(len(u))]

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from kanml._core import OutsideDomain
-from kanml._validation import FloatArray
+from kanml._validation import FloatArray, choice
 from kanml.network import Network
 from kanml.parallel import ALONE, Communicator
-from kanml.problems.evaluation import Evaluation, TermValue, Want
+from kanml.problems.evaluation import WANTED, Evaluation, TermValue, Want
+from kanml.problems.processes import together
+from kanml.problems.smoothness import Smoothness
+from kanml.problems.stacked_rows import RowsOfTerm, StackedRows
 
-__all__ = ["Reduction", "Summand"]
+__all__ = ["PENALTY", "Reduction", "Summand"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +29,9 @@ class Summand:
     ----------
     name : str
     core : _core.TermFloat32 or _core.TermFloat64
+    rows : callable
+        () -> RowsOfTerm, which are made only where they are needed, or a TypeError that says why
+        the term has none.
     count : int
         The number of samples.
     weight : float
@@ -39,6 +46,7 @@ class Summand:
 
     name: str
     core: Any
+    rows: Callable[[], RowsOfTerm]
     count: int
     weight: float
     mean: bool
@@ -53,22 +61,34 @@ class Summand:
 Sums: TypeAlias = tuple[list[tuple[float, float]], FloatArray, list[FloatArray]]
 """What `Network._reduce` returns."""
 
+PENALTY = "smoothness"
+"""The name of the penalty among the terms."""
+
 
 class Reduction:
     """Terms at the samples of this process and others, ready to be evaluated.
 
-    This is the only place where processes exchange parts of a loss. All of them make a reduction at
-    the same time.
+    Processes exchange parts of a loss here and in `StackedRows` alone. All of them make a reduction
+    at the same time.
 
     Parameters
     ----------
     summands : sequence of Summand
     communicator : Communicator
+    penalty : Smoothness, optional
+        It is added once, however many processes there are.
     """
 
-    def __init__(self, summands: Sequence[Summand], communicator: Communicator = ALONE) -> None:
+    def __init__(
+        self,
+        summands: Sequence[Summand],
+        communicator: Communicator = ALONE,
+        penalty: Smoothness | None = None,
+    ) -> None:
         self.communicator = communicator
-        self._names = [summand.name for summand in summands]
+        self._penalty = penalty
+        self._rows: StackedRows | None = None  # made when they are first needed
+        self._summands = tuple(summands)
         self._cores = [summand.core for summand in summands]
         self._keeps = [summand.keeps for summand in summands]
         n = len(summands)
@@ -81,54 +101,73 @@ class Reduction:
             for summand, count, whole in zip(summands, totals[:n], totals[n:], strict=True)
         ]
 
+    @property
+    def rows(self) -> StackedRows:
+        """The rows of all terms, scaled such that the sum of their squares is that of the terms.
+
+        Raises
+        ------
+        TypeError
+            If a term has none.
+        """
+        if self._rows is None:  # no cached_property, whose lock all processes in threads share
+            self._rows = StackedRows(
+                [summand.rows() for summand in self._summands],
+                [math.sqrt(factor) for factor in self._factors],
+                self.communicator,
+                self._penalty,
+            )
+        return self._rows
+
     def evaluate(
         self, net: Network, unknowns: Sequence[float], want: Want, num_threads: int | None
     ) -> Evaluation:
-        """Return the sum of the terms, and its gradient if that is wanted.
+        """Return the sum of the terms, and what else is wanted.
 
         Raises
         ------
         OutsideDomain
             In all processes, if a layer refused its inputs in one of them.
+        TypeError
+            If least squares are wanted of a term without rows.
         """
-        wanted = want == "gradient"
-        if not wanted and want != "value":
-            raise ValueError(f"want must be 'gradient' or 'value', got {want!r}")
+        wanted = choice(want, "want", WANTED) != "value"
+        triangle = None
+        if want == "least_squares":
+            triangle = self.rows.triangle(net, unknowns, num_threads)
         arguments = self._cores, self._factors, unknowns, wanted, self._keeps, num_threads
-        if self.communicator is ALONE:
-            sums, gradient, residuals = net._reduce(*arguments)
-        else:
-            sums, gradient, residuals = _over_processes(
-                self.communicator, lambda: net._reduce(*arguments)
-            )
+        sums, gradient, residuals = self._sums(partial(net._reduce, *arguments))
         value, terms = 0.0, {}
-        for i, (total, largest) in enumerate(sums):
+        for i, (summand, (total, largest)) in enumerate(zip(self._summands, sums, strict=True)):
             loss = self._factors[i] * total
             value += loss
             kept = residuals[i] if self._keeps[i] else None
-            terms[self._names[i]] = TermValue(loss, total, self._counts[i], largest, kept)
-        return Evaluation(value, gradient if wanted else None, terms)
+            terms[summand.name] = TermValue(loss, total, self._counts[i], largest, kept)
+        found = Evaluation(value, gradient if wanted else None, terms, triangle)
+        return found if self._penalty is None else self._penalised(found, net)
 
+    def _sums(self, evaluate: Callable[[], Sums]) -> Sums:
+        """Return the sums of all processes, and the residuals of this one."""
+        sums, gradient, residuals = together(self.communicator, evaluate)
+        if self.communicator is ALONE:
+            return sums, gradient, residuals
+        totals, largest = np.array(sums).T
+        n = len(totals)
+        total = self.communicator.total(np.concatenate([totals, gradient]))
+        everywhere = self.communicator.largest(largest)
+        return (
+            list(zip(total[:n].tolist(), everywhere.tolist(), strict=True)),
+            total[n:].astype(gradient.dtype),
+            residuals,
+        )
 
-def _over_processes(communicator: Communicator, evaluate: Callable[[], Sums]) -> Sums:
-    """Return the sums of all processes, and the residuals of this one."""
-    refusal = None
-    try:
-        sums, gradient, residuals = evaluate()
-    except OutsideDomain as error:
-        refusal = error
-    refused = communicator.gathered(np.array([refusal is not None], dtype=np.float64))
-    if refusal is not None:
-        raise refusal
-    if any(flag[0] for flag in refused):
-        rank = next(rank for rank, flag in enumerate(refused) if flag[0])
-        raise OutsideDomain(f"process {rank} refuses inputs: they lie outside the domain")
-    totals, largest = np.array(sums).T
-    n = len(totals)
-    together = communicator.total(np.concatenate([totals, gradient]))
-    everywhere = communicator.largest(largest)
-    return (
-        list(zip(together[:n].tolist(), everywhere.tolist(), strict=True)),
-        together[n:].astype(gradient.dtype),
-        residuals,
-    )
+    def _penalised(self, found: Evaluation, net: Network) -> Evaluation:
+        """Return an evaluation with the penalty, as one more term."""
+        assert self._penalty is not None
+        term, slope = self._penalty.term_and_gradient(net)
+        gradient = found.gradient
+        if gradient is not None:
+            gradient = gradient.copy()
+            gradient[: net.n_parameters] += slope.astype(gradient.dtype)
+        terms = {**found.terms, PENALTY: term}
+        return replace(found, value=found.value + term.loss, gradient=gradient, terms=terms)

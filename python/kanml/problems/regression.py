@@ -4,35 +4,42 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import math
-from typing import Any, TypeAlias
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from kanml._validation import Float64Array, FloatArray, finite, real_array
+from kanml._validation import Float64Array, finite, real_array
 from kanml.network import Network
 from kanml.parallel import Communicator
 from kanml.problems.base import Problem
 from kanml.problems.batches import Batches
 from kanml.problems.evaluation import Evaluation, Want
+from kanml.problems.fresh import FreshLoss, final_prediction_error
 from kanml.problems.losses import (
     DataLoss,
     Loss,
-    Written,
     known_loss,
-    point_loss,
-    sample_values,
 )
-from kanml.problems.point_loss import PointArrays, PointLoss
+from kanml.problems.point_program import PointArrays, PointProgram
 from kanml.problems.reduction import Reduction, Summand
+from kanml.problems.sample_loss import point_loss, point_rows, sample_values
+from kanml.problems.smoothness import Smoothness, known_penalty
+from kanml.problems.stacked_rows import RowsOfTerm, StackedRows
 from kanml.problems.states import checked
-from kanml.problems.unknowns import Unknowns, unknown_values
+from kanml.problems.unknowns import Unknowns
+from kanml.problems.written_loss import Written
 
 __all__ = ["Regression"]
 
 Key: TypeAlias = tuple[str, int, int]
+Program = TypeVar("Program", bound=PointProgram)
+Form: TypeAlias = Callable[[DataLoss, int, int, bool], Program]
 
+LIKELIHOODS = ("logistic", "softmax", "poisson")
 FORGOTTEN = ("_forms", "_latest")  # in a pickle
 
 
@@ -63,6 +70,8 @@ class Regression(Problem):
     sample_weight : array_like, shape (N,), optional
         Weights of the samples, not negative. Only ratios matter: the weights are scaled such that
         their mean over all samples is 1.
+    penalty : Smoothness, optional
+        What is added to the mean, such as ``kanml.Smoothness(1e-6)``.
     batch_size : int, optional
         The number of samples in a minibatch; all by default. Each epoch visits the samples in a new
         random order, and leaves out those that do not fill a last batch.
@@ -98,6 +107,7 @@ class Regression(Problem):
         *,
         loss: Loss = "squared",
         sample_weight: npt.ArrayLike | None = None,
+        penalty: Smoothness | None = None,
         batch_size: int | None = None,
         seed: int = 0,
     ) -> None:
@@ -117,6 +127,7 @@ class Regression(Problem):
         self._weight, self._mean_weight = None, 1.0  # scaled to the mean 1, and before that
         if sample_weight is not None:
             self._weight, self._mean_weight = _weights(sample_weight, n)
+        self.penalty = known_penalty(penalty)
         self._batches = Batches.first(n, batch_size, seed)
         self._forget()
 
@@ -150,7 +161,8 @@ class Regression(Problem):
         net : Network
         unknowns : array_like, shape (0,), optional
             A regression has none.
-        want : {"gradient", "value"}
+        want : {"value", "gradient", "least_squares"}
+            The last needs a loss that has rows: see `residuals`.
         num_threads : int, optional
             As in a call of the network.
 
@@ -161,32 +173,13 @@ class Regression(Problem):
         Raises
         ------
         ValueError
-            If the network does not fit the data.
+            If the network does not fit the data, or has no penalty.
+        TypeError
+            If least squares are wanted of a loss without rows, such as `kanml.Quantile`.
         """
-        unknown_values(unknowns, ())
-        found = self._reduction(net).evaluate(net, (), want, num_threads)
-        return Evaluation(found.value, found.gradient)
-
-    def residuals(
-        self, net: Network, unknowns: Unknowns | None = None, *, num_threads: int | None = None
-    ) -> FloatArray:
-        """Return the residuals of the present batch as a vector r, with ``r @ r`` the loss.
-
-        Raises
-        ------
-        ValueError
-            If the loss is not the squared error, or as in `evaluation`.
-        """
-        unknown_values(unknowns, ())
-        if self._loss.name != "squared":
-            raise ValueError(f"the loss {self._loss.name!r} is not a sum of squares of residuals")
-        self._require_fit(net)
-        rows = self._batches.rows
-        errors = net(self._x[rows], num_threads=num_threads) - self._y[rows].astype(net.dtype)
-        if self._weight is not None:
-            errors *= np.sqrt(self._weight[rows, None]).astype(net.dtype)
-        residuals: FloatArray = errors.ravel() / math.sqrt(errors.size)
-        return residuals
+        values = self._values(unknowns)
+        found = self._reduction(net).evaluate(net, values, want, num_threads)
+        return replace(found, terms={})
 
     def advance(
         self,
@@ -198,6 +191,23 @@ class Regression(Problem):
         batches = self._batches
         self._batches = batches.next()
         return self._batches is not batches
+
+    def fresh_loss(
+        self, net: Network, unknowns: Unknowns | None = None, *, num_threads: int | None = None
+    ) -> FreshLoss:
+        """Estimate the loss at other samples from that at all of the given ones; see `Problem`.
+
+        A mean of squares, or of another function of errors, grows by Akaike's final prediction
+        error; the loss of labels or counts, which is a likelihood, by his information criterion.
+        """
+        whole = copy.copy(self)
+        whole._batches, whole.penalty = self._batches.excerpt(len(self._x)), None
+        whole._forget()
+        loss = whole.evaluation(net, unknowns, "value", num_threads=num_threads).value
+        rows, parameters = round(self.communicator.total([self._y.size])[0]), net.n_parameters
+        if self._loss.name in LIKELIHOODS:
+            return FreshLoss(loss + parameters / rows, loss, rows)
+        return FreshLoss(final_prediction_error(loss, rows, parameters), loss, rows)
 
     def distributed(self, communicator: Communicator) -> Regression:
         """Return a copy whose loss is that of the samples of all processes.
@@ -240,11 +250,13 @@ class Regression(Problem):
             self._batches = self._batches.restored(state)
 
     def fingerprint(self) -> str:
-        """Return a digest of the data, their weights, the loss and the batch size."""
+        """Return a digest of the data, their weights, the loss, its penalty and the batch size."""
         names = f"Regression {self._x.shape} {self._y.shape} {self._batches.size} {self._loss!r}"
         digest = hashlib.sha256(names.encode())
         for array in (self._x, self._y, self._weight):
             digest.update(b"" if array is None else array.tobytes())
+        if self.penalty is not None:
+            digest.update(repr(self.penalty).encode())
         return digest.hexdigest()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -259,15 +271,17 @@ class Regression(Problem):
 
     def __repr__(self) -> str:
         loss = "" if self._loss.name == "squared" else f", loss={self._loss.name}"
+        penalty = "" if self.penalty is None else f", penalty={self.penalty}"
         batch = "" if self._batches.order is None else f", batch_size={self._batches.size}"
-        return f"Regression(x of shape {self._x.shape}, y of shape {self._y.shape}{loss}{batch})"
+        data = f"x of shape {self._x.shape}, y of shape {self._y.shape}"
+        return f"Regression({data}{loss}{penalty}{batch})"
 
     def _forget(self) -> None:
         """Begin without anything that follows from other attributes and is kept for speed.
 
         The keys are a dtype and numbers of inputs and outputs: `FORGOTTEN` names the attributes.
         """
-        self._forms: dict[Key, tuple[PointLoss, PointArrays]] = {}
+        self._forms: dict[tuple[Form[Any], Key], tuple[Any, PointArrays]] = {}
         self._latest: dict[Key, tuple[Batches, Reduction]] = {}
 
     def _require_fit(self, net: Network) -> None:
@@ -278,17 +292,16 @@ class Regression(Problem):
             )
         self._loss.require_outputs(net.n_out, self._y)
 
-    def _form(self, net: Network, key: Key) -> tuple[PointLoss, PointArrays]:
-        """Return the loss and all samples in the form that the core reads."""
-        form = self._forms.get(key)
-        if form is None:
-            self._require_fit(net)
-            n_targets = self._y.shape[1]
-            loss = point_loss(self._loss, net.n_out, n_targets, self._weight is not None)
+    def _form(self, form: Form[Program], key: Key) -> tuple[Program, PointArrays]:
+        """Return the loss or its rows, and all samples, in the form that the core reads."""
+        known: tuple[Program, PointArrays] | None = self._forms.get((form, key))
+        if known is None:
+            dtype, _, n_out = key
+            program = form(self._loss, n_out, self._y.shape[1], self._weight is not None)
             values = sample_values(self._y, self._weight)
-            form = loss, loss.arrays([self._x], {}, values, net.dtype)
-            self._forms = {**self._forms, key: form}
-        return form
+            known = program, program.arrays([self._x], {}, values, dtype)
+            self._forms = {**self._forms, (form, key): known}
+        return known
 
     def _reduction(self, net: Network) -> Reduction:
         """Return the present batch, ready to be evaluated."""
@@ -298,12 +311,22 @@ class Regression(Problem):
             of_batches, reduction = latest
             if of_batches is batches and reduction.communicator is self.communicator:
                 return reduction
-        loss, arrays = self._form(net, key)
+        self._require_fit(net)
+        loss, arrays = self._form(point_loss, key)
         core = loss.term(arrays, batches.rows)
-        summand = Summand("data", core, batches.size, 1.0, mean=True)
-        reduction = Reduction([summand], self.communicator)
+        rows = partial(self._rows, key, batches)
+        summand = Summand("data", core, rows, batches.size, 1.0, mean=True)
+        reduction = Reduction([summand], self.communicator, self.penalty)
         self._latest = {**self._latest, key: (batches, reduction)}
         return reduction
+
+    def _rows(self, key: Key, batches: Batches) -> RowsOfTerm:
+        program, arrays = self._form(point_rows, key)
+        core = program.term(arrays, batches.rows)
+        return RowsOfTerm(core, program.n_rows * batches.size, program.is_affine)
+
+    def _stacked_rows(self, net: Network) -> StackedRows:
+        return self._reduction(net).rows
 
 
 def _weights(value: npt.ArrayLike, n: int) -> tuple[Float64Array, float]:

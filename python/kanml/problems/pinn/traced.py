@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import math
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,11 +24,15 @@ from kanml.expressions import (
     record,
 )
 from kanml.network import Network
+from kanml.problems.fresh import between
 from kanml.problems.pinn.collocation import Collocation, Samples
 from kanml.problems.pinn.fields import Fields
 from kanml.problems.pinn.term import Term
-from kanml.problems.point_loss import Place, PointArrays, PointLoss
+from kanml.problems.point_loss import PointLoss
+from kanml.problems.point_program import Place, PointArrays, PointProgram
+from kanml.problems.point_rows import PointRows
 from kanml.problems.reduction import Reduction, Summand
+from kanml.problems.stacked_rows import RowsOfTerm
 
 __all__ = ["TracedTerm", "require_finite"]
 
@@ -65,8 +70,10 @@ class TracedTerm:
             self._trace(fields, what)
         except (TypeError, ValueError, AttributeError) as error:
             raise _prefixed(error, where) from error
-        # The latest points in each dtype, with what the core reads of them.
-        self._latest: dict[str, tuple[Float64Array, PointArrays]] = {}
+        self._rows: PointRows | None = None  # made when they are first needed
+        self._tracing = threading.Lock()
+        # The latest points of each program in each dtype, with what the core reads of them.
+        self._latest: dict[tuple[PointProgram, str], tuple[Float64Array, PointArrays]] = {}
 
     def _trace(self, fields: Fields, what: str) -> None:
         sampler, partner = self.collocation.sampler, self.collocation.partner
@@ -79,7 +86,8 @@ class TracedTerm:
             given |= _partners(trace, fields, given)
         self.residual = record(trace, self.term.residual, given, what)
         self.components = trace.components(self.residual.returned, what)
-        if sampler and trace.points is not None:
+        self.reads_arrays = trace.has_data
+        if sampler and self.reads_arrays:
             raise ValueError(
                 "arrays with one entry a point need given points: a Sampler draws new ones"
             )
@@ -94,14 +102,28 @@ class TracedTerm:
             )
             for suffix in ([""] if partner is None else ["", PARTNER])
         ]
-        loss, columns = trace.constant(0.0), []
+        self._weighted: list[Expression] = []
+        self._attention: list[Leaf] = []
+        loss = trace.constant(0.0)
         for c, component in enumerate(self.components if what == "residual" else ()):
             weighted = component
             if self.term.attention is not None:
-                columns.append(Leaf("column", f"attention {c}"))
-                weighted = trace.leaf(columns[-1]) * component
+                self._attention.append(Leaf("column", f"attention {c}"))
+                weighted = trace.leaf(self._attention[-1]) * component
+            self._weighted.append(weighted)
             loss = loss + weighted**2
-        self.loss = PointLoss(loss, self.components, self.places, fields.unknowns, columns)
+        self.loss = PointLoss(loss, self.components, *self._reads())
+
+    def _reads(self) -> tuple[list[Place], tuple[str, ...], list[Leaf]]:
+        return self.places, self.unknowns, self._attention
+
+    @property
+    def rows(self) -> PointRows:
+        """The components, times their attention, whose squares are the loss."""
+        with self._tracing:  # the graph is not for several threads
+            if self._rows is None:
+                self._rows = PointRows(self._weighted, *self._reads())
+            return self._rows
 
     def _outputs(
         self, trace: Trace, fields: Fields, given: dict[str, Expression]
@@ -119,15 +141,17 @@ class TracedTerm:
             )
         return dict(zip(raw, made, strict=True))
 
-    def core(self, samples: Samples, dtype: np.dtype[Any]) -> Any:
-        """Return the term at samples, for the core."""
+    def core(self, program: PointProgram, samples: Samples, dtype: np.dtype[Any]) -> Any:
+        """Return the term at samples, for the core; the program is `loss` or `rows`."""
         attention = samples.attention
         columns = [] if attention is None else [*attention.astype(dtype, copy=False).T]
-        return self.loss.term(self._arrays(samples, dtype), samples.rows, columns, self.where)
+        arrays = self._arrays(program, samples, dtype)
+        return program.term(arrays, samples.rows, columns, self.where)
 
-    def _arrays(self, samples: Samples, dtype: np.dtype[Any]) -> PointArrays:
+    def _arrays(self, program: PointProgram, samples: Samples, dtype: np.dtype[Any]) -> PointArrays:
         """Return what the core reads of points; it is computed once for points and dtype."""
-        known = self._latest.get(dtype.char)
+        key = program, dtype.char
+        known = self._latest.get(key)
         if known is not None and known[0] is samples.points:
             return known[1]
         places = [samples.points]
@@ -138,8 +162,8 @@ class TracedTerm:
             for place, points in zip(self.places, places, strict=True)
             for name, i in place.inputs.items()
         }
-        arrays = self.loss.arrays(places, self.letters, values, dtype)
-        self._latest = {**self._latest, dtype.char: (samples.points, arrays)}
+        arrays = program.arrays(places, self.letters, values, dtype)
+        self._latest = {**self._latest, key: (samples.points, arrays)}
         return arrays
 
     def require_fit(self, net: Network) -> None:
@@ -161,13 +185,19 @@ class TracedTerm:
         """Return the term at samples, in the form in which a loss is evaluated."""
         return Summand(
             self.term.name,
-            self.core(samples, dtype),
+            self.core(self.loss, samples, dtype),
+            partial(self._rows_at, samples, dtype),
             samples.count,
             self.term.weight,
             mean=self.term.reduction == "mean",
             represents=samples.represents,
             keeps=samples.attention is not None,
         )
+
+    def _rows_at(self, samples: Samples, dtype: np.dtype[Any]) -> RowsOfTerm:
+        rows = self.rows
+        core = self.core(rows, samples, dtype)
+        return RowsOfTerm(core, rows.n_rows * samples.count, rows.is_affine)
 
     def residuals(
         self,
@@ -182,18 +212,6 @@ class TracedTerm:
         residuals = found.terms[self.term.name].residuals
         assert residuals is not None
         return residuals
-
-    def scaled_residuals(
-        self, samples: Samples, net: Network, unknowns: Sequence[float], num_threads: int | None
-    ) -> Float64Array:
-        """Return the residuals as a vector r such that ``r @ r`` is the term's part of the loss."""
-        residuals = self.residuals(samples, net, unknowns, num_threads).astype(np.float64)
-        if samples.attention is not None:
-            residuals *= samples.attention[samples.rows]
-        count = samples.count
-        factor = self.summand(samples, net.dtype).factor(count, samples.represents or count)
-        scaled: Float64Array = math.sqrt(factor) * residuals
-        return scaled.ravel()
 
     def magnitude(
         self, points: Float64Array, net: Network, unknowns: Sequence[float]
@@ -210,11 +228,30 @@ class TracedTerm:
         self, samples: Samples, net: Network, num_threads: int | None
     ) -> Iterator[FloatArray]:
         """Yield the Taylor coefficients (planes, n, n_out) at each place."""
-        for x, orders, vectors in self._arrays(samples, net.dtype).places:
+        for x, orders, vectors in self._arrays(self.loss, samples, net.dtype).places:
             one_a_point = vectors.ndim == 3
             along = vectors[:, samples.rows] if one_a_point else vectors
             chosen = np.ascontiguousarray(x[samples.rows])
             yield net._planes(chosen, orders, np.ascontiguousarray(along), num_threads)
+
+    def recorded_at(self, points: Float64Array, count: int) -> Term:
+        """Return the term as a mean over other points, which stand for `count` of them."""
+        return dataclasses.replace(
+            self.recorded(),
+            points=points,
+            weight=self.term.weight * (count if self.term.reduction == "sum" else 1),
+            reduction="mean",
+            attention=None,
+            batch_size=None,
+        )
+
+    def fresh_points(self) -> Float64Array | None:
+        """Return points of the residual that training has not seen; None if there are none."""
+        if self.collocation.sampler is not None:
+            return self.collocation.sampler.fresh()
+        if self.reads_arrays or self.collocation.partner is not None:
+            return None
+        return between(self.collocation.points)
 
     def add_to(self, digest: hashlib._Hash) -> None:
         """Add everything that determines the loss to a digest."""

@@ -1,0 +1,182 @@
+"""The rows of all terms of a loss: the residuals of least squares, and their derivatives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kanml._validation import FloatArray, real_array, require_memory
+from kanml.network import Network
+from kanml.optim.matrices import Triangle
+from kanml.parallel import Communicator
+from kanml.problems.processes import below_one_another, together
+from kanml.problems.smoothness import Smoothness
+
+__all__ = ["RowsOfTerm", "StackedRows"]
+
+
+@dataclass(frozen=True, eq=False)
+class RowsOfTerm:
+    """The rows of a term at samples.
+
+    Attributes
+    ----------
+    core : _core.RowTermFloat32 or _core.RowTermFloat64
+    count : int
+        Their number.
+    is_affine : bool
+        Whether they are affine in the outputs of the network and their derivatives.
+    """
+
+    core: Any
+    count: int
+    is_affine: bool
+
+
+class StackedRows:
+    """The rows of all terms below one another, in all processes, and those of a penalty at the end.
+
+    J is the matrix of their derivatives with respect to the parameters of the network, followed by
+    those with respect to the unknowns.
+
+    Parameters
+    ----------
+    terms : sequence of RowsOfTerm
+        Those of this process; the ranks follow one another.
+    scales : sequence of float
+        The factor of the rows of each term.
+    communicator : Communicator
+    penalty : Smoothness or None
+
+    Attributes
+    ----------
+    is_affine : bool
+        Whether all rows are affine in the outputs of the network and their derivatives. A penalty
+        is, in the parameters of each layer.
+    """
+
+    def __init__(
+        self,
+        terms: Sequence[RowsOfTerm],
+        scales: Sequence[float],
+        communicator: Communicator,
+        penalty: Smoothness | None,
+    ) -> None:
+        self._terms = list(zip(terms, scales, strict=True))
+        self._arguments = [term.core for term in terms], list(scales)
+        self._communicator, self._penalty = communicator, penalty
+        self.is_affine = all(term.is_affine for term in terms)
+        own = np.array([sum(term.count for term in terms)], dtype=np.float64)
+        self._heights = [round(float(height[0])) for height in communicator.gathered(own)]
+
+    def count(self, net: Network) -> int:
+        """Return the number of rows."""
+        return sum(self._heights) + (0 if self._penalty is None else self._penalty.n_rows(net))
+
+    def residuals(
+        self, net: Network, unknowns: Sequence[float], num_threads: int | None
+    ) -> FloatArray:
+        """Return the residuals (m,)."""
+        rows = partial(net._rows, *self._arguments, unknowns, False, num_threads)
+        residuals, _ = together(self._communicator, rows)
+        residuals = self._of_all(residuals)
+        if self._penalty is None:
+            return residuals
+        return np.concatenate([residuals, self._penalty.residuals(net).astype(net.dtype)])
+
+    def jacobian(
+        self, net: Network, unknowns: Sequence[float], num_threads: int | None
+    ) -> FloatArray:
+        """Return J (m, n)."""
+        shape = self.count(net), net.n_parameters + len(unknowns)
+        require_memory(
+            net.dtype.itemsize * shape[0] * shape[1],
+            f"a Jacobian of {shape[0]} residuals and {shape[1]} parameters needs",
+        )
+        rows = partial(net._rows, *self._arguments, unknowns, True, num_threads)
+        _, jacobian = together(self._communicator, rows)
+        jacobian = self._of_all(jacobian)
+        if self._penalty is None:
+            return jacobian
+        whole = np.zeros(shape, net.dtype)
+        whole[: len(jacobian)] = jacobian
+        whole[len(jacobian) :, : net.n_parameters] = self._penalty.jacobian(net)
+        return whole
+
+    def jvp(
+        self,
+        net: Network,
+        unknowns: Sequence[float],
+        direction: npt.ArrayLike,
+        num_threads: int | None,
+    ) -> FloatArray:
+        """Return J v (m,) for a direction v (n,)."""
+        v = _vector(direction, "direction", net.n_parameters + len(unknowns), net)
+        push = partial(net._push, *self._arguments, unknowns, v, num_threads)
+        along = self._of_all(together(self._communicator, push))
+        if self._penalty is None:
+            return along
+        return np.concatenate([along, self._penalty.jvp(net, v).astype(net.dtype)])
+
+    def vjp(
+        self,
+        net: Network,
+        unknowns: Sequence[float],
+        cotangent: npt.ArrayLike,
+        num_threads: int | None,
+    ) -> FloatArray:
+        """Return J^T u (n,) for a cotangent u (m,)."""
+        u = _vector(cotangent, "cotangent", self.count(net), net)
+        *of_processes, of_penalty = np.split(u, np.cumsum(self._heights))
+        mine = of_processes[self._communicator.rank]
+        pull = partial(net._pull, *self._arguments, unknowns, mine, num_threads)
+        total = self._communicator.total(together(self._communicator, pull))
+        if self._penalty is not None:
+            total[: net.n_parameters] += self._penalty.vjp(net, of_penalty)
+        return total.astype(net.dtype)
+
+    def triangle(
+        self, net: Network, unknowns: Sequence[float], num_threads: int | None
+    ) -> Triangle:
+        """Return the triangle of all rows."""
+        n = net.n_parameters + len(unknowns)
+        require_memory(8 * (n + 1) ** 2, f"least squares with {n} parameters need")
+        reduce = partial(net._triangle, *self._arguments, unknowns, num_threads)
+        matrix = together(self._communicator, reduce)
+        epsilon = float(np.finfo(net.dtype).eps)
+        first, *others = (
+            Triangle(part, height, epsilon)
+            for part, height in zip(self._communicator.gathered(matrix), self._heights, strict=True)
+        )
+        if self._penalty is not None:
+            others.append(self._penalty.triangle(net, len(unknowns)))
+        return first.merged(others)
+
+    def triangles(
+        self, net: Network, unknowns: Sequence[float], num_threads: int | None
+    ) -> tuple[Triangle, ...]:
+        """Return the triangle of each term, and that of the penalty."""
+        parts = [
+            StackedRows([term], [scale], self._communicator, None).triangle(
+                net, unknowns, num_threads
+            )
+            for term, scale in self._terms
+        ]
+        if self._penalty is not None:
+            parts.append(self._penalty.triangle(net, len(unknowns)))
+        return tuple(parts)
+
+    def _of_all(self, rows: FloatArray) -> FloatArray:
+        return below_one_another(self._communicator, rows, self._heights)
+
+
+def _vector(value: npt.ArrayLike, name: str, size: int, net: Network) -> FloatArray:
+    array = real_array(value, name, net.dtype)
+    if array.shape != (size,):
+        raise ValueError(f"{name} must have shape ({size},), got shape {array.shape}")
+    return array
