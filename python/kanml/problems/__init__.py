@@ -2,21 +2,25 @@
 
 from kanml.problems.base import Problem
 from kanml.problems.evaluation import Evaluation, TermValue
+from kanml.problems.fresh import FreshLoss
 from kanml.problems.losses import Huber, Quantile
 from kanml.problems.pinn import PINN, RBA, Term
 from kanml.problems.points import Sampler
 from kanml.problems.regression import Regression
+from kanml.problems.smoothness import Smoothness
 from kanml.problems.unknowns import Unknowns
 
 __all__ = [
     "PINN",
     "RBA",
     "Evaluation",
+    "FreshLoss",
     "Huber",
     "Problem",
     "Quantile",
     "Regression",
     "Sampler",
+    "Smoothness",
     "Term",
     "TermValue",
     "Unknowns",

@@ -15,15 +15,19 @@ import numpy.typing as npt
 from kanml._validation import FloatArray
 from kanml.expressions import Expression
 from kanml.network import Network
+from kanml.optim.matrices import Triangle
 from kanml.problems.base import Problem
 from kanml.problems.evaluation import Evaluation, Want
+from kanml.problems.fresh import FreshLoss, final_prediction_error
 from kanml.problems.pinn.collocation import Stage
 from kanml.problems.pinn.fields import named_fields
 from kanml.problems.pinn.term import Residual, Term, different_terms
 from kanml.problems.pinn.traced import TracedTerm, require_finite
-from kanml.problems.reduction import Reduction
+from kanml.problems.reduction import PENALTY, Reduction
+from kanml.problems.smoothness import Smoothness, known_penalty
+from kanml.problems.stacked_rows import StackedRows
 from kanml.problems.states import entries
-from kanml.problems.unknowns import Unknowns, starting_values, unknown_values
+from kanml.problems.unknowns import Unknowns, starting_values
 
 __all__ = ["PINN"]
 
@@ -57,6 +61,8 @@ class PINN(Problem):
         inputs and unknowns by name, and returns one expression, or a tuple with one for each
         output. Residuals receive its results instead of the outputs. `solution` and `evaluate`
         apply it.
+    penalty : Smoothness, optional
+        What is added to the loss, as a term of the name "smoothness".
 
     Raises
     ------
@@ -98,6 +104,7 @@ class PINN(Problem):
         outputs: str | Sequence[str] = "u",
         unknowns: Mapping[str, float] | None = None,
         transform: Residual | None = None,
+        penalty: Smoothness | None = None,
     ) -> None:
         if not isinstance(inputs, str) or not inputs:
             raise TypeError(
@@ -113,6 +120,9 @@ class PINN(Problem):
         if transform is not None and not callable(transform):
             raise TypeError(f"transform must be callable, got {transform!r}")
         self.terms = different_terms(terms)
+        self.penalty = known_penalty(penalty)
+        if penalty is not None and any(term.name == PENALTY for term in self.terms):
+            raise ValueError(f"with a penalty, no term must be named {PENALTY!r}, got one")
         self._fields = named_fields(inputs, outputs, tuple(self.unknowns), transform)
         self._traced = tuple(
             TracedTerm(term, self._fields, f"term {term.name!r}: ") for term in self.terms
@@ -142,7 +152,7 @@ class PINN(Problem):
         net : Network
         unknowns : array_like, shape (number of unknowns,), or mapping of str to float
             Required if the problem has any.
-        want : {"gradient", "value"}
+        want : {"value", "gradient", "least_squares"}
         num_threads : int, optional
             As in a call of the network.
 
@@ -156,7 +166,8 @@ class PINN(Problem):
             If the network does not fit the problem, or a residual is not finite at the first
             evaluation although the derivatives of the network are.
         """
-        values = self._values(net, unknowns)
+        self._require_fit(net)
+        values = self._values(unknowns)
         stages = self._stages
         found = self._reduction(stages, net.dtype).evaluate(net, values, want, num_threads)
         if not self._residuals_checked:
@@ -192,35 +203,20 @@ class PINN(Problem):
             traced.summand(stage.samples, dtype)
             for traced, stage in zip(self._traced, stages, strict=True)
         ]
-        reduction = Reduction(summands, self.communicator)
+        reduction = Reduction(summands, self.communicator, self.penalty)
         self._ready = {**self._ready, dtype.char: (stages, reduction)}
         return reduction
 
-    def residuals(
-        self,
-        net: Network,
-        unknowns: Unknowns | None = None,
-        *,
-        num_threads: int | None = None,
-    ) -> FloatArray:
-        """Return the residuals of all terms as one vector r, scaled so that ``r @ r`` is the loss.
+    def triangles(
+        self, net: Network, unknowns: Unknowns | None = None, *, num_threads: int | None = None
+    ) -> tuple[Triangle, ...]:
+        """Return the triangle of each term, and that of the penalty; see `Problem.triangles`."""
+        rows = self._stacked_rows(net)
+        return rows.triangles(net, self._values(unknowns), num_threads)
 
-        Parameters
-        ----------
-        net, unknowns, num_threads
-            As in `evaluation`.
-
-        Returns
-        -------
-        ndarray, shape (number of residuals,)
-        """
-        values = self._values(net, unknowns)
-        stages = self._stages
-        parts = [
-            traced.scaled_residuals(stage.samples, net, values, num_threads)
-            for traced, stage in zip(self._traced, stages, strict=True)
-        ]
-        return np.concatenate(parts).astype(net.dtype)
+    def _stacked_rows(self, net: Network) -> StackedRows:
+        self._require_fit(net)
+        return self._reduction(self._stages, net.dtype).rows
 
     def solution(
         self,
@@ -290,7 +286,8 @@ class PINN(Problem):
         >>> bool(abs(slope[0, 0] - np.e) < 1e-4)
         True
         """
-        values = self._values(net, unknowns)
+        self._require_fit(net)
+        values = self._values(unknowns)
         if not callable(function):
             raise TypeError(f"function must be callable, got {function!r}")
         term = Term("at points", points, function, directions=directions or {})
@@ -319,7 +316,8 @@ class PINN(Problem):
         bool
             Whether the loss has changed.
         """
-        values = self._values(net, unknowns)
+        self._require_fit(net)
+        values = self._values(unknowns)
         stages = self._stages
         if evaluation is None and any(stage.samples.attention is not None for stage in stages):
             evaluation = self.evaluation(net, unknowns, "value")
@@ -334,6 +332,42 @@ class PINN(Problem):
         )
         self._stages = after
         return not _same_samples(stages, after)
+
+    def fresh_loss(
+        self, net: Network, unknowns: Unknowns | None = None, *, num_threads: int | None = None
+    ) -> FreshLoss:
+        """Evaluate the residuals at points that training has not seen; see `Problem.fresh_loss`.
+
+        They are another draw of a `Sampler`, or lie halfway between neighbouring points. A term
+        stays at its points if these are few or on a curved line or surface, if its residual reads
+        arrays with one entry a point, or if it has partners. If all terms stay, the loss grows by
+        Akaike's final prediction error. Attention and penalty are left out.
+        """
+        sizes = [len(stage.samples.points) for stage in self._stages]
+        counts = [round(count) for count in self.communicator.total(sizes)]
+        fresh, given, moved = [], [], False
+        for traced, stage, count in zip(self._traced, self._stages, counts, strict=True):
+            points = traced.fresh_points()
+            moved = moved or points is not None
+            given.append(traced.recorded_at(stage.samples.points, count))
+            fresh.append(given[-1] if points is None else traced.recorded_at(points, count))
+        losses = [
+            self._with_terms(terms).evaluation(net, unknowns, "value", num_threads=num_threads)
+            for terms in (fresh, given)
+        ]
+        value, present = (found.value for found in losses)
+        rows = sum(
+            count * len(traced.components)
+            for traced, count in zip(self._traced, counts, strict=True)
+        )
+        if not self.communicator.largest([moved])[0]:
+            value = final_prediction_error(present, rows, net.n_parameters + len(self.unknowns))
+        return FreshLoss(value, present, rows)
+
+    def _with_terms(self, terms: Sequence[Term]) -> PINN:
+        """Return the problem with other terms, and without a penalty."""
+        arguments = {**self.__getstate__()["arguments"], "terms": terms, "penalty": None}
+        return PINN(**arguments).distributed(self.communicator)
 
     def excerpt(self, samples: int) -> tuple[PINN, float]:
         """Return the problem on at most `samples` points of each term, and its share of the cost.
@@ -383,6 +417,7 @@ class PINN(Problem):
             "outputs": self.outputs,
             "unknowns": self.unknowns,
             "transform": None if transform is None else transform.function("transform"),
+            "penalty": self.penalty,
         }
         return {"arguments": arguments, "state": self.state()}
 
@@ -393,7 +428,8 @@ class PINN(Problem):
     def __repr__(self) -> str:
         terms = ", ".join(repr(term) for term in self.terms)
         unknowns = f", unknowns={self.unknowns}" if self.unknowns else ""
-        return f"PINN({self.inputs!r}, [{terms}], outputs={self.outputs}{unknowns})"
+        penalty = f", penalty={self.penalty}" if self.penalty is not None else ""
+        return f"PINN({self.inputs!r}, [{terms}], outputs={self.outputs}{unknowns}{penalty})"
 
     def fingerprint(self) -> str:
         """Return a digest of residuals, points and all options."""
@@ -404,17 +440,14 @@ class PINN(Problem):
         digest = hashlib.sha256(names.encode())
         for traced in self._traced:
             traced.add_to(digest)
+        if self.penalty is not None:
+            digest.update(repr(self.penalty).encode())
         return digest.hexdigest()
 
-    def _values(self, net: Network, unknowns: Unknowns | None) -> list[float]:
-        """Check the network, and return the values of the unknowns."""
-        if net._architecture is not self._fitting:
-            self._require_fit(net)
-            self._fitting = net._architecture
-        values: list[float] = unknown_values(unknowns, tuple(self.unknowns)).tolist()
-        return values
-
     def _require_fit(self, net: Network) -> None:
+        """Raise ValueError if a network does not fit the problem."""
+        if net._architecture is self._fitting:
+            return
         if net.n_in != len(self.inputs) or net.n_out != len(self.outputs):
             raise ValueError(
                 f"a network with {net.n_in} inputs and {net.n_out} outputs does not fit a problem "
@@ -422,6 +455,7 @@ class PINN(Problem):
             )
         for traced in self._traced:
             traced.require_fit(net)
+        self._fitting = net._architecture
 
 
 def _same_samples(some: Sequence[Stage], others: Sequence[Stage]) -> bool:
