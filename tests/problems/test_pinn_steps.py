@@ -12,6 +12,8 @@ from pinn_losses import (
     X,
     burgers,
     expected_gradient,
+    expected_jacobian,
+    expected_rows,
     expected_value,
     fields,
     network,
@@ -33,14 +35,15 @@ def test_attention():
     for seed in range(4):
         net = with_random_parameters(network(), seed)
 
-        def loss(layers, _, weight=weight):
-            return np.sum((weight * two_equations(layers)) ** 2) / len(X)
+        def formula(layers, _, weight=weight):
+            return [weight * two_equations(layers) / np.sqrt(len(X))]
 
         value, gradient = problem.value_and_gradient(net)
-        assert value == pytest.approx(expected_value(loss, net), rel=1e-12)
-        assert relative_error(gradient, expected_gradient(loss, net)) <= 1e-11
-        r = problem.residuals(net)
-        assert r @ r == pytest.approx(value, rel=1e-13)
+        assert value == pytest.approx(expected_value(formula, net), rel=1e-12)
+        assert relative_error(gradient, expected_gradient(formula, net)) <= 1e-11
+        r, jacobian = problem.residuals(net), problem.jacobian(net)
+        assert relative_error(r, expected_rows(formula, net)) <= 1e-11
+        assert relative_error(jacobian, expected_jacobian(formula, net)) <= 1e-11
         assert problem.advance(net) is True
         e = abs(two_equations(reference_layers(net)))
         weight = (1 - MU) * weight + MU * e / e.max()

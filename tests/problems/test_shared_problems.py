@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -63,7 +64,8 @@ def found(problem, net):
     """All that can be asked of a problem without changing it, as arrays."""
     at = problem.unknowns
     value, gradient = problem.value_and_gradient(net, at)
-    arrays = [np.array(value), gradient, problem.residuals(net, at)]
+    residuals = problem.residuals(net, at)
+    arrays = [np.array(value), gradient, residuals, problem.vjp(net, residuals, at)]
     if isinstance(problem, kanml.PINN):
         both = [problem.evaluation(net, at, want).terms for want in ("gradient", "value")]
         terms = [term for parts in both for term in parts.values()]
@@ -91,6 +93,18 @@ def test_evaluations(name, dtypes):
         return wrong
 
     assert together(lambda: work(0), lambda: work(1)) == [0, 0]
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_rows_that_several_threads_ask_for_first(name):
+    """They are traced when they are first needed, in the graph that threads share."""
+    net = network(3)
+    at = PROBLEMS[name].unknowns
+    expected = PROBLEMS[name].residuals(net, at)
+    for _ in range(5):
+        fresh = pickle.loads(pickle.dumps(PROBLEMS[name]))
+        for residuals in together(*[lambda fresh=fresh: fresh.residuals(net, at)] * 4):
+            assert same_bits(residuals, expected)
 
 
 @pytest.mark.parametrize("name", PROBLEMS)

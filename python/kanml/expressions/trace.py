@@ -46,6 +46,8 @@ class Trace(Graph):
     letters : str
         Those of the coordinates, followed by those of the directions.
     coordinates : tuple of Expression
+    has_data : bool
+        Whether there are arrays with one entry for each point.
     listener : callable, optional
         Called with each operation that a user requests: the name of the function, its arguments,
         and the result. Operations that these call in turn are not reported.
@@ -68,6 +70,7 @@ class Trace(Graph):
     ) -> None:
         self.letters = letters([*coordinates, *(directions or {})])
         self.points = None if points is None else integer(points, "points", 0)
+        self.has_data = False
         self.listener: Listener | None = None
         self._inputs = letters(coordinates)
         self._inputs_of: dict[str, int] = {}  # the input of each coordinate
@@ -290,6 +293,7 @@ class Trace(Graph):
     def _data(self, array: npt.NDArray[Any], fixed: bool = False) -> Expression:
         array = array.astype(bool if array.dtype.kind == "b" else np.float64, order="C")
         array.setflags(write=False)
+        self.has_data = True
         digest = hashlib.sha256(array.dtype.kind.encode())
         digest.update(array.tobytes())
         key = ("data", digest.digest(), fixed)

@@ -12,6 +12,7 @@ from kanml._validation import Float64Array, choice, finite, integer, number, rea
 
 __all__ = ["Sampler"]
 
+FRESH = 2**32  # the number of a draw that no training reaches
 METHODS = ("uniform", "sobol", "latin-hypercube", "residual")
 
 
@@ -115,6 +116,10 @@ class Sampler:
         probability = np.maximum(weight / weight.mean() + self.c, 1e-100)
         chosen = rng.choice(len(pool), self.n, replace=False, p=probability / probability.sum())
         return pool[np.sort(chosen)]
+
+    def fresh(self) -> Float64Array:
+        """Return n points of the same distribution that training never draws."""
+        return self._draw(FRESH)
 
     def require_inside(self, points: Float64Array) -> None:
         """Raise ValueError if one of the points (n, d) is not in the box."""
