@@ -104,6 +104,8 @@ MADE = {
         outputs=["temperature"],
     ),
     "all that moves": everything_moves,
+    "penalty": lambda: one(at_top_level, problem={"penalty": kanml.Smoothness(0.1)}),
+    "penalty of samples": lambda: kanml.Regression(X, DATA[:, None], penalty=kanml.Smoothness(0.1)),
     "samples": lambda: kanml.Regression(X, DATA[:, None]),
     "minibatches": lambda: kanml.Regression(X, DATA[:, None], batch_size=7, seed=5),
 }

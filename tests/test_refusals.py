@@ -186,7 +186,7 @@ def test_what_the_finest_level_refuses_is_refused_at_the_start(case):
     net = kanml.KAN([1, 1], **options)
     a, b = options.get("domain", (-1, 1))
     task = kanml.Regression(np.linspace(a, b, 40)[:, None], np.ones((40, 1)))
-    with pytest.raises(ValueError, match=naming(f"schedule has {levels} levels", part)):
+    with pytest.raises(ValueError, match=naming(f"level {levels - 1} of the schedule", part)):
         kanml.train(net, task, [1] * levels, optimizer, callbacks=[never], progress=False)
     # One level, which is there, is not refused.
     assert kanml.train(net, task, [1], optimizer, progress=False).status == "completed"
@@ -197,7 +197,7 @@ def test_more_levels_than_there_can_be(levels):
     """4 intervals double 18 times at most."""
     task = kanml.Regression(X, Y)
     net = kanml.KAN([1, 1], intervals=4)
-    parts = f"schedule has {levels} levels", 2**20
+    parts = f"level {levels - 1} of the schedule", 2**20
     with pytest.raises(ValueError, match=naming(*parts)):
         kanml.train(net, task, [1] * levels, callbacks=[never], progress=False)
 
@@ -211,7 +211,7 @@ def test_more_memory_than_there_is(monkeypatch):
     def train(optimizer):
         return kanml.train(net, task, [2] * 11, optimizer, progress=False)
 
-    with pytest.raises(ValueError, match=naming("11 levels", "LBFGS(memory=20", "0.00141 GB")):
+    with pytest.raises(ValueError, match=naming("level 10 of", "LBFGS(memory=20", "0.00141 GB")):
         train(kanml.LBFGS())
     assert train(kanml.Adam(1e-3)).status == "completed"
 

@@ -5,7 +5,16 @@ from kanml._core import __version__
 from kanml.bridges.mlp import export_mlp
 from kanml.layers import Activation, Affine, Linear, PeriodicEmbedding, SplineLayer
 from kanml.network import KAN, MLP, Network, load
-from kanml.optim import LBFGS, Adam, CyclicDecay, GradientDescent, Ramp
+from kanml.optim import (
+    LBFGS,
+    Adam,
+    CyclicDecay,
+    GradientDescent,
+    LevenbergMarquardt,
+    Ramp,
+    SSBroyden,
+    VariableProjection,
+)
 from kanml.problems import (
     PINN,
     RBA,
@@ -15,13 +24,14 @@ from kanml.problems import (
     Quantile,
     Regression,
     Sampler,
+    Smoothness,
     Term,
 )
 from kanml.splines import SplineSpace
 from kanml.splines.power_relu import relu_basis, relu_transform
 from kanml.splines.prolongation import prolongation
 from kanml.threads import get_num_threads, set_num_threads
-from kanml.training import Result, train
+from kanml.training import March, MarchError, Result, Slab, march, train
 from kanml.training.callbacks import Callback, Checkpoint, EarlyStopping
 
 __all__ = [
@@ -40,7 +50,10 @@ __all__ = [
     "Evaluation",
     "GradientDescent",
     "Huber",
+    "LevenbergMarquardt",
     "Linear",
+    "March",
+    "MarchError",
     "Network",
     "PeriodicEmbedding",
     "Problem",
@@ -48,16 +61,21 @@ __all__ = [
     "Ramp",
     "Regression",
     "Result",
+    "SSBroyden",
     "Sampler",
+    "Slab",
+    "Smoothness",
     "SplineLayer",
     "SplineSpace",
     "Term",
+    "VariableProjection",
     "__version__",
     "analysis",
     "equations",
     "export_mlp",
     "get_num_threads",
     "load",
+    "march",
     "prolongation",
     "relu_basis",
     "relu_transform",

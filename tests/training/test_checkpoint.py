@@ -190,7 +190,9 @@ y = np.sin(3 * x[:, :1]) * x[:, 1:]
 net = kanml.KAN([2, 3, 1], intervals=3, data=x, seed=1)
 optimizer = {
     "L-BFGS": kanml.LBFGS(memory=5),
+    "SSBroyden": kanml.SSBroyden(),
     "Adam": kanml.Adam(kanml.Ramp(1e-3, 1e-2, steps=10)),
+    "one a level": [kanml.LBFGS(memory=5), kanml.LevenbergMarquardt(), *[kanml.LBFGS()] * 2],
 }[name]
 problem = kanml.Regression(x, y, batch_size=70 if name == "Adam" else None, seed=5)
 
@@ -240,7 +242,7 @@ def script(tmp_path_factory):
 
 
 @pytest.mark.parametrize("every", [1, 7])
-@pytest.mark.parametrize("name", ["L-BFGS", "Adam"])
+@pytest.mark.parametrize("name", ["L-BFGS", "SSBroyden", "Adam", "one a level"])
 def test_killed_at_random_moments(name, every, script, tmp_path):
     command, whole = script
     expected = whole(name)

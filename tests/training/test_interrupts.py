@@ -18,7 +18,9 @@ MODULES = (
     "training.train",
     "training.settings",
     "training.objective",
+    "training.loss",
     "training.run",
+    "training.auto",
     "training.moment",
     "training.result",
     "training.progress",
@@ -68,7 +70,13 @@ def pinn(**options):
     return kanml.train(net, problem, [1, 1], progress=False, **options)
 
 
-RUNS = {"full batch": full_batch, "minibatches": minibatches, "pinn": pinn}
+def squares(**options):
+    net = kanml.KAN([1, 1], degree=2, intervals=2)
+    method = kanml.LevenbergMarquardt()
+    return kanml.train(net, kanml.Regression(X, Y), [2, 1], method, progress=False, **options)
+
+
+RUNS = {"full batch": full_batch, "squares": squares, "minibatches": minibatches, "pinn": pinn}
 
 
 class Tracer:
@@ -121,7 +129,7 @@ def best_loss(name, result):
         return kanml.Regression(X[1::2], Y[1::2]).value_and_gradient(network)[0], min(
             history.validation
         )
-    if name == "full batch":
+    if name in ("full batch", "squares"):
         return kanml.Regression(X, Y).value_and_gradient(network)[0], min(history.loss)
     # Attention grows in each step: the best is the last.
     values = list(result.unknowns.values())

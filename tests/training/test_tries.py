@@ -93,7 +93,7 @@ def test_bad_restarts(restarts):
 def test_large_networks_have_fewer_starts(monkeypatch):
     settings = Settings(kan(), PROBLEM, [1], kanml.LBFGS(), "prolong", None, 15, None, None)
     contest = kanml.training.tries.Contest(Objective(settings), interrupted=lambda: False)
-    one = kan().n_parameters * 8 * kanml.LBFGS().vectors(25)
+    one = 8 * kanml.LBFGS().numbers(kan().n_parameters, 25)
     for bytes_allowed, starts in ((one, 1), (4 * one, 4), (100 * one, 16)):
         monkeypatch.setattr(kanml.training.tries, "MAX_BYTES", bytes_allowed)
         assert contest.starts_within(16, 10**6) == starts

@@ -15,6 +15,7 @@ Y = np.exp(X) * np.sin(4 * X)
 SCHEDULE = [5, 4, 3]
 OPTIMIZERS = {
     "L-BFGS": kanml.LBFGS(memory=4),
+    "SSBroyden": kanml.SSBroyden(),
     "Adam": kanml.Adam(0.05, weight_decay=0.01),
     "gradient descent": kanml.GradientDescent(0.05),
 }

@@ -109,6 +109,9 @@ def _optimizer_runs() -> dict[str, Run]:
     settings = {
         "L-BFGS": kanml.LBFGS(),
         "L-BFGS, one pair": kanml.LBFGS(memory=1),
+        "SSBroyden": kanml.SSBroyden(),
+        "SSBFGS": kanml.SSBroyden("ssbfgs"),
+        "BFGS": kanml.SSBroyden("bfgs"),
         "Adam": kanml.Adam(0.01, betas=(0.8, 0.99), eps=1e-6),
         "Adam, cycles": kanml.Adam(kanml.CyclicDecay(1e-3, 1e-2, 4, 0.9)),
         "gradient descent": kanml.GradientDescent(kanml.Ramp(1e-4, 1e-2, 5)),
@@ -179,6 +182,7 @@ def record_steps(record: Record) -> None:
     """Record the states of optimizers on functions that are not easy, without `train`."""
     optimizers: dict[str, Any] = {
         "L-BFGS": kanml.LBFGS(memory=3),
+        "SSBroyden": kanml.SSBroyden(),
         "Adam": kanml.Adam(0.1, weight_decay=0.01),
         "gradient descent": kanml.GradientDescent(1e-4),
     }
@@ -191,7 +195,7 @@ def record_steps(record: Record) -> None:
                 state = optimizer.step(function, state)
                 if step <= 5 or step % 10 == 0:
                     record(f"after step {step}", _fields, state)
-            record("description", lambda o=optimizer: (repr(o), o.vectors(100)))
+            record("description", lambda o=optimizer: repr(o))
 
 
 def _fields(state: Any) -> dict[str, Any]:
@@ -236,6 +240,7 @@ def record_refusals(record: Record) -> None:
         "no validation": partial(_train, callbacks=[kanml.EarlyStopping(2)]),
         "no file": partial(_train, resume="there is no such file"),
         "memory": partial(kanml.LBFGS, memory=0),
+        "an update": partial(kanml.SSBroyden, "other"),
         "a geometry": partial(kanml.Adam, 1e-2, geometry="other"),
         "a learning rate": partial(kanml.GradientDescent, -1.0),
     }.items():

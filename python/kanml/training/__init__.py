@@ -2,6 +2,7 @@
 
 from kanml.training.callbacks import Callback, Checkpoint, EarlyStopping, TrainingState
 from kanml.training.history import History, Try
+from kanml.training.march import March, MarchError, Slab, march
 from kanml.training.result import Result
 from kanml.training.train import train
 from kanml.training.tries import RESTARTS
@@ -12,8 +13,12 @@ __all__ = [
     "Checkpoint",
     "EarlyStopping",
     "History",
+    "March",
+    "MarchError",
     "Result",
+    "Slab",
     "TrainingState",
     "Try",
+    "march",
     "train",
 ]

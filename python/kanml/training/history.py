@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -26,6 +27,8 @@ class Row(NamedTuple):
     ascents: int
     validation: float | None = None
     terms: Mapping[str, float] | None = None
+    report: Mapping[str, float] | None = None
+    fresh: float | None = None
 
 
 class Try(NamedTuple):
@@ -70,6 +73,7 @@ class History:
 
     INTEGERS = ("level", "step", "evaluations", "ascents")
     REALS = ("loss", "seconds")
+    OPTIONAL = ("validation", "fresh")
 
     def __init__(self) -> None:
         self.tries: tuple[Try, ...] = ()
@@ -78,6 +82,10 @@ class History:
     def append(self, row: Row) -> None:
         """Add a row in one operation, which an interrupt cannot divide."""
         self._rows.append(row)
+
+    def note_fresh(self, value: float) -> None:
+        """Note the loss at fresh samples in the last row."""
+        self._rows[-1] = self._rows[-1]._replace(fresh=value)
 
     def truncate(self, length: int) -> None:
         """Drop the rows from `length` on."""
@@ -102,7 +110,7 @@ class History:
 
     @property
     def evaluations(self) -> IntArray:
-        """Evaluations of loss and gradient so far, without those of the validation problem."""
+        """Evaluations of the loss so far, with gradient or without; not those of `validation`."""
         return self._integers("evaluations")
 
     @property
@@ -118,7 +126,15 @@ class History:
     @property
     def validation(self) -> Float64Array:
         """Loss of the validation problem after the step; empty if training had none."""
-        return self._reals("validation") if self._validated else np.zeros(0)
+        return self._reals("validation") if self._has("validation") else np.zeros(0)
+
+    @property
+    def fresh(self) -> Float64Array:
+        """Estimated loss at fresh samples, where a level of ``schedule="auto"`` ended; else NaN.
+
+        Empty with another schedule, or a validation problem.
+        """
+        return self._reals("fresh") if self._has("fresh") else np.zeros(0)
 
     @property
     def terms(self) -> dict[str, Float64Array]:
@@ -126,6 +142,19 @@ class History:
         rows = [row.terms or {} for row in self._rows]
         names = rows[0] if rows else ()
         return {name: np.array([row[name] for row in rows], dtype=np.float64) for name in names}
+
+    @property
+    def report(self) -> dict[str, Float64Array]:
+        """What optimizers report of their states, by name; NaN in rows of one that does not.
+
+        `LevenbergMarquardt` reports the radius of its steps, for instance; most report nothing.
+        """
+        rows = [row.report or {} for row in self._rows]
+        names = dict.fromkeys(name for row in rows for name in row)
+        return {
+            name: np.array([row.get(name, math.nan) for row in rows], dtype=np.float64)
+            for name in names
+        }
 
     @property
     def seconds(self) -> Float64Array:
@@ -141,6 +170,7 @@ class History:
         """Return all columns by name."""
         columns = {name: getattr(self, name) for name in self._names()}
         columns |= {f"terms.{name}": column for name, column in self.terms.items()}
+        columns |= {f"report.{name}": column for name, column in self.report.items()}
         return columns | {
             f"tries.{name}": np.array([getattr(t, name) for t in self.tries])
             for name in (Try._fields if self.tries else ())
@@ -160,19 +190,20 @@ class History:
         arrays = {name: arrays[name] for name in arrays if not name.startswith("tries.")}
         _require_columns(arrays)
         lists = {name: column.tolist() for name, column in arrays.items()}
-        terms = [name for name in lists if name.startswith("terms.")]
+        terms, report = _group(lists, "terms."), _group(lists, "report.")
         for i in range(len(lists["loss"])):
-            fields = {name: column[i] for name, column in lists.items() if name not in terms}
-            by_term = {name.removeprefix("terms."): lists[name][i] for name in terms}
-            history.append(Row(**fields, terms=by_term))
+            fields = {name: column[i] for name, column in lists.items() if "." not in name}
+            by_term = {name: column[i] for name, column in terms.items()}
+            reported = {name: column[i] for name, column in report.items()}
+            known = {name: value for name, value in reported.items() if not math.isnan(value)}
+            history.append(Row(**fields, terms=by_term, report=known))
         return history
 
-    @property
-    def _validated(self) -> bool:
-        return bool(self._rows) and self._rows[0].validation is not None
+    def _has(self, name: str) -> bool:
+        return bool(self._rows) and getattr(self._rows[0], name) is not None
 
     def _names(self) -> tuple[str, ...]:
-        return (*self.INTEGERS, *self.REALS, *(("validation",) if self._validated else ()))
+        return (*self.INTEGERS, *self.REALS, *filter(self._has, self.OPTIONAL))
 
     def _integers(self, name: str) -> IntArray:
         return np.array([getattr(row, name) for row in self._rows], dtype=np.int64)
@@ -189,6 +220,15 @@ class History:
         return f"<History of {self.step[-1]} steps, loss {self.loss[0]:.3g} to {self.loss[-1]:.3g}>"
 
 
+def _group(columns: Mapping[str, list[Any]], prefix: str) -> dict[str, list[Any]]:
+    """Return the columns of a group, by the rest of their names."""
+    return {
+        name.removeprefix(prefix): column
+        for name, column in columns.items()
+        if name.startswith(prefix)
+    }
+
+
 def _require_form(name: str, column: npt.NDArray[Any], rows: int, whole: bool) -> None:
     """Raise ValueError unless a column has `rows` numbers, whole or real."""
     dtype = np.dtype(np.int64 if whole else np.float64)
@@ -201,7 +241,8 @@ def _require_form(name: str, column: npt.NDArray[Any], rows: int, whole: bool) -
 def _require_columns(arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     """Raise ValueError unless a run could have written these columns."""
     needed = {*History.INTEGERS, *History.REALS}
-    others = {name for name in arrays if name != "validation" and not name.startswith("terms.")}
+    groups = ("terms.", "report.")
+    others = {name for name in arrays if not name.startswith(groups)} - {*History.OPTIONAL}
     if others != needed:
         raise ValueError(f"a history has the columns {sorted(needed)}, got {sorted(others)}")
     for name, column in arrays.items():

@@ -13,7 +13,7 @@ from kanml._core import OutsideDomain
 from kanml.multilevel.geometry import geometry_maps
 from kanml.network import Network
 from kanml.optim import Geometry, Vector
-from kanml.problems import Evaluation, Problem, TermValue
+from kanml.problems import Evaluation, FreshLoss, Problem, TermValue
 from kanml.problems.evaluation import Want
 from kanml.training.settings import Settings
 
@@ -49,10 +49,11 @@ class Objective:
         """Return the network and the values of the unknowns at a vector."""
         return self.network(net, theta), theta[net.n_parameters :]
 
-    def geometry(self, net: Network) -> Geometry:
-        """Return the maps of the optimizer's geometry on a grid."""
+    def geometry(self, net: Network, level: int) -> Geometry:
+        """Return the maps of the geometry of a level's optimizer on its grid."""
         settings = self.settings
-        return geometry_maps(net, settings.optimizer.geometry, len(settings.problem.unknowns))
+        name = settings.optimizer_of(level).geometry
+        return geometry_maps(net, name, len(settings.problem.unknowns))
 
     # Losses
 
@@ -64,7 +65,7 @@ class Objective:
         if not problem.unknowns:  # a validation problem may have none
             unknowns = unknowns[:0]
         found = problem.evaluation(trained, unknowns, want, num_threads=self.settings.num_threads)
-        size = trained.n_parameters + unknowns.size if want == "gradient" else None
+        size = None if want == "value" else trained.n_parameters + unknowns.size
         return _checked(problem, found, size)
 
     def trial(
@@ -74,11 +75,27 @@ class Objective:
         try:
             return self.evaluation(problem, net, theta, want)
         except OutsideDomain:
-            return Evaluation(math.inf, np.full_like(theta, math.nan))
+            gradient = None if want == "value" else np.full_like(theta, math.nan)
+            return Evaluation(math.inf, gradient)
 
     def evaluate_trial(self, problem: Problem, net: Network, theta: Vector) -> tuple[float, Vector]:
         """Return loss and gradient of a trial, for optimizers."""
         return value_and_gradient(self.trial(problem, net, theta))
+
+    def fresh_loss(self, problem: Problem, net: Network, theta: Vector) -> FreshLoss | None:
+        """Return what a problem estimates of its loss at fresh samples.
+
+        It is infinite if a layer refuses them.
+        """
+        trained, unknowns = self.split(net, theta)
+        try:
+            found = problem.fresh_loss(trained, unknowns, num_threads=self.settings.num_threads)
+        except OutsideDomain:
+            return FreshLoss(math.inf, 0.0, 0)
+        if found is not None and not isinstance(found, FreshLoss):
+            name = f"fresh_loss of {type(problem).__name__}"
+            raise TypeError(f"{name} must return a FreshLoss or None, got {found!r}")
+        return found
 
     def validation_loss(self, net: Network, theta: Vector, first: bool) -> float | None:
         """Return the loss of the validation problem, if there is one.

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
+from kanml.optim import State
+
 __all__ = ["ProgressBar"]
 
 
@@ -16,7 +18,7 @@ class ProgressBar:
     Parameters
     ----------
     schedule : sequence of int
-        The steps on each level.
+        The steps on each level; empty if their number is not known.
     shown : bool
     """
 
@@ -24,14 +26,15 @@ class ProgressBar:
         self.schedule = schedule
         # On a terminal the bar moves often; in a log file a line every other second is enough.
         interval = 0.1 if sys.stderr.isatty() else 2.0
-        self.bar = tqdm(total=sum(schedule), disable=not shown, unit="step", mininterval=interval)
+        total = sum(schedule) if schedule else None
+        self.bar = tqdm(total=total, disable=not shown, unit="step", mininterval=interval)
 
-    def show(self, level: int, level_step: int, loss: float) -> None:
-        """Move to a step of a level."""
-        done = sum(self.schedule[:level]) + level_step
-        self.bar.set_postfix_str(
-            f"level {level + 1}/{len(self.schedule)}, loss {loss:.3e}", refresh=False
-        )
+    def show(self, level: int, state: State, loss: float) -> None:
+        """Move to the step of a state on a level."""
+        done, of = state.step, ""
+        if self.schedule:
+            done, of = sum(self.schedule[:level]) + state.level_step, f"/{len(self.schedule)}"
+        self.bar.set_postfix_str(f"level {level + 1}{of}, loss {loss:.3e}", refresh=False)
         self.bar.update(done - self.bar.n)
 
     def remark(self, text: str) -> None:

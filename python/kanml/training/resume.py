@@ -25,6 +25,8 @@ from kanml.training.snapshot import Snapshot
 
 __all__ = ["load_moment"]
 
+FINEST = 20  # which no run reaches that chooses its levels
+
 Arrays = Mapping[str, npt.NDArray[Any]]
 AnyState = TypeVar("AnyState", bound=State)
 
@@ -48,8 +50,8 @@ def load_moment(path: str | os.PathLike[str], objective: Objective) -> tuple[Mom
     with files.errors_about(path):
         snapshot = _snapshot(description, arrays, settings)
         _require_vectors(snapshot, settings)
-        settings.optimizer.require_sound(snapshot.optimizer_state)
-        _require_row_of_state(snapshot, settings.schedule)
+        settings.optimizer_of(snapshot.level).require_sound(snapshot.optimizer_state)
+        _require_row_of_state(snapshot, settings.levels)
         _require_row_of_best(snapshot, settings)
         problem = copy.copy(settings.problem)
         problem.restore(snapshot.problem_state)
@@ -58,7 +60,7 @@ def load_moment(path: str | os.PathLike[str], objective: Objective) -> tuple[Mom
         net=snapshot.network,
         level=snapshot.level,
         coarser=snapshot.coarser,
-        geometry=objective.geometry(snapshot.network),
+        geometry=objective.geometry(snapshot.network, snapshot.level),
         problem=problem,
         state=snapshot.optimizer_state,
         best=snapshot.best,
@@ -70,17 +72,19 @@ def load_moment(path: str | os.PathLike[str], objective: Objective) -> tuple[Mom
 
 def _snapshot(description: Mapping[str, Any], arrays: Arrays, settings: Settings) -> Snapshot:
     """Return the content of a file; each part is checked, but not whether the parts fit."""
-    level = integer(description["level"], "level", 0, len(settings.schedule) - 1)
+    finest = FINEST if settings.auto else len(settings.levels) - 1
+    level = integer(description["level"], "level", 0, finest)
     *coarser, network = settings.grids(level)
-    state_type = type(settings.optimizer.init(settings.net.parameters))
-    state = _state(state_type, description["state"], _within("state.", arrays))
-    best_type = State if settings.validation is None else state_type
+    like: State = settings.optimizer_of(level).init(settings.net.parameters)
+    state = _state(like, description["state"], _within("state.", arrays))
+    if settings.validation is None:
+        like = State(parameters=like.parameters)
     return Snapshot(
         network=network.with_parameters(state.parameters[: network.n_parameters]),
         coarser=_with_parameters(coarser, _within("coarser.", arrays)),
         optimizer_state=state,
         level=level,
-        best=_state(best_type, description["best"], _within("best.", arrays)),
+        best=_state(like, description["best"], _within("best.", arrays)),
         best_value=description["best_value"],
         problem_state=description["problem"],
         history=History.from_arrays(_within("history.", arrays)),
@@ -107,17 +111,21 @@ def _with_parameters(networks: Sequence[Network], arrays: Arrays) -> tuple[Netwo
     return tuple(found)
 
 
-def _state(kind: type[AnyState], values: Mapping[str, Any], arrays: Arrays) -> AnyState:
-    names = {field.name for field in dataclasses.fields(kind)}
+def _state(like: AnyState, values: Mapping[str, Any], arrays: Arrays) -> AnyState:
+    """Return the state with these fields, of the kind of another, whose tuples tell which are."""
+    names = {field.name for field in dataclasses.fields(like)}
     if (values.keys() | arrays.keys()) != names or values.keys() & arrays.keys():
         raise ValueError(
-            f"a {kind.__name__} has the fields {sorted(names)}, got {sorted([*values, *arrays])}"
+            f"a {type(like).__name__} has the fields {sorted(names)}, "
+            f"got {sorted([*values, *arrays])}"
         )
     for array in arrays.values():
         array.setflags(write=False)
-    vectors = {name: tuple(a) if a.ndim == 2 else a for name, a in arrays.items()}
-    fields: dict[str, Any] = {**values, **vectors}
-    return kind(**fields)
+    fields: dict[str, Any] = {**values, **arrays}
+    for name, value in fields.items():
+        if isinstance(getattr(like, name), tuple):
+            fields[name] = tuple(value)
+    return type(like)(**fields)
 
 
 def _require_vectors(snapshot: Snapshot, settings: Settings) -> None:
@@ -148,6 +156,10 @@ def _require_row_of_state(snapshot: Snapshot, schedule: Sequence[int]) -> None:
     }
     if state.finished:  # a search that failed adds evaluations, and no row
         expected["evaluations"] = min(state.evaluations, last["evaluations"])
+    columns = history.report.items()
+    report = {name: float(column[-1]) for name, column in columns if not math.isnan(column[-1])}
+    if report != {name: value for name, value in state.report.items() if not math.isnan(value)}:
+        raise ValueError(f"the last row has the report {report}, the state {state.report}")
     if state.level_step != state.step - before or any(last[n] != v for n, v in expected.items()):
         raise ValueError(f"the last row {last} is not that of the state, {expected}")
     taken = [int(np.ptp(history.step[history.level == i])) for i in range(level + 1)]
@@ -160,13 +172,18 @@ def _require_row_of_best(snapshot: Snapshot, settings: Settings) -> None:
     best, value, history = snapshot.best, snapshot.best_value, snapshot.history
     validated = settings.validation is not None
     if validated:
-        settings.optimizer.require_sound(best)
+        settings.optimizer_of(snapshot.level).require_sound(best)
     else:
         require_parameters(best)
     if validated != ("validation" in history.last):
         raise ValueError("the history must have a column for the validation loss if a run has one")
+    if (settings.auto and not validated) != ("fresh" in history.last):
+        raise ValueError("the history must have the loss at fresh samples if no schedule is given")
     rows = history.step == best.step
     column = history.loss
+    if settings.auto and not validated:
+        first = (history.step == 0) & (history.level == 0)  # until a level has ended
+        column = np.where(first & np.isnan(history.fresh), math.inf, history.fresh)
     if validated:
         rows &= history.level == snapshot.level
         column = np.where(np.isfinite(history.validation), history.validation, math.inf)

@@ -8,19 +8,22 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 from kanml._core import OutsideDomain
 from kanml.multilevel.geometry import transfer_maps
 from kanml.network import Network
-from kanml.optim import State, Vector
+from kanml.optim import Optimizer, State, Vector
 from kanml.optim.vectors import operations
 from kanml.parallel import ALONE
-from kanml.problems import Evaluation
+from kanml.problems import Evaluation, FreshLoss
+from kanml.training.auto import is_stalled, reason_to_stop
 from kanml.training.callbacks import Callback, TrainingState, Wish
 from kanml.training.history import History, Row
 from kanml.training.interrupts import CtrlC
+from kanml.training.loss import Loss
 from kanml.training.moment import Moment, moved_towards
-from kanml.training.objective import Objective, value_and_gradient
+from kanml.training.objective import Objective
 from kanml.training.progress import ProgressBar
 from kanml.training.result import Result, Status
 from kanml.training.resume import load_moment
@@ -42,24 +45,28 @@ class Run:
 
     def __init__(self, settings: Settings, ctrl_c: CtrlC) -> None:
         self.settings = settings
-        self.optimizer = settings.optimizer
         self.objective = Objective(settings)
         self.ctrl_c = ctrl_c
         self.history = History()
         self.started = time.perf_counter()
         self.ending: tuple[Status, str] = "interrupted", ""
-        state: State = self.optimizer.init(self.objective.start(settings.net))
+        state: State = settings.optimizers[0].init(self.objective.start(settings.net))
         self.moment = Moment(
             net=settings.net,
             level=0,
             coarser=(),
-            geometry=self.objective.geometry(settings.net),
+            geometry=self.objective.geometry(settings.net, level=0),
             problem=settings.problem,
             state=state,
             best=state,
             best_value=math.inf,
             rows=0,
         )
+
+    @property
+    def optimizer(self) -> Optimizer[Any]:
+        """The optimizer of the present level."""
+        return self.settings.optimizer_of(self.moment.level)
 
     # From the start to the end
 
@@ -85,7 +92,7 @@ class Run:
     def train(self, callbacks: Sequence[Callback], progress: bool) -> None:
         """Train on all levels, and note how that ended."""
         try:
-            with ProgressBar(self.settings.schedule, progress) as bar:
+            with ProgressBar(self.settings.levels, progress) as bar:
                 self.ending = self.levels(callbacks, bar)
         except Diverged as error:
             self.ending = "diverged", str(error)
@@ -99,11 +106,11 @@ class Run:
     def interrupt(self) -> None:
         """Note that the run was interrupted, and drop an unfinished step."""
         self.history.truncate(self.moment.rows)
-        now = self.moment
+        self.ending = "interrupted", ""
+        kept, step = self.kept().step, self.moment.state.step
         self.ending = (
             "interrupted",
-            f"interrupted from the keyboard after step {now.state.step}; "
-            f"the network is that of step {now.best.step}",
+            f"interrupted from the keyboard after step {step}; the network is that of step {kept}",
         )
 
     def levels(self, callbacks: Sequence[Callback], bar: ProgressBar) -> tuple[Status, str]:
@@ -114,16 +121,16 @@ class Run:
         answers = self.ask(callback.begin for callback in callbacks)
         while True:
             now = self.moment
-            bar.show(now.level, now.state.level_step, self.history.last["loss"])
+            bar.show(now.level, now.state, self.history.last["loss"])
             answers = self.of_all_processes(answers)
             self.ctrl_c.raise_if_noted()
             if any(answer for answer in answers if answer is not Wish.NEXT_LEVEL):
                 return "stopped", "a callback stopped the training"
             if reason := self.level_is_over(answers):
-                if now.level + 1 == len(self.settings.schedule):
-                    return "completed", reason
-                if self.settings.schedule[now.level] > 0 and self.has_not_improved():
-                    return "completed", f"the validation loss did not improve on level {now.level}"
+                if last := self.is_last(reason):
+                    best = len(self.networks()) - 1
+                    said = f"; the network is that of level {best}" if self.settings.auto else ""
+                    return "completed", last + said
                 self.refine()
                 answers = []
             else:
@@ -153,17 +160,52 @@ class Run:
 
     def level_is_over(self, answers: Sequence[object]) -> str:
         """Return why the level ends, or an empty string if it does not."""
-        state = self.moment.state
-        if state.level_step >= self.settings.schedule[self.moment.level]:
+        state, level, settings = self.moment.state, self.moment.level, self.settings
+        if settings.auto:
+            if is_stalled(self.history, level, state.level_step, self.optimizer.window):
+                return state.finished or "the loss no longer falls"
+        elif state.level_step >= settings.levels[level]:
             return state.finished or "all steps are done"
         if any(answer is Wish.NEXT_LEVEL for answer in answers):
             return "a callback, such as EarlyStopping, ended the last level"
         return state.finished
 
-    def has_not_improved(self) -> bool:
-        """Say whether the steps on a finer level have not lowered the validation loss."""
+    def is_last(self, reason: str) -> str:
+        """Return why a level that is over for a reason is the last one; empty if it is not."""
+        settings, level = self.settings, self.moment.level
+        if settings.auto:
+            estimate = None if settings.validation else self.look_at_fresh()
+            try:
+                finer = settings.require_level(level + 1).n_parameters
+            except ValueError as error:
+                return str(error)
+            return reason_to_stop(self.history, estimate, finer + len(settings.problem.unknowns))
+        if level + 1 == len(settings.levels):
+            return reason
+        if settings.levels[level] > 0 and self.has_not_improved():
+            return f"the validation loss did not improve on level {level}"
+        return ""
+
+    def look_at_fresh(self) -> FreshLoss | None:
+        """Note the loss at fresh samples, or where that is unknown the loss, and the best state."""
         now = self.moment
-        return self.settings.validation is not None and now.level > 0 and now.best.level_step == 0
+        found = self.objective.fresh_loss(now.problem, now.net, now.state.parameters)
+        value = self.history.last["loss"] if found is None else float(found.value)
+        self.history.note_fresh(value)
+        if not value > now.best_value:
+            best = State(parameters=now.state.parameters, step=now.state.step)
+            self.moment = now._replace(best=best, best_value=value)
+        return found
+
+    def has_not_improved(self) -> bool:
+        """Say whether the steps on a finer level have not lowered the loss that says what is best.
+
+        That is the validation loss, or at the end of a level the loss at fresh samples.
+        """
+        now = self.moment
+        if self.settings.validation is not None:
+            return now.level > 0 and now.best.level_step == 0
+        return self.settings.auto and self.history.last["fresh"] > now.best_value
 
     # From moment to moment
 
@@ -172,7 +214,7 @@ class Run:
         now, settings, objective = self.moment, self.settings, self.objective
         alone = settings.communicator is None
         contest = Contest(objective, interrupted=lambda: alone and self.ctrl_c.noted)
-        count = contest.starts_within(1 + settings.restarts, sum(settings.schedule))
+        count = contest.starts_within(1 + settings.restarts, settings.steps)
         if count > 1:
             given = now.net, now.state.parameters
             objective.evaluate_trial(now.problem, *given)  # raises errors of the whole problem
@@ -185,23 +227,23 @@ class Run:
     def step(self) -> bool:
         """Take a step; return whether one was accepted."""
         now = self.moment
-        trials: list[tuple[Vector, Evaluation]] = []
-
-        def function(theta: Vector) -> tuple[float, Vector]:
-            if self.settings.communicator is None:  # processes stop together, between steps
-                self.ctrl_c.raise_if_noted()
-            evaluation = self.objective.trial(now.problem, now.net, theta)
-            trials.append((theta, evaluation))
-            return value_and_gradient(evaluation)
-
-        state = self.optimizer.step(function, now.state, now.geometry)
+        loss = Loss(
+            self.objective,
+            now.problem,
+            now.net,
+            now.state.parameters,
+            now.evaluation,
+            before=self.before_evaluation,
+            trial=True,
+        )
+        with _refusals(f"after step {now.state.step}"):
+            state = self.optimizer.step(loss, now.state, now.geometry)
         if state.step == now.state.step:  # nothing was accepted: the level is finished
             self.moment = now._replace(state=state)
             return False
         with _refusals(f"after step {state.step}"):
-            # A line search may return to an earlier trial than the last.
-            at_end = (found for theta, found in trials if theta is state.parameters)
-            evaluation = next(at_end, None)
+            # A search may return to an earlier trial than the last.
+            evaluation = loss.at(state.parameters)
             problem = copy.copy(now.problem)
             changed = problem.advance(*self.objective.split(now.net, state.parameters), evaluation)
             if changed:
@@ -210,22 +252,31 @@ class Run:
             self.accept(now._replace(problem=problem), state, forget_best, evaluation)
         return True
 
+    def before_evaluation(self) -> None:
+        """Raise KeyboardInterrupt after a Ctrl-C; processes stop together, between steps."""
+        if self.settings.communicator is None:
+            self.ctrl_c.raise_if_noted()
+
     def refine(self) -> None:
-        """Go to the next level, from the best state of this one if there is validation."""
-        now = self.moment
+        """Go to the next level, from the best state of this one if there is validation.
+
+        An optimizer takes over the memory of an equal one; another starts with the counters alone.
+        """
+        now, optimizer = self.moment, self.settings.optimizer_of(self.moment.level + 1)
+        how = self.settings.transfer_state if optimizer == self.optimizer else "reset"
         fine = now.net.refine()
         unknowns = len(now.problem.unknowns)
         maps = transfer_maps(now.net, fine, self.optimizer.geometry, unknowns)
         last = now.state if self.settings.validation is None else now.best
         counts = {name: getattr(now.state, name) for name in ("step", "evaluations", "ascents")}
-        state = self.optimizer.transfer(last.changed(**counts), maps, self.settings.transfer_state)
+        state = optimizer.transfer(last.changed(**counts), maps, how)
         best = now.best.parameters
         best = operations(best).vector(maps.parameters(best), best)
         moment = now._replace(
             net=fine,
             level=now.level + 1,
             coarser=(*now.coarser, self.objective.network(now.net, last.parameters)),
-            geometry=self.objective.geometry(fine),
+            geometry=self.objective.geometry(fine, now.level + 1),
             best=State(parameters=best, step=now.best.step),
         )
         with _refusals(f"after the refinement to level {moment.level}"):
@@ -272,12 +323,18 @@ class Run:
         evaluation : Evaluation, optional
             That of the state, if it is known.
         """
-        found = evaluation or self.objective.evaluation(
-            moment.problem, moment.net, state.parameters
+        optimizer, problem, net = (
+            self.settings.optimizer_of(moment.level),
+            moment.problem,
+            moment.net,
         )
-        state = self.optimizer.evaluate(lambda theta: value_and_gradient(found), state)
+        loss = Loss(self.objective, problem, net, state.parameters, evaluation)
+        state = optimizer.evaluate(loss, state)
         if state.value is None or state.gradient is None:
-            raise TypeError(f"{self.optimizer!r} did not evaluate its state")
+            raise TypeError(f"{optimizer!r} did not evaluate its state")
+        found = loss.at(state.parameters) or self.objective.evaluation(
+            problem, net, state.parameters
+        )
         if what := _not_finite(state.value, state.gradient):
             if moment.rows:
                 where = f"after step {state.step}; the network is the last finite one"
@@ -286,17 +343,20 @@ class Run:
             self.moment = moment._replace(rows=1)
             raise Diverged(f"{what} before the first step: it is that of the network given")
         value, best = self.record(moment, state, found), state
-        if not (forget_best or value < moment.best_value):
+        of_levels = self.settings.validation is None and self.settings.auto
+        if not (forget_best or value < moment.best_value) or (of_levels and moment.rows):
             value, best = moment.best_value, moment.best
         elif self.settings.validation is None:  # no step returns to it: parameters suffice
             best = State(parameters=state.parameters, step=state.step)
+            value = math.inf if of_levels else value
         self.moment = moment._replace(
             state=state, best=best, best_value=value, rows=moment.rows + 1, evaluation=found
         )
 
     def record(self, moment: Moment, state: State, evaluation: Evaluation) -> float:
         """Write the row of a state, and return the loss that says whether it is the best."""
-        loss = evaluation.value
+        loss = state.value
+        assert loss is not None
         at = moment.net, state.parameters
         validation = self.objective.validation_loss(*at, first=not self.moment.rows)
         self.history.append(
@@ -309,6 +369,8 @@ class Run:
                 ascents=state.ascents,
                 validation=validation,
                 terms={name: float(term.loss) for name, term in evaluation.terms.items()},
+                report=state.report,
+                fresh=math.nan if self.settings.auto and validation is None else None,
             )
         )
         if validation is None:
@@ -320,8 +382,11 @@ class Run:
     def kept(self) -> State:
         """Return the state whose parameters the result has."""
         status, _ = self.ending
-        latest = self.settings.validation is None and status != "interrupted"
-        return self.moment.state if latest else self.moment.best
+        if self.settings.validation is not None:
+            return self.moment.best
+        if self.settings.auto:
+            return self.moment.best if self.has_not_improved() else self.moment.state
+        return self.moment.best if status == "interrupted" else self.moment.state
 
     def networks(self) -> tuple[Network, ...]:
         """Return the networks at the end of each level, coarse to fine; the last is the result."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import math
 import reprlib
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,6 +27,9 @@ __all__ = ["Settings", "Transfer"]
 
 Transfer: TypeAlias = Literal["prolong", "reset"]
 
+ENOUGH = 2  # rows for each parameter
+MOST_STEPS = 2**40  # more than any run takes
+
 
 @dataclass(frozen=True, eq=False)
 class Settings:
@@ -36,9 +41,10 @@ class Settings:
         The network on the coarsest grid.
     problem : Problem
         A copy of the problem before the run.
-    schedule : tuple of int
+    schedule : tuple of int or "auto"
         The steps on each level.
-    optimizer : Optimizer
+    optimizer : Optimizer or sequence of Optimizer
+        See `optimizers`.
     transfer_state : {"prolong", "reset"}
     validation : Problem or None
         A copy.
@@ -55,8 +61,8 @@ class Settings:
 
     net: Network
     problem: Problem
-    schedule: Sequence[int]
-    optimizer: Optimizer[Any]
+    schedule: Sequence[int] | Literal["auto"]
+    optimizer: Optimizer[Any] | Sequence[Optimizer[Any]]
     transfer_state: Transfer
     validation: Problem | None
     restarts: int
@@ -68,11 +74,8 @@ class Settings:
             raise TypeError(f"net must be a Network, got {self.net!r}")
         _require_problem(self.problem, "problem")
         object.__setattr__(self, "problem", self._own(self.problem))
-        object.__setattr__(self, "schedule", _steps(self.schedule))
-        if not isinstance(self.optimizer, Optimizer):
-            raise TypeError(
-                f"optimizer must be an Optimizer, for instance LBFGS(), got {self.optimizer!r}"
-            )
+        if not self.auto:
+            object.__setattr__(self, "schedule", _steps(self.schedule))
         choice(self.transfer_state, "transfer_state", ("prolong", "reset"))
         if self.validation is not None:
             _require_problem(self.validation, "validation")
@@ -80,8 +83,10 @@ class Settings:
             self._require_same_unknowns(list(self.validation.unknowns))
         integer(self.restarts, "restarts", 0)
         threads(self.num_threads)
-        if len(self.schedule) > 1:
-            self._require_last_level()
+        for optimizer in self.optimizers:
+            self._require_rows(optimizer)
+        for level in reversed(range(max(len(self.levels), 1))):
+            self.require_level(level)
         if self.communicator is not None:
             self._require_same_arguments(self.communicator)
 
@@ -113,18 +118,94 @@ class Settings:
                 f"options: those of process {differing[0]} are not those of process 0"
             )
 
-    def _require_last_level(self) -> None:
-        """Raise now what the refinement to the last level would raise."""
-        levels = len(self.schedule)
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """The steps on each level; empty for "auto"."""
+        return () if isinstance(self.schedule, str) else tuple(self.schedule)
+
+    @property
+    def auto(self) -> bool:
+        """Whether a rule ends the levels."""
+        return isinstance(self.schedule, str) and self.schedule == "auto"
+
+    @property
+    def steps(self) -> float:
+        """The steps of the schedule on all levels; infinite for "auto"."""
+        return math.inf if self.auto else sum(self.levels)
+
+    @cached_property
+    def optimizers(self) -> tuple[Optimizer[Any], ...]:
+        """The optimizer of each level."""
+        return _optimizers(self.optimizer, len(self.levels))
+
+    def optimizer_of(self, level: int) -> Optimizer[Any]:
+        """Return the optimizer of a level; with "auto" the last one has all further levels."""
+        return self.optimizers[min(level, len(self.optimizers) - 1)]
+
+    def _require_rows(self, optimizer: Optimizer[Any]) -> None:
+        """Raise TypeError if an optimizer needs rows and the problem has none."""
+        if not optimizer.needs_squares:
+            return
         try:
-            finest = self.net._refined_shape(levels - 1)
-            geometry_maps(finest, self.optimizer.geometry)
-            numbers = finest.n_parameters * self.optimizer.vectors(sum(self.schedule))
-            require_memory(numbers * finest.dtype.itemsize, f"{self.optimizer!r} needs")
-        except (ValueError, MemoryError) as error:
-            raise ValueError(
-                f"schedule has {levels} levels, but the last of them is impossible: {error}"
+            self.problem.n_rows(self.net)
+        except TypeError as error:
+            raise TypeError(
+                f"{type(optimizer).__name__} needs a loss that is a sum of squares: {error}; "
+                "LBFGS minimises any loss"
             ) from error
+        if not optimizer.needs_linear:
+            return
+        try:
+            self.problem.linear_parameters(self.net)
+        except (TypeError, ValueError) as error:
+            raise TypeError(
+                f"{type(optimizer).__name__} needs a loss that is linear least squares in the "
+                f"parameters of the last layer: {error}; LevenbergMarquardt minimises any sum of "
+                "squares"
+            ) from error
+
+    def warn_of_few_rows(self) -> None:
+        """Warn where least squares have fewer than twice as many rows as parameters.
+
+        Such an optimizer solves for all parameters at once. Others move from the start by small
+        steps, on minibatches even, whose rows say nothing of the whole: their users are not warned.
+        """
+        for level in range(max(len(self.levels), 1)):
+            if not self.optimizer_of(level).needs_squares:
+                continue
+            net = self.net._refined_shape(level)
+            parameters = net.n_parameters + len(self.problem.unknowns)
+            rows = self.problem.n_rows(net)
+            if rows < ENOUGH * parameters:
+                warnings.warn(
+                    f"level {level} of the schedule has {parameters} parameters, but the loss only "
+                    f"{rows} rows: with fewer than {ENOUGH * parameters}, least squares may fit "
+                    "the rows and nothing between them; use more points, or fewer levels",
+                    UserWarning,
+                    stacklevel=3,
+                )
+                return
+
+    def require_level(self, level: int) -> Network:
+        """Raise now what the refinement to a level, and the steps on it, would raise.
+
+        Returns
+        -------
+        Network
+            The grid of the level, with zero parameters.
+        """
+        optimizer = self.optimizer_of(level)
+        try:
+            net = self.net._refined_shape(level)
+            geometry_maps(net, optimizer.geometry)
+            steps = MOST_STEPS if self.auto else sum(self.levels[: level + 1])
+            n = net.n_parameters + len(self.problem.unknowns)
+            numbers = optimizer.numbers(n, steps)
+            what = f"{optimizer!r} needs for {n} parameters"
+            require_memory(numbers * net.dtype.itemsize, what)
+        except (ValueError, MemoryError) as error:
+            raise ValueError(f"level {level} of the schedule is impossible: {error}") from error
+        return net
 
     def grids(self, level: int) -> list[Network]:
         """Return the given network, refined to each level up to this one."""
@@ -147,8 +228,8 @@ class Settings:
         digest = hashlib.sha256(repr(describe_network(self.net)).encode())
         digest.update(self.net.parameters.tobytes())
         for part in (
-            repr(self.optimizer),
-            repr(list(self.schedule)),
+            repr(self.optimizers),
+            repr(self.schedule),
             self.transfer_state,
             str(self.restarts),
         ):
@@ -172,9 +253,33 @@ def _require_problem(problem: Problem, name: str) -> None:
     starting_values(problem.unknowns, f"{name}.unknowns")
 
 
-def _steps(schedule: Sequence[int]) -> tuple[int, ...]:
+def _optimizers(
+    given: Optimizer[Any] | Sequence[Optimizer[Any]], levels: int
+) -> tuple[Optimizer[Any], ...]:
+    """Return one optimizer for each level; as many as there are, but one, for no levels."""
+    if isinstance(given, Optimizer):
+        return (given,) * max(levels, 1)
+    if not isinstance(given, Sequence) or isinstance(given, str):
+        raise TypeError(
+            "optimizer must be an Optimizer, for instance LBFGS(), or a sequence of them with one "
+            f"for each level, got {given!r}"
+        )
+    for level, optimizer in enumerate(given):
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(
+                f"optimizer[{level}] must be an Optimizer, for instance LBFGS(), got {optimizer!r}"
+            )
+    if len(given) == 0 or levels not in (0, len(given)):
+        raise ValueError(
+            f"optimizer must have one entry for each of the {levels} levels of schedule, "
+            f"got {len(given)}"
+        )
+    return tuple(given)
+
+
+def _steps(schedule: Iterable[object]) -> tuple[int, ...]:
     if not isinstance(schedule, Iterable):
-        raise TypeError(f"schedule must be a sequence of integers, got {schedule!r}")
+        raise TypeError(f'schedule must be a sequence of integers or "auto", got {schedule!r}')
     steps = tuple(integer(s, f"schedule[{i}]", 0) for i, s in enumerate(schedule))
     if not steps:
         raise ValueError("schedule must have at least one level, got none")

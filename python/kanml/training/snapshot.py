@@ -103,13 +103,12 @@ class Snapshot:
 def _fields(state: State) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
     """Return the fields of a state that are plain values, and those that are arrays.
 
-    A tuple of m vectors (n,) becomes an array (m, n).
+    A tuple of m vectors (k,) becomes an array (m, k); one of numbers is a plain value.
     """
     fields = {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
-    like = state.parameters
     for name, value in fields.items():
-        if isinstance(value, tuple):
-            fields[name] = np.array(value, like.dtype).reshape(len(value), like.size)
+        if isinstance(value, tuple) and value and isinstance(value[0], np.ndarray):
+            fields[name] = np.stack(value)
     arrays = {name: value for name, value in fields.items() if isinstance(value, np.ndarray)}
     return {name: value for name, value in fields.items() if name not in arrays}, arrays
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
+from kanml._validation import using_threads
 from kanml.network import Network
 from kanml.optim import LBFGS, Optimizer
 from kanml.parallel import Communicator
@@ -23,8 +24,8 @@ __all__ = ["train"]
 def train(
     net: Network,
     problem: Problem,
-    schedule: Sequence[int],
-    optimizer: Optimizer[Any] | None = None,
+    schedule: Sequence[int] | Literal["auto"],
+    optimizer: Optimizer[Any] | Sequence[Optimizer[Any]] | None = None,
     *,
     transfer_state: Transfer = "prolong",
     validation: Problem | None = None,
@@ -52,10 +53,15 @@ def train(
         The network on the coarsest grid.
     problem : Problem
         The loss to minimise: a `Regression`, a `PINN`, or your own class.
-    schedule : sequence of int
-        The steps on each level, coarse to fine. A single entry trains on one grid.
-    optimizer : Optimizer
-        `LBFGS()` by default.
+    schedule : sequence of int or "auto"
+        The steps on each level, coarse to fine. A single entry trains on one grid. With "auto", a
+        level ends when the loss no longer falls, and refinement when it no longer pays; `message`
+        of the result says why. The network is that of the level with the lowest loss at fresh
+        samples, which ``history.fresh`` has.
+    optimizer : Optimizer or sequence of Optimizer
+        One for all levels, or a sequence with one for each; `LBFGS()` by default. An optimizer
+        that differs from the one before starts without memory. With ``schedule="auto"``, the last
+        of a sequence has all further levels.
     transfer_state : {"prolong", "reset"}
         Whether a refinement carries the optimizer's memory to the finer grid, steps by P and
         gradients by a right inverse of P^T, or empties it.
@@ -85,7 +91,8 @@ def train(
         samples of its own in `problem` and `validation`; means are those over all samples, and all
         processes get the same result. By default this process trains alone.
     num_threads : int, optional
-        The number of threads of an evaluation. The result does not depend on it.
+        The number of threads of the run: of its evaluations, of the optimizer, and of evaluations
+        in callbacks that do not name one. The result does not depend on it.
 
     Returns
     -------
@@ -94,9 +101,15 @@ def train(
     Raises
     ------
     ValueError, TypeError
-        If an argument is not as described, or a level of the schedule cannot be built.
+        If an argument is not as described, a level of the schedule cannot be built, or an optimizer
+        needs a sum of squares and the loss is none.
     FileNotFoundError
         If there is no file to resume from.
+
+    Warns
+    -----
+    UserWarning
+        If an optimizer of least squares has fewer than twice as many rows as parameters on a level.
 
     Notes
     -----
@@ -129,8 +142,10 @@ def train(
             communicator=communicator,
             num_threads=num_threads,
         )
+        settings.warn_of_few_rows()
         run = Run(settings, ctrl_c)
-        if resume is not None:
-            run.resume(resume)
-        run.run(checked, progress)
+        with using_threads(num_threads):
+            if resume is not None:
+                run.resume(resume)
+            run.run(checked, progress)
         return run.result()

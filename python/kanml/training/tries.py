@@ -96,7 +96,7 @@ class Contest:
     @cached_property
     def optimizer(self) -> LBFGS:
         """The optimizer of the starts: in B-splines, whatever the basis of the network."""
-        given = self.objective.settings.optimizer
+        given = self.objective.settings.optimizers[0]
         memory = given.memory if isinstance(given, LBFGS) else LBFGS.memory
         return LBFGS(memory=memory, geometry="spline")
 
@@ -108,16 +108,17 @@ class Contest:
         """Return the loss alone, likewise."""
         return self.objective.trial(problem, self.net, theta, "value").value
 
-    def starts_within(self, most: int, steps: int) -> int:
+    def starts_within(self, most: int, steps: float) -> int:
         """Return how many starts, from one to `most`, can be tried at the cost of `steps` steps."""
         layers = sum(1 for layer in self.net.layers if layer.parameters)
         if most < 2 or not self.net.fresh or layers < 2:  # one layer is linear in its parameters
             return 1
         share = max(self.tried[1], self.held_out[1])
-        vectors = self.optimizer.vectors(ROUNDS[0]) * self.objective.start(self.net).nbytes
+        start = self.objective.start(self.net)
+        needed = self.optimizer.numbers(start.size, ROUNDS[0]) * start.itemsize
         count = 1
         while count < most and cost(count + 1) * share <= steps:
-            if (count + 1) * vectors > MAX_BYTES:
+            if (count + 1) * needed > MAX_BYTES:
                 break
             count += 1
         return count
