@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from itertools import product
 
+import mpmath
 import numpy as np
 import pytest
 from objectives import beale, powell_singular, quadratic, rosenbrock, run
@@ -17,7 +18,7 @@ from kanml import _core
 from kanml.multilevel.geometry import transfer_maps
 from kanml.optim import SSBroyden, quasi_newton
 from kanml.optim.line_search import Search
-from reference.broyden import full, updated
+from reference.broyden import DIGITS, factors, full, updated
 
 UPDATES = ["ssbroyden", "ssbfgs", "bfgs"]
 each_update = pytest.mark.parametrize("update", UPDATES)
@@ -80,6 +81,25 @@ def test_the_update_is_that_of_the_formulas(update, taken):
             before, state = state, optimizer.step(function, state)
             seen.add(assert_update(before, state, taken[-1], update, 1e-10))
     assert seen == ({"lower", "middle", "upper"} if update == "ssbroyden" else {"none"})
+
+
+@each_update
+@pytest.mark.parametrize("factor", [1e-17, 1e-40])
+def test_a_matrix_that_is_far_too_small(update, factor):
+    """Then the least sigma is below the rounding errors of 1 + theta a."""
+    rng = np.random.default_rng(1)
+    s, y = np.array([1.0, 2.0, -1.0]), np.array([0.5, 1.0, 0.7])
+    inverse = factor * positive(rng, 3, 10.0)
+    b, h = s @ np.linalg.solve(inverse, s) / (s @ y), y @ inverse @ y / (s @ y)
+    tau, phi = SSBroyden(update)._factors(b, h, 3)
+    with mpmath.workdps(DIGITS):
+        H, s, y = (mpmath.matrix(a.tolist()) for a in (inverse, s, y))
+        expected_tau, theta, which = factors(H, s, y, update)
+        bh = (s.T * mpmath.lu_solve(H, s))[0] * (y.T * H * y)[0] / (s.T * y)[0] ** 2
+        expected_phi = (1 - theta) / (1 + theta * (bh - 1))
+    assert which == ("lower" if update == "ssbroyden" else "none")
+    np.testing.assert_allclose(float(tau), float(expected_tau), rtol=1e-9)
+    np.testing.assert_allclose(float(phi), float(expected_phi), rtol=1e-9)
 
 
 @each_update

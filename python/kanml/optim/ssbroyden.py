@@ -201,8 +201,10 @@ class SSBroyden(QuasiNewton[SSBroydenState]):
             return r, 1.0
         c = math.sqrt(a / (1 + a))
         lowest = min(1.0, 1 / (b * (1 + c)))  # h (1 - c), without cancellation
-        theta = max((lowest - 1) / a, min(1 / lowest, (1 - b) / b))
-        sigma = 1 + theta * a
+        least = (lowest - 1) / a
+        theta = max(least, min(1 / lowest, (1 - b) / b))
+        # At its least sigma is `lowest`, which the sum would lose if it is below epsilon.
+        sigma = lowest if theta == least else max(lowest, 1 + theta * a)
         q = sigma ** (1 / (1 - n)) if n > 1 else 1.0
         tau = min(r * q, sigma) if theta <= 0 else r * min(q, 1 / theta)
         return tau, (1 - theta) / sigma
