@@ -105,6 +105,12 @@ def test_each_time_belongs_to_its_slab():
             result(np.zeros(shape))
 
 
+def test_the_schedule_is_read_once():
+    again, once = march(schedule=(4, 3)), march(schedule=iter((4, 3)))
+    assert [len(slab.history) for slab in once.slabs] == [9, 4]
+    assert same_bits(once([[3.0]]), again([[3.0]]))
+
+
 def test_a_slab_begins_with_the_network_before():
     """Moved in time: the same function of the share of the interval, on the finest grid."""
     starts = []
@@ -323,6 +329,8 @@ BAD = {
     "a problem": ({"problem": kanml.Regression([[0.0]], [[0.0]])}, "problem", "function"),
     "net": ({"net": [1]}, "net", "[1]"),
     "every": ({"folder": ".", "every": 0}, "every", "0"),
+    "every without a folder": ({"every": 0}, "every", "0"),
+    "steps": ({"schedule": 5}, "schedule", "5"),
     "returns": ({"problem": lambda start, end, before: 3}, "problem", "3"),
     "schedule": ({"schedule": []}, "schedule", "none"),
     "optimizer": ({"optimizer": [kanml.LBFGS()]}, "optimizer", "got 1"),

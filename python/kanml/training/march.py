@@ -274,11 +274,13 @@ def march(
         raise TypeError(f"problem must be a function of start, end and slab, got {problem!r}")
     if not isinstance(net, Network):
         raise TypeError(f"net must be a Network, got {net!r}")
-    if isinstance(schedule, str):
+    if isinstance(schedule, str) or not isinstance(schedule, Iterable):
         raise TypeError(f"schedule must be a sequence of integers, got {schedule!r}")
+    schedule = tuple(schedule)  # an iterator can be read once only
     ends = _times(times)
     time = integer(time, "time", 0, net.n_in - 1)
-    files = None if folder is None else Files(Path(folder), integer(every, "every", 1))
+    every = integer(every, "every", 1)
+    files = None if folder is None else Files(Path(folder), every)
     common: dict[str, Any] = {"progress": progress, "num_threads": num_threads}
     observers = checked_callbacks(callbacks)
     first = {"transfer_state": transfer_state, "restarts": restarts}
