@@ -228,6 +228,20 @@ def test_dampings_give_the_radii(spread):
     np.testing.assert_allclose(expected, radii, rtol=1e-14 / spread + 1e-13)
 
 
+@pytest.mark.parametrize("radius", [1e-110, 1e-150, 1e-200])
+def test_the_damping_of_a_tiny_radius(radius):
+    """Far from the undamped step, the step is the gradient over the damping."""
+    rng = np.random.default_rng(14)
+    r, c = np.triu(rng.standard_normal((6, 6))), rng.standard_normal(6)
+    steps = _core.DampedSteps(triangle_of(r, c), 6, EPS, 1)
+    (damping,) = steps.dampings([radius])
+    assert damping == pytest.approx(np.linalg.norm(r.T @ c) / radius, rel=1e-12)
+    (step,), (length,), (decrease,) = steps.solve([damping])
+    assert length == pytest.approx(radius, rel=1e-12)
+    np.testing.assert_allclose(step * damping, -r.T @ c, rtol=1e-10)
+    assert decrease == pytest.approx(2 * radius * np.linalg.norm(r.T @ c), rel=1e-12)
+
+
 def test_a_radius_beyond_the_longest_step_needs_no_damping():
     rng = np.random.default_rng(12)
     steps, reference = problem(rng.standard_normal((30, 10)), rng.standard_normal(30))

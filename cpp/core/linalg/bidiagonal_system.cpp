@@ -215,22 +215,26 @@ DampedSolution::DampedSolution(const BidiagonalSystem& system, double damping)
   double behind = 0.0;
   for (index i = n; i-- > 0;) behind = y_[at(i)] = divided(-y_[at(i)] - above[at(i)] * behind, i);
 
+  // Of y over its largest entry: the squares of a step with a large damping would underflow.
+  double largest = 0.0;
+  for (const double y : y_) largest = std::max(largest, std::abs(y));
+  if (largest == 0.0) return;
   double squares = 0.0;
   double squares_of_image = 0.0;   // B y
   double squares_of_solved = 0.0;  // z of R^T z = y, where R is the triangle
   double z = 0.0;
   for (index i = 0; i < n; ++i) {
-    const double y = y_[at(i)];
-    const double image =
-        system.diagonal[at(i)] * y + system.above[at(i)] * (i + 1 < n ? y_[at(i + 1)] : 0.0);
+    const double y = y_[at(i)] / largest;
+    const double next = i + 1 < n ? y_[at(i + 1)] / largest : 0.0;
+    const double image = system.diagonal[at(i)] * y + system.above[at(i)] * next;
     z = divided(y - (i > 0 ? above[at(i - 1)] * z : 0.0), i);
     squares += y * y;
     squares_of_image += image * image;
     squares_of_solved += z * z;
   }
-  length_ = std::sqrt(squares);
-  decrease_ = squares_of_image + 2.0 * damping * squares;
-  slope_ = length_ == 0.0 ? 0.0 : -squares_of_solved / length_;
+  length_ = largest * std::sqrt(squares);
+  decrease_ = largest * (largest * (squares_of_image + 2.0 * damping * squares));
+  relative_slope_ = -squares_of_solved / squares;
 }
 
 }  // namespace kanml

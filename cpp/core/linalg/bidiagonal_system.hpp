@@ -55,14 +55,14 @@ class DampedSolution {
   std::span<const double> values() const { return y_; }
   double length() const { return length_; }
   double decrease() const { return decrease_; }  // |c|^2 - |B y + c|^2
-  // The derivative of the length with respect to the damping.
-  double slope() const { return slope_; }
+  // The derivative of the logarithm of the length with respect to the damping.
+  double relative_slope() const { return relative_slope_; }
 
  private:
   std::vector<double> y_;
-  double length_;
-  double decrease_;
-  double slope_;
+  double length_ = 0.0;
+  double decrease_ = 0.0;
+  double relative_slope_ = 0.0;
 };
 
 }  // namespace kanml

@@ -149,8 +149,7 @@ std::vector<double> DampedSteps::dampings(std::span<const double> radii) const {
     double damping = 0.0;
     DampedSolution solution = reduced.undamped;
     for (int i = 0; i < most_iterations && solution.length() > radius; ++i) {
-      const double change =
-          (solution.length() / radius - 1.0) * solution.length() / -solution.slope();
+      const double change = (solution.length() / radius - 1.0) / -solution.relative_slope();
       if (damping + change == damping) break;
       damping += change;
       solution = DampedSolution(reduced.system, damping);
