@@ -163,6 +163,37 @@ def test_unknowns_that_rows_do_not_determine():
     assert np.isnan(result.covariance[0, 1:]).all()
 
 
+@pytest.mark.parametrize("unit", [1e-9, 1e9])
+def test_units_of_an_unknown_change_nothing(unit):
+    """In float32, where a column that is 1e9 times shorter than others is below their rounding."""
+    rng = np.random.default_rng(3)
+    jacobian, residuals = rng.normal(size=(50, 4)).astype(np.float32), rng.normal(size=50)
+    expected = covariance_of_last([Triangle.of(jacobian, residuals)], 2)
+    jacobian[:, 3] /= np.float32(unit)
+    found = covariance_of_last([Triangle.of(jacobian, residuals)], 2)
+    np.testing.assert_allclose(found, expected * np.outer([1, unit], [1, unit]), rtol=1e-5)
+
+
+def test_the_number_of_rows_does_not_decide_what_counts():
+    """A singular value of 0.1 beside 1, of 3 million rows in float32."""
+    rows, epsilon = 3_000_000, float(np.finfo(np.float32).eps)
+    jacobian = np.array([[0.55, 0.45], [0.45, 0.55]])
+    matrix = np.zeros((3, 3))
+    matrix[:2, :2] = np.linalg.qr(jacobian)[1]
+    matrix[2, 2] = 7.0
+    expected = 49.0 / (rows - 2) * np.linalg.inv(jacobian.T @ jacobian)
+    found = covariance_of_last([Triangle(matrix, rows, epsilon)], 2)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_rows_that_are_not_finite():
+    for column in (0, 1):
+        matrix = np.eye(2)
+        matrix[0, column] = np.inf
+        with pytest.raises(ValueError, match="finite"):
+            covariance_of_last([Triangle(matrix, 5, 1e-16)], 1)
+
+
 def test_float32():
     net = kanml.KAN([1, 1], degree=4, intervals=4, domain=(0, 2), dtype="float32")
     problem = decay(np.random.default_rng(0).normal(size=len(X)), 1.0)

@@ -89,7 +89,7 @@ class Result:
         TypeError
             If the loss of the problem has no rows, as those that `LevenbergMarquardt` refuses.
         ValueError
-            If there are no more rows than they determine parameters.
+            If there are no more rows than they determine parameters, or they are not finite.
         """
         if not self.unknowns:
             return np.zeros((0, 0))

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kanml._validation import Float64Array
-from kanml.optim.matrices import Triangle
+from kanml.optim.matrices import Triangle, negligible
 
 __all__ = ["covariance_of_last"]
 
@@ -48,18 +48,23 @@ def covariance_of_last(triangles: Sequence[Triangle], count: int) -> Float64Arra
     Raises
     ------
     ValueError
-        If there are no more rows than they determine parameters.
+        If there are no more rows than they determine parameters, or they are not finite.
     """
     whole = triangles[0].merged(triangles[1:])
-    _, values, transposed = np.linalg.svd(whole.R)
-    negligible = max(whole.rows, whole.n) * whole.epsilon * values.max(initial=0.0)
-    rank = int((values > negligible).sum())
+    if not whole.is_finite():
+        raise ValueError("the rows and their Jacobian must be finite for error bars")
+    lengths = np.linalg.norm(whole.R, axis=0)
+    lengths[lengths == 0] = 1.0
+    # With columns of one length, the units of unknowns do not decide what counts as zero.
+    _, values, transposed = np.linalg.svd(whole.R / lengths)
+    least = negligible(whole.n, whole.epsilon) * values.max(initial=0.0)
+    rank = int((values > least).sum())
     if whole.rows <= rank:
         raise ValueError(
             f"{whole.rows} rows that determine {rank} parameters leave none to estimate their "
             "errors from: use more points"
         )
-    basis = transposed[:rank].T / values[:rank]  # V S^-1: A = basis @ basis.T
+    basis = transposed[:rank].T / values[:rank] / lengths[:, None]  # A = basis @ basis.T
     parts = [triangle.R @ basis for triangle in triangles]
     shares = [part.T @ part for part in parts]  # they sum to the identity
     variances = _variances(triangles, shares)
