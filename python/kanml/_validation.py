@@ -34,6 +34,7 @@ __all__ = [
     "number",
     "real_array",
     "require_memory",
+    "rounded",
     "samples",
     "threads",
     "using_threads",
@@ -69,8 +70,14 @@ def real_array(value: object, name: str, dtype: npt.DTypeLike = np.float64) -> F
         array = _numbers_of_frame(value, array)
     if array.dtype.kind not in "biuf" and array.size > 0:
         raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
-    with np.errstate(over="ignore"):  # overflow becomes infinity, which `finite` reports
-        return np.require(array, dtype, ["C", "ALIGNED"]).reshape(array.shape)
+    converted = rounded(array, dtype)  # what becomes infinite is reported by `finite`
+    return np.require(converted, dtype, ["C", "ALIGNED"]).reshape(array.shape)
+
+
+def rounded(array: npt.NDArray[Any], dtype: npt.DTypeLike) -> FloatArray:
+    """Return numbers in a dtype; those that are too large for it become infinite."""
+    with np.errstate(over="ignore"):
+        return array.astype(dtype, copy=False)
 
 
 def _ready(array: npt.NDArray[Any]) -> bool:

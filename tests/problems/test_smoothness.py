@@ -129,6 +129,23 @@ def test_float32():
     np.testing.assert_allclose(slope, gradient, rtol=1e-4, atol=1e-5 * abs(gradient).max())
 
 
+def test_what_is_too_large_is_infinite():
+    """Without a warning, as in the core: trials of a search may go anywhere."""
+    net, penalty = kanml.KAN([1, 1], intervals=3, seed=0), kanml.Smoothness(1.0)
+    far = net.with_parameters(1e160 * net.parameters)
+    assert regression(penalty, X[:, :1]).evaluation(far, want="value").value == np.inf
+    single = kanml.KAN([1, 1], intervals=3, seed=0, dtype="float32")
+    problem = regression(kanml.Smoothness(1e300), X[:, :1])
+    assert np.isinf(problem.evaluation(single).gradient).any()
+    for rows in (
+        problem.residuals(single),
+        problem.jvp(single, single.parameters),
+        problem.jacobian(single),
+    ):
+        assert np.isinf(rows[len(X) :]).any()
+        assert np.isfinite(rows[: len(X)]).all()
+
+
 # In problems
 
 

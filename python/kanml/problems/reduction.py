@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from kanml._validation import FloatArray, choice
+from kanml._validation import FloatArray, choice, rounded
 from kanml.network import Network
 from kanml.parallel import ALONE, Communicator
 from kanml.problems.evaluation import WANTED, Evaluation, TermValue, Want
@@ -157,7 +157,7 @@ class Reduction:
         everywhere = self.communicator.largest(largest)
         return (
             list(zip(total[:n].tolist(), everywhere.tolist(), strict=True)),
-            total[n:].astype(gradient.dtype),
+            rounded(total[n:], gradient.dtype),
             residuals,
         )
 
@@ -168,6 +168,6 @@ class Reduction:
         gradient = found.gradient
         if gradient is not None:
             gradient = gradient.copy()
-            gradient[: net.n_parameters] += slope.astype(gradient.dtype)
+            gradient[: net.n_parameters] += rounded(slope, gradient.dtype)
         terms = {**found.terms, PENALTY: term}
         return replace(found, value=found.value + term.loss, gradient=gradient, terms=terms)

@@ -14,6 +14,8 @@ from kanml.problems.evaluation import TermValue
 
 __all__ = ["Smoothness", "known_penalty"]
 
+_UNLIMITED = np.errstate(over="ignore", invalid="ignore")  # a trial may go anywhere
+
 
 @dataclass(frozen=True)
 class Smoothness:
@@ -77,6 +79,7 @@ class Smoothness:
                     f"layers[{i}] has degree 1"
                 )
 
+    @_UNLIMITED
     def term_and_gradient(self, net: Network) -> tuple[TermValue, Float64Array]:
         """Return the penalty as a term of a loss, and its gradient (n_parameters,)."""
         self.require_fit(net)
@@ -101,23 +104,27 @@ class Smoothness:
         """Return their values (m,)."""
         return self.jvp(net, net.parameters)
 
+    @_UNLIMITED
     def jacobian(self, net: Network) -> Float64Array:
         """Return their derivatives (m, n_parameters)."""
         m = self.n_rows(net)
         require_memory(8 * m * net.n_parameters, f"{m} rows of the penalty need")
         return self._root * net._architecture.bending.toarray()
 
+    @_UNLIMITED
     def jvp(self, net: Network, direction: FloatArray) -> Float64Array:
         """Return their derivatives (m,) along a direction, of which unknowns have no effect."""
         self.require_fit(net)
         of_parameters = direction[: net.n_parameters].astype(np.float64)
         return _float64(self._root * (net._architecture.bending @ of_parameters))
 
+    @_UNLIMITED
     def vjp(self, net: Network, cotangent: FloatArray) -> Float64Array:
         """Return the sum of their gradients (n_parameters,), each times its cotangent."""
         bending = net._architecture.bending
         return _float64(self._root * (bending.T @ cotangent.astype(np.float64)))
 
+    @_UNLIMITED
     def triangle(self, net: Network, n_unknowns: int) -> Triangle:
         """Return the triangle of their values and derivatives, in which unknowns have no effect."""
         self.require_fit(net)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kanml._validation import FloatArray, real_array, require_memory
+from kanml._validation import FloatArray, real_array, require_memory, rounded
 from kanml.network import Network
 from kanml.optim.matrices import Triangle
 from kanml.parallel import Communicator
@@ -87,7 +87,7 @@ class StackedRows:
         residuals = self._of_all(residuals)
         if self._penalty is None:
             return residuals
-        return np.concatenate([residuals, self._penalty.residuals(net).astype(net.dtype)])
+        return np.concatenate([residuals, rounded(self._penalty.residuals(net), net.dtype)])
 
     def jacobian(
         self, net: Network, unknowns: Sequence[float], num_threads: int | None
@@ -105,7 +105,8 @@ class StackedRows:
             return jacobian
         whole = np.zeros(shape, net.dtype)
         whole[: len(jacobian)] = jacobian
-        whole[len(jacobian) :, : net.n_parameters] = self._penalty.jacobian(net)
+        of_penalty = rounded(self._penalty.jacobian(net), net.dtype)
+        whole[len(jacobian) :, : net.n_parameters] = of_penalty
         return whole
 
     def jvp(
@@ -121,7 +122,7 @@ class StackedRows:
         along = self._of_all(together(self._communicator, push))
         if self._penalty is None:
             return along
-        return np.concatenate([along, self._penalty.jvp(net, v).astype(net.dtype)])
+        return np.concatenate([along, rounded(self._penalty.jvp(net, v), net.dtype)])
 
     def vjp(
         self,
@@ -138,7 +139,7 @@ class StackedRows:
         total = self._communicator.total(together(self._communicator, pull))
         if self._penalty is not None:
             total[: net.n_parameters] += self._penalty.vjp(net, of_penalty)
-        return total.astype(net.dtype)
+        return rounded(total, net.dtype)
 
     def triangle(
         self, net: Network, unknowns: Sequence[float], num_threads: int | None
