@@ -11,6 +11,7 @@ import pytest
 
 import kanml
 from helpers import naming, same_bits
+from kanml.optim import Triangle
 from kanml.problems import TermValue
 
 X = np.linspace(0, 1, 40)[:, None]
@@ -281,6 +282,25 @@ def test_a_value_alone_needs_no_gradient():
         held_out = returning(evaluation=kanml.Evaluation(0.25, gradient))
         result = train(Squares(), [2], validation=held_out)
         assert result.history.validation.tolist() == [0.25] * 3
+
+
+@pytest.mark.parametrize(
+    ("triangle", "error", "symptom"),
+    [
+        (None, TypeError, "a kanml.optim.Triangle for least squares, got None"),
+        (np.eye(7), TypeError, "a kanml.optim.Triangle for least squares, got array"),
+        (Triangle(np.eye(6), 9, 1e-16), ValueError, "6 columns beside the residual"),
+    ],
+    ids=["none", "array", "size"],
+)
+def test_a_triangle_that_is_none(triangle, error, symptom):
+    found = kanml.Evaluation(1.0, ZERO + 1, triangle=triangle)
+    problem = returning(evaluation=found, n_rows=12)
+    with pytest.raises(error, match=naming("evaluation of Odd", symptom)):
+        kanml.train(kan(), problem, [2], kanml.LevenbergMarquardt(), progress=False)
+    if triangle is None:
+        with pytest.raises(TypeError, match=naming("evaluation of Odd", "triangle")):
+            problem.triangles(kan())
 
 
 @pytest.mark.parametrize("digest", [None, 7, b"abc"])

@@ -275,7 +275,8 @@ class Problem(ABC):
             As in `n_rows`.
         """
         found = self.evaluation(net, unknowns, "least_squares", num_threads=num_threads)
-        assert found.triangle is not None
+        if found.triangle is None:
+            raise TypeError(f"evaluation of {type(self).__name__} returned no triangle of its rows")
         return (found.triangle,)
 
     def _stacked_rows(self, net: Network) -> StackedRows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 from kanml._core import OutsideDomain
 from kanml.multilevel.geometry import geometry_maps
 from kanml.network import Network
-from kanml.optim import Geometry, Vector
+from kanml.optim import Geometry, Triangle, Vector
 from kanml.problems import Evaluation, FreshLoss, Problem, TermValue
 from kanml.problems.evaluation import Want
 from kanml.training.settings import Settings
@@ -65,8 +66,7 @@ class Objective:
         if not problem.unknowns:  # a validation problem may have none
             unknowns = unknowns[:0]
         found = problem.evaluation(trained, unknowns, want, num_threads=self.settings.num_threads)
-        size = None if want == "value" else trained.n_parameters + unknowns.size
-        return _checked(problem, found, size)
+        return _checked(problem, found, want, trained.n_parameters + unknowns.size)
 
     def trial(
         self, problem: Problem, net: Network, theta: Vector, want: Want = "gradient"
@@ -134,8 +134,8 @@ def value_and_gradient(evaluation: Evaluation) -> tuple[float, Vector]:
     return evaluation.value, evaluation.gradient
 
 
-def _checked(problem: Problem, found: Any, size: int | None) -> Evaluation:
-    """Return what `evaluation` of a problem returned; its gradient must have this size."""
+def _checked(problem: Problem, found: Any, want: Want, size: int) -> Evaluation:
+    """Return what `evaluation` of a problem returned, with what is wanted of this many numbers."""
     name = f"evaluation of {type(problem).__name__}"
     if not isinstance(found, Evaluation):
         raise TypeError(f"{name} must return a kanml.Evaluation, got {found!r}")
@@ -148,11 +148,23 @@ def _checked(problem: Problem, found: Any, size: int | None) -> Evaluation:
         if not (isinstance(term, TermValue) and _is_real(term.loss)):
             raise TypeError(f"{name} must return terms of type TermValue, got {term!r}")
     gradient = None
-    if size is not None:
+    if want != "value":
         gradient = np.asarray(found.gradient)
         if gradient.shape != (size,) or gradient.dtype.kind not in "fiu":
             raise ValueError(
                 f"{name} must return a real gradient of shape ({size},), for all parameters and "
                 f"unknowns, got {gradient.dtype} of shape {gradient.shape}"
+            )
+    if want == "least_squares":
+        triangle = found.triangle
+        if not isinstance(triangle, Triangle):
+            raise TypeError(
+                f"{name} must return a kanml.optim.Triangle for least squares, "
+                f"got {reprlib.repr(triangle)}"
+            )
+        if triangle.n != size:
+            raise ValueError(
+                f"{name} must return a triangle with {size} columns beside the residual, for all "
+                f"parameters and unknowns, got {triangle.n}"
             )
     return replace(found, value=float(found.value), gradient=gradient)
