@@ -11,7 +11,7 @@ from classic_problems import CLASSIC, bard, jacobian, least_squares
 from objectives import rosenbrock, run
 
 import kanml
-from helpers import same_bits
+from helpers import naming, same_bits
 from kanml.optim import LeastSquares, LevenbergMarquardt, LevenbergMarquardtState, Triangle
 from kanml.optim.krylov import subspace
 from kanml.optim.matrices import DampedSteps, negligible
@@ -234,6 +234,28 @@ def test_the_last_step_is_reported():
 
 
 # In a subspace
+
+
+@pytest.mark.parametrize(
+    ("residuals", "jacobian", "said"),
+    [
+        (np.ones((3, 1)), np.ones((3, 2)), ("residuals", "(m,)", "(3, 1)")),
+        (np.ones(3), np.ones(3), ("jacobian", "(m, 2)", "(3,)")),
+        (np.ones(3), np.ones((2, 3)), ("jacobian", "(m, 2)", "(2, 3)")),
+        (np.ones(3), np.ones((4, 2)), ("jacobian", "3 residuals", "(4, 2)")),
+    ],
+)
+def test_shapes_that_do_not_fit(residuals, jacobian, said):
+    function = LeastSquares(lambda x: residuals, lambda x: jacobian)
+    with pytest.raises(ValueError, match=naming(*said)):
+        LevenbergMarquardt().step(function, LevenbergMarquardt().init([1.0, 2.0]))
+
+
+def test_a_value_that_overflows_asks_for_no_jacobian():
+    function = LeastSquares(lambda x: 1e200 * x, lambda x: 1e200 * np.eye(2))
+    value, gradient = function(np.array([1.0, 2.0]))
+    assert value == np.inf
+    assert np.isnan(gradient).all()
 
 
 class Counting(LeastSquares):

@@ -69,12 +69,12 @@ class LeastSquares(SumOfSquares):
     Raises
     ------
     TypeError
-        If an argument is no function. Calls raise it for anything but real numbers.
+        If an argument is no function. Calls raise it for anything but real numbers, and ValueError
+        for other shapes.
 
     Notes
     -----
-    Results are converted to the dtype of the parameters. Errors of shape are those of the first
-    operation that fails.
+    Results are converted to the dtype of the parameters.
 
     Examples
     --------
@@ -102,10 +102,17 @@ class LeastSquares(SumOfSquares):
 
     def __call__(self, theta: Vector) -> tuple[float, Vector]:
         """Return value and gradient; see `SumOfSquares`."""
-        residuals, on = self._residuals_at(theta), operations(theta)
-        if not on.is_finite(residuals):
-            return self._square(residuals), on.full(math.nan, theta)
-        return self._square(residuals), 2 * (residuals @ self._jacobian_at(theta))
+        residuals = self._residuals_at(theta)
+        value = self._square(residuals)
+        if not math.isfinite(value):
+            return value, operations(theta).full(math.nan, theta)
+        jacobian = self._jacobian_at(theta)
+        if len(jacobian) != len(residuals):
+            raise ValueError(
+                f"jacobian must have a row for each of the {len(residuals)} residuals, "
+                f"got shape {jacobian.shape}"
+            )
+        return value, 2 * (residuals @ jacobian)
 
     def value(self, theta: Vector) -> float:
         """Return the value; see `SumOfSquares`."""
@@ -124,7 +131,10 @@ class LeastSquares(SumOfSquares):
         return u @ self._jacobian_at(theta)
 
     def _residuals_at(self, theta: Vector) -> FloatArray:
-        return real_array(self._residuals(theta), "residuals", theta.dtype)
+        residuals = real_array(self._residuals(theta), "residuals", theta.dtype)
+        if residuals.ndim != 1:
+            raise ValueError(f"residuals must return shape (m,), got shape {residuals.shape}")
+        return residuals
 
     def _jacobian_at(self, theta: Vector) -> FloatArray:
         """Return the Jacobian; that of the last parameters is kept while nothing can change them.
@@ -134,6 +144,9 @@ class LeastSquares(SumOfSquares):
         if self._last is not None and self._last[0] is theta and not theta.flags.writeable:
             return self._last[1]
         jacobian = real_array(self._jacobian(theta), "jacobian", theta.dtype)
+        n = theta.shape[0]
+        if jacobian.ndim != 2 or jacobian.shape[1] != n:
+            raise ValueError(f"jacobian must return shape (m, {n}), got shape {jacobian.shape}")
         self._last = theta, jacobian
         return jacobian
 
