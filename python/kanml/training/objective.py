@@ -155,6 +155,7 @@ def _checked(problem: Problem, found: Any, want: Want, size: int) -> Evaluation:
                 f"{name} must return a real gradient of shape ({size},), for all parameters and "
                 f"unknowns, got {gradient.dtype} of shape {gradient.shape}"
             )
+    triangle = None
     if want == "least_squares":
         triangle = found.triangle
         if not isinstance(triangle, Triangle):
@@ -167,4 +168,4 @@ def _checked(problem: Problem, found: Any, want: Want, size: int) -> Evaluation:
                 f"{name} must return a triangle with {size} columns beside the residual, for all "
                 f"parameters and unknowns, got {triangle.n}"
             )
-    return replace(found, value=float(found.value), gradient=gradient)
+    return replace(found, value=float(found.value), gradient=gradient, triangle=triangle)
