@@ -91,7 +91,9 @@ class LevenbergMarquardt(Optimizer[LevenbergMarquardtState]):
       rule of DSGNAR (arXiv:2607.02194), which tries every radius.
     - After 80 steps on a level, once the damping has begun to rise, 0.5 of the prediction is
       demanded instead.
-    - The first radius is the norm of the parameters, or 1 if that is zero.
+    - The first radius is the norm of the parameters, or 1 if that is zero. Steps are measured in
+      the parameters as they are, so let unknowns be of order 1: the unknown of ``1e8 * k`` rather
+      than one of that size.
     - Singular values of J that are rounding, below 4 sqrt(n) eps times the largest, count as zero,
       and no step has a component there. The Jacobian of a KAN has such: a constant may move between
       the functions that meet in a sum.
