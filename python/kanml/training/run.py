@@ -106,12 +106,10 @@ class Run:
     def interrupt(self) -> None:
         """Note that the run was interrupted, and drop an unfinished step."""
         self.history.truncate(self.moment.rows)
-        self.ending = "interrupted", ""
+        self.ending = "interrupted", ""  # which `kept` reads
         kept, step = self.kept().step, self.moment.state.step
-        self.ending = (
-            "interrupted",
-            f"interrupted from the keyboard after step {step}; the network is that of step {kept}",
-        )
+        said = f"after step {step}; the network is that of step {kept}"
+        self.ending = "interrupted", f"interrupted from the keyboard {said}"
 
     def levels(self, callbacks: Sequence[Callback], bar: ProgressBar) -> tuple[Status, str]:
         """Go through Algorithm 1; return status and message, unless an exception ends it."""
@@ -323,18 +321,14 @@ class Run:
         evaluation : Evaluation, optional
             That of the state, if it is known.
         """
-        optimizer, problem, net = (
-            self.settings.optimizer_of(moment.level),
-            moment.problem,
-            moment.net,
-        )
+        optimizer = self.settings.optimizer_of(moment.level)
+        problem, net = moment.problem, moment.net
         loss = Loss(self.objective, problem, net, state.parameters, evaluation)
         state = optimizer.evaluate(loss, state)
         if state.value is None or state.gradient is None:
             raise TypeError(f"{optimizer!r} did not evaluate its state")
-        found = loss.at(state.parameters) or self.objective.evaluation(
-            problem, net, state.parameters
-        )
+        at = problem, net, state.parameters
+        found = loss.at(state.parameters) or self.objective.evaluation(*at)
         if what := _not_finite(state.value, state.gradient):
             if moment.rows:
                 where = f"after step {state.step}; the network is the last finite one"
