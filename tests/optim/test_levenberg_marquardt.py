@@ -12,6 +12,7 @@ from objectives import rosenbrock, run
 
 import kanml
 from helpers import naming, same_bits
+from kanml.multilevel.geometry import transfer_maps
 from kanml.optim import LeastSquares, LevenbergMarquardt, LevenbergMarquardtState, Triangle
 from kanml.optim.krylov import subspace
 from kanml.optim.matrices import DampedSteps, negligible
@@ -523,3 +524,19 @@ def test_states_that_no_run_could_reach(changes, message):
 
 def test_negligible_is_a_matter_of_columns():
     assert math.isclose(negligible(100, 1e-16), 4e-15)
+
+
+def test_a_level_after_one_that_has_converged_begins_with_long_steps():
+    """A coarse level ends with tiny steps; a linear problem needs one step on the finer one."""
+    x = np.linspace(-1, 1, 200)[:, None]
+    problem = kanml.Regression(x, np.sin(6 * x))
+    net, optimizer = kanml.KAN([1, 1], intervals=2), LevenbergMarquardt()
+    fine = net.refine()
+    design = problem.jacobian(fine)
+    target = problem.residuals(fine.with_parameters(np.zeros(fine.n_parameters)))
+    least = np.sum((design @ np.linalg.lstsq(design, -target, rcond=None)[0] + target) ** 2)
+    state = optimizer.init(net.parameters).changed(radius=1e-15)
+    moved = optimizer.transfer(state, transfer_maps(net, fine, None), "prolong")
+    assert moved.radius == pytest.approx(np.linalg.norm(moved.parameters), rel=1e-12)
+    result = kanml.train(net, problem, [30, 4], optimizer, progress=False)
+    assert result.history.loss[-1] == pytest.approx(least, rel=1e-9)

@@ -91,7 +91,8 @@ class LevenbergMarquardt(Optimizer[LevenbergMarquardtState]):
       rule of DSGNAR (arXiv:2607.02194), which tries every radius.
     - After 80 steps on a level, once the damping has begun to rise, 0.5 of the prediction is
       demanded instead.
-    - The first radius is the norm of the parameters, or 1 if that is zero. Steps are measured in
+    - The first radius is the norm of the parameters, or 1 if that is zero; on a further level it is
+      no less than that norm. Steps are measured in
       the parameters as they are, so let unknowns be of order 1: the unknown of ``1e8 * k`` rather
       than one of that size.
     - Singular values of J that are rounding, below 4 sqrt(n) eps times the largest, count as zero,
@@ -243,12 +244,16 @@ class LevenbergMarquardt(Optimizer[LevenbergMarquardtState]):
     def _transferred_memory(
         self, state: LevenbergMarquardtState, maps: TransferMaps
     ) -> dict[str, Any]:
-        """Scale the radius like the norm of the parameters: a function has more of them now."""
+        """Scale the radius like the norm of the parameters, which is the least it becomes.
+
+        The same function has more parameters now. Where the coarse level has converged, its last
+        steps were tiny, and say nothing of those in directions that are new.
+        """
         on, like = operations(state.parameters), state.parameters
         before, after = on.norm(like), on.norm(maps.parameters(like))
         scale = after / before if before > 0 and after > 0 else 1.0
         last = None if state.last is None else on.vector(maps.primal(state.last), like)
-        return {"radius": state.radius * scale, "last": last}
+        return {"radius": max(state.radius * scale, after), "last": last}
 
 
 def _longest_step(
