@@ -116,11 +116,12 @@ class LeastSquares {
     return gradient;
   }
 
-  Array<double> triangle(int threads) const {
-    Array<double> factor({columns() + 1, columns() + 1});
+  Array<double> triangle(std::size_t first_layer, int threads) const {
+    const index n = net_.n_parameters_from(first_layer) + static_cast<index>(unknowns_.size());
+    Array<double> factor({n + 1, n + 1});
     const auto out = output(factor, "factor", factor.size());
     py::gil_scoped_release release;
-    net_.triangle(terms_, scales_, parameters_, unknowns_, out, threads);
+    net_.triangle(terms_, scales_, parameters_, unknowns_, first_layer, out, threads);
     return factor;
   }
 
@@ -263,7 +264,7 @@ void bind_network_type(py::module_& m, const char* name) {
   bind_least_squares(network, "rows", &LeastSquares<T>::rows, py::arg("jacobian"));
   bind_least_squares(network, "push", &LeastSquares<T>::push, py::arg("direction").noconvert());
   bind_least_squares(network, "pull", &LeastSquares<T>::pull, py::arg("cotangent").noconvert());
-  bind_least_squares(network, "triangle", &LeastSquares<T>::triangle);
+  bind_least_squares(network, "triangle", &LeastSquares<T>::triangle, py::arg("first_layer"));
 }
 
 }  // namespace

@@ -165,7 +165,7 @@ def gram_of(squares):
 @cases
 def test_the_triangle_is_a_factor_of_the_rows(case):
     squares = case_of(case)
-    triangle = squares.call("triangle")
+    triangle = squares.call("triangle", 0)
     assert triangle.shape == (squares.n + 1, squares.n + 1)
     assert triangle.dtype == np.float64
     assert same_bits(np.tril(triangle, -1), np.zeros_like(triangle))
@@ -194,7 +194,7 @@ def wide(dtype="float64"):
 @pytest.mark.parametrize("basis", ["spline", "relu"])
 def test_several_triangles_are_merged(basis):
     squares = many_rows(basis=basis)
-    triangle, gram = squares.call("triangle"), gram_of(squares)
+    triangle, gram = squares.call("triangle", 0), gram_of(squares)
     assert abs(triangle.T @ triangle - gram).max() <= 1e-13 * abs(gram).max()
 
 
@@ -214,7 +214,7 @@ def peak():
     return int(re.search(r"VmHWM:\\s*(\\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024
 
 before = peak()
-net._core_network().triangle([term], [1.0], net.parameters, [], 2)
+net._core_network().triangle([term], [1.0], net.parameters, [], 0, 2)
 print(peak() - before)
 """
 
@@ -241,7 +241,7 @@ def test_threads_do_not_change_bits(make, dtype):
             *squares.rows(threads=threads),
             squares.call("push", v, threads=threads),
             squares.call("pull", u, threads=threads),
-            squares.call("triangle", threads=threads),
+            squares.call("triangle", 0, threads=threads),
         ]
 
     one = results(1)
@@ -263,7 +263,7 @@ def test_float32(make):
         assert result.dtype == np.float32
         assert relative_error(result, expected[name]) <= 1e-4
     # The triangle is made of the rows in float32, but in double precision.
-    triangle, gram = single.call("triangle"), gram_of(single)
+    triangle, gram = single.call("triangle", 0), gram_of(single)
     assert triangle.dtype == np.float64
     assert abs(triangle.T @ triangle - gram).max() <= 1e-13 * abs(gram).max()
 
@@ -305,7 +305,7 @@ def test_bad_inputs_spoil_their_rows_alone(bad):
     assert not np.isfinite(products[spoiled]).any()
     assert same_bits(products[~spoiled], clean.call("push", v)[~spoiled])
     assert not np.isfinite(squares.call("pull", np.ones(140))).all()
-    assert not np.isfinite(squares.call("triangle")).all()
+    assert not np.isfinite(squares.call("triangle", 0)).all()
 
 
 def test_refusals_name_the_term_and_the_point():
@@ -323,7 +323,7 @@ def test_refusals_name_the_term_and_the_point():
             ("rows", [False]),
             ("push", [np.ones(squares.n)]),
             ("pull", [np.ones(2 * len(chosen))]),
-            ("triangle", []),
+            ("triangle", [0]),
         ):
             with pytest.raises(
                 _core.OutsideDomain, match=naming("term 'it'", "2.5", "input 1", "sample 150")
@@ -374,10 +374,17 @@ def test_terms_that_do_not_fit():
             ("rows", [True]),
             ("push", [np.ones(3)]),
             ("pull", [np.ones(5)]),
-            ("triangle", []),
+            ("triangle", [0]),
         ):
             with pytest.raises(error):
                 getattr(net, name)(terms, scales, parameters, unknowns, *argument, 1)
     for name, argument in (("push", "direction"), ("pull", "cotangent")):
         with pytest.raises(ValueError, match=naming(argument, "4 entries")):
             getattr(net, name)([core_term()], [1.0], theta, [], np.ones(4), 1)
+
+
+def test_a_layer_that_does_not_exist_is_refused():
+    squares, layers = everything(), len(everything().net.layers)
+    for first_layer in (layers, 1000):
+        with pytest.raises(ValueError, match="no such layer"):
+            squares.call("triangle", first_layer)

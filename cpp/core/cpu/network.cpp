@@ -105,10 +105,10 @@ struct Network<T>::Implementation {
   template <class F>
   void take_rows(std::span<const RowTerm<T>> terms, std::span<const double> scales,
                  std::span<const T> stored, std::span<const double> unknowns, std::span<T> values,
-                 const F& f) const {
+                 const F& f, std::size_t first_layer = 0) const {
     const std::vector<Batch<T>> batches = batches_of(walk.plan, terms, unknowns.size());
     std::vector<T> storage;
-    const Pass<T> pass(walk, batches, walk.plan.decode(stored, storage));
+    const Pass<T> pass(walk, batches, walk.plan.decode(stored, storage), first_layer);
     NumberedRows<T> numbered(terms, scales, walk.plan.n_out(), unknowns);
     TermRows<T> rows(numbered, values);
     f(pass, rows);
@@ -150,6 +150,13 @@ index Network<T>::n_out() const {
 template <class T>
 index Network<T>::n_parameters() const {
   return implementation_->walk.plan.n_parameters();
+}
+
+template <class T>
+index Network<T>::n_parameters_from(std::size_t layer) const {
+  const Plan& plan = implementation_->walk.plan;
+  if (layer >= plan.layers.size()) throw std::invalid_argument("there is no such layer");
+  return plan.n_parameters() - plan.offsets[layer];
 }
 
 template <class T>
@@ -262,24 +269,30 @@ void Network<T>::pull(std::span<const RowTerm<T>> terms, std::span<const double>
 template <class T>
 void Network<T>::triangle(std::span<const RowTerm<T>> terms, std::span<const double> scales,
                           std::span<const T> parameters, std::span<const double> unknowns,
-                          std::span<double> factor, int threads) const {
+                          std::size_t first_layer, std::span<double> factor, int threads) const {
   const Walk<T>& walk = implementation_->walk;
-  const index n = n_parameters() + static_cast<index>(unknowns.size()) + 1;
+  const index of_network = n_parameters_from(first_layer);
+  const index n = of_network + static_cast<index>(unknowns.size()) + 1;
   implementation_->take_rows(
-      terms, scales, parameters, unknowns, {}, [&](const Pass<T>& pass, TermRows<T>& rows) {
-        Triangle triangle = Triangles<T>(walk, pass, rows).reduce(threads);
+      terms, scales, parameters, unknowns, {},
+      [&](const Pass<T>& pass, TermRows<T>& rows) {
+        Triangle triangle = Triangles<T>(pass, rows).reduce(threads);
         std::ranges::copy(triangle.entries(), factor.begin());
         if (walk.plan.stored_parts.empty()) return;
         // With respect to what is stored: the rows of the triangle are mapped, and no others.
         const std::vector<double> stored(parameters.begin(), parameters.end());
+        std::vector<double> gradient(stored.size());  // zero in front of the first layer
         for (index row = 0; row < n; ++row) {
-          walk.plan.template pull_back<double>(
-              stored, factor.subspan(static_cast<std::size_t>(row * n), stored.size()));
+          double* const entries = factor.data() + row * n;
+          std::copy_n(entries, of_network, gradient.end() - of_network);
+          walk.plan.template pull_back<double>(stored, gradient);
+          std::copy_n(gradient.end() - of_network, of_network, entries);
         }
         triangle.clear();
         triangle.fold(n, factor.data(), n, threads);
         std::ranges::copy(triangle.entries(), factor.begin());
-      });
+      },
+      first_layer);
 }
 
 template <class T>

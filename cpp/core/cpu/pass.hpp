@@ -18,16 +18,20 @@ struct TileOf {
 template <class T>
 class Pass {
  public:
-  // Parameters are given as kernels read them.
-  Pass(const Walk<T>& walk, std::span<const Batch<T>> batches, const T* parameters)
-      : walk_(walk), batches_(batches) {
+  // Parameters are given as kernels read them. Derivatives are those with respect to the parameters
+  // of layers from `lowest` on.
+  Pass(const Walk<T>& walk, std::span<const Batch<T>> batches, const T* parameters,
+       std::size_t lowest = 0)
+      : walk_(walk),
+        batches_(batches),
+        n_parameters_(walk.plan.n_parameters() - walk.plan.offsets[lowest]) {
     for (const Batch<T>& batch : batches_) {
       first_tiles_.push_back(tiles_);
       first_paths_.push_back(paths_.size());
       tiles_ += n_tiles(batch.n);
       index planes = 0;
       for (const Curves<T>& curves : batch.places) {
-        paths_.emplace_back(walk, curves, parameters);
+        paths_.emplace_back(walk, curves, parameters, lowest);
         n_planes_ = std::max(n_planes_, curves.directions.n_planes);
         planes += curves.directions.n_planes;
       }
@@ -36,6 +40,7 @@ class Pass {
     }
   }
 
+  index n_parameters() const { return n_parameters_; }
   index tiles() const { return tiles_; }
   TileOf tile_of(index t) const {
     std::size_t batch = batches_.size() - 1;
@@ -172,6 +177,7 @@ class Pass {
 
   const Walk<T>& walk_;
   std::span<const Batch<T>> batches_;
+  index n_parameters_;
   std::vector<TilePath<T>> paths_;  // of the places of all batches
   std::vector<std::size_t> first_paths_;
   std::vector<index> first_tiles_;

@@ -12,9 +12,10 @@ namespace kanml {
 template <class T>
 class TilePath {
  public:
-  // Parameters are given as kernels read them.
-  TilePath(const Walk<T>& walk, const Curves<T>& curves, const T* parameters)
-      : walk_(walk), curves_(curves), parameters_(parameters) {}
+  // Parameters are given as kernels read them. Cotangents are carried back to layer `lowest`.
+  TilePath(const Walk<T>& walk, const Curves<T>& curves, const T* parameters,
+           std::size_t lowest = 0)
+      : walk_(walk), curves_(curves), parameters_(parameters), lowest_(lowest) {}
 
   // Runs the tile through the first `count` layers; their planes stay in the workspace.
   void forward(const Tile& tile, std::size_t count, const T* parameter_tangent,
@@ -34,10 +35,11 @@ class TilePath {
     }
   }
 
-  // Carries the cotangents of the outputs back through the layers.
+  // Carries the cotangents of the outputs back through the layers. The sink begins with the
+  // parameters of the lowest of them.
   void backward(const Tile& tile, const Workspace<T>& workspace, kernels::Sink<T> sink,
                 bool to_inputs) const {
-    const std::size_t lowest = walk_.lowest(to_inputs);
+    const std::size_t lowest = std::max(lowest_, walk_.lowest(to_inputs));
     for (std::size_t l = walk_.layers.size(); l-- > lowest;) {
       const index offset = walk_.plan.offsets[l];
       const T* const* in = workspace.features[l].data();
@@ -49,7 +51,7 @@ class TilePath {
            .x = in,
            .parameters = parameters_ + offset,
            .y_cotangent = workspace.cotangents[l + 1].data(),
-           .sink = sink.from(offset),
+           .sink = sink.from(offset - walk_.plan.offsets[lowest_]),
            .x_cotangent = further ? workspace.cotangents[l].data() : nullptr,
            .memory = {workspace.kept[l], workspace.scratch}});
       walk_.require_accepted(refusal, l, tile, curves_, in[0]);
@@ -82,6 +84,7 @@ class TilePath {
   const Walk<T>& walk_;
   const Curves<T>& curves_;
   const T* parameters_;
+  std::size_t lowest_;
 };
 
 }  // namespace kanml

@@ -17,14 +17,14 @@ namespace kanml {
 template <class T>
 class Triangles {
  public:
-  Triangles(const Walk<T>& walk, const Pass<T>& pass, TermRows<T>& rows)
+  Triangles(const Pass<T>& pass, TermRows<T>& rows)
       : pass_(pass),
         rows_(rows),
-        n_parameters_(walk.plan.n_parameters()),
+        n_parameters_(pass.n_parameters()),
         n_(n_parameters_ + rows.n_unknowns() + 1) {}
 
-  // The factor of derivatives, with respect to parameters as kernels read them and to unknowns, and
-  // of the rows themselves as the last column.
+  // The factor of derivatives, with respect to the parameters of the pass as kernels read them and
+  // to unknowns, and of the rows themselves as the last column.
   Triangle reduce(int requested) const {
     const index count = std::min(triangles_for(rows_.total(), n_), pass_.tiles());
     return count > 1 ? several(count, requested) : one(requested);

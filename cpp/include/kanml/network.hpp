@@ -57,6 +57,9 @@ class Network {
   index n_in() const;
   index n_out() const;
   index n_parameters() const;
+  // Those of the layers from one on, which are the last of the vector. Throws std::invalid_argument
+  // if there is no such layer.
+  index n_parameters_from(std::size_t layer) const;
 
   void evaluate(index n,                        // samples
                 std::span<const T> x,           // (n, n_in)
@@ -136,9 +139,11 @@ class Network {
 
   // The upper triangular factor of the QR factorisation of [J r], n columns of derivatives and the
   // rows themselves. Entries on its diagonal may have any sign. Memory grows with n^2 and not with
-  // the number of rows.
+  // the number of rows. Derivatives with respect to parameters of layers before `first_layer` are
+  // left out; with a high one the way back through the layers is short.
   void triangle(std::span<const RowTerm<T>> terms, std::span<const double> scales,
                 std::span<const T> parameters, std::span<const double> unknowns,
+                std::size_t first_layer,
                 std::span<double> factor,  // (n + 1, n + 1) out
                 int threads = 0) const;
 

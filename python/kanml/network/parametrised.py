@@ -135,11 +135,16 @@ class Parametrised:
         terms: Sequence[Any],
         scales: Sequence[float],
         unknowns: Sequence[float],
+        first_layer: int,
         num_threads: int | None,
     ) -> Float64Array:
-        """Return the triangular factor of the Jacobian of `_rows` and the rows, beside it."""
+        """Return the triangular factor of the Jacobian of `_rows` and the rows, beside it.
+
+        Its columns are those of the parameters of layers from `first_layer` on, and of the
+        unknowns.
+        """
         triangle: Float64Array = self._core_network().triangle(
-            terms, scales, self._parameters, unknowns, threads(num_threads)
+            terms, scales, self._parameters, unknowns, first_layer, threads(num_threads)
         )
         return triangle
 

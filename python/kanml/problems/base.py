@@ -252,6 +252,25 @@ class Problem(ABC):
             raise TypeError("its residuals are not affine in the outputs of the network")
         return net._architecture.linear_parameters
 
+    def linear_triangle(
+        self, net: Network, unknowns: Unknowns | None = None, *, num_threads: int | None = None
+    ) -> Triangle:
+        """Return the triangle of `residuals` and their derivatives by the linear parameters alone.
+
+        Parameters
+        ----------
+        net, unknowns, num_threads
+            As in `evaluation`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As in `linear_parameters`.
+        """
+        rows = self._stacked_rows(net)
+        linear = self.linear_parameters(net)
+        return rows.triangle_of(linear, net, self._values(unknowns), num_threads)
+
     def triangles(
         self, net: Network, unknowns: Unknowns | None = None, *, num_threads: int | None = None
     ) -> tuple[Triangle, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -145,18 +146,45 @@ class StackedRows:
         self, net: Network, unknowns: Sequence[float], num_threads: int | None
     ) -> Triangle:
         """Return the triangle of all rows."""
-        n = net.n_parameters + len(unknowns)
-        require_memory(8 * (n + 1) ** 2, f"least squares with {n} parameters need")
-        reduce = partial(net._triangle, *self._arguments, unknowns, num_threads)
-        matrix = together(self._communicator, reduce)
-        epsilon = float(np.finfo(net.dtype).eps)
-        first, *others = (
-            Triangle(part, height, epsilon)
-            for part, height in zip(self._communicator.gathered(matrix), self._heights, strict=True)
-        )
+        first, *others = self._of_terms(0, net, unknowns, num_threads)
         if self._penalty is not None:
             others.append(self._penalty.triangle(net, len(unknowns)))
         return first.merged(others)
+
+    def triangle_of(
+        self, part: slice, net: Network, unknowns: Sequence[float], num_threads: int | None
+    ) -> Triangle:
+        """Return the triangle of all rows, with the columns of some parameters alone.
+
+        Parameters
+        ----------
+        part : slice
+            All parameters of the last layer that has some.
+        net, unknowns, num_threads
+            As in `triangle`.
+        """
+        layer = next(block.layer for block in net.blocks if block.slice.start == part.start)
+        first, *others = self._of_terms(layer, net, unknowns, num_threads)
+        first = first.merged(others).of_columns(slice(0, part.stop - part.start))
+        if self._penalty is None:
+            return first
+        return first.merged([self._penalty.triangle(net, 0).of_columns(part)])
+
+    def _of_terms(
+        self, first_layer: int, net: Network, unknowns: Sequence[float], num_threads: int | None
+    ) -> list[Triangle]:
+        """Return the triangle of each process, with the columns of layers from one on."""
+        n = len(unknowns) + sum(
+            math.prod(block.shape) for block in net.blocks if block.layer >= first_layer
+        )
+        require_memory(8 * (n + 1) ** 2, f"least squares with {n} parameters need")
+        reduce = partial(net._triangle, *self._arguments, unknowns, first_layer, num_threads)
+        matrix = together(self._communicator, reduce)
+        epsilon = float(np.finfo(net.dtype).eps)
+        return [
+            Triangle(part, height, epsilon)
+            for part, height in zip(self._communicator.gathered(matrix), self._heights, strict=True)
+        ]
 
     def triangles(
         self, net: Network, unknowns: Sequence[float], num_threads: int | None
