@@ -31,8 +31,8 @@ class Loss(SumOfSquares):
     before : callable
         It is called before each evaluation, and may raise.
     trial : bool
-        Whether values and gradients are those of trials: infinite where a layer refuses its inputs.
-        By default that raises OutsideDomain, as triangles always do.
+        Whether all are those of trials: infinite or NaN where a layer refuses its inputs. By
+        default that raises OutsideDomain.
     """
 
     def __init__(
@@ -70,6 +70,11 @@ class Loss(SumOfSquares):
         """The parameters in which the rows are affine."""
         return self._problem.linear_parameters(self._net)
 
+    def linear_triangle(self, theta: Vector) -> Triangle:
+        """Return the triangle of these columns alone."""
+        self._before()
+        return self._objective.linear_triangle(self._problem, self._net, theta, self._trial)
+
     def jvp(self, theta: Vector, v: Vector) -> Vector:
         """Return the product (m,) of the Jacobian of the rows with a vector (n,)."""
         self._before()
@@ -98,8 +103,7 @@ class Loss(SumOfSquares):
         if known is not None and _tells(known, want):
             return known
         self._before()
-        refusable = self._trial and want != "least_squares"
-        evaluate = self._objective.trial if refusable else self._objective.evaluation
+        evaluate = self._objective.trial if self._trial else self._objective.evaluation
         found = evaluate(self._problem, self._net, theta, want)
         if theta is self._start:
             self._known = found

@@ -76,7 +76,22 @@ class Objective:
             return self.evaluation(problem, net, theta, want)
         except OutsideDomain:
             gradient = None if want == "value" else np.full_like(theta, math.nan)
-            return Evaluation(math.inf, gradient)
+            triangle = Triangle.unknown(theta.size) if want == "least_squares" else None
+            return Evaluation(math.inf, gradient, triangle=triangle)
+
+    def linear_triangle(
+        self, problem: Problem, net: Network, theta: Vector, trial: bool
+    ) -> Triangle:
+        """Return the triangle of the linear parameters; NaN if a layer refuses those of a trial."""
+        trained, unknowns = self.split(net, theta)
+        threads = self.settings.num_threads
+        try:
+            return problem.linear_triangle(trained, unknowns, num_threads=threads)
+        except OutsideDomain:
+            if not trial:
+                raise
+            linear = problem.linear_parameters(net)
+            return Triangle.unknown(linear.stop - linear.start)
 
     def evaluate_trial(self, problem: Problem, net: Network, theta: Vector) -> tuple[float, Vector]:
         """Return loss and gradient of a trial, for optimizers."""
