@@ -67,3 +67,42 @@ def jacobian(residuals, x):
 
 def least_squares(residuals, kind=LeastSquares):
     return kind(residuals, lambda x: jacobian(residuals, x))
+
+
+# Separable problems: 17 and 19 of the same collection, and their linear parameters.
+
+OSBORNE_1 = np.concatenate(
+    [
+        [844, 908, 932, 936, 925, 908, 881, 850, 818, 784, 751, 718, 685, 658, 628, 603, 580],
+        [558, 538, 522, 506, 490, 478, 467, 457, 448, 438, 431, 424, 420, 414, 411, 406],
+    ]
+)
+OSBORNE_2 = np.concatenate(
+    [
+        [1366, 1191, 1112, 1013, 991, 885, 831, 847, 786, 725, 746, 679, 608, 655, 616, 606, 602],
+        [626, 651, 724, 649, 649, 694, 644, 624, 661, 612, 558, 533, 495, 500, 423, 395, 375],
+        [372, 391, 396, 405, 428, 429, 523, 562, 607, 653, 672, 708, 633, 668, 645, 632, 591],
+        [559, 597, 625, 739, 710, 729, 720, 636, 581, 428, 292, 162, 98, 54],
+    ]
+)
+
+
+def osborne_1(x):
+    t = 10 * np.arange(33)
+    return x[0] + x[1] * np.exp(-t * x[3]) + x[2] * np.exp(-t * x[4]) - OSBORNE_1 / 1000
+
+
+def osborne_2(x):
+    t = np.arange(65)[:, None] / 10
+    bells = np.exp(-((t - x[8:]) ** 2) * x[5:8])
+    return x[0] * np.exp(-t[:, 0] * x[4]) + bells @ x[1:4] - OSBORNE_2 / 1000
+
+
+SEPARABLE = {
+    osborne_1: (5.46489e-5, [0.5, 1.5, -1.0, 0.01, 0.02], slice(0, 3)),
+    osborne_2: (
+        4.01377e-2,
+        [1.3, 0.65, 0.65, 0.7, 0.6, 3.0, 5.0, 7.0, 2.0, 4.5, 5.5],
+        slice(0, 4),
+    ),
+}

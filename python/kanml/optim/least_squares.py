@@ -47,6 +47,10 @@ class SumOfSquares(ABC):
         """
         raise TypeError(f"a {type(self).__name__} does not know parameters that enter linearly")
 
+    def linear_triangle(self, theta: Vector) -> Triangle:
+        """Return the triangle of the columns of `linear`, and r; by default that of all reduced."""
+        return self.triangle(theta).of_columns(self.linear)
+
     @abstractmethod
     def jvp(self, theta: Vector, v: Vector) -> Vector:
         """Return J v (m,) for a vector v (n,)."""

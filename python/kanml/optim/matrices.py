@@ -102,6 +102,12 @@ class Triangle:
         return empty.with_rows(jacobian, residuals)
 
     @classmethod
+    def unknown(cls, n: int) -> Triangle:
+        """Return a triangle of n columns where no row can be computed: of NaN."""
+        matrix = np.triu(np.full((n + 1, n + 1), math.nan))
+        return cls(matrix, 0, EPSILON[np.dtype(np.float64)])
+
+    @classmethod
     def bidiagonal(
         cls,
         diagonal: Sequence[float],
@@ -192,6 +198,8 @@ class Triangle:
 
     def of_columns(self, part: slice) -> Triangle:
         """Return the triangle of some columns of J, and r."""
+        if (part.start, part.stop) == (0, self.n):
+            return self
         columns = np.column_stack([self.matrix[:, part], self.matrix[:, -1]])
         empty = np.zeros((columns.shape[1], columns.shape[1]))
         return Triangle(_folded(empty, columns), self.rows, self.epsilon)
@@ -199,14 +207,15 @@ class Triangle:
     def projected(self, part: slice) -> Triangle:
         """Return the triangle of the other columns of J, and r, less their projections on a part.
 
-        The projection is on the range of the columns of that part. Where these depend on each
-        other, so that there is no unique factor of them, each is lengthened, in a dimension of its
-        own, by what is `negligible`.
+        The projection is on the range of the columns of that part. These may depend on each other,
+        up to rounding, and the projection must not see that. So each is lengthened in a dimension
+        of its own, by more than what is `negligible`. That leaves a part d^2 / (d^2 + s^2) of what
+        belongs to a singular value s, if d is the length.
         """
         chosen = self.matrix[:, part]
         m = chosen.shape[1]
         others = np.delete(self.matrix, part, axis=1)
-        own = negligible(self.n, self.epsilon) * float(np.linalg.norm(chosen)) * np.eye(m)
+        own = negligible(self.n, self.epsilon) ** 0.75 * float(np.linalg.norm(chosen)) * np.eye(m)
         panel = np.block([[chosen, others], [own, np.zeros((m, others.shape[1]))]])
         factor = _folded(np.zeros((self.n + 1, self.n + 1)), np.ascontiguousarray(panel))
         return Triangle(factor[m:, m:], self.rows, self.epsilon)

@@ -16,7 +16,7 @@ from typing import Literal
 from numpy.typing import ArrayLike
 
 from kanml._validation import integer, require_memory
-from kanml.optim.base import Function, Geometry, Optimizer, TransferMaps, advanced
+from kanml.optim.base import Function, Geometry, Optimizer, TransferMaps, advanced, obstacle
 from kanml.optim.least_squares import SumOfSquares
 from kanml.optim.levenberg_marquardt import (
     FLOAT64_BYTES,
@@ -41,29 +41,34 @@ class Projected(SumOfSquares):
 
     Attributes
     ----------
+    eliminated : slice
+        The linear parameters.
     start : vector
         The parameters x in `theta`.
     """
 
     def __init__(self, function: SumOfSquares, theta: Vector) -> None:
-        self._function, self._linear = function, function.linear
+        self._function, self.eliminated = function, function.linear
         self._on = operations(theta)
-        self.start = self._on.without(theta, self._linear)
-        self._guess = theta[self._linear]
+        self.start = self._on.without(theta, self.eliminated)
+        self._guess = theta[self.eliminated]
         self._solved: list[tuple[Vector, Vector]] = []
-        self._solve(self.start, theta)
+        # All columns will be needed there if its linear parameters are the best already.
+        self._theta, self._triangle = theta, function.triangle(theta)
+        self._solve(self.start, theta, self._triangle.of_columns(self.eliminated))
 
     def whole(self, x: Vector) -> Vector:
         """Return all parameters, with the best linear ones."""
         for other, theta in self._solved:
             if other is x:
                 return theta
-        return self._solve(x, self._on.joined(x, self._linear, self._guess))
+        guess = self._on.joined(x, self.eliminated, self._guess)
+        return self._solve(x, guess, self._function.linear_triangle(guess))
 
     def __call__(self, theta: Vector) -> tuple[float, Vector]:
         """Return value and gradient."""
         value, gradient = self._function(self.whole(theta))
-        return value, self._on.without(gradient, self._linear)
+        return value, self._on.without(gradient, self.eliminated)
 
     def value(self, theta: Vector) -> float:
         """Return the value."""
@@ -71,7 +76,10 @@ class Projected(SumOfSquares):
 
     def triangle(self, theta: Vector) -> Triangle:
         """Return the triangle of P J_x and the residual."""
-        return self._function.triangle(self.whole(theta)).projected(self._linear)
+        whole = self.whole(theta)
+        known = whole is self._theta
+        triangle = self._triangle if known else self._function.triangle(whole)
+        return triangle.projected(self.eliminated)
 
     def jvp(self, theta: Vector, v: Vector) -> Vector:
         """Raise TypeError: the projection needs the triangle."""
@@ -81,16 +89,15 @@ class Projected(SumOfSquares):
         """Raise TypeError: the projection needs the triangle."""
         raise TypeError("a projected sum of squares has no products with its Jacobian")
 
-    def _solve(self, x: Vector, theta: Vector) -> Vector:
+    def _solve(self, x: Vector, theta: Vector, triangle: Triangle) -> Vector:
         """Return `theta` with the best linear parameters; itself if they are the best already."""
-        triangle = self._function.triangle(theta).of_columns(self._linear)
         if triangle.is_finite():
             (step,), _, (decrease,) = DampedSteps(triangle).solve([0.0])
             value = float(triangle.c @ triangle.c) + triangle.rest**2
             if decrease > EPSILON[theta.dtype] * value:
-                linear = theta[self._linear]
+                linear = theta[self.eliminated]
                 best = self._on.axpy(1.0, self._on.vector(step, theta), linear)
-                theta = self._on.joined(x, self._linear, best)
+                theta = self._on.joined(x, self.eliminated, best)
         self._solved.append((x, theta))
         return theta
 
@@ -102,7 +109,10 @@ class VariableProjection(Optimizer[LevenbergMarquardtState]):
     The residuals must be affine in the parameters of the last layer, while the others are fixed. So
     they are in a regression with squared errors, also with a penalty, and in linear differential
     equations. Few parameters are left then: 15 of 230 in the paper's regression. Each trial costs
-    an evaluation with the Jacobian, not of the value alone, but fewer and better steps are needed.
+    an evaluation with the Jacobian of the linear ones, not of the value alone, but fewer and better
+    steps are needed.
+
+    If nothing but linear parameters is there, one step solves the problem.
 
     Radius, damping and rank are those of `LevenbergMarquardt`, in the parameters that are left.
 
@@ -179,20 +189,18 @@ class VariableProjection(Optimizer[LevenbergMarquardtState]):
         if state.finished:
             return state
         state = self.evaluate(function, state)
+        value, gradient = state.evaluation()
+        if reason := obstacle(operations(gradient), value, gradient):
+            return state.changed(value=None, gradient=None, finished=reason)
         projected = Projected(function, state.parameters)
-        start = projected.whole(projected.start)
-        inner = state.changed(parameters=projected.start, gradient=None)
-        if start is not state.parameters:
-            inner = inner.changed(value=None)
-        after = self._inner.step(projected, inner, geometry)
+        after = self._inner_step(projected, state, geometry)
         reached = projected.whole(after.parameters)
         if after.step > state.step:
             return after.changed(parameters=reached)
-        evaluations = after.evaluations
-        value = function.value(reached)
-        if value < (state.value or 0.0):  # better linear parameters are a step, too
-            return advanced(state, reached, value=value, evaluations=evaluations)
-        return state.changed(finished=after.finished, evaluations=evaluations)
+        # Better linear parameters are a step, too.
+        if after.value is not None and after.value < value:
+            return advanced(state, reached, value=after.value, evaluations=after.evaluations)
+        return state.changed(finished=after.finished, evaluations=after.evaluations)
 
     def numbers(self, n: int, steps: int) -> int:
         """Return how many numbers a step needs; see `Optimizer.numbers`."""
@@ -210,6 +218,19 @@ class VariableProjection(Optimizer[LevenbergMarquardtState]):
     ) -> LevenbergMarquardtState:
         """Carry a state through a refinement; see `Optimizer.transfer`."""
         return self._inner.transfer(state, maps, how)
+
+    def _inner_step(
+        self, projected: Projected, state: LevenbergMarquardtState, geometry: Geometry | None
+    ) -> LevenbergMarquardtState:
+        """Return the state after a step in the parameters that are not linear."""
+        _, gradient = state.evaluation()
+        kept = operations(gradient).without(gradient, projected.eliminated)
+        inner = state.changed(parameters=projected.start, gradient=kept)
+        if projected.whole(projected.start) is not state.parameters:
+            inner = self.evaluate(projected, inner.changed(value=None, gradient=None))
+        if projected.start.shape[0] == 0:
+            return inner.changed(finished="all parameters are linear, and the best")
+        return self._inner.step(projected, inner, geometry)
 
     @property
     def _inner(self) -> LevenbergMarquardt:
