@@ -81,6 +81,11 @@ CASES = {
         kanml.LevenbergMarquardt(largest_triangle=0, columns=5),
         {"batch_size": 30, "seed": 3},
     ),
+    "variable projection": (kanml.VariableProjection(), {}),
+    "variable projection, minibatches": (
+        kanml.VariableProjection(),
+        {"batch_size": 30, "seed": 3},
+    ),
     "one of one's own": (Lengths(0.02), {}),
     "one a level": (
         [kanml.LBFGS(memory=3), Lengths(0.02), kanml.Adam(0.02), kanml.LevenbergMarquardt()],

@@ -23,7 +23,7 @@ from training_runs import (
 
 import kanml
 from helpers import same_bits
-from kanml.optim import State, TransferMaps
+from kanml.optim import State, SumOfSquares, TransferMaps
 
 # Algorithm 1
 
@@ -48,15 +48,41 @@ def test_levels(optimizer):
     assert result.levels[-1] is result.network
 
 
+class Plain(SumOfSquares):
+    """The loss of a task on the grid of a network, without anything kept."""
+
+    def __init__(self, task, net):
+        self.task, self.net = task, net
+
+    def __call__(self, theta):
+        return self.task.value_and_gradient(self.net.with_parameters(theta))
+
+    def value(self, theta):
+        return self.task.evaluation(self.net.with_parameters(theta), want="value").value
+
+    def triangle(self, theta):
+        return self.task.evaluation(self.net.with_parameters(theta), want="least_squares").triangle
+
+    def linear_triangle(self, theta):
+        return self.task.linear_triangle(self.net.with_parameters(theta))
+
+    def jvp(self, theta, v):
+        return self.task.jvp(self.net.with_parameters(theta), v)
+
+    def vjp(self, theta, u):
+        return self.task.vjp(self.net.with_parameters(theta), u)
+
+    @property
+    def linear(self):
+        return self.task.linear_parameters(self.net)
+
+
 def algorithm_1(net, task, schedule, optimizer, how):
     """Algorithm 1 in its plainest form, with dense operators: the losses, and the network."""
     losses = []
 
-    def function(theta):
-        return task.value_and_gradient(net.with_parameters(theta))
-
     def evaluated(state):
-        state = optimizer.evaluate(function, state)
+        state = optimizer.evaluate(Plain(task, net), state)
         losses.append(state.value)
         return state
 
@@ -78,7 +104,7 @@ def algorithm_1(net, task, schedule, optimizer, how):
             net = fine
             state = evaluated(state)
         for _ in range(steps):
-            state = optimizer.step(function, state)
+            state = optimizer.step(Plain(task, net), state)
             if task.advance(net.with_parameters(state.parameters)):
                 state = state.stale()
             state = evaluated(state)
