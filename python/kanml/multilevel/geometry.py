@@ -16,14 +16,17 @@ descend.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import numpy as np
 
 from kanml._validation import choice
 from kanml.network import Network
-from kanml.optim.base import GEOMETRIES, Geometry, TransferMaps, VectorMap
+from kanml.optim.base import GEOMETRIES, Coarser, Geometry, TransferMaps, VectorMap
 from kanml.optim.vectors import Vector
 
-__all__ = ["geometry_maps", "transfer_maps"]
+__all__ = ["coarser_grids", "geometry_maps", "transfer_maps"]
 
 
 def geometry_maps(net: Network, name: str | None, n_unknowns: int = 0) -> Geometry:
@@ -91,6 +94,21 @@ def transfer_maps(
         dual=keeping(memory.dual),
         second_moment=keeping(memory.second_moment),
         inverse_curvature=lambda diagonal: 1 / curvature(1 / diagonal),
+    )
+
+
+def coarser_grids(networks: Sequence[Network], n_unknowns: int = 0) -> tuple[Coarser, ...]:
+    """Return the maps between the grids of networks, which are given from coarse to fine.
+
+    Those of the finest come first.
+    """
+    prolongations = [coarse.prolongation(fine) for coarse, fine in pairwise(networks)]
+    return tuple(
+        Coarser(
+            prolong=_keeping_unknowns(P.__matmul__, n_unknowns),
+            restrict=_keeping_unknowns(P.T.__matmul__, n_unknowns),
+        )
+        for P in reversed(prolongations)
     )
 
 

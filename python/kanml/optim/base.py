@@ -110,6 +110,22 @@ def _same(vector: Vector) -> Vector:
 
 
 @dataclass(frozen=True, eq=False)
+class Coarser:
+    """The maps between the parameters of a grid (n,) and those of the next coarser one (m,).
+
+    Attributes
+    ----------
+    prolong : callable
+        The prolongation P, (m,) -> (n,).
+    restrict : callable
+        Its transpose, (n,) -> (m,), which restricts gradients.
+    """
+
+    prolong: VectorMap
+    restrict: VectorMap
+
+
+@dataclass(frozen=True, eq=False)
 class Geometry:
     """The variables of an optimizer, as linear maps of vectors; by default the parameters.
 
@@ -129,6 +145,8 @@ class Geometry:
         differ, the step of a positive definite method need not descend.
     n_unknowns : int
         The number of unknowns of a problem at the end of the parameters; they do not decay.
+    coarser : tuple of Coarser
+        The maps from grid to grid, from the present one to the coarsest, in the parameters.
 
     Examples
     --------
@@ -145,6 +163,7 @@ class Geometry:
     step: VectorMap = _same
     displacement: VectorMap | None = None
     n_unknowns: int = 0
+    coarser: tuple[Coarser, ...] = ()
 
 
 IDENTITY = Geometry()

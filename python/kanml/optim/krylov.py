@@ -1,30 +1,34 @@
 """A least-squares model in a subspace, where a triangle of all parameters would be too large.
 
-The bidiagonalisation of G. H. Golub and W. Kahan, started from the gradient (C. C. Paige and
-M. A. Saunders, LSQR, ACM Trans. Math. Softw. 8, 1982, "Bidiag 2"), gives orthonormal columns of
-V (n, k) and U (m, k) and an upper bidiagonal B with J V = U B, from k products with J and with J^T.
-For steps p = V y the model |J p + r|^2 is |B y + c|^2 plus a constant, with c = U^T r: a triangle
-with k columns, which gives the damped steps of all dampings. They are the iterates of LSQR on each
-of the damped problems. New columns of V are made orthogonal to all earlier ones, without which
-rounding would repeat the leading singular values.
+The subspace is a preconditioned Krylov space that grows column by column. With orthonormal columns
+of V (n, k), those of J V are made orthonormal as well, J V = U R. For steps p = V y the model
+|J p + r|^2 is |R y + c|^2 plus a constant, with c = U^T r: a triangle with k columns, which gives
+the damped steps of all dampings. The next column is M g, with the gradient g of the damped problem
+at its best step so far, and a preconditioner M; a column takes a product with J and one with J^T.
+These are the iterates of preconditioned conjugate gradients for one damping. All columns are made
+orthogonal to all earlier ones, so lengths are those of the parameters whatever M is, and rounding
+does not repeat the leading directions.
 
-The direction of the last step joins them as one more column w, orthogonal to the others. With the
-next column v of V and its coupling, J^T U = V B^T + coupling v e_k^T, so U^T J w has one entry that
-is not zero, coupling (v.w) e_k: B stays bidiagonal.
+The direction of the last step is the first column, and the gradient the next one.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 
+from kanml._validation import require_memory
+from kanml.optim.base import Coarser
 from kanml.optim.least_squares import SumOfSquares
 from kanml.optim.matrices import DampedSteps, Triangle, negligible
+from kanml.optim.preconditioner import Diagonals
 from kanml.optim.vectors import EPSILON, Vector, operations
 
 __all__ = ["subspace"]
 
-ACCURACY = 0.1  # of a step: the gradient of its damped problem relative to that of the function
-CHECKS = 10  # columns between two looks at the accuracy
+WORTH = 0.5  # what a column must gain, relative to the average gain of all
+FEWEST = 5  # columns before their gain is looked at
+FLOAT64_BYTES = 8
 
 
 def subspace(
@@ -34,6 +38,8 @@ def subspace(
     radius: float,
     columns: int,
     last: Vector | None = None,
+    damping: float = 0.0,
+    coarser: Sequence[Coarser] = (),
 ) -> tuple[Triangle, tuple[Vector, ...]]:
     """Return the triangle of J V, and the columns of V.
 
@@ -43,109 +49,123 @@ def subspace(
     theta, gradient : vector (n,)
         The parameters, and the gradient there; not zero.
     radius : float
-        The length up to which damped steps have to be accurate.
+        The length of the step for which the subspace is made.
     columns : int
         The largest number of columns.
     last : vector (n,), optional
         The last step.
+    damping : float
+        That of the last step.
+    coarser : sequence of Coarser
+        The maps from grid to grid, from the present one to the coarsest.
 
     Returns
     -------
     triangle : Triangle
         With k columns.
     basis : tuple of k vectors (n,)
+
+    Raises
+    ------
+    ValueError
+        If there is not enough memory for U.
     """
-    found = _Bidiagonalisation(function, theta, gradient)
-    most = columns - (last is not None)
-    while found.grow() and len(found.basis) < most:
-        if len(found.basis) % CHECKS == 0 and found.error(radius) <= ACCURACY:
-            break
+    found = _Subspace(function, theta, gradient, columns)
     if last is not None:
-        found.join(last)
+        found.add(last)
+    if not found.add(gradient) or len(found.basis) == columns:
+        return found.triangle(), tuple(found.basis)
+    precondition = Diagonals(function, theta, found.images[0], damping, coarser)
+    before = 0.0
+    while len(found.basis) < columns:
+        decrease, damped = found.best(radius)
+        count = len(found.basis)
+        if count >= FEWEST and count * (decrease - before) <= WORTH * decrease:
+            break
+        before = decrease
+        if not found.add(precondition(damped())):
+            break
     return found.triangle(), tuple(found.basis)
 
 
-class _Bidiagonalisation:
-    """V, the diagonals of B, and c, column by column."""
+class _Subspace:
+    """V, U, R and c, column by column."""
 
-    def __init__(self, function: SumOfSquares, theta: Vector, gradient: Vector) -> None:
-        self.function, self.theta = function, theta
+    def __init__(
+        self, function: SumOfSquares, theta: Vector, gradient: Vector, columns: int
+    ) -> None:
+        self.function, self.theta, self.most = function, theta, columns
         self.on, self.epsilon = operations(theta), EPSILON[theta.dtype]
-        self.slope: float = self.on.norm(gradient) / 2  # |J^T r|
-        self.rows = 0
-        self.basis: list[Vector] = []
-        self.diagonal: list[float] = []
-        self.above: list[float] = []
+        self.slope = self.on.scaled(0.5, gradient)  # J^T r
+        self.basis: list[Vector] = []  # V
+        self.images: list[Vector] = []  # U
+        self.factor: list[list[float]] = []  # the columns of R, each to its diagonal entry
         self.c: list[float] = []
-        self.left = gradient  # the last column of U, once there is one
-        self.next = self.on.scaled(0.5 / self.slope, gradient)  # the next one of V
-        self.coupling: float = 0.0  # of the next column with the last
 
-    def grow(self) -> bool:
-        """Add a column; return whether there is another."""
-        if not self._add(self.next, self.coupling):
-            return False
-        on = self.on
-        right = self.function.vjp(self.theta, self.left)
-        right = self._orthogonal(on.axpy(-self.diagonal[-1], self.basis[-1], right))
-        self.coupling = on.norm(right)
-        if not self.coupling > self._negligible():
-            self.coupling = 0.0
-            return False
-        self.next = on.scaled(1 / self.coupling, right)
-        return True
-
-    def join(self, direction: Vector) -> None:
-        """Add what is new in a direction as the last column."""
+    def add(self, direction: Vector) -> bool:
+        """Add what is new in a direction; return whether there was something."""
         on = self.on
         length = on.norm(direction)
         if not 0 < length < math.inf:
-            return
-        new = self._orthogonal(on.scaled(1 / length, direction))
+            return False
+        new, _ = self._orthogonal(on.scaled(1 / length, direction), self.basis)
         length = on.norm(new)
-        if length > math.sqrt(self.epsilon):
-            new = on.scaled(1 / length, new)
-            self._add(new, self.coupling * on.dot(self.next, new))
-
-    def _add(self, v: Vector, coupling: float) -> bool:
-        """Add a column to V, and to U and B what belongs to it; return whether U has one more."""
-        on = self.on
-        left = self.function.jvp(self.theta, v)
-        self.rows = left.shape[0]
-        if self.basis:
-            left = on.axpy(-coupling, self.left, left)
-        length = on.norm(left)
-        if self.basis and not length > self._negligible():
+        if not length > math.sqrt(self.epsilon):
             return False
-        self.basis.append(v)
-        self.diagonal.append(length)
-        self.above.append(coupling)
-        before = -coupling * self.c[-1] if self.c else self.slope
-        self.c.append(before / length if length > 0 else 0.0)
-        if not 0 < length < math.inf:
+        new = on.scaled(1 / length, new)
+        image = self.function.jvp(self.theta, new)
+        if not self.images:
+            needed = self.most * image.shape[0] * FLOAT64_BYTES
+            require_memory(needed, f"{self.most} columns of {image.shape[0]} residuals need")
+        image, above = self._orthogonal(image, self.images)
+        length = on.norm(image)
+        largest = max((abs(column[-1]) for column in self.factor), default=0.0)
+        if length <= negligible(self.theta.shape[0], self.epsilon) * largest:
             return False
-        self.left = on.scaled(1 / length, left)
-        return True
+        known = sum(entry * c for entry, c in zip(above, self.c, strict=True))
+        self.basis.append(new)
+        self.factor.append([*above, length])
+        self.c.append((on.dot(new, self.slope) - known) / length if length > 0 else 0.0)
+        self.images.append(on.scaled(1 / length, image) if 0 < length < math.inf else image)
+        return 0 < length < math.inf
 
-    def _orthogonal(self, vector: Vector) -> Vector:
-        """Return what is orthogonal to V; the second time removes what rounding left."""
-        on = self.on
-        for _ in range(2):
-            for column in self.basis:
-                vector = on.axpy(-on.dot(column, vector), column, vector)
-        return vector
+    def best(self, radius: float) -> tuple[float, Callable[[], Vector]]:
+        """Return the decrease of the step within a radius, and what computes the gradient there.
 
-    def _negligible(self) -> float:
-        largest = max(*self.diagonal, *self.above, 0.0)
-        return negligible(self.theta.shape[0], self.epsilon) * largest
+        It is half the gradient of the damped problem.
+        """
+        steps = DampedSteps(self.triangle())
+        (damping,) = steps.dampings([radius])
+        (numbers,), _, (decrease,) = steps.solve([damping])
+        y = numbers.tolist()
+
+        def gradient() -> Vector:
+            on = self.on
+            along = on.full(0.0, self.images[0])
+            for i, image in enumerate(self.images):
+                entry = sum(self.factor[j][i] * y[j] for j in range(i, len(y)))
+                along = on.axpy(entry, image, along)
+            total = on.axpy(1.0, self.slope, self.function.vjp(self.theta, along))
+            for entry, column in zip(y, self.basis, strict=True):
+                total = on.axpy(damping * entry, column, total)
+            return total
+
+        return float(decrease), gradient
 
     def triangle(self) -> Triangle:
         """Return the triangle of J V."""
-        return Triangle.bidiagonal(self.diagonal, self.above[1:], self.c, self.rows, self.epsilon)
+        rows = self.images[0].shape[0] if self.images else 0
+        return Triangle.of_factor(self.factor, self.c, rows, self.epsilon)
 
-    def error(self, radius: float) -> float:
-        """Return the gradient of the damped problem at its step, relative to that at 0."""
-        steps = DampedSteps(self.triangle())
-        (numbers,), _, _ = steps.solve(steps.dampings([radius]))
-        last = float(numbers[-1])
-        return self.coupling * self.diagonal[-1] * abs(last) / self.slope
+    def _orthogonal(self, vector: Vector, columns: list[Vector]) -> tuple[Vector, list[float]]:
+        """Return what is orthogonal to columns, and the rest in terms of them.
+
+        The second time removes what rounding left.
+        """
+        on, entries = self.on, [0.0] * len(columns)
+        for _ in range(2):
+            for i, column in enumerate(columns):
+                entry = on.dot(column, vector)
+                entries[i] += entry
+                vector = on.axpy(-entry, column, vector)
+        return vector, entries

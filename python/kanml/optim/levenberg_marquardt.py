@@ -100,9 +100,11 @@ class LevenbergMarquardt(Optimizer[LevenbergMarquardtState]):
       the functions that meet in a sum.
     - Up to `largest_triangle` parameters, J is reduced to a triangle, whatever the number of its
       rows. With more parameters, steps are taken in a Krylov subspace of at most `columns`
-      dimensions, which takes as many products with J and with J^T. It grows until the gradient of
-      the damped problem has become a tenth, and includes the last step. The history's "inner
-      iterations" is its dimension, 0 with a triangle.
+      dimensions, which takes as many products with J and with J^T, and eight more with J^T for a
+      preconditioner: estimated diagonals of J^T J on this grid and, within `kanml.train`, on all
+      coarser ones. It includes the last step, and grows as long as a column gains at least half
+      of what columns gain on average. The history's "inner iterations" is its dimension, 0 with a
+      triangle.
     - The state is finished when the predicted decrease, or the step itself, is rounding.
 
     Parameters
@@ -111,7 +113,8 @@ class LevenbergMarquardt(Optimizer[LevenbergMarquardtState]):
         The largest number of parameters for which a triangle is made. It takes the memory of five
         matrices of that size, 160 MB for 2000.
     columns : int
-        The largest dimension of a subspace, at least 2; each takes the memory of the parameters.
+        The largest dimension of a subspace, at least 2; each takes the memory of the parameters
+        and of the residuals.
 
     Raises
     ------
@@ -135,7 +138,7 @@ class LevenbergMarquardt(Optimizer[LevenbergMarquardtState]):
     """
 
     largest_triangle: int = 2000
-    columns: int = 200
+    columns: int = 60
     needs_squares = True
     window = 20
 
@@ -164,7 +167,8 @@ class LevenbergMarquardt(Optimizer[LevenbergMarquardtState]):
         function : SumOfSquares
         state : LevenbergMarquardtState
         geometry : Geometry, optional
-            Only the identity: steps are taken in the parameters.
+            Only the identity: steps are taken in the parameters. Its coarser grids serve the
+            preconditioner.
 
         Returns
         -------
@@ -194,7 +198,7 @@ class LevenbergMarquardt(Optimizer[LevenbergMarquardtState]):
             return state.changed(value=None, gradient=None, finished=reason)
         if on.max_abs(gradient) == 0:
             return state.changed(finished="gradient is zero")
-        model = self._model(function, state)
+        model = self._model(function, state, geometry or IDENTITY)
         if model is None:
             return state.changed(finished="the Jacobian is not finite")
         return _longest_step(function, state, model)
@@ -228,7 +232,9 @@ class LevenbergMarquardt(Optimizer[LevenbergMarquardtState]):
             return MATRICES * (n + 1) ** 2
         return min(self.columns, n) * n
 
-    def _model(self, function: SumOfSquares, state: LevenbergMarquardtState) -> Model | None:
+    def _model(
+        self, function: SumOfSquares, state: LevenbergMarquardtState, geometry: Geometry
+    ) -> Model | None:
         """Return the model at the parameters of an evaluated state; None if it is not finite."""
         theta, (_, gradient) = state.parameters, state.evaluation()
         n = theta.shape[0]
@@ -237,8 +243,16 @@ class LevenbergMarquardt(Optimizer[LevenbergMarquardtState]):
         if n <= self.largest_triangle:
             triangle, basis = function.triangle(theta), None
         else:
-            longest, most = SPREAD * state.radius, min(self.columns, n)
-            triangle, basis = subspace(function, theta, gradient, longest, most, state.last)
+            triangle, basis = subspace(
+                function,
+                theta,
+                gradient,
+                state.radius,
+                min(self.columns, n),
+                state.last,
+                state.damping,
+                geometry.coarser,
+            )
         return Model(triangle, theta, basis) if triangle.is_finite() else None
 
     def _transferred_memory(

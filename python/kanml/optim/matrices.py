@@ -108,27 +108,23 @@ class Triangle:
         return cls(matrix, 0, EPSILON[np.dtype(np.float64)])
 
     @classmethod
-    def bidiagonal(
-        cls,
-        diagonal: Sequence[float],
-        above: Sequence[float],
-        c: Sequence[float],
-        rows: int,
-        epsilon: float,
+    def of_factor(
+        cls, columns: Sequence[Sequence[float]], c: Sequence[float], rows: int, epsilon: float
     ) -> Triangle:
-        """Return the triangle whose R is bidiagonal; its `rest` is left 0.
+        """Return the triangle of a given R and c; its `rest` is left 0.
 
         Parameters
         ----------
-        diagonal, c : sequence of n floats
-        above : sequence of n - 1 floats
-            The entries beside the diagonal.
+        columns : sequence of n sequences of floats
+            Column j of R, down to its diagonal entry, has j + 1 entries.
+        c : sequence of n floats
         rows, epsilon
             As in `Triangle`.
         """
-        n = len(diagonal)
+        n = len(columns)
         matrix = np.zeros((n + 1, n + 1))
-        matrix[:n, :n] = np.diag(diagonal) + np.diag(above, 1)
+        for j, column in enumerate(columns):
+            matrix[: j + 1, j] = column
         matrix[:n, n] = c
         return cls(matrix, rows, epsilon)
 

@@ -60,6 +60,18 @@ class Operations(ABC):
         """Return y + a x, rounded once; the last `tail` entries are those of y + x."""
 
     @abstractmethod
+    def signs(self, seed: int, like: Vector) -> Vector:
+        """Return a vector (n,) of random signs, 1 or -1, like another (n,)."""
+
+    @abstractmethod
+    def plus_product(self, x: Vector, y: Vector, z: Vector) -> Vector:
+        """Return x plus the products of the entries of y and z; all are (n,)."""
+
+    @abstractmethod
+    def quotient(self, x: Vector, y: Vector) -> Vector:
+        """Return the quotients of the entries of two vectors (n,)."""
+
+    @abstractmethod
     def without(self, x: Vector, part: slice) -> Vector:
         """Return the entries of a vector (n,) outside of a part of m, as a vector (n - m,)."""
 
@@ -207,6 +219,19 @@ class ArrayOperations(Operations):
         if tail:
             _core.axpy(1.0, x[-tail:], y[-tail:], out[-tail:])
         return _frozen(out)
+
+    def signs(self, seed: int, like: Vector) -> Vector:
+        """Return random signs; see `Operations.signs`."""
+        draws = np.random.default_rng(seed).integers(0, 2, like.shape)
+        return _frozen((2 * draws - 1).astype(like.dtype))
+
+    def plus_product(self, x: Vector, y: Vector, z: Vector) -> Vector:
+        """Return x + y z; see `Operations.plus_product`."""
+        return _frozen(x + y * z)
+
+    def quotient(self, x: Vector, y: Vector) -> Vector:
+        """Return x / y; see `Operations.quotient`."""
+        return _frozen(x / y)
 
     def without(self, x: Vector, part: slice) -> Vector:
         """Return the other entries; see `Operations.without`."""

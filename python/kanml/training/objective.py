@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from kanml._core import OutsideDomain
-from kanml.multilevel.geometry import geometry_maps
+from kanml.multilevel.geometry import coarser_grids, geometry_maps
 from kanml.network import Network
 from kanml.optim import Geometry, Triangle, Vector
 from kanml.problems import Evaluation, FreshLoss, Problem, TermValue
@@ -53,8 +53,11 @@ class Objective:
     def geometry(self, net: Network, level: int) -> Geometry:
         """Return the maps of the geometry of a level's optimizer on its grid."""
         settings = self.settings
-        name = settings.optimizer_of(level).geometry
-        return geometry_maps(net, name, len(settings.problem.unknowns))
+        optimizer, n_unknowns = settings.optimizer_of(level), len(settings.problem.unknowns)
+        maps = geometry_maps(net, optimizer.geometry, n_unknowns)
+        if not optimizer.needs_squares:
+            return maps
+        return replace(maps, coarser=coarser_grids(settings.grids(level), n_unknowns))
 
     # Losses
 
