@@ -4,6 +4,7 @@ from kanml.optim.adam import Adam, AdamState
 from kanml.optim.base import (
     IDENTITY,
     Function,
+    Coarser,
     Geometry,
     Optimizer,
     State,
@@ -26,6 +27,7 @@ __all__ = [
     "AdamState",
     "CyclicDecay",
     "Function",
+    "Coarser",
     "Geometry",
     "GradientDescent",
     "LBFGSState",

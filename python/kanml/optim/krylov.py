@@ -73,11 +73,12 @@ def subspace(
     found = _Subspace(function, theta, gradient, columns)
     if last is not None:
         found.add(last)
-    if not found.add(gradient) or len(found.basis) == columns:
+    found.add(gradient)
+    if not found.can_grow:
         return found.triangle(), tuple(found.basis)
     precondition = Diagonals(function, theta, found.images[0], damping, coarser)
     before = 0.0
-    while len(found.basis) < columns:
+    while found.can_grow:
         decrease, damped = found.best(radius)
         count = len(found.basis)
         if count >= FEWEST and count * (decrease - before) <= WORTH * decrease:
@@ -101,6 +102,12 @@ class _Subspace:
         self.images: list[Vector] = []  # U
         self.factor: list[list[float]] = []  # the columns of R, each to its diagonal entry
         self.c: list[float] = []
+
+    @property
+    def can_grow(self) -> bool:
+        """Whether another column fits, and those there are finite and not zero."""
+        length = self.factor[-1][-1] if self.factor else 0.0
+        return len(self.basis) < self.most and 0 < length < math.inf
 
     def add(self, direction: Vector) -> bool:
         """Add what is new in a direction; return whether there was something."""
@@ -127,7 +134,7 @@ class _Subspace:
         self.factor.append([*above, length])
         self.c.append((on.dot(new, self.slope) - known) / length if length > 0 else 0.0)
         self.images.append(on.scaled(1 / length, image) if 0 < length < math.inf else image)
-        return 0 < length < math.inf
+        return True
 
     def best(self, radius: float) -> tuple[float, Callable[[], Vector]]:
         """Return the decrease of the step within a radius, and what computes the gradient there.
