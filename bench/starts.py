@@ -22,7 +22,8 @@ import numpy as np
 import numpy.typing as npt
 from initial.candidates import CANDIDATES
 from initial.functions import CASES, FIRST_ROWS, Case
-from initial.runs import EQUATION_CANDIDATES, Job, Store, error, jobs
+from initial.runs import EQUATION_CANDIDATES, Job, error, jobs
+from store import Store
 from tqdm import tqdm
 
 from kanml.experiments.solve import SETTINGS
@@ -34,7 +35,7 @@ RESAMPLES = 4000
 Errors = dict[str, npt.NDArray[np.float64]]  # by candidate, over the seeds
 
 
-def run(store: Store, seeds: int, processes: int) -> None:
+def run(store: Store[Job], seeds: int, processes: int) -> None:
     """Do what is missing."""
     wanted = jobs(seeds)
     missing = list(store.missing(wanted))
@@ -50,10 +51,10 @@ def job_and_error(job: Job) -> tuple[Job, float]:
     return job, error(job)
 
 
-def found(store: Store, what: str) -> Errors:
+def found(store: Store[Job], what: str) -> Errors:
     """Return the errors of a case by candidate: those of the seeds that all candidates have."""
     of: dict[str, dict[int, float]] = defaultdict(dict)
-    for job, value in store.errors.items():
+    for job, value in store.results.items():
         if job.what == what:
             of[job.candidate][job.seed] = value
     common = sorted(set.intersection(*(set(values) for values in of.values()))) if of else []
@@ -110,7 +111,7 @@ def print_candidates(errors: dict[Case, Errors]) -> None:
         print(f"the {len(first)} rows of the first trial: now {geometric_mean(first):.1e}")
 
 
-def print_equations(store: Store) -> None:
+def print_equations(store: Store[Job]) -> None:
     line = "{:24s}" + "{:>22s}" * len(EQUATION_CANDIDATES)
     print("\n" + heading(line, ("equation, relative L2", *EQUATION_CANDIDATES)))
     for equation in SETTINGS:
@@ -129,12 +130,12 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=os.cpu_count(), metavar="N")
     parser.add_argument("--table", action="store_true", help="print what is done, run nothing")
     arguments = parser.parse_args()
-    store = Store(arguments.folder)
+    store = Store(arguments.folder, Job, "bench/initial")
     if not arguments.table:
         run(store, arguments.seeds, arguments.processes)
     errors = {case: of for case in CASES if len(of := found(store, str(case))) == len(CANDIDATES)}
     errors = {case: of for case, of in errors.items() if of[NOW].size}
-    print(f"{store.path.name.removesuffix('.jsonl')}: {len(store.errors)} runs\n")
+    print(f"{store.revision}: {len(store.results)} runs\n")
     if errors:
         print_cases(errors)
         print_candidates(errors)

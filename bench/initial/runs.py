@@ -1,12 +1,8 @@
-"""One run of the study, and the file that keeps those that are done."""
+"""One run of the study."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import zlib
-from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -97,36 +93,3 @@ def equation_error(job: Job) -> float:
         progress=False,
     )
     return setting.error(problem, result.network)
-
-
-class Store:
-    """The errors of finished runs, in a file of the revision: a line each."""
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / f"{revision()}.jsonl"
-        self.errors: dict[Job, float] = {}
-        if self.path.exists():
-            for line in self.path.read_text().splitlines():
-                *job, found = json.loads(line)
-                self.errors[Job(*job)] = found
-
-    def add(self, job: Job, found: float) -> None:
-        self.errors[job] = found
-        with self.path.open("a") as file:
-            file.write(json.dumps([*job, found]) + "\n")
-
-    def missing(self, wanted: Iterable[Job]) -> Iterator[Job]:
-        return (job for job in wanted if job not in self.errors)
-
-
-def revision() -> str:
-    """Return a digest of all that decides about the results."""
-    root = Path(__file__).parents[2]
-    digest = hashlib.sha256()
-    for folder in ("python/kanml", "cpp", "bench/initial"):
-        for path in sorted((root / folder).rglob("*")):
-            if path.suffix in (".py", ".cpp", ".hpp"):
-                digest.update(path.relative_to(root).as_posix().encode())
-                digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
