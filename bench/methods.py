@@ -6,12 +6,12 @@
     python bench/methods.py --table               print what is done so far, run nothing
     python bench/methods.py --costs               print what the parts of a step cost
 
-Seconds are those of the processor, with one thread. Measuring errors does not count. No other starts
-are tried. "multilevel" refines from the coarsest grid to the finest. A fifth of the longest time is
+Seconds are those of the processor, with one thread. Measuring errors does not count. No other
+starts are tried. "multilevel" refines from the coarsest grid to the finest. A fifth of the longest time is
 for the coarser grids: the finest begins then, the one before it at a quarter of that, and so on,
-unless their optimizer ends them earlier. "single" trains on the finest grid alone. Loss and error are those of the best network so far: the one with the lowest loss, or for
-the table with the lowest loss on rows held out. A run whose optimizer can make no further progress
-keeps its last values.
+unless their optimizer ends them earlier. "single" trains on the finest grid alone. Loss and error
+are those of the best network so far: the one with the lowest loss, or for the table with the lowest
+loss on rows held out. A run whose optimizer can make no further progress keeps its last values.
 
 - regression: that of the paper, 20,000 points. The error is relative, on other points.
 - helmholtz, burgers: as in `python -m kanml solve`, with other widths.
@@ -177,16 +177,23 @@ class Measurement(NamedTuple):
     error: float
 
 
-def jobs(names: list[str], seeds: int, seconds: list[float]) -> Iterator[Job]:
-    """Return all runs: multilevel ones of all sizes, then the smallest networks on one grid."""
+def jobs(
+    names: list[str], optimizers: list[str], seeds: int, seconds: list[float]
+) -> Iterator[Job]:
+    """Return all runs: multilevel ones of all sizes, then the smallest networks on one grid.
+
+    Adam, which is here for comparison, trains the smallest alone.
+    """
     times = " ".join(f"{s:g}" for s in seconds)
     for seed in range(seeds):
         for grid in GRIDS:
             for name in names:
                 _, sizes = PROBLEMS[name]
                 for size in sizes if grid == "multilevel" else sizes[:1]:
-                    for optimizer in OPTIMIZERS:
-                        if optimizer != "VariableProjection" or name not in NONLINEAR:
+                    for optimizer in optimizers:
+                        linear = optimizer == "VariableProjection"
+                        small = optimizer == "Adam"
+                        if not (linear and name in NONLINEAR or small and size > sizes[0]):
                             yield Job(name, size, grid, optimizer, seed, times)
 
 
@@ -335,6 +342,9 @@ def print_costs(names: list[str]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=PROBLEMS, default=[*PROBLEMS], metavar="NAME")
+    parser.add_argument(
+        "--optimizers", nargs="+", choices=OPTIMIZERS, default=[*OPTIMIZERS], metavar="NAME"
+    )
     parser.add_argument("--seconds", nargs="+", type=float, default=[*SECONDS], metavar="S")
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="default: 1")
     parser.add_argument("--folder", type=Path, default=Path("methods-study"), metavar="DIR")
@@ -346,7 +356,9 @@ def main() -> None:
         print_costs(arguments.only)
         return
     store = Store(arguments.folder, Job, "bench/methods.py")
-    wanted = list(jobs(arguments.only, arguments.seeds, sorted(arguments.seconds)))
+    wanted = list(
+        jobs(arguments.only, arguments.optimizers, arguments.seeds, sorted(arguments.seconds))
+    )
     if not arguments.table:
         run(store, wanted, arguments.processes)
     print(f"{store.revision}: {len(store.results)} runs\n")
