@@ -1,17 +1,18 @@
 """Compare optimizers: loss and error after some seconds, from few parameters to many.
 
-    python bench/methods.py                       about 25 minutes of processor time
+    python bench/methods.py                       about half an hour of processor time
     python bench/methods.py --seconds 10 30 100   longer runs
     python bench/methods.py --only burgers        some of the problems
     python bench/methods.py --table               print what is done so far, run nothing
     python bench/methods.py --costs               print what the parts of a step cost
 
 Seconds are those of the processor, with one thread. Measuring errors does not count. No other
-starts are tried. "multilevel" refines from the coarsest grid to the finest. A fifth of the longest time is
-for the coarser grids: the finest begins then, the one before it at a quarter of that, and so on,
-unless their optimizer ends them earlier. "single" trains on the finest grid alone. Loss and error
-are those of the best network so far: the one with the lowest loss, or for the table with the lowest
-loss on rows held out. A run whose optimizer can make no further progress keeps its last values.
+starts are tried. "multilevel" refines from the coarsest grid to the finest. A fifth of the longest
+time is for the coarser grids: the finest begins then, the one before it at a quarter of that, and
+so on, unless their optimizer ends them earlier. "single" trains on the finest grid alone. Loss and
+error are those of the best network so far: the one with the lowest loss, or for the table with the
+lowest loss on rows held out. A run whose optimizer can make no further progress keeps its last
+values.
 
 - regression: that of the paper, 20,000 points. The error is relative, on other points.
 - helmholtz, burgers: as in `python -m kanml solve`, with other widths.
@@ -191,10 +192,11 @@ def jobs(
                 _, sizes = PROBLEMS[name]
                 for size in sizes if grid == "multilevel" else sizes[:1]:
                     for optimizer in optimizers:
-                        linear = optimizer == "VariableProjection"
-                        small = optimizer == "Adam"
-                        if not (linear and name in NONLINEAR or small and size > sizes[0]):
-                            yield Job(name, size, grid, optimizer, seed, times)
+                        if optimizer == "VariableProjection" and name in NONLINEAR:
+                            continue
+                        if optimizer == "Adam" and size > sizes[0]:
+                            continue
+                        yield Job(name, size, grid, optimizer, seed, times)
 
 
 @dataclass
