@@ -53,7 +53,7 @@ def reason_to_stop(history: History, estimate: FreshLoss | None, parameters: int
     if len(found) > 1 and not fell(found[-2], found[-1], PAID):
         return (
             f"the refinement to level {levels[-1]} did not pay: {what} went from {found[-2]:.3g} "
-            f"to {found[-1]:.3g}, so that something else than the grid limits it"
+            f"to {found[-1]:.3g}, so something other than the grid limits it"
         )
     if estimate is None:
         return ""

@@ -278,7 +278,7 @@ def _optimizers(
 
 
 def _steps(schedule: Iterable[object]) -> tuple[int, ...]:
-    if not isinstance(schedule, Iterable):
+    if isinstance(schedule, str) or not isinstance(schedule, Iterable):
         raise TypeError(f'schedule must be a sequence of integers or "auto", got {schedule!r}')
     steps = tuple(integer(s, f"schedule[{i}]", 0) for i, s in enumerate(schedule))
     if not steps:
