@@ -106,11 +106,11 @@ class Projected(SumOfSquares):
 class VariableProjection(Optimizer[LevenbergMarquardtState]):
     """Variable projection: the linear parameters are solved for, the others by Levenberg-Marquardt.
 
-    The residuals must be affine in the parameters of the last layer, while the others are fixed. So
-    they are in a regression with squared errors, also with a penalty, and in linear differential
-    equations. Few parameters are left then: 15 of 230 in the paper's regression. Each trial costs
-    an evaluation with the Jacobian of the linear ones, not of the value alone, but fewer and better
-    steps are needed.
+    The residuals must be affine in the parameters of the last layer while the others are fixed.
+    This holds for regressions with squared errors, with or without a penalty, and for linear
+    differential equations. Few parameters are left: 15 of 230 in the paper's regression. Each trial
+    costs an evaluation with the Jacobian of the linear parameters, where `LevenbergMarquardt` needs
+    the value alone, but there are fewer steps, and each gains more.
 
     If nothing but linear parameters is there, one step solves the problem.
 
