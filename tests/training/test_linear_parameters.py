@@ -241,3 +241,13 @@ def test_an_activation_at_the_end_is_refused():
 def test_a_loss_without_rows_is_refused():
     with pytest.raises(TypeError, match="VariableProjection needs a loss that is a sum of squares"):
         run(kanml.Regression(X, Y, loss=kanml.Quantile(0.5)))
+
+
+def test_too_many_parameters_on_a_level_are_refused_at_the_start():
+    x = np.linspace(-1, 1, 400)[:, None]
+    problem = kanml.Regression(x, np.sin(6 * x))
+    net = kanml.KAN([1, 2, 1], intervals=4)
+    optimizer = kanml.VariableProjection(largest_triangle=net.refine().n_parameters)
+    parts = "level 2 of the schedule", "cannot train 76 parameters", "largest_triangle"
+    with pytest.raises(ValueError, match=naming(*parts)):
+        kanml.train(net, problem, [1, 1, 1], optimizer, progress=False)

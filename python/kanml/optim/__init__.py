@@ -3,8 +3,8 @@
 from kanml.optim.adam import Adam, AdamState
 from kanml.optim.base import (
     IDENTITY,
-    Function,
     Coarser,
+    Function,
     Geometry,
     Optimizer,
     State,
@@ -25,9 +25,9 @@ __all__ = [
     "LBFGS",
     "Adam",
     "AdamState",
+    "Coarser",
     "CyclicDecay",
     "Function",
-    "Coarser",
     "Geometry",
     "GradientDescent",
     "LBFGSState",

@@ -267,7 +267,13 @@ class Optimizer(ABC, Generic[S]):
         """
 
     def numbers(self, n: int, steps: int) -> int:
-        """Return how many numbers the states of n parameters need within `steps` steps."""
+        """Return how many numbers the states of n parameters need within `steps` steps.
+
+        Raises
+        ------
+        ValueError
+            If the optimizer cannot train so many parameters.
+        """
         return 2 * n
 
     def maps(self, geometry: Geometry | None) -> Geometry:

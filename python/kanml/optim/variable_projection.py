@@ -180,11 +180,6 @@ class VariableProjection(Optimizer[LevenbergMarquardtState]):
         if not isinstance(function, SumOfSquares):
             return self._inner.step(function, state, geometry)  # raises
         n = state.parameters.shape[0]
-        if n > self.largest_triangle:
-            raise ValueError(
-                f"{self!r} cannot train {n} parameters, more than largest_triangle; "
-                "LevenbergMarquardt can"
-            )
         require_memory(FLOAT64_BYTES * self.numbers(n, 1), f"{self!r} needs for {n} parameters")
         if state.finished:
             return state
@@ -204,6 +199,11 @@ class VariableProjection(Optimizer[LevenbergMarquardtState]):
 
     def numbers(self, n: int, steps: int) -> int:
         """Return how many numbers a step needs; see `Optimizer.numbers`."""
+        if n > self.largest_triangle:
+            raise ValueError(
+                f"{self!r} cannot train {n} parameters, more than largest_triangle; "
+                "LevenbergMarquardt can"
+            )
         return super().numbers(n, steps) + MATRICES * (n + 1) ** 2
 
     def require_sound(self, state: LevenbergMarquardtState) -> None:
