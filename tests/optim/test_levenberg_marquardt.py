@@ -494,3 +494,12 @@ def test_a_level_after_one_that_has_converged_begins_with_long_steps():
     assert moved.radius == pytest.approx(np.linalg.norm(moved.parameters), rel=1e-12)
     result = kanml.train(net, problem, [30, 4], optimizer, progress=False)
     assert result.history.loss[-1] == pytest.approx(least, rel=1e-9)
+
+
+def test_a_gradient_too_short_for_a_subspace_finishes():
+    tiny = LeastSquares(lambda x: 1e-170 * (x + 1), lambda x: 1e-170 * np.eye(3))
+    optimizer = LevenbergMarquardt(largest_triangle=0)
+    start = optimizer.init(np.ones(3)).changed(value=1.0, gradient=np.full(3, 1e-170))
+    state = optimizer.step(tiny, start)
+    assert state.finished == "the length of the gradient underflows"
+    np.testing.assert_array_equal(state.parameters, start.parameters)

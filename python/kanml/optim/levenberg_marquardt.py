@@ -199,8 +199,8 @@ class LevenbergMarquardt(Optimizer[LevenbergMarquardtState]):
         if on.max_abs(gradient) == 0:
             return state.changed(finished="gradient is zero")
         model = self._model(function, state, geometry or IDENTITY)
-        if model is None:
-            return state.changed(finished="the Jacobian is not finite")
+        if isinstance(model, str):
+            return state.changed(finished=model)
         return _longest_step(function, state, model)
 
     def numbers(self, n: int, steps: int) -> int:
@@ -234,8 +234,8 @@ class LevenbergMarquardt(Optimizer[LevenbergMarquardtState]):
 
     def _model(
         self, function: SumOfSquares, state: LevenbergMarquardtState, geometry: Geometry
-    ) -> Model | None:
-        """Return the model at the parameters of an evaluated state; None if it is not finite."""
+    ) -> Model | str:
+        """Return the model at the parameters of an evaluated state, or why there is none."""
         theta, (_, gradient) = state.parameters, state.evaluation()
         n = theta.shape[0]
         needed = self._numbers_of_model(n) * FLOAT64_BYTES
@@ -253,7 +253,11 @@ class LevenbergMarquardt(Optimizer[LevenbergMarquardtState]):
                 state.damping,
                 geometry.coarser,
             )
-        return Model(triangle, theta, basis) if triangle.is_finite() else None
+        if triangle.n == 0:
+            return "the length of the gradient underflows"
+        if not triangle.is_finite():
+            return "the Jacobian is not finite"
+        return Model(triangle, theta, basis)
 
     def _transferred_memory(
         self, state: LevenbergMarquardtState, maps: TransferMaps
