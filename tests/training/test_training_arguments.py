@@ -168,7 +168,7 @@ BAD = {
     "steps True": ({"schedule": [True]}, "schedule[0]", "True"),
     "schedule a number": ({"schedule": 40}, "schedule", "40"),
     "schedule None": ({"schedule": None}, "schedule", "None"),
-    "schedule a string": ({"schedule": "40"}, "schedule", "'4'"),
+    "schedule a string": ({"schedule": "40"}, "schedule", "'40'"),
     "transfer_state": ({"transfer_state": "keep"}, "transfer_state", "'keep'", "'reset'"),
     "transfer_state None": ({"transfer_state": None}, "transfer_state", "None"),
     "net of layers": ({"net": [kanml.Linear(1, 1)]}, "net", "Linear"),
