@@ -51,7 +51,7 @@ def solved(problem, net, unknowns, steps):
 
 
 REPETITIONS = 400
-FIVE_SIGMA = 5 / np.sqrt(2 * REPETITIONS)  # of a standard deviation from so many samples
+FIVE_SIGMA = 5 / np.sqrt(2 * REPETITIONS)  # of a standard deviation from that number of samples
 
 
 @pytest.mark.parametrize("weight", [1.0, 100.0])

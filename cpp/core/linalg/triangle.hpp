@@ -49,7 +49,7 @@ class Triangle {
   Zeros factors_;  // (strips, strip_width, strip_width)
 };
 
-// How many triangles of n columns an evaluation of so many rows folds into at once: at most 16, all
+// How many triangles of n columns an evaluation of these rows folds into at once: at most 16, all
 // within 128 MiB, for at least 2 n rows each.
 index triangles_for(index rows, index n);
 

@@ -16,7 +16,7 @@ namespace kanml {
 // most 64 or the number of processors. It is 1 inside another parallel region and in a forked
 // process.
 int team_size(int requested, index tasks);
-// The same for tasks of so many multiply-adds together: a few do not pay for waking threads.
+// The same for tasks that take `work` multiply-adds together: a few do not pay for waking threads.
 inline int team_size(int requested, index tasks, index work) {
   constexpr index serial_work = 50'000;
   return work < serial_work ? 1 : team_size(requested, tasks);

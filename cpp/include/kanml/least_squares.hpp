@@ -20,7 +20,7 @@ std::vector<double> fold_triangle(index n, std::span<const double> triangle,
 // and p has no component there.
 class DampedSteps {
  public:
-  // The triangle (n + 1, n + 1) holds R and, as its last column, c, of a matrix with so many rows
+  // The triangle (n + 1, n + 1) holds R and, as its last column, c, of a matrix with `rows` rows
   // whose numbers were rounded to `epsilon`. Throws std::invalid_argument unless it is finite.
   DampedSteps(index n, std::span<const double> triangle, index rows, double epsilon, int threads);
   ~DampedSteps();

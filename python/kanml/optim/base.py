@@ -272,7 +272,7 @@ class Optimizer(ABC, Generic[S]):
         Raises
         ------
         ValueError
-            If the optimizer cannot train so many parameters.
+            If the optimizer cannot train n parameters.
         """
         return 2 * n
 

@@ -255,7 +255,7 @@ class Problem(ABC):
     def linear_triangle(
         self, net: Network, unknowns: Unknowns | None = None, *, num_threads: int | None = None
     ) -> Triangle:
-        """Return the triangle of `residuals` and their derivatives by the linear parameters alone.
+        """Return the triangle of `residuals` with their derivatives in the linear parameters.
 
         Parameters
         ----------

@@ -88,7 +88,7 @@ def between(points: Float64Array) -> Float64Array | None:
 
 
 def _chosen(n: int, most: int) -> npt.NDArray[np.int64]:
-    """Return at most so many numbers below n, always the same ones, in their order."""
+    """Return at most `most` of the numbers below n in their order, always the same ones."""
     if n <= most:
         return np.arange(n)
     return np.sort(np.random.default_rng(0).choice(n, most, replace=False))

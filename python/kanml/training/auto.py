@@ -17,7 +17,7 @@ from kanml.training.settings import ENOUGH
 
 __all__ = ["is_stalled", "reason_to_stop"]
 
-PROGRESS = 0.9  # a level goes on while a window of steps brings the loss below this part of it
+PROGRESS = 0.9  # a level continues while a window of steps lowers the loss below this part of it
 PAID = 0.8  # a refinement paid if its level brought the loss at fresh samples below this part
 CLOSE = 2.0  # the most that the loss at fresh samples may be, of that at the given ones
 
