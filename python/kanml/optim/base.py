@@ -298,6 +298,20 @@ class Optimizer(ABC, Generic[S]):
         value, gradient = evaluate(function, state.parameters)
         return state.changed(value=value, gradient=gradient, evaluations=state.evaluations + 1)
 
+    def evaluate_start(self, function: Function, state: S) -> S:
+        """Return the state as `evaluate` does; finished, with the reason, if no step can start.
+
+        A value that is not finite is dropped, and so is a gradient.
+        """
+        state = self.evaluate(function, state)
+        value, gradient = state.evaluation()
+        on = operations(gradient)
+        if reason := obstacle(on, value, gradient):
+            return state.changed(value=None, gradient=None, finished=reason)
+        if on.max_abs(gradient) == 0:
+            return state.changed(finished="gradient is zero")
+        return state
+
     def require_sound(self, state: S) -> None:
         """Raise ValueError unless a run could have reached this evaluated state.
 

@@ -18,7 +18,6 @@ from kanml.optim.base import (
     State,
     TransferMaps,
     advanced,
-    obstacle,
     require_counter,
 )
 from kanml.optim.krylov import subspace
@@ -189,15 +188,11 @@ class LevenbergMarquardt(Optimizer[LevenbergMarquardtState]):
             )
         if geometry is not None and geometry.step is not IDENTITY.step:
             raise ValueError("geometry must be None or the identity for LevenbergMarquardt")
-        on = operations(state.parameters)
         if state.finished:
             return state
-        state = self.evaluate(function, state)
-        value, gradient = state.evaluation()
-        if reason := obstacle(on, value, gradient):
-            return state.changed(value=None, gradient=None, finished=reason)
-        if on.max_abs(gradient) == 0:
-            return state.changed(finished="gradient is zero")
+        state = self.evaluate_start(function, state)
+        if state.finished:
+            return state
         model = self._model(function, state, geometry or IDENTITY)
         if isinstance(model, str):
             return state.changed(finished=model)

@@ -4,7 +4,7 @@ import math
 from abc import abstractmethod
 from typing import Any, NamedTuple, TypeVar
 
-from kanml.optim.base import Function, Geometry, Optimizer, State, advanced, obstacle
+from kanml.optim.base import Function, Geometry, Optimizer, State, advanced
 from kanml.optim.line_search import Search, Trial, along, smaller_gradient, strong_wolfe
 from kanml.optim.vectors import EPSILON, Operations, Vector, operations
 
@@ -85,12 +85,9 @@ class QuasiNewton(Optimizer[S]):
         maps, on = self.maps(geometry), operations(state.parameters)
         if state.finished:
             return state
-        state = self.evaluate(function, state)
-        value, gradient = state.evaluation()
-        if reason := obstacle(on, value, gradient):
-            return state.changed(value=None, gradient=None, finished=reason)
-        if on.max_abs(gradient) == 0:
-            return state.changed(finished="gradient is zero")
+        state = self.evaluate_start(function, state)
+        if state.finished:
+            return state
 
         after = self._search(on, function, state, maps)
         if after.finished and self._remembers(state):
