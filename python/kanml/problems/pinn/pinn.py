@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from kanml._validation import FloatArray
@@ -19,11 +18,12 @@ from kanml.optim.matrices import Triangle
 from kanml.problems.base import Problem
 from kanml.problems.evaluation import Evaluation, Want
 from kanml.problems.fresh import FreshLoss, final_prediction_error
+from kanml.problems.pinn.at_points import TermsAtPoints
 from kanml.problems.pinn.collocation import Stage
 from kanml.problems.pinn.fields import named_fields
 from kanml.problems.pinn.term import Residual, Term, different_terms
 from kanml.problems.pinn.traced import TracedTerm, require_finite
-from kanml.problems.reduction import PENALTY, Reduction
+from kanml.problems.reduction import PENALTY
 from kanml.problems.smoothness import Smoothness, known_penalty
 from kanml.problems.stacked_rows import StackedRows
 from kanml.problems.states import entries
@@ -129,8 +129,7 @@ class PINN(Problem):
         )
         self._fingerprint = self._digest()  # now, since the caller may change the arrays of a term
         # The attributes that change. Each is replaced as a whole, and read once by an evaluation.
-        self._stages = self._first_stages()
-        self._ready: dict[str, tuple[tuple[Stage, ...], Reduction]] = {}  # latest, by dtype
+        self._at_points = TermsAtPoints(self._traced, self._first_stages(), self.penalty)
         self._fitting: object = None  # the architecture that was checked last
         self._residuals_checked = False  # set by the first evaluation
 
@@ -168,11 +167,12 @@ class PINN(Problem):
         """
         self._require_fit(net)
         values = self._values(unknowns)
-        stages = self._stages
-        found = self._reduction(stages, net.dtype).evaluate(net, values, want, num_threads)
+        at_points = self._at_points
+        reduction = at_points.reduction(net.dtype, self.communicator)
+        found = reduction.evaluate(net, values, want, num_threads)
         if not self._residuals_checked:
             if not math.isfinite(found.value):
-                self._require_finite(stages, net, values, num_threads)
+                self._require_finite(at_points.stages, net, values, num_threads)
             self._residuals_checked = True
         return found
 
@@ -192,21 +192,6 @@ class PINN(Problem):
         if others[0]:
             raise ValueError("a residual of another process is not finite")
 
-    def _reduction(self, stages: tuple[Stage, ...], dtype: np.dtype[Any]) -> Reduction:
-        """Return the terms at their stages, ready to be evaluated."""
-        known = self._ready.get(dtype.char)
-        if known is not None and known[1].communicator is self.communicator:
-            before, reduction = known
-            if before is stages or _same_samples(before, stages):
-                return reduction
-        summands = [
-            traced.summand(stage.samples, dtype)
-            for traced, stage in zip(self._traced, stages, strict=True)
-        ]
-        reduction = Reduction(summands, self.communicator, self.penalty)
-        self._ready = {**self._ready, dtype.char: (stages, reduction)}
-        return reduction
-
     def triangles(
         self, net: Network, unknowns: Unknowns | None = None, *, num_threads: int | None = None
     ) -> tuple[Triangle, ...]:
@@ -216,7 +201,7 @@ class PINN(Problem):
 
     def _stacked_rows(self, net: Network) -> StackedRows:
         self._require_fit(net)
-        return self._reduction(self._stages, net.dtype).rows
+        return self._at_points.reduction(net.dtype, self.communicator).rows
 
     def solution(
         self,
@@ -318,20 +303,22 @@ class PINN(Problem):
         """
         self._require_fit(net)
         values = self._values(unknowns)
-        stages = self._stages
-        if evaluation is None and any(stage.samples.attention is not None for stage in stages):
+        before = self._at_points
+        if evaluation is None and any(
+            stage.samples.attention is not None for stage in before.stages
+        ):
             evaluation = self.evaluation(net, unknowns, "value")
         terms = {} if evaluation is None else evaluation.terms
-        after = tuple(
+        stages = [
             traced.collocation.next(
                 stage,
                 terms.get(traced.term.name),
                 partial(traced.magnitude, net=net, unknowns=values),
             )
-            for traced, stage in zip(self._traced, stages, strict=True)
-        )
-        self._stages = after
-        return not _same_samples(stages, after)
+            for traced, stage in zip(self._traced, before.stages, strict=True)
+        ]
+        self._at_points = before.moved(stages)
+        return not before.same_samples(self._at_points)
 
     def fresh_loss(
         self, net: Network, unknowns: Unknowns | None = None, *, num_threads: int | None = None
@@ -343,10 +330,11 @@ class PINN(Problem):
         arrays with one entry a point, or if it has partners. If all terms stay, the loss grows by
         Akaike's final prediction error. Attention and penalty are left out.
         """
-        sizes = [len(stage.samples.points) for stage in self._stages]
+        stages = self._at_points.stages
+        sizes = [len(stage.samples.points) for stage in stages]
         counts = [round(count) for count in self.communicator.total(sizes)]
         fresh, given, moved = [], [], False
-        for traced, stage, count in zip(self._traced, self._stages, counts, strict=True):
+        for traced, stage, count in zip(self._traced, stages, counts, strict=True):
             points = traced.fresh_points()
             moved = moved or points is not None
             given.append(traced.recorded_at(stage.samples.points, count))
@@ -374,23 +362,24 @@ class PINN(Problem):
 
         Its sums of squares are scaled to represent the points that are left out.
         """
+        whole = self._at_points
         part = copy.copy(self)
-        part._stages = tuple(stage.excerpt(samples) for stage in self._stages)
+        part._at_points = whole.moved([stage.excerpt(samples) for stage in whole.stages])
         costs = [
             sum(
                 stage.samples.count * traced.loss.n_planes
-                for traced, stage in zip(self._traced, stages, strict=True)
+                for traced, stage in zip(self._traced, at_points.stages, strict=True)
             )
-            for stages in (part._stages, self._stages)
+            for at_points in (part._at_points, whole)
         ]
-        ours, whole = self.communicator.total(costs).tolist()
-        return part, ours / whole
+        fewer, all_points = self.communicator.total(costs).tolist()
+        return part, fewer / all_points
 
     def state(self) -> dict[str, Any]:
         """Return what `advance` changes, as plain values for JSON."""
         return {
             traced.term.name: traced.collocation.state(stage)
-            for traced, stage in zip(self._traced, self._stages, strict=True)
+            for traced, stage in zip(self._traced, self._at_points.stages, strict=True)
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -402,10 +391,11 @@ class PINN(Problem):
             If it cannot be a state of this problem, which is then unchanged.
         """
         parts = entries(state, [term.name for term in self.terms], "the state of a PINN")
-        self._stages = tuple(
+        stages = [
             traced.collocation.restored(parts[traced.term.name], first)
             for traced, first in zip(self._traced, self._first_stages(), strict=True)
-        )
+        ]
+        self._at_points = self._at_points.moved(stages)
 
     # Pickles hold the arguments, with recordings instead of functions, and the state.
 
@@ -456,7 +446,3 @@ class PINN(Problem):
         for traced in self._traced:
             traced.require_fit(net)
         self._fitting = net._architecture
-
-
-def _same_samples(some: Sequence[Stage], others: Sequence[Stage]) -> bool:
-    return all(a.samples is b.samples for a, b in zip(some, others, strict=True))
