@@ -15,7 +15,7 @@ lowest loss on rows held out. A run whose optimizer can make no further progress
 values.
 
 - regression: that of the paper, 20,000 points. The error is relative, on other points.
-- helmholtz, burgers: as in `python -m kanml solve`, with other widths.
+- helmholtz, poisson, burgers: as in `python -m kanml solve`, with other widths.
 - table: Friedman's first function of 10 columns, 4000 rows with noise, by the recipe of the user
   guide. The error is that from the function without noise, relative to its standard deviation.
 
@@ -115,6 +115,11 @@ def helmholtz(width: int, seed: int) -> Case:
     return equation("helmholtz", lambda n: kanml.KAN([2, width, 1], intervals=n, **options))
 
 
+def poisson(width: int, seed: int) -> Case:
+    options = {"degree": 5, "activation": "tanh", "seed": seed}
+    return equation("poisson-interface", lambda n: kanml.KAN([3, width, 1], intervals=n, **options))
+
+
 def burgers(width: int, seed: int) -> Case:
     front = [kanml.Affine.normalising([0, -1], [1, 1])]
     options = {"degree": 5, "activation": "tanh", "front": front, "seed": seed}
@@ -149,6 +154,7 @@ def table(width: int, seed: int) -> Case:
 PROBLEMS: dict[str, tuple[Callable[[int, int], Case], tuple[int, ...]]] = {
     "regression": (regression, (40, 160)),
     "helmholtz": (helmholtz, (5, 13, 31)),
+    "poisson": (poisson, (6,)),
     "burgers": (burgers, (3, 5, 8)),
     "table": (table, (3, 7, 16)),
 }
