@@ -69,6 +69,22 @@ def least_squares(residuals, kind=LeastSquares):
     return kind(residuals, lambda x: jacobian(residuals, x))
 
 
+class Separable(LeastSquares):
+    """Residuals that are affine in a part of the parameters."""
+
+    def __init__(self, residuals, jacobian, linear):
+        super().__init__(residuals, jacobian)
+        self._part = linear
+
+    @property
+    def linear(self):
+        return self._part
+
+
+def separable(residuals, linear):
+    return Separable(residuals, lambda x: jacobian(residuals, x), linear)
+
+
 # Separable problems: 17 and 19 of the same collection, and their linear parameters.
 
 OSBORNE_1 = np.concatenate(

@@ -5,31 +5,14 @@ import math
 import numpy as np
 import pytest
 import scipy.optimize
-from classic_problems import SEPARABLE, jacobian
+from classic_problems import SEPARABLE, Separable, jacobian, separable
 
-from kanml.optim import LeastSquares, Triangle, VariableProjection
+from kanml.optim import Geometry, LeastSquares, Triangle, VariableProjection
 from kanml.optim.variable_projection import Projected
 from reference.damped_steps import damped_step
 
 OPTIMIZER = VariableProjection()
 ROUNDING = 1e-12  # of singular values, relative to the largest
-
-
-class Separable(LeastSquares):
-    """Residuals that are affine in a part of the parameters."""
-
-    def __init__(self, residuals, jacobian, linear):
-        super().__init__(residuals, jacobian)
-        self._part = linear
-
-    @property
-    def linear(self):
-        return self._part
-
-
-def separable(residuals):
-    _, _, linear = SEPARABLE[residuals]
-    return Separable(residuals, lambda x: jacobian(residuals, x), linear)
 
 
 each_problem = pytest.mark.parametrize("residuals", SEPARABLE, ids=lambda r: r.__name__)
@@ -83,8 +66,8 @@ def affine_and_bent(m, linear, others, seed=0, copies=1):
 
 @each_problem
 def test_separable_problems_against_scipy(residuals):
-    published, start, _ = SEPARABLE[residuals]
-    state = until_finished(OPTIMIZER, separable(residuals), start)
+    published, start, linear = SEPARABLE[residuals]
+    state = until_finished(OPTIMIZER, separable(residuals, linear), start)
     assert state.finished
     tight = {"xtol": 1e-15, "ftol": 1e-15, "gtol": 1e-15}
     theirs = scipy.optimize.least_squares(
@@ -100,8 +83,8 @@ def test_separable_problems_against_scipy(residuals):
 
 @each_problem
 def test_float32(residuals):
-    published, start, _ = SEPARABLE[residuals]
-    state = until_finished(OPTIMIZER, separable(residuals), np.array(start, np.float32))
+    published, start, linear = SEPARABLE[residuals]
+    state = until_finished(OPTIMIZER, separable(residuals, linear), np.array(start, np.float32))
     assert state.parameters.dtype == np.float32
     assert math.isclose(state.value, published, rel_tol=1e-4)
     assert state.finished
@@ -304,10 +287,18 @@ def test_what_is_refused():
     def square(x):
         return float(x @ x), 2 * x
 
-    with pytest.raises(TypeError, match=r"must be a kanml\.optim\.SumOfSquares, got"):
+    with pytest.raises(TypeError, match=r"^VariableProjection.* kanml\.optim\.SumOfSquares, got"):
         OPTIMIZER.step(square, OPTIMIZER.init([1.0, 2.0]))
     with pytest.raises(TypeError, match="LeastSquares does not know parameters that enter linear"):
         OPTIMIZER.step(LeastSquares(lambda x: x, np.diag), OPTIMIZER.init([1.0, 2.0]))
+    scaled = Geometry(gradient=lambda g: 2 * g, step=lambda d: 2 * d)
+    for linear in (slice(0, 1), slice(0, 3)):  # some, or all
+        eye = Separable(lambda x: x, lambda x: np.eye(3), linear)
+        state = OPTIMIZER.init(np.ones(3))
+        for start in (state, state.changed(finished="done")):
+            with pytest.raises(ValueError, match="identity for VariableProjection, got Geometry"):
+                OPTIMIZER.step(eye, start, scaled)
+        assert OPTIMIZER.step(eye, state, Geometry()).step == 1
     few = VariableProjection(largest_triangle=6)
     function = affine_and_bent(30, 3, 4)
     with pytest.raises(ValueError, match=r"cannot train 7 parameters.*LevenbergMarquardt can"):

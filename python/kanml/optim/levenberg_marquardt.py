@@ -181,13 +181,7 @@ class LevenbergMarquardt(Optimizer[LevenbergMarquardtState]):
             If the geometry is another one, or there is not enough memory for a triangle or a
             subspace.
         """
-        if not isinstance(function, SumOfSquares):
-            raise TypeError(
-                "LevenbergMarquardt minimises sums of squares: function must be a "
-                f"kanml.optim.SumOfSquares, got {function!r}"
-            )
-        if geometry is not None and geometry.step is not IDENTITY.step:
-            raise ValueError("geometry must be None or the identity for LevenbergMarquardt")
+        function = require_squares(self, function, geometry)
         if state.finished:
             return state
         state = self.evaluate_start(function, state)
@@ -267,6 +261,21 @@ class LevenbergMarquardt(Optimizer[LevenbergMarquardtState]):
         scale = after / before if before > 0 and after > 0 else 1.0
         last = None if state.last is None else on.vector(maps.primal(state.last), like)
         return {"radius": max(state.radius * scale, after), "last": last}
+
+
+def require_squares(
+    optimizer: Optimizer[Any], function: Function, geometry: Geometry | None
+) -> SumOfSquares:
+    """Return the function if it is a sum of squares; check that there are no other variables."""
+    name = type(optimizer).__name__
+    if not isinstance(function, SumOfSquares):
+        raise TypeError(
+            f"{name} minimises sums of squares: function must be a kanml.optim.SumOfSquares, "
+            f"got {function!r}"
+        )
+    if geometry is not None and geometry.step is not IDENTITY.step:
+        raise ValueError(f"geometry must be None or the identity for {name}, got {geometry!r}")
+    return function
 
 
 def _longest_step(

@@ -23,6 +23,7 @@ from kanml.optim.levenberg_marquardt import (
     MATRICES,
     LevenbergMarquardt,
     LevenbergMarquardtState,
+    require_squares,
 )
 from kanml.optim.matrices import DampedSteps, Triangle
 from kanml.optim.vectors import EPSILON, Vector, operations
@@ -175,10 +176,9 @@ class VariableProjection(Optimizer[LevenbergMarquardtState]):
         TypeError
             If the function is no `SumOfSquares`, or no parameters are linear.
         ValueError
-            If there are too many parameters, or as in `LevenbergMarquardt.step`.
+            If the geometry is another one, there are too many parameters, or not enough memory.
         """
-        if not isinstance(function, SumOfSquares):
-            return self._inner.step(function, state, geometry)  # raises
+        function = require_squares(self, function, geometry)
         n = state.parameters.shape[0]
         require_memory(FLOAT64_BYTES * self.numbers(n, 1), f"{self!r} needs for {n} parameters")
         if state.finished:
@@ -188,7 +188,7 @@ class VariableProjection(Optimizer[LevenbergMarquardtState]):
         if reason := obstacle(operations(gradient), value, gradient):
             return state.changed(value=None, gradient=None, finished=reason)
         projected = Projected(function, state.parameters)
-        after = self._inner_step(projected, state, geometry)
+        after = self._inner_step(projected, state)
         reached = projected.whole(after.parameters)
         if after.step > state.step:
             return after.changed(parameters=reached)
@@ -220,7 +220,7 @@ class VariableProjection(Optimizer[LevenbergMarquardtState]):
         return self._inner.transfer(state, maps, how)
 
     def _inner_step(
-        self, projected: Projected, state: LevenbergMarquardtState, geometry: Geometry | None
+        self, projected: Projected, state: LevenbergMarquardtState
     ) -> LevenbergMarquardtState:
         """Return the state after a step in the parameters that are not linear."""
         _, gradient = state.evaluation()
@@ -230,7 +230,7 @@ class VariableProjection(Optimizer[LevenbergMarquardtState]):
             inner = self.evaluate(projected, inner.changed(value=None, gradient=None))
         if projected.start.shape[0] == 0:
             return inner.changed(finished="all parameters are linear, and the best")
-        return self._inner.step(projected, inner, geometry)
+        return self._inner.step(projected, inner)
 
     @property
     def _inner(self) -> LevenbergMarquardt:
