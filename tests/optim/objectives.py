@@ -2,13 +2,25 @@
 
 import classic_problems
 import numpy as np
-from classic_problems import least_squares
+from classic_problems import least_squares, separable
 
-from kanml.optim import LBFGS, Adam, GradientDescent, LevenbergMarquardt, SSBroyden
+from kanml.optim import (
+    LBFGS,
+    Adam,
+    GradientDescent,
+    LevenbergMarquardt,
+    SSBroyden,
+    VariableProjection,
+)
 
 WITH_GEOMETRY = [GradientDescent(1e-3), Adam(0.1, weight_decay=0.1), LBFGS(memory=3)]
 WITH_GRADIENTS = [*WITH_GEOMETRY, SSBroyden()]
-OPTIMIZERS = [*WITH_GRADIENTS, LevenbergMarquardt(), LevenbergMarquardt(largest_triangle=0)]
+OPTIMIZERS = [
+    *WITH_GRADIENTS,
+    LevenbergMarquardt(),
+    LevenbergMarquardt(largest_triangle=0),
+    VariableProjection(),
+]
 
 
 def name(optimizer):
@@ -17,6 +29,11 @@ def name(optimizer):
 
 
 rosenbrock = least_squares(classic_problems.rosenbrock)
+
+
+def separable_rosenbrock(n):
+    """The same function of n parameters; residuals are affine in the last one."""
+    return separable(classic_problems.rosenbrock, slice(n - 1, n))
 
 
 def beale(x):

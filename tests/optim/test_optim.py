@@ -6,10 +6,18 @@ from dataclasses import fields
 import classic_problems
 import numpy as np
 import pytest
-from classic_problems import least_squares
+from classic_problems import Separable
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from objectives import OPTIMIZERS, WITH_GEOMETRY, name, quadratic, rosenbrock, run
+from objectives import (
+    OPTIMIZERS,
+    WITH_GEOMETRY,
+    name,
+    quadratic,
+    rosenbrock,
+    run,
+    separable_rosenbrock,
+)
 
 from kanml.optim import (
     LBFGS,
@@ -77,14 +85,14 @@ def refinement():
 @pytest.mark.parametrize("how", ["prolong", "reset"])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=name)
 def test_transfer_moves_parameters_and_counters(optimizer, how, refinement):
-    state = run(optimizer, rosenbrock, optimizer.init(np.zeros(4)), 5)
+    state = run(optimizer, separable_rosenbrock(4), optimizer.init(np.zeros(4)), 5)
     finer = optimizer.transfer(state, refinement, how)
     np.testing.assert_array_equal(finer.parameters, refinement.primal(state.parameters))
     assert (finer.step, finer.level_step, finer.evaluations) == (5, 0, state.evaluations)
     assert finer.value is None
     assert finer.gradient is None
     assert type(finer) is type(state)
-    assert optimizer.step(rosenbrock, finer).step == 6
+    assert optimizer.step(separable_rosenbrock(7), finer).step == 6
 
 
 def test_transfer_keeps_curvature(refinement):
@@ -166,13 +174,17 @@ def test_states_own_read_only_arrays_of_their_dtype(optimizer, dtype):
     x0 = np.array([-1.2, 1.0], dtype)
     buffer = np.empty(2, dtype)
 
-    class Buffered(LeastSquares):
+    class Buffered(Separable):
         def __call__(self, x):
             assert x.dtype == dtype
             value, buffer[:] = super().__call__(x)
             return value, buffer
 
-    function = least_squares(classic_problems.rosenbrock, Buffered)
+    function = Buffered(
+        classic_problems.rosenbrock,
+        lambda x: classic_problems.jacobian(classic_problems.rosenbrock, x),
+        slice(1, 2),
+    )
     state = optimizer.init(x0)
     for _ in range(4):
         state = optimizer.evaluate(function, state)
@@ -313,6 +325,7 @@ def test_bad_input(make, error, message):
         "matrices",
         "schedules",
         "ssbroyden",
+        "variable_projection",
     ],
 )
 def test_examples(module):

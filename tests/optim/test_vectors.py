@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from objectives import name, rosenbrock
+from classic_problems import Separable
+from objectives import name, separable_rosenbrock
 
 import kanml.optim
 from helpers import same_bits
@@ -19,11 +20,11 @@ from kanml.optim import (
     Adam,
     Geometry,
     GradientDescent,
-    LeastSquares,
     LevenbergMarquardt,
     SSBroyden,
     SumOfSquares,
     TransferMaps,
+    VariableProjection,
 )
 from kanml.optim.vectors import ARRAYS, Operations, operations, require_vector
 
@@ -50,6 +51,9 @@ def results(dtype):
         "adam, direction": direction,
         "adam, first moment": first,
         "adam, second moment": second,
+        "within": ARRAYS.within(x, slice(1, 3)),
+        "without": ARRAYS.without(x, slice(0, 2)),
+        "joined": ARRAYS.joined(x, slice(1, 3), y[1:]),
         "two_loop": ARRAYS.two_loop((), (), ARRAYS.full(2.0, x), x),
         "update_diagonal": ARRAYS.update_diagonal(x, 2 * x, ARRAYS.full(0.5, x)),
         "multiple_of_identity": ARRAYS.multiple_of_identity(3.0, like=y),
@@ -74,6 +78,9 @@ def test_operations_on_arrays(dtype):
         "adam, direction": -0.1 * np.sign(x),
         "adam, first moment": 0.25 * x,
         "adam, second moment": 0.5 * x**2,
+        "within": [-1, 2],
+        "without": [2],
+        "joined": [3, 0.25, -2, -1, 2],
         "two_loop": -2 * x,
         "update_diagonal": [0.5] * 3,  # 2 I is the Hessian already
         "multiple_of_identity": [3, 0, 3, 0, 0, 3],
@@ -227,6 +234,10 @@ class OwnSquares(SumOfSquares):
     def __init__(self, function):
         self.function = function
 
+    @property
+    def linear(self):
+        return self.function.linear
+
 
 def on_own_squares(method):
     return lambda self, *vectors: on_own(getattr(self.function, method))(*vectors)
@@ -286,22 +297,26 @@ WITHOUT_GEOMETRY = [
     SSBroyden(),
     LevenbergMarquardt(),
     LevenbergMarquardt(largest_triangle=0, columns=3),
+    VariableProjection(),
 ]
 
 
 def edge_residuals(x):
-    """Their squares are least near the edge of where they are finite."""
-    rest = 2 - x
+    """Their squares are least near the edge of where they are finite; the last one is affine."""
+    rest = 2 - x[:-1]
     if not (rest > 0).all():
         return np.full_like(x, math.inf)
-    return np.sqrt(rest - 1e-3 * np.log(rest))
+    return np.append(np.sqrt(rest - 1e-3 * np.log(rest)), 2 * x[-1] - 1)
 
 
 def edge_jacobian(x):
-    return np.diag((1e-3 / (2 - x) - 1) / (2 * edge_residuals(x)))
+    return np.diag(np.append((1e-3 / (2 - x[:-1]) - 1) / (2 * edge_residuals(x)[:-1]), 2))
 
 
-FUNCTIONS = {"rosenbrock": rosenbrock, "edge": LeastSquares(edge_residuals, edge_jacobian)}
+FUNCTIONS = {
+    "rosenbrock": separable_rosenbrock,
+    "edge": lambda n: Separable(edge_residuals, edge_jacobian, slice(n - 1, n)),
+}
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -322,9 +337,9 @@ def test_optimizers_run_on_any_kind_of_vectors(optimizer, kind, function, dtype)
     start = np.array([-1.2, 1.0, 0.5, 1.5], dtype)
     state, own = optimizer.init(start), optimizer.init(Own(start))
     geometries = Geometry(**plain_maps), Geometry(**own_maps)
-    own_function = OwnSquares(function)
+    own_function = OwnSquares(function(4))
     for _ in range(40):
-        state = optimizer.step(function, state, geometries[0])
+        state = optimizer.step(function(4), state, geometries[0])
         own = optimizer.step(own_function, own, geometries[1])
         assert_same(own, state)
     own_transfer = TransferMaps(**{key: on_own(f) for key, f in MAPS.items()})
@@ -332,7 +347,8 @@ def test_optimizers_run_on_any_kind_of_vectors(optimizer, kind, function, dtype)
         finer = optimizer.transfer(state, TransferMaps(**MAPS), how)
         own_finer = optimizer.transfer(own, own_transfer, how)
         assert_same(own_finer, finer)
-        assert_same(optimizer.step(own_function, own_finer), optimizer.step(function, finer))
+        own_finer = optimizer.step(OwnSquares(function(8)), own_finer)
+        assert_same(own_finer, optimizer.step(function(8), finer))
 
 
 def test_operations_of_a_vector():

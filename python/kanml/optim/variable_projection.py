@@ -52,7 +52,7 @@ class Projected(SumOfSquares):
         self._function, self.eliminated = function, function.linear
         self._on = operations(theta)
         self.start = self._on.without(theta, self.eliminated)
-        self._guess = theta[self.eliminated]
+        self._guess = self._on.within(theta, self.eliminated)
         self._solved: list[tuple[Vector, Vector]] = []
         # All columns will be needed there if its linear parameters are the best already.
         self._theta, self._triangle = theta, function.triangle(theta)
@@ -96,7 +96,7 @@ class Projected(SumOfSquares):
             (step,), _, (decrease,) = DampedSteps(triangle).solve([0.0])
             value = float(triangle.c @ triangle.c) + triangle.rest**2
             if decrease > EPSILON[theta.dtype] * value:
-                linear = theta[self.eliminated]
+                linear = self._on.within(theta, self.eliminated)
                 best = self._on.axpy(1.0, self._on.vector(step, theta), linear)
                 theta = self._on.joined(x, self.eliminated, best)
         self._solved.append((x, theta))

@@ -72,6 +72,10 @@ class Operations(ABC):
         """Return the quotients of the entries of two vectors (n,)."""
 
     @abstractmethod
+    def within(self, x: Vector, part: slice) -> Vector:
+        """Return the entries of a vector (n,) in a part of m, as a vector (m,)."""
+
+    @abstractmethod
     def without(self, x: Vector, part: slice) -> Vector:
         """Return the entries of a vector (n,) outside of a part of m, as a vector (n - m,)."""
 
@@ -232,6 +236,10 @@ class ArrayOperations(Operations):
     def quotient(self, x: Vector, y: Vector) -> Vector:
         """Return x / y; see `Operations.quotient`."""
         return _frozen(x / y)
+
+    def within(self, x: Vector, part: slice) -> Vector:
+        """Return the entries in a part; see `Operations.within`."""
+        return _frozen(x[part].copy())
 
     def without(self, x: Vector, part: slice) -> Vector:
         """Return the other entries; see `Operations.without`."""
