@@ -1,13 +1,14 @@
 """Variable projection: steps against formulas, classic separable problems, and how it ends."""
 
 import math
+from dataclasses import fields
 
 import numpy as np
 import pytest
 import scipy.optimize
 from classic_problems import SEPARABLE, Separable, jacobian, separable
 
-from kanml.optim import Geometry, LeastSquares, Triangle, VariableProjection
+from kanml.optim import Geometry, LeastSquares, TransferMaps, Triangle, VariableProjection
 from kanml.optim.variable_projection import Projected
 from reference.damped_steps import damped_step
 
@@ -155,14 +156,40 @@ def test_copies_of_linear_columns_change_no_step():
     """They share what the columns have; so it is with the constants of a KAN."""
     once, twice = (affine_and_bent(30, 3, 4, seed=2, copies=copies) for copies in (1, 2))
     x = np.full(4, 0.2)
-    state = OPTIMIZER.init(np.concatenate([np.ones(3), x])).changed(radius=1.0)
-    doubled = OPTIMIZER.init(np.concatenate([np.full(6, 0.5), x])).changed(radius=1.0)
+    state = OPTIMIZER.init(np.concatenate([np.ones(3), x]))
+    doubled = OPTIMIZER.init(np.concatenate([np.full(6, 0.5), x]))
     for _ in range(5):
         state, doubled = OPTIMIZER.step(once, state), OPTIMIZER.step(twice, doubled)
         y, copy, x = np.split(doubled.parameters, [3, 6])
         np.testing.assert_allclose(copy, y, rtol=0, atol=1e-12)
         np.testing.assert_allclose([*(2 * y), *x], state.parameters, rtol=1e-6, atol=1e-6)
     assert math.isclose(doubled.value, state.value, rel_tol=1e-9)
+
+
+def test_the_first_radius_on_a_level_is_the_norm_of_the_other_parameters():
+    """The linear ones are solved for, whatever they are before."""
+    function = affine_and_bent(30, 3, 4, seed=2)
+    x = np.array([0.02, -0.01, 0.03, 0.01])  # shorter than the step to the solution
+
+    def start(linear, others):
+        return OPTIMIZER.init(np.concatenate([np.full(3, linear), others]))
+
+    def radius(state):
+        after = OPTIMIZER.step(function, state)
+        assert after.damping > 0
+        return after.radius
+
+    longest = 3 * np.linalg.norm(x)
+    for linear in (0.0, 1.0, 1e6):
+        assert math.isclose(radius(start(linear, x)), longest, rel_tol=1e-14)
+    stepped = start(1.0, x).changed(step=9, level_step=9, radius=1e-3)
+    assert math.isclose(radius(stepped), 3e-3, rel_tol=1e-14)
+    same = TransferMaps(**{field.name: lambda v: v for field in fields(TransferMaps)})
+    for how in ("prolong", "reset"):
+        finer = OPTIMIZER.transfer(stepped, same, how)
+        assert math.isclose(radius(finer), longest, rel_tol=1e-14)
+    # A radius that a shorter search has found is kept, as after a contest of starts.
+    assert math.isclose(radius(start(1.0, x).changed(radius=1e-3)), 3e-3, rel_tol=1e-14)
 
 
 def test_evaluations_that_a_step_counts():

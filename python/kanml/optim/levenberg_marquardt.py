@@ -140,6 +140,7 @@ class LevenbergMarquardt(Optimizer[LevenbergMarquardtState]):
     columns: int = 60
     needs_squares = True
     window = 20
+    radii = 24  # 25 outcomes: at most five evaluations
 
     def __post_init__(self) -> None:
         integer(self.largest_triangle, "largest_triangle", 0)
@@ -190,7 +191,7 @@ class LevenbergMarquardt(Optimizer[LevenbergMarquardtState]):
         model = self._model(function, state, geometry or IDENTITY)
         if isinstance(model, str):
             return state.changed(finished=model)
-        return _longest_step(function, state, model)
+        return _longest_step(function, state, model, self.radii)
 
     def numbers(self, n: int, steps: int) -> int:
         """Return how many numbers a step needs; see `Optimizer.numbers`."""
@@ -279,13 +280,16 @@ def require_squares(
 
 
 def _longest_step(
-    function: SumOfSquares, state: LevenbergMarquardtState, model: Model
+    function: SumOfSquares, state: LevenbergMarquardtState, model: Model, count: int
 ) -> LevenbergMarquardtState:
-    """Take the longest step that can be trusted; `finished` says why if there is none."""
+    """Take the longest step that can be trusted; `finished` says why if there is none.
+
+    It is looked for among `count` radii at a time.
+    """
     attempts = Attempts(function, state, model)
     radius, found = state.radius, None
     while found is None:
-        around = radii(radius)
+        around = radii(radius, count)
         if reason := _lost_in_rounding(state, model, around[-1]):
             return state.changed(
                 finished=reason, evaluations=state.evaluations + attempts.evaluations

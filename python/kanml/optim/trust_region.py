@@ -22,7 +22,6 @@ from kanml.optim.vectors import Vector, operations
 __all__ = ["SPREAD", "Attempts", "Model", "longest_trusted", "radii"]
 
 SPREAD = 3.0
-RADII = 24  # 25 outcomes: at most five evaluations
 
 
 class Step(NamedTuple):
@@ -113,9 +112,9 @@ class Attempts:
         return Trial(step, parameters, value, fall / step.decrease if trusted else -math.inf)
 
 
-def radii(radius: float) -> list[float]:
-    """Return the radii around one, ascending."""
-    return [radius * SPREAD ** (2 * i / (RADII - 1) - 1) for i in range(RADII)]
+def radii(radius: float, count: int) -> list[float]:
+    """Return `count` radii around one, ascending."""
+    return [radius * SPREAD ** (2 * i / (count - 1) - 1) for i in range(count)]
 
 
 def longest_trusted(

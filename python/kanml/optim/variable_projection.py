@@ -103,6 +103,12 @@ class Projected(SumOfSquares):
         return theta
 
 
+class FewRadii(LevenbergMarquardt):
+    """Levenberg-Marquardt where the value costs nearly as much as the Jacobian."""
+
+    radii = 3  # 4 outcomes: at most two evaluations
+
+
 @dataclass(frozen=True)
 class VariableProjection(Optimizer[LevenbergMarquardtState]):
     """Variable projection: the linear parameters are solved for, the others by Levenberg-Marquardt.
@@ -115,7 +121,10 @@ class VariableProjection(Optimizer[LevenbergMarquardtState]):
 
     If nothing but linear parameters is there, one step solves the problem.
 
-    Radius, damping and rank are those of `LevenbergMarquardt`, in the parameters that are left.
+    Radius, damping and rank are those of `LevenbergMarquardt`, in the parameters that are left. Of
+    three radii, a third of that of the last step, the same and three times as much, the longest is
+    taken that can be trusted. The first radius on each level is at most the norm of the parameters
+    that are left.
 
     Parameters
     ----------
@@ -224,14 +233,17 @@ class VariableProjection(Optimizer[LevenbergMarquardtState]):
     ) -> LevenbergMarquardtState:
         """Return the state after a step in the parameters that are not linear."""
         _, gradient = state.evaluation()
-        kept = operations(gradient).without(gradient, projected.eliminated)
-        inner = state.changed(parameters=projected.start, gradient=kept)
-        if projected.whole(projected.start) is not state.parameters:
+        on, start = operations(gradient), projected.start
+        kept = on.without(gradient, projected.eliminated)
+        inner = state.changed(parameters=start, gradient=kept)
+        if state.level_step == 0:  # the linear parameters, which do not count, are in this radius
+            inner = inner.changed(radius=min(state.radius, on.norm(start) or 1.0))
+        if projected.whole(start) is not state.parameters:
             inner = self.evaluate(projected, inner.changed(value=None, gradient=None))
-        if projected.start.shape[0] == 0:
+        if start.shape[0] == 0:
             return inner.changed(finished="all parameters are linear, and the best")
         return self._inner.step(projected, inner)
 
     @property
     def _inner(self) -> LevenbergMarquardt:
-        return LevenbergMarquardt(largest_triangle=self.largest_triangle)
+        return FewRadii(largest_triangle=self.largest_triangle)
