@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 
+import contest_runs
 import numpy as np
 import pytest
 from contest_runs import PROBLEM, Plain, X, Y, kan, train
@@ -17,6 +18,7 @@ from kanml.training.objective import Objective
 from kanml.training.settings import Settings
 
 RNG = np.random.default_rng(5)
+VP = kanml.VariableProjection()
 
 
 def steps_needed(count, rounds=(25, 50, 100, 200)):
@@ -316,10 +318,14 @@ def test_a_gradient_that_is_not_finite_drops_a_start():
 # Checkpoints and interrupts
 
 
-def test_a_checkpoint_keeps_the_tries(tmp_path):
+@pytest.mark.parametrize(("optimizer", "steps"), [(kanml.LBFGS(), 100), (VP, 15)])
+def test_a_checkpoint_keeps_the_tries(tmp_path, optimizer, steps):
+    def train(**options):
+        return contest_runs.train(schedule=[steps, steps], optimizer=optimizer, **options)
+
     path = tmp_path / "run"
     whole = train()
-    train(callbacks=[kanml.Checkpoint(path), lambda state: state.step == 130])
+    train(callbacks=[kanml.Checkpoint(path), lambda state: state.step == 4 * steps // 3])
     resumed = train(resume=path)
     assert resumed.history.tries == whole.history.tries
     assert len(whole.history.tries) > 1
@@ -357,21 +363,29 @@ def test_tries_that_no_run_could_have_written(change, message):
     threading.current_thread() is not threading.main_thread(), reason="signals need the main thread"
 )
 @pytest.mark.parametrize("evaluation", [1, 2, 7, 60, 110, 160])
-def test_ctrl_c_while_starts_are_tried(evaluation):
+@pytest.mark.parametrize("optimizer", [kanml.LBFGS(), VP])
+def test_ctrl_c_while_starts_are_tried(evaluation, optimizer):
     """The best so far becomes the result."""
 
-    class Pressing(Plain):
+    class Pressing(kanml.Regression):
         count = 0
 
-        def evaluation(self, net, unknowns=None, want="gradient", *, num_threads=None):
+        def evaluation(self, *args, **options):
+            self.press()
+            return super().evaluation(*args, **options)
+
+        def linear_triangle(self, *args, **options):
+            self.press()
+            return super().linear_triangle(*args, **options)
+
+        def press(self):
             Pressing.count += 1
             if Pressing.count == evaluation:
                 signal.raise_signal(signal.SIGINT)
-            return super().evaluation(net, unknowns, want)
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        result = train(problem=Pressing(), schedule=[200, 200])
+        result = train(problem=Pressing(X, Y), schedule=[200, 200], optimizer=optimizer)
     finally:
         signal.signal(signal.SIGINT, before)
     assert result.status == "interrupted"
@@ -380,3 +394,37 @@ def test_ctrl_c_while_starts_are_tried(evaluation):
     if np.isfinite(best):
         assert result.history.loss.tolist() == [best]
     assert Pressing.count <= evaluation + 2  # the winner is evaluated, and its row written
+
+
+# Steps of variable projection
+
+
+def train_for_five_steps(net=None, **options):
+    return train(net, optimizer=VP, callbacks=[lambda state: state.step == 5], **options)
+
+
+def test_variable_projection_tries_starts_by_its_own_steps():
+    history = train_for_five_steps(schedule=[350]).history
+    tries = history.tries
+    steps = np.array([t.steps for t in tries])
+    losses = np.array([t.loss for t in tries])
+    assert sorted(steps.tolist()) == [8] * 8 + [20] * 4 + [38] * 2 + [65] * 2
+    assert history.loss[0] == losses.min()
+    assert steps[losses.argmin()] == 65
+
+
+def test_a_contest_of_variable_projection_is_continued_as_if_it_were_the_run():
+    """On 300 samples nothing is left out, so the radius is that of the last step."""
+    history = train_for_five_steps(schedule=[350]).history
+    best = min(history.tries, key=lambda t: t.loss)
+    net = kan().restart(best.number)
+    alone = train(net, schedule=[best.steps + 5], optimizer=VP, restarts=0).history
+    assert same_bits(history.loss, alone.loss[best.steps :])
+    assert same_bits(history.report["radius"], alone.report["radius"][best.steps :])
+
+
+@pytest.mark.parametrize("steps", [15, 16, 349, 350])
+def test_a_contest_of_variable_projection_costs_no_more_than_the_schedule(steps):
+    within = [n for n in range(2, 17) if steps_needed(n, (8, 12, 18, 27)) <= steps]
+    tries = train_for_five_steps(schedule=[steps]).history.tries
+    assert len(tries) == max(within, default=0)

@@ -12,7 +12,7 @@ dropped after a bad step. A training run is therefore ::
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from numpy.typing import ArrayLike
@@ -71,6 +71,12 @@ class State:
     def report(self) -> dict[str, float]:
         """What is worth recording of the last step beside its value, by name."""
         return {}
+
+    @property
+    def memory(self) -> dict[str, Any]:
+        """The fields that are the optimizer's memory, by name."""
+        known = {field.name for field in fields(State)}
+        return {name: value for name, value in self.__dict__.items() if name not in known}
 
     def stale(self: S) -> S:
         """Return the state for a changed objective: without value, gradient and `finished`.
@@ -213,12 +219,19 @@ class Optimizer(ABC, Generic[S]):
         Whether `step` needs to know parameters in which the residuals are affine.
     window : int
         The number of steps after which ``schedule="auto"`` of `kanml.train` looks at progress.
+    rounds : tuple of int
+        The steps of each start in the rounds of the contest with which `kanml.train` begins. If
+        empty, the starts take steps of `LBFGS` instead.
+    evaluations : int
+        The number of evaluations that a step mostly takes.
     """
 
     geometry: str | None = None
     needs_squares: bool = False
     needs_linear: bool = False
     window: int = 50
+    rounds: tuple[int, ...] = ()
+    evaluations: int = 1
 
     @abstractmethod
     def init(self, parameters: ArrayLike) -> S:

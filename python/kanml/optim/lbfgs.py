@@ -90,6 +90,7 @@ class LBFGS(QuasiNewton[LBFGSState]):
     memory: int = 20
     line_search: str = "strong-wolfe"
     geometry: str | None = None
+    rounds = (25, 50, 100, 200)
 
     def __post_init__(self) -> None:
         integer(self.memory, "memory", 1)

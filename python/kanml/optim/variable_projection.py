@@ -152,6 +152,8 @@ class VariableProjection(Optimizer[LevenbergMarquardtState]):
     needs_squares = True
     needs_linear = True
     window = LevenbergMarquardt.window
+    rounds = (8, 12, 18, 27)
+    evaluations = 4
 
     def __post_init__(self) -> None:
         integer(self.largest_triangle, "largest_triangle", 1)

@@ -29,7 +29,7 @@ from kanml.training.result import Result, Status
 from kanml.training.resume import load_moment
 from kanml.training.settings import Settings
 from kanml.training.snapshot import Snapshot
-from kanml.training.tries import Contest, continued
+from kanml.training.tries import Contest
 
 __all__ = ["Run"]
 
@@ -219,7 +219,7 @@ class Run:
             objective.validation_loss(*given, first=True)
             best, self.history.tries = contest.winner(count, bar.remark)
             if best is not None:
-                state = continued(self.optimizer, now.net, best)
+                state = contest.continued(best)
                 self.moment = now._replace(state=state, best=state)
 
     def step(self) -> bool:

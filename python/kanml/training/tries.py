@@ -11,7 +11,7 @@ it gains.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -20,16 +20,16 @@ import numpy as np
 
 from kanml.multilevel.geometry import geometry_maps
 from kanml.network import Network
-from kanml.optim import LBFGS, Geometry, LBFGSState, Optimizer, Vector
+from kanml.optim import LBFGS, Geometry, Optimizer, State, Vector
 from kanml.optim.vectors import operations
 from kanml.problems import Problem
 from kanml.training.history import Try
+from kanml.training.loss import Loss
 from kanml.training.objective import Objective
 
 __all__ = ["RESTARTS", "Contest"]
 
 RESTARTS = 15
-ROUNDS = (25, 50, 100, 200)  # steps of each start; after a round the better half is left
 SAMPLES = 1000  # on which starts are tried, at least
 SAMPLES_PER_PARAMETER = 4
 MAX_BYTES = 2**29  # of the optimizers of all starts together
@@ -42,17 +42,17 @@ class Candidate:
     Attributes
     ----------
     number : int
-    state : LBFGSState or None
+    state : State or None
         The last state; None before the first round.
-    best : LBFGSState or None
+    best : State or None
         The state with the lowest loss.
     loss : float
         The loss of the best state.
     """
 
     number: int
-    state: LBFGSState | None = None
-    best: LBFGSState | None = None
+    state: State | None = None
+    best: State | None = None
     loss: float = math.inf
 
     def summary(self) -> Try:
@@ -94,11 +94,16 @@ class Contest:
         return self.objective.settings.validation
 
     @cached_property
-    def optimizer(self) -> LBFGS:
-        """The optimizer of the starts: in B-splines, whatever the basis of the network."""
+    def optimizer(self) -> Optimizer[Any]:
+        """The optimizer of the starts: that of the run if it has rounds, or else L-BFGS.
+
+        L-BFGS steps in B-splines, whatever the basis of the network.
+        """
         given = self.objective.settings.optimizers[0]
-        memory = given.memory if isinstance(given, LBFGS) else LBFGS.memory
-        return LBFGS(memory=memory, geometry="spline")
+        if isinstance(given, LBFGS) or not given.rounds:
+            memory = given.memory if isinstance(given, LBFGS) else LBFGS.memory
+            return LBFGS(memory=memory, geometry="spline")
+        return given
 
     def evaluate(self, problem: Problem, theta: Vector) -> tuple[float, Vector]:
         """Return loss and gradient; the loss is infinite if a layer refuses its inputs."""
@@ -115,9 +120,9 @@ class Contest:
             return 1
         share = max(self.tried[1], self.held_out[1])
         start = self.objective.start(self.net)
-        needed = self.optimizer.numbers(start.size, ROUNDS[0]) * start.itemsize
+        needed = self.optimizer.numbers(start.size, self.rounds[0]) * start.itemsize
         count = 1
-        while count < most and cost(count + 1) * share <= steps:
+        while count < most and cost(count + 1, self.rounds) * share <= steps:
             if (count + 1) * needed > MAX_BYTES:
                 break
             count += 1
@@ -125,12 +130,12 @@ class Contest:
 
     def winner(
         self, count: int, show: Callable[[str], None]
-    ) -> tuple[LBFGSState | None, tuple[Try, ...]]:
+    ) -> tuple[State | None, tuple[Try, ...]]:
         """Return the best state of the best of `count` starts, and the tries.
 
         Returns
         -------
-        state : LBFGSState or None
+        state : State or None
             None if no start has a finite loss.
         tries : tuple of Try
         """
@@ -142,11 +147,24 @@ class Contest:
                 return candidate.best, tries
         return None, tries
 
+    def continued(self, best: State) -> State:
+        """Return the first state of the run, at the best parameters of the contest.
+
+        The memory of the optimizer of the contest is kept if that of the run can use it.
+        """
+        optimizer = self.objective.settings.optimizers[0]
+        state: State = optimizer.init(best.parameters)
+        if type(state) is not type(best):
+            return state
+        if variables(optimizer, self.net) != variables(self.optimizer, self.net):
+            return state
+        return state.changed(**best.memory)
+
     def compete(self, candidates: list[Candidate], show: Callable[[str], None]) -> None:
         """Train the candidates on a part of the samples, fewer of them in each round."""
         left = candidates
         try:
-            for number, steps in enumerate(ROUNDS, 1):
+            for number, steps in enumerate(self.rounds, 1):
                 for i, candidate in enumerate(left, 1):
                     self.improve(candidate, steps)
                     show(f"round {number}, start {i}/{len(left)}")
@@ -163,28 +181,48 @@ class Contest:
             if not np.isfinite(theta).all():  # the dtype cannot hold them
                 return
             first = self.optimizer.init(theta)
-            candidate.state = self.optimizer.evaluate(self.function, first)
+            candidate.state = self.optimizer.evaluate(self.function(first), first)
             self.note(candidate, candidate.state)
         last = candidate.state.step + steps
-        evaluations = candidate.state.evaluations + 2 * steps  # a search that fails takes many
-        while candidate.state.step < last and candidate.state.evaluations < evaluations:
+        # A search that fails takes many.
+        most = candidate.state.evaluations + 2 * self.optimizer.evaluations * steps
+        while candidate.state.step < last and candidate.state.evaluations < most:
             if candidate.state.finished:
                 return
-            candidate.state = self.optimizer.step(self.function, candidate.state, self.geometry)
-            self.note(candidate, candidate.state)
+            function = self.function(candidate.state)
+            state = self.optimizer.step(function, candidate.state, self.geometry)
+            if state.step > candidate.state.step:
+                state = self.optimizer.evaluate(function, state)
+            candidate.state = state
+            self.note(candidate, state)
 
-    def function(self, theta: Vector) -> tuple[float, Vector]:
-        """Return loss and gradient on the samples on which starts are tried."""
+    def function(self, state: State) -> Loss:
+        """Return the loss on the samples on which starts are tried, for a step from a state."""
+        return Loss(
+            self.objective,
+            self.tried[0],
+            self.net,
+            state.parameters,
+            before=self.raise_if_interrupted,
+            trial=True,
+        )
+
+    def raise_if_interrupted(self) -> None:
+        """Raise KeyboardInterrupt if the contest is to stop."""
         if self.interrupted():
             raise KeyboardInterrupt
-        return self.evaluate(self.tried[0], theta)
+
+    @property
+    def rounds(self) -> tuple[int, ...]:
+        """The steps of each start; after a round the better half is left."""
+        return self.optimizer.rounds
 
     @cached_property
     def geometry(self) -> Geometry:
         """The maps of the optimizer's geometry."""
         return geometry_maps(self.net, self.optimizer.geometry, len(self.problem.unknowns))
 
-    def note(self, candidate: Candidate, state: LBFGSState) -> None:
+    def note(self, candidate: Candidate, state: State) -> None:
         """Note the state of a candidate if it is its best."""
         if state.value is None or not is_finite(state.value, state.gradient):
             return
@@ -232,22 +270,10 @@ class Contest:
         return excerpt
 
 
-def continued(optimizer: Optimizer[Any], net: Network, best: LBFGSState) -> Any:
-    """Return the first state of a run, at the best parameters of a contest.
-
-    The memory of L-BFGS is kept if the optimizer of the run can use it.
-    """
-    state = optimizer.init(best.parameters)
-    in_splines = optimizer.geometry == "spline" or (
-        optimizer.geometry is None and not any(layer.parameter_kind.encoded for layer in net.layers)
-    )
-    if not (isinstance(state, LBFGSState) and in_splines):
-        return state
-    return state.changed(
-        steps=best.steps,
-        gradient_changes=best.gradient_changes,
-        diagonal=best.diagonal,
-    )
+def variables(optimizer: Optimizer[Any], net: Network) -> str | None:
+    """Return the geometry of an optimizer; that of B-splines if the network has no other basis."""
+    encoded = any(layer.parameter_kind.encoded for layer in net.layers)
+    return optimizer.geometry or (None if encoded else "spline")
 
 
 def is_finite(value: float | None, gradient: Vector | None) -> bool:
@@ -262,10 +288,10 @@ def halved(count: int) -> int:
     return (count + 1) // 2
 
 
-def cost(count: int) -> int:
+def cost(count: int, rounds: Sequence[int]) -> int:
     """Return how many steps a contest of `count` starts takes."""
     total = 0
-    for steps in ROUNDS:
+    for steps in rounds:
         if count > 1:
             total, count = total + count * steps, halved(count)
     return total
