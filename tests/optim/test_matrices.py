@@ -1,13 +1,17 @@
-"""The triangular factor of rows, against their products."""
+"""The triangular factor of rows, against their products, and damped steps, against formulas."""
 
 import math
 
 import numpy as np
 import pytest
+from least_squares_runs import random_rows
 
 from helpers import same_bits
 from kanml.optim import Triangle
+from kanml.optim.matrices import DampedSteps, negligible
+from reference.damped_steps import damped_step
 
+NEGLIGIBLE = 1e-14
 DTYPES = [np.float32, np.float64]
 
 
@@ -118,3 +122,54 @@ def test_same_bits():
 def test_bad_input(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+@pytest.mark.parametrize(("m", "n"), [(40, 6), (6, 6), (4, 6)])
+def test_damped_steps(m, n):
+    residuals, matrix = random_rows(m, n, condition=1e4)
+    triangle = Triangle.of(matrix, residuals)
+    steps = DampedSteps(triangle)
+    dampings = [0.0, 1e-6, 1e-2, 10.0]
+    found, lengths, falls = steps.solve(dampings)
+    for i, damping in enumerate(dampings):
+        step, fall = damped_step(matrix, residuals, damping, NEGLIGIBLE)
+        np.testing.assert_allclose(found[i], step, rtol=1e-9, atol=1e-9 * np.linalg.norm(step))
+        assert math.isclose(falls[i], fall, rel_tol=1e-9)
+    np.testing.assert_allclose(lengths, np.linalg.norm(found, axis=1), rtol=1e-13)
+    assert steps.rank == min(m, n)
+    assert math.isclose(steps.largest, 1.0, rel_tol=1e-13)
+    assert math.isclose(steps.smallest, 1e-4, rel_tol=1e-9)
+
+
+def test_dampings_of_radii():
+    residuals, matrix = random_rows(40, 6, condition=1e6)
+    steps = DampedSteps(Triangle.of(matrix, residuals))
+    (undamped,), _, _ = steps.solve([0.0])
+    radii = np.linalg.norm(undamped) * np.array([1e-12, 1e-6, 1e-3, 0.5, 0.999, 1.001, 10])
+    dampings = steps.dampings(list(radii))
+    _, lengths, _ = steps.solve(dampings[:5])
+    np.testing.assert_allclose(lengths, radii[:5], rtol=1e-8)
+    assert dampings[5:] == [0.0, 0.0]
+    assert dampings[:5] == sorted(dampings[:5], reverse=True)
+    assert dampings[4] > 0
+
+
+def test_what_counts_as_zero():
+    """Columns with a difference below rounding are one column."""
+    residuals, matrix = random_rows(30, 5)
+    matrix = np.column_stack([matrix, matrix[:, 0] * (1 + 1e-17), matrix @ np.ones(5)])
+    steps = DampedSteps(Triangle.of(matrix, residuals))
+    assert steps.rank == 5
+    (step,), _, (fall,) = steps.solve([0.0])
+    expected, most = damped_step(matrix, residuals, 0.0, NEGLIGIBLE)
+    np.testing.assert_allclose(step, expected, rtol=1e-9)
+    assert math.isclose(fall, most, rel_tol=1e-12)
+    assert DampedSteps(Triangle.of(matrix.astype(np.float32), residuals)).rank == 5
+    nothing = DampedSteps(Triangle.of(0 * matrix, residuals))
+    assert (nothing.rank, nothing.largest, nothing.smallest) == (0, 0.0, 0.0)
+    assert not nothing.solve([0.0, 1.0])[0].any()
+    assert nothing.dampings([1.0]) == [0.0]
+
+
+def test_negligible_is_a_matter_of_columns():
+    assert math.isclose(negligible(100, 1e-16), 4e-15)
