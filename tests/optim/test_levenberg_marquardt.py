@@ -111,7 +111,7 @@ def test_a_step_is_the_longest_that_can_be_trusted(optimizer, residuals):
         assert after.radius >= scale * (1 - 1e-5)
         assert value - after.value >= 0.075 * fall * (1 - 1e-5)
 
-        radius, found = state.radius, []
+        radius, found = state.radius or np.linalg.norm(theta), []
         while not found:
             for longer in radii_around(radius):
                 damping = damping_of(slopes, rows, longer, NEGLIGIBLE)

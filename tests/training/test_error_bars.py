@@ -163,6 +163,30 @@ def test_unknowns_that_rows_do_not_determine():
     assert np.isnan(result.covariance[0, 1:]).all()
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("unit", [2.0**-27, 2.0**27, 2.0**50])
+def test_an_unknown_of_any_size_is_found_with_its_error(unit, dtype):
+    """Powers of two round nothing, so the run is the same one, and errors scale exactly."""
+    y = np.exp(-1.5 * X[:, 0]) + 0.03 * np.random.default_rng(0).normal(size=len(X))
+
+    def in_units(unit):
+        return kanml.PINN(
+            "x",
+            [
+                kanml.Term("equation", FINE, lambda u, a: u.x + (a / unit) * u),
+                kanml.Term("data", X, lambda u: u - y),
+            ],
+            unknowns={"a": unit},
+        )
+
+    net = kanml.KAN([1, 1], degree=4, intervals=4, domain=(0, 2), dtype=dtype)
+    found, expected = trained(in_units(unit), (4, 20), net), trained(in_units(1.0), (4, 20), net)
+    assert expected.unknowns["a"] == pytest.approx(1.487, abs=0.001)
+    assert found.unknowns["a"] == unit * expected.unknowns["a"]
+    assert found.standard_errors["a"] == unit * expected.standard_errors["a"]
+    np.testing.assert_array_equal(found.network.parameters, expected.network.parameters)
+
+
 @pytest.mark.parametrize("unit", [1e-9, 1e9])
 def test_units_of_an_unknown_change_nothing(unit):
     """In float32, where a column that is 1e9 times shorter than others is below their rounding."""

@@ -150,7 +150,8 @@ class Geometry:
         Maps that direction to the change of the variables y; None if z and y are the same. If they
         differ, the step of a positive definite method need not descend.
     n_unknowns : int
-        The number of unknowns of a problem at the end of the parameters; they do not decay.
+        The number of unknowns of a problem at the end of the parameters. They do not decay, and
+        `LevenbergMarquardt` finds their units.
     coarser : tuple of Coarser
         The maps from grid to grid, from the present one to the coarsest, in the parameters.
 

@@ -23,6 +23,7 @@ from kanml.optim.base import (
 from kanml.optim.krylov import subspace
 from kanml.optim.least_squares import SumOfSquares
 from kanml.optim.trust_region import SPREAD, Attempts, Model, longest_trusted, radii
+from kanml.optim.units import InUnits, Units
 from kanml.optim.vectors import EPSILON, Vector, initial_parameters, operations, require_vector
 
 TRUSTED, STRICT = 0.075, 0.5  # the ratio of actual to predicted decrease that a step must have
@@ -39,7 +40,7 @@ class LevenbergMarquardtState(State):
     Attributes
     ----------
     radius : float
-        The length of the last step on this level, or of those that are tried first; positive.
+        The length of the last step; 0 before the first.
     damping : float
         That of the last step.
     rank : int
@@ -54,7 +55,7 @@ class LevenbergMarquardtState(State):
         The ratio of actual to predicted decrease that a step must have.
     """
 
-    radius: float
+    radius: float = 0.0
     damping: float = 0.0
     rank: int = 0
     columns: int = 0
@@ -91,9 +92,9 @@ class LevenbergMarquardt(Optimizer[LevenbergMarquardtState]):
     - After 80 steps on a level, once the damping has begun to rise, 0.5 of the prediction is
       demanded instead.
     - The first radius is the norm of the parameters, or 1 if that is zero; on a further level it is
-      no less than that norm. Steps are measured in
-      the parameters as they are, so let unknowns be of order 1: the unknown of ``1e8 * k`` rather
-      than one of that size.
+      no less than that norm.
+    - Unknowns of a problem may have any size. Each is measured in a unit that makes its column of J
+      about as long as those of the network, to a power of two.
     - Singular values of J that are rounding, below 4 sqrt(n) eps times the largest, count as zero,
       and no step has a component there. The Jacobian of a KAN has such: a constant may move between
       the functions that meet in a sum.
@@ -148,9 +149,7 @@ class LevenbergMarquardt(Optimizer[LevenbergMarquardtState]):
 
     def init(self, parameters: ArrayLike) -> LevenbergMarquardtState:
         """Return an initial state; see `Optimizer.init`."""
-        initial = initial_parameters(parameters)
-        radius = operations(initial).norm(initial) or 1.0
-        return LevenbergMarquardtState(parameters=initial, radius=radius)
+        return LevenbergMarquardtState(parameters=initial_parameters(parameters))
 
     def step(
         self,
@@ -167,8 +166,8 @@ class LevenbergMarquardt(Optimizer[LevenbergMarquardtState]):
         function : SumOfSquares
         state : LevenbergMarquardtState
         geometry : Geometry, optional
-            Only the identity: steps are taken in the parameters. Its coarser grids serve the
-            preconditioner.
+            Only the identity: steps are taken in the parameters. Its unknowns get units, and its
+            coarser grids serve the preconditioner.
 
         Returns
         -------
@@ -204,11 +203,8 @@ class LevenbergMarquardt(Optimizer[LevenbergMarquardtState]):
             number = getattr(state, name)
             if not (isinstance(number, float) and math.isfinite(number)):
                 raise ValueError(f"{name} must be a finite number, got {number!r}")
-        if not (state.radius > 0 and state.damping >= 0):
-            raise ValueError(
-                "radius must be positive and damping not negative, "
-                f"got {state.radius} and {state.damping}"
-            )
+            if name in ("radius", "damping") and number < 0:
+                raise ValueError(f"{name} must not be negative, got {number}")
         if state.last is not None:
             require_vector(state.last, "last", state.parameters)
         for name in ("rank", "columns"):
@@ -227,19 +223,22 @@ class LevenbergMarquardt(Optimizer[LevenbergMarquardtState]):
     ) -> Model | str:
         """Return the model at the parameters of an evaluated state, or why there is none."""
         theta, (_, gradient) = state.parameters, state.evaluation()
-        n = theta.shape[0]
+        n, unknowns = theta.shape[0], geometry.n_unknowns
         needed = self._numbers_of_model(n) * FLOAT64_BYTES
         require_memory(needed, f"{self!r} needs for {n} parameters")
         if n <= self.largest_triangle:
             triangle, basis = function.triangle(theta), None
+            units = Units.of_triangle(triangle, unknowns, theta)
+            triangle = units.of_columns(triangle)
         else:
+            units = Units.of_products(function, theta, unknowns)
             triangle, basis = subspace(
-                function,
+                InUnits(function, units),
                 theta,
-                gradient,
-                state.radius,
+                units.unmeasured(gradient),
+                _radius(state, units),
                 min(self.columns, n),
-                state.last,
+                None if state.last is None else units.measured(state.last),
                 state.damping,
                 geometry.coarser,
             )
@@ -247,21 +246,17 @@ class LevenbergMarquardt(Optimizer[LevenbergMarquardtState]):
             return "the length of the gradient underflows"
         if not triangle.is_finite():
             return "the Jacobian is not finite"
-        return Model(triangle, theta, basis)
+        return Model(triangle, theta, units, basis)
 
     def _transferred_memory(
         self, state: LevenbergMarquardtState, maps: TransferMaps
     ) -> dict[str, Any]:
-        """Scale the radius like the norm of the parameters, which is the least it becomes.
-
-        The same function has more parameters now. Where the coarse level has converged, its last
-        steps were tiny, and say nothing of those in directions that are new.
-        """
+        """Scale the radius like the norm of the parameters: the same function has more of them."""
         on, like = operations(state.parameters), state.parameters
         before, after = on.norm(like), on.norm(maps.parameters(like))
         scale = after / before if before > 0 and after > 0 else 1.0
         last = None if state.last is None else on.vector(maps.primal(state.last), like)
-        return {"radius": max(state.radius * scale, after), "last": last}
+        return {"radius": state.radius * scale, "last": last}
 
 
 def require_squares(
@@ -287,7 +282,7 @@ def _longest_step(
     It is looked for among `count` radii at a time.
     """
     attempts = Attempts(function, state, model)
-    radius, found = state.radius, None
+    radius, found = _radius(state, model.units), None
     while found is None:
         around = radii(radius, count)
         if reason := _lost_in_rounding(state, model, around[-1]):
@@ -308,6 +303,18 @@ def _longest_step(
         last=found.step.vector if model.columns else None,
         **_trend(state, max(found.step.damping, model.negligible)),
     )
+
+
+def _radius(state: LevenbergMarquardtState, units: Units) -> float:
+    """Return the radius of the last step; at first on a level, no less than that of the parameters.
+
+    Where a coarser level has converged, its last steps were tiny, and say nothing of those in
+    directions that are new.
+    """
+    if state.level_step:
+        return state.radius
+    measured = units.measured(state.parameters)
+    return max(state.radius, operations(measured).norm(measured) or 1.0)
 
 
 def _lost_in_rounding(state: LevenbergMarquardtState, model: Model, longest: float) -> str:

@@ -192,6 +192,10 @@ class Triangle:
             )
         return merged
 
+    def times(self, factors: Sequence[float]) -> Triangle:
+        """Return the triangle of the columns of J, each times a factor (n,), and r."""
+        return Triangle(self.matrix * [*factors, 1.0], self.rows, self.epsilon)
+
     def of_columns(self, part: slice) -> Triangle:
         """Return the triangle of some columns of J, and r."""
         if (part.start, part.stop) == (0, self.n):
@@ -241,6 +245,12 @@ class Triangle:
     def rest(self) -> float:
         """The length, up to its sign, of the part of the residual that no step changes."""
         return float(self.matrix[-1, -1])
+
+    @property
+    def lengths(self) -> list[float]:
+        """The lengths (n,) of the columns of the Jacobian."""
+        found: list[float] = np.linalg.norm(self.R, axis=0).tolist()
+        return found
 
     @property
     def gradient(self) -> Float64Array:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from kanml.optim.base import State
 from kanml.optim.least_squares import SumOfSquares
 from kanml.optim.matrices import DampedSteps, Triangle
+from kanml.optim.units import Units
 from kanml.optim.vectors import Vector, operations
 
 __all__ = ["SPREAD", "Attempts", "Model", "longest_trusted", "radii"]
@@ -27,7 +28,7 @@ SPREAD = 3.0
 class Step(NamedTuple):
     """A damped step."""
 
-    radius: float
+    radius: float  # in the units of the model
     damping: float
     vector: Vector
     decrease: float  # of the model
@@ -51,6 +52,8 @@ class Model:
         Of J, or of J V with the matrix V of the basis; finite.
     like : vector (n,)
         Steps are like it.
+    units : Units
+        Those of J, of steps p and their lengths.
     basis : tuple of vectors (n,), optional
         Orthonormal columns of V.
 
@@ -67,10 +70,14 @@ class Model:
     """
 
     def __init__(
-        self, triangle: Triangle, like: Vector, basis: tuple[Vector, ...] | None = None
+        self,
+        triangle: Triangle,
+        like: Vector,
+        units: Units,
+        basis: tuple[Vector, ...] | None = None,
     ) -> None:
         self._steps = DampedSteps(triangle)
-        self._like, self._basis = like, basis
+        self._like, self._basis, self.units = like, basis, units
         self.rank = self._steps.rank
         self.columns = 0 if basis is None else len(basis)
         self.negligible = triangle.epsilon * self._steps.smallest**2
@@ -81,7 +88,8 @@ class Model:
         """Return the step within a radius."""
         (damping,) = self._steps.dampings([radius])
         (numbers,), _, (decrease,) = self._steps.solve([damping])
-        return Step(radius, damping, self._vector(numbers), float(decrease))
+        vector = self.units.unmeasured(self._vector(numbers))
+        return Step(radius, damping, vector, float(decrease))
 
     def _vector(self, numbers: Vector) -> Vector:
         on = operations(self._like)
