@@ -85,6 +85,19 @@ def test_float32(optimizer):
     assert state.step < 20
 
 
+@WAYS
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [1e-6, 1.0, 1e6, 1e17])
+def test_solutions_of_any_size(optimizer, size, dtype):
+    """Steps as long as the start are lost in the rounding of a value that is far away."""
+    residuals, matrix = random_rows(20, 5)
+    function = linear((size * residuals).astype(dtype), matrix.astype(dtype))
+    state = until_finished(optimizer, function, np.full(5, 1e-6, dtype))
+    expected, *_ = np.linalg.lstsq(matrix, -size * residuals)
+    accuracy = 100 * np.finfo(dtype).eps
+    np.testing.assert_allclose(state.parameters, expected, rtol=0, atol=accuracy * 10 * size)
+
+
 # Its steps
 
 

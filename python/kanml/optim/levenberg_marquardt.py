@@ -92,7 +92,8 @@ class LevenbergMarquardt(Optimizer[LevenbergMarquardtState]):
     - After 80 steps on a level, once the damping has begun to rise, 0.5 of the prediction is
       demanded instead.
     - The first radius is the norm of the parameters, or 1 if that is zero; on a further level it is
-      no less than that norm.
+      no less than that norm. Where all steps of such lengths are lost in rounding, longer radii are
+      tried.
     - Unknowns of a problem may have any size. Each is measured in a unit that makes its column of J
       about as long as those of the network, to a power of two.
     - Singular values of J that are rounding, below 4 sqrt(n) eps times the largest, count as zero,
@@ -286,6 +287,9 @@ def _longest_step(
     while found is None:
         around = radii(radius, count)
         if reason := _lost_in_rounding(state, model, around[-1]):
+            if attempts.evaluations == 0 and around[-1] < model.undamped:
+                radius = _telling_radius(state, model, around[-1])
+                continue
             return state.changed(
                 finished=reason, evaluations=state.evaluations + attempts.evaluations
             )
@@ -315,6 +319,15 @@ def _radius(state: LevenbergMarquardtState, units: Units) -> float:
         return state.radius
     measured = units.measured(state.parameters)
     return max(state.radius, operations(measured).norm(measured) or 1.0)
+
+
+def _telling_radius(state: LevenbergMarquardtState, model: Model, least: float) -> float:
+    """Return a radius, no less than this, whose step rounding does not hide, if one does not."""
+    theta, (value, _) = state.parameters, state.evaluation()
+    clear = math.sqrt(EPSILON[theta.dtype]) * abs(value)
+    while least < model.undamped and not model.step(least).decrease > clear:
+        least *= SPREAD
+    return least
 
 
 def _lost_in_rounding(state: LevenbergMarquardtState, model: Model, longest: float) -> str:
