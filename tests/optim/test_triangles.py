@@ -138,8 +138,10 @@ def test_what_is_not_finite_shows(value):
 
 
 @pytest.mark.parametrize("threads", [2, 3, 8])
-def test_any_number_of_threads_gives_the_same_bits(threads):
-    rows = np.random.default_rng(13).standard_normal((600, 170))
+@pytest.mark.parametrize("columns", [170, 199, 200, 330])
+def test_any_number_of_threads_gives_the_same_bits(threads, columns):
+    """Those of fewer than 200 columns are folded by one thread."""
+    rows = np.random.default_rng(13).standard_normal((600, columns))
     np.testing.assert_array_equal(triangle_of(rows, threads), triangle_of(rows))
 
 

@@ -146,15 +146,23 @@ void Triangle::fold(const Panel& panel, int threads) {
       });
 }
 
+int Triangle::team(int requested, index rows) const {
+  // A phase of a smaller triangle takes some 40 microseconds: a second thread saves little more
+  // than its barrier costs, and far less than the time slices for which barriers wait on a busy
+  // machine.
+  constexpr index serial_size = 200;
+  return n_ < serial_size ? 1 : team_size(requested, strips_, rows * n_ * n_);
+}
+
 void Triangle::fold(index rows, const double* panel, index stride, int threads) {
-  const int team = team_size(threads, strips_, rows * n_ * n_);
+  const int team = this->team(threads, rows);
   for (index r = 0; r < rows; r += panel_rows) {
     fold({std::min(panel_rows, rows - r), panel + r * stride, stride}, team);
   }
 }
 
 void Triangle::merge(const Triangle& other, int threads) {
-  const int team = team_size(threads, strips_, n_ * n_ * n_);
+  const int team = this->team(threads, n_);
   for (index r = 0; r < n_; r += panel_rows) {
     fold({std::min(panel_rows, n_ - r), other.entries_.data() + r * n_, n_, r}, team);
   }

@@ -34,6 +34,7 @@ class Triangle {
  private:
   struct Panel;
 
+  int team(int requested, index rows) const;
   void fold(const Panel& panel, int threads);
   // The steps that fold a panel in, one strip of columns after another.
   void take(const Panel& panel, index strip);
