@@ -106,6 +106,8 @@ class LevenbergMarquardt(Optimizer[LevenbergMarquardtState]):
       coarser ones. It includes the last step, and grows as long as a column gains at least half
       of what columns gain on average. The history's "inner iterations" is its dimension, 0 with a
       triangle.
+    - With minibatches or points drawn anew, a step fits the rows of the moment alone, and forgets
+      others unless these are many times as many as parameters.
     - The state is finished when the predicted decrease, or the step itself, is rounding.
 
     Parameters
