@@ -218,7 +218,9 @@ def march(
     times : sequence of float
         The ends of the slabs: the start of the first, then the end of each, increasing.
     schedule : sequence of int
-        The steps on each level of the first slab.
+        The steps on each level of the first slab; the last entry is also that of all further slabs.
+        There is no "auto", since all slabs have the grid of the first one's last level. For that,
+        and for `validation` or a `communicator`, call `train` for each slab.
     optimizer : Optimizer or sequence of Optimizer
         As in `train`; further slabs use that of the last level.
     time : int
@@ -275,7 +277,10 @@ def march(
     if not isinstance(net, Network):
         raise TypeError(f"net must be a Network, got {net!r}")
     if isinstance(schedule, str) or not isinstance(schedule, Iterable):
-        raise TypeError(f"schedule must be a sequence of integers, got {schedule!r}")
+        raise TypeError(
+            "schedule must be a sequence of integers, the steps on each level of the first slab, of "
+            f"which all others take the last, got {schedule!r}"
+        )
     schedule = tuple(schedule)  # an iterator can be read once only
     ends = _times(times)
     time = integer(time, "time", 0, net.n_in - 1)
