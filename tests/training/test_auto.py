@@ -50,6 +50,16 @@ def levels(history):
     return range(history.level[-1] + 1)
 
 
+def test_it_goes_on_where_least_squares_leave_the_triangle():
+    """Levels of 5, 7 and 11 parameters or more, of which a triangle takes the first."""
+    optimizer = kanml.LevenbergMarquardt(largest_triangle=6)
+    history = auto(kanml.Regression(X, wave(X)), optimizer).history
+    inner = history.report["inner iterations"]
+    assert history.level[-1] >= 2
+    assert (inner[history.level == 0] == 0).all()
+    assert (inner[(history.level > 0) & (history.report["rank"] > 0)] > 0).any()
+
+
 # Waiting
 
 

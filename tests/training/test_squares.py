@@ -283,3 +283,17 @@ def test_optimizers_use_the_threads_of_the_run(optimizer, operation, num_threads
         counts.clear()
         Triangle.of(np.eye(2), np.ones(2))
         assert counts == {0}  # the default again
+
+
+@pytest.mark.parametrize(("rows", "level"), [(13, 0), (21, 1), (37, 2)])
+def test_auto_warns_on_the_first_level_with_too_few_rows(rows, level):
+    """Where validation decides, and not the number of rows, whether a finer level follows."""
+    x = np.linspace(-1, 1, rows)[:, None]
+    data, validation = (kanml.Regression(z, np.sin(6 * z)) for z in (x, X[:, :1]))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = run(data, schedule="auto", net=kan(), validation=validation)
+    assert result.history.level[-1] >= level
+    (warning,) = caught
+    assert f"level {level} of the schedule" in str(warning.message)
+    assert f"only {rows} rows" in str(warning.message)

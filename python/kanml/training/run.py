@@ -261,6 +261,8 @@ class Run:
         An optimizer takes over the memory of an equal one; another starts with the counters alone.
         """
         now, optimizer = self.moment, self.settings.optimizer_of(self.moment.level + 1)
+        if self.settings.auto:
+            self.settings.warn_of_few_rows(now.level + 1)
         how = self.settings.transfer_state if optimizer == self.optimizer else "reset"
         fine = now.net.refine()
         unknowns = len(now.problem.unknowns)

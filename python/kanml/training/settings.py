@@ -164,27 +164,31 @@ class Settings:
                 "squares"
             ) from error
 
-    def warn_of_few_rows(self) -> None:
-        """Warn where least squares have fewer than twice as many rows as parameters.
+    def warn_of_few_rows(self, level: int) -> None:
+        """Warn if a level is the first where least squares have too few rows.
 
-        Such an optimizer solves for all parameters at once. Others move from the start by small
-        steps, on minibatches even, whose rows say nothing of the whole: their users are not warned.
+        These are fewer than twice as many as parameters. Such an optimizer solves for all
+        parameters at once. Others move from the start by small steps, on minibatches even, whose
+        rows say nothing of the whole: their users are not warned.
         """
-        for level in range(max(len(self.levels), 1)):
-            if not self.optimizer_of(level).needs_squares:
-                continue
-            net = self.net._refined_shape(level)
-            parameters = net.n_parameters + len(self.problem.unknowns)
-            rows = self.problem.n_rows(net)
-            if rows < ENOUGH * parameters:
-                warnings.warn(
-                    f"level {level} of the schedule has {parameters} parameters, but the loss only "
-                    f"{rows} rows: with fewer than {ENOUGH * parameters}, least squares may fit "
-                    "the rows and nothing between them; use more points, or fewer levels",
-                    UserWarning,
-                    stacklevel=3,
-                )
-                return
+        said = self._few_rows(level)
+        if said and not any(self._few_rows(coarser) for coarser in range(level)):
+            warnings.warn(said, UserWarning, stacklevel=3)
+
+    def _few_rows(self, level: int) -> str:
+        """Say that a level has too few rows for least squares; an empty string if it has not."""
+        if not self.optimizer_of(level).needs_squares:
+            return ""
+        net = self.net._refined_shape(level)
+        parameters = net.n_parameters + len(self.problem.unknowns)
+        rows = self.problem.n_rows(net)
+        if rows >= ENOUGH * parameters:
+            return ""
+        return (
+            f"level {level} of the schedule has {parameters} parameters, but the loss only "
+            f"{rows} rows: with fewer than {ENOUGH * parameters}, least squares may fit "
+            "the rows and nothing between them; use more points, or fewer levels"
+        )
 
     def require_level(self, level: int) -> Network:
         """Raise now what the refinement to a level, and the steps on it, would raise.

@@ -109,7 +109,8 @@ def train(
     Warns
     -----
     UserWarning
-        If an optimizer of least squares has fewer than twice as many rows as parameters on a level.
+        If an optimizer of least squares has fewer than twice as many rows as parameters on a level:
+        before the run, or with "auto" on reaching the level.
 
     Notes
     -----
@@ -142,7 +143,8 @@ def train(
             communicator=communicator,
             num_threads=num_threads,
         )
-        settings.warn_of_few_rows()
+        for level in range(max(len(settings.levels), 1)):
+            settings.warn_of_few_rows(level)
         run = Run(settings, ctrl_c)
         with using_threads(num_threads):
             if resume is not None:
