@@ -196,7 +196,11 @@ class LevenbergMarquardt(Optimizer[LevenbergMarquardtState]):
         return _longest_step(function, state, model, self.radii)
 
     def numbers(self, n: int, steps: int) -> int:
-        """Return how many numbers a step needs; see `Optimizer.numbers`."""
+        """Return how many numbers a step needs; see `Optimizer.numbers`.
+
+        The images of a subspace, up to `columns` vectors of residuals, are left out, as n does not
+        tell the number of rows. A step raises ValueError if there is no memory for them.
+        """
         return super().numbers(n, steps) + n + self._numbers_of_model(n)
 
     def require_sound(self, state: LevenbergMarquardtState) -> None:
