@@ -40,7 +40,7 @@ class LevenbergMarquardtState(State):
     Attributes
     ----------
     radius : float
-        The length of the last step; 0 before the first.
+        The length of the last step on this level; 0 if there is none.
     damping : float
         That of the last step.
     rank : int
@@ -91,9 +91,8 @@ class LevenbergMarquardt(Optimizer[LevenbergMarquardtState]):
       rule of DSGNAR (arXiv:2607.02194), which tries every radius.
     - After 80 steps on a level, once the damping has begun to rise, 0.5 of the prediction is
       demanded instead.
-    - The first radius is the norm of the parameters, or 1 if that is zero; on a further level it is
-      no less than that norm. Where all steps of such lengths are lost in rounding, longer radii are
-      tried.
+    - The first radius on each level is the norm of the parameters, or 1 if that is zero. Where all
+      steps of such lengths are lost in rounding, longer radii are tried.
     - Unknowns of a problem may have any size. Each is measured in a unit that makes its column of J
       about as long as those of the network, to a power of two.
     - Singular values of J that are rounding, below 4 sqrt(n) eps times the largest, count as zero,
@@ -258,12 +257,15 @@ class LevenbergMarquardt(Optimizer[LevenbergMarquardtState]):
     def _transferred_memory(
         self, state: LevenbergMarquardtState, maps: TransferMaps
     ) -> dict[str, Any]:
-        """Scale the radius like the norm of the parameters: the same function has more of them."""
-        on, like = operations(state.parameters), state.parameters
-        before, after = on.norm(like), on.norm(maps.parameters(like))
-        scale = after / before if before > 0 and after > 0 else 1.0
-        last = None if state.last is None else on.vector(maps.primal(state.last), like)
-        return {"radius": state.radius * scale, "last": last}
+        """Forget the radius.
+
+        Where the coarser level has converged, its last steps were tiny, and say nothing of those in
+        directions that are new.
+        """
+        if state.last is None:
+            return {"radius": 0.0}
+        like = state.parameters
+        return {"radius": 0.0, "last": operations(like).vector(maps.primal(state.last), like)}
 
 
 def require_squares(
@@ -316,15 +318,9 @@ def _longest_step(
 
 
 def _radius(state: LevenbergMarquardtState, units: Units) -> float:
-    """Return the radius of the last step; at first on a level, no less than that of the parameters.
-
-    Where a coarser level has converged, its last steps were tiny, and say nothing of those in
-    directions that are new.
-    """
-    if state.level_step:
-        return state.radius
+    """Return the radius of the last step, or else that of the parameters."""
     measured = units.measured(state.parameters)
-    return max(state.radius, operations(measured).norm(measured) or 1.0)
+    return state.radius or operations(measured).norm(measured) or 1.0
 
 
 def _telling_radius(state: LevenbergMarquardtState, model: Model, least: float) -> float:

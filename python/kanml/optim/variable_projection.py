@@ -123,8 +123,7 @@ class VariableProjection(Optimizer[LevenbergMarquardtState]):
 
     Radius, damping and rank are those of `LevenbergMarquardt`, in the parameters that are left. Of
     three radii, a third of that of the last step, the same and three times as much, the longest is
-    taken that can be trusted. The first radius on each level is at most the norm of the parameters
-    that are left.
+    taken that can be trusted.
 
     Parameters
     ----------
@@ -238,8 +237,6 @@ class VariableProjection(Optimizer[LevenbergMarquardtState]):
         on, start = operations(gradient), projected.start
         kept = on.without(gradient, projected.eliminated)
         inner = state.changed(parameters=start, gradient=kept)
-        if state.level_step == 0:  # the linear parameters, which do not count, are in this radius
-            inner = inner.changed(radius=min(state.radius, on.norm(start) or 1.0))
         if projected.whole(start) is not state.parameters:
             inner = self.evaluate(projected, inner.changed(value=None, gradient=None))
         if start.shape[0] == 0:

@@ -278,8 +278,8 @@ def march(
         raise TypeError(f"net must be a Network, got {net!r}")
     if isinstance(schedule, str) or not isinstance(schedule, Iterable):
         raise TypeError(
-            "schedule must be a sequence of integers, the steps on each level of the first slab, of "
-            f"which all others take the last, got {schedule!r}"
+            "schedule must be a sequence of integers, the steps on each level of the first slab, "
+            f"of which all others take the last, got {schedule!r}"
         )
     schedule = tuple(schedule)  # an iterator can be read once only
     ends = _times(times)
