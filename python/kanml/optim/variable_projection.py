@@ -119,7 +119,8 @@ class VariableProjection(Optimizer[LevenbergMarquardtState]):
     costs an evaluation with the Jacobian of the linear parameters, where `LevenbergMarquardt` needs
     the value alone, but there are fewer steps, and each gains more.
 
-    If nothing but linear parameters is there, one step solves the problem.
+    If nothing but linear parameters is there, one step solves the problem. With minibatches or
+    points drawn anew, each step solves for the rows of the moment alone.
 
     Radius, damping and rank are those of `LevenbergMarquardt`, in the parameters that are left. Of
     three radii, a third of that of the last step, the same and three times as much, the longest is
