@@ -216,7 +216,7 @@ class Triangle:
         m = chosen.shape[1]
         others = np.delete(self.matrix, part, axis=1)
         # An exponent of 1 serves as well, and the exact projection off the singular vectors that
-        # count costs more than it gains; `docs/mathematics.md` has the losses.
+        # count costs more than it gains.
         own = negligible(self.n, self.epsilon) ** 0.75 * float(np.linalg.norm(chosen)) * np.eye(m)
         panel = np.block([[chosen, others], [own, np.zeros((m, others.shape[1]))]])
         factor = _folded(np.zeros((self.n + 1, self.n + 1)), np.ascontiguousarray(panel))
