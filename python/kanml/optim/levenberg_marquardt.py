@@ -66,9 +66,12 @@ class LevenbergMarquardtState(State):
 
     @property
     def report(self) -> dict[str, float]:
-        """Radius, damping, rank and the number of inner iterations of the last step."""
+        """Radius, damping, rank and the number of inner iterations of the last step.
+
+        The radius is NaN before the first step on a level.
+        """
         return {
-            "radius": self.radius,
+            "radius": self.radius or math.nan,
             "damping": self.damping,
             "rank": self.rank,
             "inner iterations": self.columns,
