@@ -22,6 +22,8 @@ MODULES = (
     "training.run",
     "training.auto",
     "training.moment",
+    "training.refinement",
+    "training.divergence",
     "training.result",
     "training.progress",
     "training.history",

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from kanml.network import Network
 from kanml.optim import Geometry, State
-from kanml.optim.vectors import operations
 from kanml.problems import Evaluation, Problem
 
-__all__ = ["Moment", "moved_towards"]
+__all__ = ["Moment"]
 
 
 class Moment(NamedTuple):
@@ -30,11 +27,3 @@ class Moment(NamedTuple):
     best_value: float
     rows: int  # of the history
     evaluation: Evaluation | None = None  # of the problem at the state; None after resuming
-
-
-def moved_towards(start: Network, state: State, share: float) -> State:
-    """Return a state on the grid of a network, moved a share of the way to that network."""
-    numbers = np.array(state.parameters)
-    n = start.n_parameters  # unknowns follow
-    numbers[:n] += share * (start.parameters - numbers[:n])
-    return state.changed(parameters=operations(state.parameters).vector(numbers, state.parameters))

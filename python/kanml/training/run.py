@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from kanml._core import OutsideDomain
-from kanml.multilevel.geometry import transfer_maps
 from kanml.network import Network
-from kanml.optim import Optimizer, State, Vector
-from kanml.optim.vectors import operations
+from kanml.optim import Optimizer, State
 from kanml.parallel import ALONE
 from kanml.problems import Evaluation, FreshLoss
 from kanml.training.auto import is_stalled, reason_to_stop
 from kanml.training.callbacks import Callback, TrainingState, Wish
+from kanml.training.divergence import Diverged, not_finite, refusals_diverge
 from kanml.training.history import History, Row
 from kanml.training.interrupts import CtrlC
 from kanml.training.loss import Loss
-from kanml.training.moment import Moment, moved_towards
+from kanml.training.moment import Moment
 from kanml.training.objective import Objective
 from kanml.training.progress import ProgressBar
+from kanml.training.refinement import moved_towards, refined
 from kanml.training.result import Result, Status
 from kanml.training.resume import load_moment
 from kanml.training.settings import Settings
@@ -34,10 +33,6 @@ from kanml.training.tries import Contest
 __all__ = ["Run"]
 
 RETREATS = (0.0, 1e-12, 1e-10, 1e-8, 1e-6)  # tried in turn; the last is the rounding of float32
-
-
-class Diverged(Exception):
-    """There is no finite loss, or no finite gradient, after a step."""
 
 
 class Run:
@@ -234,12 +229,12 @@ class Run:
             before=self.before_evaluation,
             trial=True,
         )
-        with _refusals(f"after step {now.state.step}"):
+        with refusals_diverge(f"after step {now.state.step}"):
             state = self.optimizer.step(loss, now.state, now.geometry)
         if state.step == now.state.step:  # nothing was accepted: the level is finished
             self.moment = now._replace(state=state)
             return False
-        with _refusals(f"after step {state.step}"):
+        with refusals_diverge(f"after step {state.step}"):
             # A search may return to an earlier trial than the last.
             evaluation = loss.at(state.parameters)
             problem = copy.copy(now.problem)
@@ -256,30 +251,11 @@ class Run:
             self.ctrl_c.raise_if_noted()
 
     def refine(self) -> None:
-        """Go to the next level, from the best state of this one if there is validation.
-
-        An optimizer takes over the memory of an equal one; another starts with the counters alone.
-        """
-        now, optimizer = self.moment, self.settings.optimizer_of(self.moment.level + 1)
+        """Go to the next level."""
         if self.settings.auto:
-            self.settings.warn_of_few_rows(now.level + 1)
-        how = self.settings.transfer_state if optimizer == self.optimizer else "reset"
-        fine = now.net.refine()
-        unknowns = len(now.problem.unknowns)
-        maps = transfer_maps(now.net, fine, self.optimizer.geometry, unknowns)
-        last = now.state if self.settings.validation is None else now.best
-        counts = {name: getattr(now.state, name) for name in ("step", "evaluations", "ascents")}
-        state = optimizer.transfer(last.changed(**counts), maps, how)
-        best = now.best.parameters
-        best = operations(best).vector(maps.parameters(best), best)
-        moment = now._replace(
-            net=fine,
-            level=now.level + 1,
-            coarser=(*now.coarser, self.objective.network(now.net, last.parameters)),
-            geometry=self.objective.geometry(fine, now.level + 1),
-            best=State(parameters=best, step=now.best.step),
-        )
-        with _refusals(f"after the refinement to level {moment.level}"):
+            self.settings.warn_of_few_rows(self.moment.level + 1)
+        moment, state = refined(self.moment, self.objective)
+        with refusals_diverge(f"after the refinement to level {moment.level}"):
             self.accept_refined(moment, state)
 
     def accept_refined(self, moment: Moment, state: State) -> None:
@@ -331,7 +307,7 @@ class Run:
             raise TypeError(f"{optimizer!r} did not evaluate its state")
         at = problem, net, state.parameters
         found = loss.at(state.parameters) or self.objective.evaluation(*at)
-        if what := _not_finite(state.value, state.gradient):
+        if what := not_finite(state.value, state.gradient):
             if moment.rows:
                 where = f"after step {state.step}; the network is the last finite one"
                 raise Diverged(f"{what} {where}")
@@ -432,21 +408,3 @@ class Run:
             levels=levels,
             problem=problem,
         )
-
-
-@contextlib.contextmanager
-def _refusals(where: str) -> Iterator[None]:
-    """End the run as diverged if a layer refuses its inputs."""
-    try:
-        yield
-    except OutsideDomain as refusal:
-        raise Diverged(
-            f"{refusal}, {where}; the network is the last one without such a value"
-        ) from None
-
-
-def _not_finite(value: float, gradient: Vector) -> str:
-    """Say what is not finite; an empty string if everything is."""
-    if not math.isfinite(value):
-        return f"the loss became {value}"
-    return "" if operations(gradient).is_finite(gradient) else "the gradient became NaN or infinite"
