@@ -223,6 +223,7 @@ def short(monkeypatch):
     rows = tuple(replace(row, schedule=tuple(3 for _ in row.schedule)) for row in regression.ROWS)
     monkeypatch.setattr(regression, "ROWS", rows)
     monkeypatch.setattr(regression, "REFERENCE", rows[2])
+    monkeypatch.setattr(regression, "SECOND_ORDER", (2, 2, 2, 2))
 
 
 def test_demo_prints_the_table_and_draws_the_picture(short, tmp_path, capsys):
@@ -255,6 +256,8 @@ def test_reproduction_prints_every_row_under_every_budget(short, capsys):
             assert row.paper in line
     assert "spline median" in tables[-1]
     assert "ReLU   median" in tables[-1]
+    first, second = re.findall(r"seed 1234  (\S+)  fresh", tables[-1])
+    assert 0 < float(second) < float(first)  # eight steps of variable projection are better than 12
 
 
 def test_networks_have_the_parameters_that_the_paper_prints():
