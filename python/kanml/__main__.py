@@ -106,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     reproduce.set_defaults(parser=reproduce)
     experiments = reproduce.add_subparsers(title="experiments", metavar="EXPERIMENT")
     regression = experiments.add_parser(
-        "regression", help="section 5.1, Table 2; about four minutes on two cores"
+        "regression", help="section 5.1, Table 2; about six minutes on two cores"
     )
     regression.add_argument("--quick", action="store_true", help="one seed, about half a minute")
     regression.set_defaults(run=_regression)
