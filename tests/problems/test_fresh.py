@@ -121,6 +121,26 @@ def test_all_samples_count_and_no_penalty():
     assert plain.rows == 120
 
 
+def test_rows_count_by_their_weights():
+    """Rows of weight zero count as absent, and others by the size of Kish (1965)."""
+    x = RNG.uniform(-1, 1, (60, 1))
+    kept, net = np.arange(60) < 20, kan()
+    absent = kanml.Regression(x[kept], np.sin(x[kept])).fresh_loss(net)
+    zero = kanml.Regression(x, np.sin(x), sample_weight=kept.astype(float)).fresh_loss(net)
+    assert zero.rows == absent.rows == 20
+    assert zero.present == pytest.approx(absent.present, rel=1e-13)
+    assert zero.value == pytest.approx(absent.value, rel=1e-13)
+    weights = np.where(kept, 3.0, 1.0)
+    uneven = kanml.Regression(x, np.sin(x), sample_weight=weights).fresh_loss(net)
+    assert uneven.rows == round(100**2 / (20 * 9 + 40))
+    halves = [
+        kanml.Regression(x[part], np.sin(x[part]), sample_weight=weights[part])
+        for part in (slice(0, 30), slice(30, 60))
+    ]
+    found = in_threads(2, lambda group: halves[group.rank].distributed(group).fresh_loss(net).rows)
+    assert found == [uneven.rows] * 2
+
+
 @pytest.mark.parametrize("loss", ["logistic", "softmax", "poisson"])
 def test_likelihoods_have_akaikes_criterion(loss):
     x = RNG.uniform(-1, 1, (50, 1))

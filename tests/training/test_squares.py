@@ -263,6 +263,13 @@ def test_the_warning_points_at_the_call():
     assert caught[0].filename == __file__
 
 
+def test_rows_without_weight_do_not_count():
+    x = np.linspace(-1, 1, 300)[:, None]
+    problem = kanml.Regression(x, np.sin(x), sample_weight=(np.arange(300) < 9).astype(float))
+    with pytest.warns(UserWarning, match="the loss only 9 rows"):
+        run(problem, schedule=[1], net=kan())
+
+
 @pytest.mark.parametrize("num_threads", [None, 1, 2])
 @pytest.mark.parametrize(
     ("optimizer", "operation"),

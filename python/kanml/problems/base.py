@@ -124,6 +124,10 @@ class Problem(ABC):
         """
         return self._stacked_rows(net).count(net)
 
+    def _of_equal_weight(self, rows: int) -> int:
+        """Return how many rows of equal weight would tell as much as these; all by default."""
+        return rows
+
     def residuals(
         self, net: Network, unknowns: Unknowns | None = None, *, num_threads: int | None = None
     ) -> FloatArray:

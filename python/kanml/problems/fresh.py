@@ -29,7 +29,8 @@ class FreshLoss:
     present : float
         The same loss at all given samples.
     rows : int
-        The number of targets, or of residuals, at the given samples.
+        The number of targets, or of residuals, at the given samples. Where weights differ, as many
+        as would tell as much with equal ones.
     """
 
     value: float

@@ -204,10 +204,18 @@ class Regression(Problem):
         whole._batches, whole.penalty = self._batches.excerpt(len(self._x)), None
         whole._forget()
         loss = whole.evaluation(net, unknowns, "value", num_threads=num_threads).value
-        rows, parameters = round(self.communicator.total([self._y.size])[0]), net.n_parameters
+        samples = round(self.communicator.total([self._y.size])[0])
+        rows, parameters = self._of_equal_weight(samples), net.n_parameters
         if self._loss.name in LIKELIHOODS:
             return FreshLoss(loss + parameters / rows, loss, rows)
         return FreshLoss(final_prediction_error(loss, rows, parameters), loss, rows)
+
+    def _of_equal_weight(self, rows: int) -> int:
+        """Return how many rows of equal weight would tell as much: Kish's effective sample size."""
+        n = float(len(self._x))
+        sums = [n, n] if self._weight is None else [self._weight.sum(), (self._weight**2).sum()]
+        total, squares, samples = map(float, self.communicator.total([*sums, n]))
+        return round(rows * total * total / (samples * squares))
 
     def distributed(self, communicator: Communicator) -> Regression:
         """Return a copy whose loss is that of the samples of all processes.

@@ -181,7 +181,7 @@ class Settings:
             return ""
         net = self.net._refined_shape(level)
         parameters = net.n_parameters + len(self.problem.unknowns)
-        rows = self.problem.n_rows(net)
+        rows = self.problem._of_equal_weight(self.problem.n_rows(net))
         if rows >= ENOUGH * parameters:
             return ""
         return (
