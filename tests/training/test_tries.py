@@ -396,6 +396,36 @@ def test_ctrl_c_while_starts_are_tried(evaluation, optimizer):
     assert Pressing.count <= evaluation + 2  # the winner is evaluated, and its row written
 
 
+@pytest.mark.skipif(
+    threading.current_thread() is not threading.main_thread(), reason="signals need the main thread"
+)
+@pytest.mark.parametrize("optimizer", [kanml.LBFGS(), VP])
+def test_a_search_that_ctrl_c_ended_is_done_again(optimizer, tmp_path):
+    class Pressing(kanml.Regression):
+        count = 0
+
+        def evaluation(self, *args, **options):
+            Pressing.count += 1
+            if Pressing.count == 60:
+                signal.raise_signal(signal.SIGINT)
+            return super().evaluation(*args, **options)
+
+    def run(**options):
+        problem = Pressing(X, Y)
+        return train(problem=problem, schedule=[200, 200], optimizer=optimizer, **options)
+
+    path = tmp_path / "run.kanml"
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        cut = run(callbacks=[kanml.Checkpoint(path)])
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert cut.status == "interrupted"
+    resumed, whole = run(resume=path), run()
+    assert resumed.history.tries == whole.history.tries != cut.history.tries
+    assert same_bits(resumed.network.parameters, whole.network.parameters)
+
+
 # Steps of variable projection
 
 

@@ -388,8 +388,14 @@ class Run:
         )
 
     def resume(self, path: str | os.PathLike[str]) -> None:
-        """Make the moment that a file holds the present one."""
-        self.moment, self.history = load_moment(path, self.objective)
+        """Make the moment that a file holds the present one.
+
+        The first moment is found again: Ctrl-C may have ended the search for the best start.
+        """
+        moment, history = load_moment(path, self.objective)
+        if moment.rows == 1 and history.tries:
+            return
+        self.moment, self.history = moment, history
         self.started = time.perf_counter() - self.history.last["seconds"]
 
     def result(self) -> Result:
