@@ -58,6 +58,17 @@ def test_columns_that_tell_nothing_have_no_unit(optimizer):
         assert (state.parameters[blind] == 0.1).all()
 
 
+@WAYS
+@pytest.mark.parametrize("effect", [0.0, 1e-100])
+def test_unknowns_of_different_size_without_a_network(optimizer, effect):
+    residuals, matrix = random_rows(30, 4)
+    scale = np.array([effect, effect, 1e-12, 1e12])
+    start = optimizer.init(np.array([0.1, 0.1, 1e12, 1e-12]))
+    state = run(optimizer, linear(residuals, matrix * scale), start, 8, Geometry(n_unknowns=2))
+    expected, *_ = np.linalg.lstsq(matrix[:, 2:], -residuals)
+    np.testing.assert_allclose(state.parameters[2:] * scale[2:], expected, rtol=1e-9)
+
+
 def test_units_make_columns_as_long_as_those_of_the_network():
     """Up to a factor of two, from a triangle; products estimate the length of the others."""
     residuals, matrix = random_rows(400, 60)

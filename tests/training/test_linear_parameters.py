@@ -251,3 +251,25 @@ def test_too_many_parameters_on_a_level_are_refused_at_the_start():
     parts = "level 2 of the schedule", "cannot train 76 parameters", "largest_triangle"
     with pytest.raises(ValueError, match=naming(*parts)):
         kanml.train(net, problem, [1, 1, 1], optimizer, progress=False)
+
+
+@pytest.mark.parametrize("size", [2.0**-30, 2.0**40])
+def test_unknowns_may_have_any_size(size):
+    """A rate of decay, from noisy data; the network is linear in its last layer alone."""
+    t = np.linspace(0, 1, 60)[:, None]
+    data = np.exp(-2 * t[:, 0]) + np.random.default_rng(0).normal(0, 0.01, 60)
+    net = kanml.KAN([1, 3, 1], degree=4, intervals=4, domain=(0, 1), activation="tanh", seed=0)
+
+    def rate(size):
+        terms = [
+            kanml.Term("ode", t, lambda u, a: u.t + a / size * u),
+            kanml.Term("data", t, lambda u: u - data),
+        ]
+        problem = kanml.PINN("t", terms, unknowns={"a": size})
+        result = kanml.train(
+            net, problem, [40], kanml.VariableProjection(), restarts=0, progress=False
+        )
+        return result.unknowns["a"] / size
+
+    assert rate(size) == rate(1.0)  # a power of two rounds nothing
+    assert rate(1.0) == pytest.approx(2.0, abs=0.05)

@@ -39,6 +39,9 @@ class Units:
     """
 
     def __init__(self, lengths: Sequence[float], typical: float, like: Vector) -> None:
+        longest = max(lengths, default=0.0)
+        if typical < math.ldexp(longest, -MOST):  # the network has no effect, or next to none
+            typical = longest
         self._sizes = [_unit(typical, length) for length in lengths]
         self._any = any(size != 1.0 for size in self._sizes)
         if self._any:

@@ -16,7 +16,15 @@ from typing import Literal
 from numpy.typing import ArrayLike
 
 from kanml._validation import integer, require_memory
-from kanml.optim.base import Function, Geometry, Optimizer, TransferMaps, advanced, obstacle
+from kanml.optim.base import (
+    IDENTITY,
+    Function,
+    Geometry,
+    Optimizer,
+    TransferMaps,
+    advanced,
+    obstacle,
+)
 from kanml.optim.least_squares import SumOfSquares
 from kanml.optim.levenberg_marquardt import (
     FLOAT64_BYTES,
@@ -199,7 +207,7 @@ class VariableProjection(Optimizer[LevenbergMarquardtState]):
         if reason := obstacle(operations(gradient), value, gradient):
             return state.changed(value=None, gradient=None, finished=reason)
         projected = Projected(function, state.parameters)
-        after = self._inner_step(projected, state)
+        after = self._inner_step(projected, state, geometry or IDENTITY)
         reached = projected.whole(after.parameters)
         if after.step > state.step:
             return after.changed(parameters=reached)
@@ -231,7 +239,7 @@ class VariableProjection(Optimizer[LevenbergMarquardtState]):
         return self._inner.transfer(state, maps, how)
 
     def _inner_step(
-        self, projected: Projected, state: LevenbergMarquardtState
+        self, projected: Projected, state: LevenbergMarquardtState, geometry: Geometry
     ) -> LevenbergMarquardtState:
         """Return the state after a step in the parameters that are not linear."""
         _, gradient = state.evaluation()
@@ -242,7 +250,8 @@ class VariableProjection(Optimizer[LevenbergMarquardtState]):
             inner = self.evaluate(projected, inner.changed(value=None, gradient=None))
         if start.shape[0] == 0:
             return inner.changed(finished="all parameters are linear, and the best")
-        return self._inner.step(projected, inner)
+        # Unknowns are not linear parameters: they are at the end of those that are left, too.
+        return self._inner.step(projected, inner, Geometry(n_unknowns=geometry.n_unknowns))
 
     @property
     def _inner(self) -> LevenbergMarquardt:
