@@ -23,11 +23,12 @@ CLOSE = 2.0  # the most that the loss at fresh samples may be, of that at the gi
 
 
 def is_stalled(history: History, level: int, steps: int, window: int) -> bool:
-    """Say whether the loss has stalled after some steps on a level; never within a window of steps.
+    """Say whether the loss has stalled after some steps on a level; never within two windows.
 
-    The validation loss, if there is one, takes the place of the loss.
+    In the first window after a refinement an optimizer may still be learning what is new. The
+    validation loss, if there is one, takes the place of the loss.
     """
-    if steps == 0 or steps % window:
+    if steps < 2 * window or steps % window:
         return False
     losses = _deciding(history)[history.level == level]
     return not fell(losses[:-window].min(), losses[-window:].min(), PROGRESS)
