@@ -10,7 +10,12 @@ from numpy.polynomial import chebyshev
 from kanml.equations import AllenCahn, KortewegDeVries, KuramotoSivashinsky
 
 PI = np.pi
-COMPUTED = [AllenCahn(), KortewegDeVries(), KuramotoSivashinsky()]
+COMPUTED = [
+    AllenCahn(),
+    KortewegDeVries(),
+    KuramotoSivashinsky(),
+    KuramotoSivashinsky.chaotic(),
+]
 
 
 @functools.cache

@@ -7,10 +7,13 @@ import dataclasses
 import numpy as np
 import pytest
 import scipy.integrate
+import scipy.linalg
 from solutions import COMPUTED, PI, assert_vanishes, fields, interior
 
 from helpers import naming
 from kanml.equations import AllenCahn, KortewegDeVries, KuramotoSivashinsky
+
+CHAOTIC = KuramotoSivashinsky.chaotic()
 
 
 def random_points(count=2000, seed=0):
@@ -42,8 +45,9 @@ def test_periodicity(problem):
         (AllenCahn(), lambda x: x**2 * np.cos(PI * x), 1e-9),
         (KortewegDeVries(), lambda x: np.cos(PI * x), 1e-13),
         (KuramotoSivashinsky(), lambda x: -np.sin(PI * x), 1e-13),
+        (CHAOTIC, lambda x: np.cos(PI * x) * (1 + np.sin(PI * x)), 1e-13),
     ],
-    ids=["Allen-Cahn", "Korteweg-de Vries", "Kuramoto-Sivashinsky"],
+    ids=["Allen-Cahn", "Korteweg-de Vries", "Kuramoto-Sivashinsky", "chaotic"],
 )
 def test_initial_conditions(problem, start, tolerance):
     x = np.concatenate([np.linspace(-1, 1, 501), 1 - np.logspace(-7, -1, 50)])
@@ -208,6 +212,31 @@ def test_kuramoto_sivashinsky_by_another_solver():
         np.testing.assert_allclose(got, sines @ b, rtol=0, atol=1e-6)
 
 
+def test_chaotic_kuramoto_sivashinsky_by_another_solver():
+    """Differentiation matrices on 256 points of a circle, and the method of Radau."""
+    alpha, beta, gamma = 100 / 16, 100 / 16**2, 100 / 16**4
+    n = 256
+    x = -PI + 2 * PI * np.arange(n) / n
+    offsets = np.arange(1, n)
+    column = np.concatenate([[0], 0.5 * (-1.0) ** offsets / np.tan(offsets * PI / n)])
+    d = scipy.linalg.toeplitz(column, -column)  # L. N. Trefethen, Spectral Methods in MATLAB, 2000
+    linear = -beta * d @ d - gamma * np.linalg.matrix_power(d, 4)
+
+    def slope(_, u):
+        return linear @ u - alpha * u * (d @ u)
+
+    def jacobian(_, u):
+        return linear - alpha * (np.diag(d @ u) + u[:, None] * d)
+
+    times, start = [0.1, 0.3], np.cos(x) * (1 + np.sin(x))
+    run = scipy.integrate.solve_ivp(
+        slope, (0, 0.3), start, "Radau", times, rtol=1e-8, atol=1e-9, jac=jacobian
+    )
+    for t, u in zip(times, run.y.T, strict=True):
+        got = CHAOTIC.solution(np.stack([0 * x + t, x / PI], axis=1))[:, 0]
+        np.testing.assert_allclose(got, u, rtol=0, atol=1e-6)
+
+
 # Refinement: errors fall as the fourth power of the step
 
 
@@ -235,3 +264,15 @@ def test_smaller_steps(kind, error):
     """Half the step leaves a fifteenth of what it changes."""
     coarse = kind(steps=kind.steps // 2)
     assert difference(coarse, kind(), random_points()) / 15 <= error
+
+
+@pytest.mark.parametrize(
+    ("problem", "error"),
+    [(CHAOTIC, 2e-8), (KortewegDeVries(mu=0.022**2, modes=384, steps=16_000), 1e-9)],
+    ids=["chaotic", "steep waves"],
+)
+def test_smaller_steps_of_hard_cases(problem, error):
+    half = dataclasses.replace(problem, steps=problem.steps // 2)
+    assert difference(half, problem, random_points()) / 15 <= error
+    more = dataclasses.replace(half, modes=problem.modes * 4 // 3)
+    assert difference(half, more, random_points()) <= error

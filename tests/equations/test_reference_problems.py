@@ -150,6 +150,7 @@ def test_bad_networks_and_grids():
         (KuramotoSivashinsky, "alpha", 0),
         (KuramotoSivashinsky, "beta", -0.5),
         (KuramotoSivashinsky, "gamma", np.inf),
+        (KuramotoSivashinsky, "initial", "cosine"),
     ],
 )
 def test_bad_parameters(kind, name, value):
