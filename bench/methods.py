@@ -44,7 +44,7 @@ import kanml
 from kanml import _core
 from kanml.equations import RotatedWaves
 from kanml.experiments.regression import kan
-from kanml.experiments.solve import SETTINGS
+from kanml.experiments.settings import SETTINGS
 from kanml.experiments.tables import heading
 from kanml.optim.matrices import DampedSteps
 from kanml.training.callbacks import Wish

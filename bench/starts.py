@@ -26,7 +26,7 @@ from initial.runs import EQUATION_CANDIDATES, Job, error, jobs
 from store import Store
 from tqdm import tqdm
 
-from kanml.experiments.solve import SETTINGS
+from kanml.experiments.settings import SETTINGS
 from kanml.experiments.tables import heading
 
 BEFORE, NOW = "linear", "default"

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import kanml
 from initial.candidates import CANDIDATES
 from initial.functions import CASES, FUNCTIONS, Case
-from kanml.experiments.solve import OPTIMIZER, SETTINGS
+from kanml.experiments.settings import OPTIMIZER, SETTINGS
 
 Array = npt.NDArray[np.float64]
 
@@ -85,7 +85,7 @@ def equation_error(job: Job) -> float:
     start = "linear" if job.candidate == "linear" else "mixed"
     problem = setting.problem()
     result = kanml.train(
-        kanml.Network(setting.network().layers, seed=job.seed, start=start),
+        kanml.Network(setting.network(0).layers, seed=job.seed, start=start),
         problem,
         setting.schedule,
         OPTIMIZER,

@@ -15,8 +15,8 @@ from timing import timed
 import kanml
 from kanml.equations import RotatedWaves
 from kanml.experiments.regression import COARSE, MULTILEVEL, OPTIMIZER, kan, mean_squared_error
-from kanml.experiments.solve import OPTIMIZER as PDE_OPTIMIZER
-from kanml.experiments.solve import SETTINGS
+from kanml.experiments.settings import OPTIMIZER as PDE_OPTIMIZER
+from kanml.experiments.settings import SETTINGS
 from peers import libraries
 from peers.pinns import burgers_by_autograd, burgers_by_jvp, perceptron
 from peers.table import Options, Table, Within, duration
@@ -267,7 +267,7 @@ def error_of(solution: Callable[[np.ndarray], np.ndarray]) -> float:
 
 
 def burgers_kanml(quick: bool, watch: Stopwatch) -> None:
-    problem, net = SETTING.problem(), SETTING.network()
+    problem, net = SETTING.problem(), SETTING.network(0)
     schedule = [steps // 5 for steps in SETTING.schedule] if quick else SETTING.schedule
 
     def note(state: kanml.training.TrainingState) -> None:

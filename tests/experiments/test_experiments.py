@@ -9,6 +9,7 @@ import pytest
 import kanml
 from kanml.__main__ import PDES, main
 from kanml.experiments import allen_cahn, burgers, poisson, protocol, runs, solve
+from kanml.experiments.settings import SETTINGS
 
 PROTOCOLS = {module.PROTOCOL.name: module.PROTOCOL for module in (poisson, burgers, allen_cahn)}
 MODULES = dict(zip(PDES, (poisson, burgers, allen_cahn), strict=True))
@@ -155,23 +156,46 @@ def test_a_run_that_diverges_has_an_error_at_its_end(tmp_path):
     assert done.errors.tolist() == [0.5]
 
 
-@pytest.mark.parametrize("name", solve.SETTINGS)
+@pytest.mark.parametrize("name", SETTINGS)
 def test_solve_prints_every_level_and_draws_the_picture(name, tmp_path, capsys, monkeypatch):
-    setting = replace(solve.SETTINGS[name], schedule=(2, 1))
-    monkeypatch.setitem(solve.SETTINGS, name, setting)
-    picture = tmp_path / "picture.png"
-    assert main(["solve", name, "--picture", str(picture)]) == 0
+    setting = replace(SETTINGS[name], schedule=(2, 1))
+    monkeypatch.setitem(SETTINGS, name, setting)
+    picture, folder = tmp_path / "picture.png", tmp_path / "runs"
+    command = ["solve", name, "--seeds", "2", "--picture", str(picture), "--folder", str(folder)]
+    assert main(command) == 0
     text = capsys.readouterr().out
     levels = [line.split() for line in text.splitlines() if " intervals " in line]
-    coarse = setting.network().layers
+    coarse = setting.network(0).layers
     space = next(layer for layer in coarse if isinstance(layer, kanml.SplineLayer)).spaces[0]
-    assert [int(line[0]) for line in levels] == [space.intervals, 2 * space.intervals]
-    (row,) = [line.split() for line in text.splitlines() if line.startswith(f"{name} ")]
-    parameters, _, relative, largest = row[1:5]
-    assert int(parameters) == setting.network().refine().n_parameters
-    assert 0 < float(relative) < 10
+    assert [int(line[2]) for line in levels] == [space.intervals, 2 * space.intervals] * 2
+    errors = [float(line[-1]) for line in levels[1::2]]
+    assert 0 < errors[0] != errors[1] > 0
+    row = next(line.split() for line in text.splitlines() if line.startswith(f"{name} "))
+    parameters, _, median, worst, largest = row[1:6]
+    assert int(parameters) == setting.network(0).refine().n_parameters
+    assert float(median) == pytest.approx(np.median(errors), rel=0.02)
+    assert float(worst) == max(errors)
     assert 0 < float(largest) < 10
+    for line in setting.elsewhere:
+        assert line in text
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+    monkeypatch.setattr(solve, "_draw", lambda *arguments: None)  # once is enough
+    assert main(command) == 0  # everything is there: the same numbers, without training
+    assert capsys.readouterr().out == text
+
+
+def test_a_solution_is_exact_where_the_known_part_and_the_network_are():
+    """Allen and Cahn: at first, and, next to the corner, soon after."""
+    setting = SETTINGS["allen-cahn"]
+    x = np.array([-1, -0.999, -0.99, 0.98, 1.0])
+    points = np.stack([np.full(5, 1e-6), x], axis=1)
+    net = setting.network(0)
+    without = setting.problem().solution(net, points)
+    with_it = setting.solution(setting.problem(), net, points)
+    exact = setting.equation.solution(points)
+    assert np.abs(without - exact).max() > 2e-5
+    assert np.abs(with_it - exact).max() < 1e-5
 
 
 @pytest.mark.parametrize(
@@ -185,22 +209,23 @@ def test_solve_prints_every_level_and_draws_the_picture(name, tmp_path, capsys, 
         ("burgers-shock", "boundary"),
         ("allen-cahn", "initial"),
         ("korteweg-de-vries", "initial"),
+        ("korteweg-de-vries-steep", "initial"),
     ],
 )
 def test_solutions_hold_conditions_exactly(name, condition):
-    setting = solve.SETTINGS[name]
+    setting = SETTINGS[name]
     points = setting.equation.equispaced(condition, 9)
     inputs = setting.equation.network_points(points)
-    values = setting.problem().solution(setting.network(), inputs)
+    values = setting.solution(setting.problem(), setting.network(0), inputs)
     # Computed references have an error of their own, up to 2e-8.
     assert values == pytest.approx(setting.equation.solution(points), abs=2e-8)
 
 
-@pytest.mark.parametrize("name", ["allen-cahn", "korteweg-de-vries"])
+@pytest.mark.parametrize("name", ["allen-cahn", "korteweg-de-vries", "korteweg-de-vries-steep"])
 def test_solutions_are_periodic(name):
-    setting = solve.SETTINGS[name]
+    setting = SETTINGS[name]
     left = setting.equation.equispaced("boundary", 9)
-    problem, net = setting.problem(), setting.network()
+    problem, net = setting.problem(), setting.network(0)
     right = left + np.array([0.0, 2.0])
     assert problem.solution(net, left) == pytest.approx(problem.solution(net, right), abs=1e-12)
 
@@ -209,4 +234,6 @@ def test_solve_names_the_problems_it_knows(capsys):
     assert main(["solve", "chess"]) == 2
     error = capsys.readouterr().err
     assert "'chess'" in error
-    assert all(name in error for name in solve.SETTINGS)
+    assert all(name in error for name in SETTINGS)
+    assert main(["solve", "--seeds", "0"]) == 2
+    assert "--seeds must be at least 1, got 0" in capsys.readouterr().err

@@ -172,6 +172,33 @@ class AllenCahn(_Periodic):
         self._require_positive("eps")
         self._require_resolution()
 
+    def corner(self, points: npt.ArrayLike) -> Float64Array:
+        """Return what rounds off the corner of the initial values, where the period ends.
+
+        Across x = 1 the slope of the initial values jumps by 4, and the solution is smooth at any
+        later time. What is between the two is, up to smoother terms, 4 times the integral over time
+        of the heat kernel with its centre at x = 1. It is zero at first, has the opposite jump, and
+        satisfies ``v_t = eps v_xx``. A solution sought as ``x**2 * cos(pi x) + t * w`` with a
+        smooth w lacks it.
+
+        Parameters
+        ----------
+        points : array_like, shape (N, 2)
+            Points (t, x) of the domain.
+
+        Returns
+        -------
+        ndarray, shape (N,)
+
+        Examples
+        --------
+        >>> from kanml.equations import AllenCahn
+        >>> AllenCahn().corner([[0.0, 1.0], [1.0, 1.0], [1.0, 0.9]]).round(6).tolist()
+        [0.0, 0.022568, 0.0]
+        """
+        t, x = self._columns(points)
+        return 4 * self._heat_of_corners(self.eps * t, x)
+
     def _conditions(self) -> dict[str, Condition]:
         return self._periodic(
             lambda u: u.t - self.eps * u.xx - 5 * u + 5 * u**3,
@@ -213,11 +240,16 @@ class AllenCahn(_Periodic):
 
     def _kink(self, tau: Float64Array, x: Float64Array) -> Float64Array:
         """Return w, with a heat source at each kink x = 1, -1, 3, ... of the extended -x^2."""
-        values = -(x**2) - 2 * tau
+        values: Float64Array = -(x**2) - 2 * tau + 4 * self._heat_of_corners(tau, x)
+        return values
+
+    def _heat_of_corners(self, tau: Float64Array, x: Float64Array) -> Float64Array:
+        """Return what comes from unit sources at the ends of all periods."""
+        values = np.zeros_like(x)
         reach = 13 * math.sqrt(self.eps)  # a source farther away contributes less than 1e-19
         for centre in np.arange(1.0, 2.0 + reach, 2.0):
             for distance in (centre - x, centre + x):
-                values += 4 * _heat_of_source(tau, distance)
+                values += _heat_of_source(tau, distance)
         return values
 
 

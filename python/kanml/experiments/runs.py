@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from kanml.network import Network, files
 from kanml.optim import Optimizer
 from kanml.problems import Problem
 from kanml.training import Callback, Result, TrainingState, train
+from kanml.training.settings import Transfer
 
 __all__ = ["Error", "ErrorCurve", "Run", "run", "uninterrupted"]
 
@@ -46,6 +48,11 @@ class Run:
     result: Result
     steps: npt.NDArray[np.int64]
     errors: Float64Array
+
+    def error_at(self, step: int) -> float:
+        """Return the error after a step, if it was measured, or else NaN."""
+        measured = self.errors[self.steps == step]
+        return float(measured[0]) if measured.size else math.nan
 
 
 class ErrorCurve(Callback):
@@ -121,17 +128,21 @@ def run(
     schedule: Sequence[int],
     optimizer: Optimizer[Any],
     error: Error,
+    *,
+    transfer_state: Transfer = "reset",
+    restarts: int = 0,
 ) -> Run:
     """Train, or continue the run in this folder; show the progress.
-
-    The optimizer restarts on each level, as the ramped learning rates of the paper suggest.
 
     Parameters
     ----------
     folder : Path
         Holds this run alone; it is made if it does not exist.
-    net, problem, schedule, optimizer
+    net, problem, schedule, optimizer, restarts
         See `kanml.train`.
+    transfer_state : {"reset", "prolong"}
+        See `kanml.train`. By default the optimizer restarts on each level, as the ramped learning
+        rates of the paper suggest.
     error : callable
         Returns the error of a network; it is called about a hundred times.
 
@@ -156,8 +167,8 @@ def run(
             problem,
             schedule,
             optimizer,
-            transfer_state="reset",
-            restarts=0,
+            transfer_state=transfer_state,
+            restarts=restarts,
             callbacks=[recorder],
             resume=resume,
             progress=not finished,
