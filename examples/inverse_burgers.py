@@ -1,6 +1,6 @@
 """An unknown coefficient: the viscosity of Burgers' equation, from noisy measurements.
 
-u_t + u u_x = nu u_xx, u known at 500 points up to noise, nu = 0.1 to be found, with its standard error.
+u_t + u u_x = nu u_xx, u known at 500 points up to noise, nu = 0.1 to be found, with an error bar.
 """
 
 import numpy as np

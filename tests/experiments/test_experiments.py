@@ -169,11 +169,12 @@ def test_solve_prints_every_level_and_draws_the_picture(name, tmp_path, capsys, 
     space = next(layer for layer in coarse if isinstance(layer, kanml.SplineLayer)).spaces[0]
     assert [int(line[2]) for line in levels] == [space.intervals, 2 * space.intervals] * 2
     errors = [float(line[-1]) for line in levels[1::2]]
-    assert 0 < errors[0] != errors[1] > 0
+    assert min(errors) > 0
+    assert (setting.network(0).parameters != setting.network(1).parameters).any()
     row = next(line.split() for line in text.splitlines() if line.startswith(f"{name} "))
     parameters, _, median, worst, largest = row[1:6]
     assert int(parameters) == setting.network(0).refine().n_parameters
-    assert float(median) == pytest.approx(np.median(errors), rel=0.02)
+    assert float(median) == pytest.approx(np.median(errors), rel=0.05)  # of two digits
     assert float(worst) == max(errors)
     assert 0 < float(largest) < 10
     for line in setting.elsewhere:

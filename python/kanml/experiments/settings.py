@@ -185,13 +185,16 @@ def _allen_cahn() -> Setting:
     equation = AllenCahn(eps=1e-4)
     eps = equation.eps
     points = np.concatenate(
-        [lattice(equation, 4000), lattice(equation, 1600, _to_the_ends(0.06))[::2]]
+        [
+            lattice(equation, 6000, lambda x: 0.6 * x),
+            lattice(equation, 1600, _to_the_ends(0.06))[::2],
+        ]
     )
     corner = equation.corner(points)
     return Setting(
         equation,
-        "[3,8,8,1] of (t, cos(pi x), sin(pi x)), 4800 points, 800 of them near x = 1; initial\n"
-        "values exactly, and the corner that they have at x = 1",
+        "[3,8,8,1] of (t, cos(pi x), sin(pi x)), 6800 points, 3000 of them between the fronts and\n"
+        "800 near x = 1; initial values exactly, and the corner that they have at x = 1",
         _kan([2, 8, 8, 1], *CIRCLE),
         lambda: PINN(
             equation.inputs,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ LEVEL = "  seed {}{:5d} intervals{:7d} parameters{:8d} steps{:6.0f} s   loss {:.
 SUMMARY = "{:26s}{:12d}{:10.0f}{:12.1e}{:12.1e}{:14.1e}"
 PICTURE = 101  # points in each direction
 COLOURS = 64
+WRAPPED = 40  # characters of a title
 
 
 def solve(names: Sequence[str], seeds: int, folder: Path, picture: Path | None) -> int:
@@ -133,8 +135,8 @@ def _draw(runs: dict[str, list[Run]], picture: Path) -> None:
             for seed, done in enumerate(found)
         }
         plot_errors(right, curves, "seconds")
-        if setting.elsewhere:
-            right.set_title("\n".join(["Elsewhere:", *setting.elsewhere]), fontsize="x-small")
+        known = textwrap.fill("; ".join(setting.elsewhere), WRAPPED)
+        right.set_title(f"elsewhere {known}" if known else "", fontsize="small")
     canvas.savefig(picture, dpi=80)
 
 
