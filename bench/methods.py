@@ -26,7 +26,6 @@ continues.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -38,7 +37,6 @@ import numpy as np
 import numpy.typing as npt
 from initial import functions
 from store import Store
-from tqdm import tqdm
 
 import kanml
 from kanml import _core
@@ -271,17 +269,6 @@ def measurements(job: Job) -> tuple[Job, list[Measurement]]:
     return job, watch.found
 
 
-def run(store: Store[Job], wanted: list[Job], processes: int) -> None:
-    """Do what is missing."""
-    missing = list(store.missing(wanted))
-    context = multiprocessing.get_context("spawn")
-    bar = tqdm(total=len(wanted), initial=len(wanted) - len(missing), unit="run")
-    with bar, context.Pool(processes) as pool:
-        for job, found in pool.imap_unordered(measurements, missing):
-            store.add(job, found)
-            bar.update()
-
-
 def print_results(store: Store[Job], wanted: list[Job]) -> None:
     """Print medians over the seeds that are done."""
     seconds = wanted[0].seconds.split()
@@ -368,7 +355,7 @@ def main() -> None:
         jobs(arguments.only, arguments.optimizers, arguments.seeds, sorted(arguments.seconds))
     )
     if not arguments.table:
-        run(store, wanted, arguments.processes)
+        store.complete(wanted, measurements, arguments.processes)
     print(f"{store.revision}: {len(store.results)} runs\n")
     print_results(store, wanted)
 

@@ -13,7 +13,6 @@ the error is relative, in the root of the mean square over 3000 fresh points.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import os
 from collections import defaultdict
 from pathlib import Path
@@ -24,7 +23,6 @@ from initial.candidates import CANDIDATES
 from initial.functions import CASES, FIRST_ROWS, Case
 from initial.runs import EQUATION_CANDIDATES, Job, error, jobs
 from store import Store
-from tqdm import tqdm
 
 from kanml.experiments.settings import SETTINGS
 from kanml.experiments.tables import heading
@@ -33,18 +31,6 @@ BEFORE, NOW = "linear", "default"
 STARTS = [name for name, candidate in CANDIDATES.items() if candidate.work == 1]
 RESAMPLES = 4000
 Errors = dict[str, npt.NDArray[np.float64]]  # by candidate, over the seeds
-
-
-def run(store: Store[Job], seeds: int, processes: int) -> None:
-    """Do what is missing."""
-    wanted = jobs(seeds)
-    missing = list(store.missing(wanted))
-    context = multiprocessing.get_context("spawn")
-    bar = tqdm(total=len(wanted), initial=len(wanted) - len(missing), unit="run")
-    with bar, context.Pool(processes) as pool:
-        for job, found in pool.imap_unordered(job_and_error, missing):
-            store.add(job, found)
-            bar.update()
 
 
 def job_and_error(job: Job) -> tuple[Job, float]:
@@ -132,7 +118,7 @@ def main() -> None:
     arguments = parser.parse_args()
     store = Store(arguments.folder, Job, "bench/initial")
     if not arguments.table:
-        run(store, arguments.seeds, arguments.processes)
+        store.complete(jobs(arguments.seeds), job_and_error, arguments.processes)
     errors = {case: of for case in CASES if len(of := found(store, str(case))) == len(CANDIDATES)}
     errors = {case: of for case, of in errors.items() if of[NOW].size}
     print(f"{store.revision}: {len(store.results)} runs\n")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+import multiprocessing
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
+
+from tqdm import tqdm
 
 ROOT = Path(__file__).parents[1]
 LIBRARY = ("python/kanml", "cpp")
@@ -45,6 +48,26 @@ class Store(Generic[Job]):
         self.results[job] = result
         with self.path.open("a") as file:
             file.write(json.dumps([*job, result]) + "\n")
+
+    def complete(
+        self, wanted: Sequence[Job], work: Callable[[Job], tuple[Job, Any]], processes: int
+    ) -> None:
+        """Do what is missing, in several processes, and show the progress.
+
+        Parameters
+        ----------
+        wanted : sequence of Job
+        work : callable
+            A function of a module: job -> (job, result).
+        processes : int
+        """
+        missing = list(self.missing(wanted))
+        context = multiprocessing.get_context("spawn")
+        bar = tqdm(total=len(wanted), initial=len(wanted) - len(missing), unit="run")
+        with bar, context.Pool(processes) as pool:
+            for job, found in pool.imap_unordered(work, missing):
+                self.add(job, found)
+                bar.update()
 
     def missing(self, wanted: Iterable[Job]) -> Iterator[Job]:
         return (job for job in wanted if job not in self.results)
