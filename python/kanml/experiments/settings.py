@@ -89,7 +89,7 @@ def lattice(
     equation : ReferenceProblem
     n : int
     concentrate : callable, optional
-        A map of [-1, 1] onto itself for the second coordinate of every other point, which makes
+        A map of [-1, 1] into itself for the second coordinate of every other point, which makes
         points denser where it is flat.
     """
     plastic = 1.3247179572447460
@@ -161,7 +161,7 @@ def _helmholtz() -> Setting:
     )
 
 
-def _burgers(nu: float, n: int, strength: float, elsewhere: Sequence[str]) -> Setting:
+def _burgers(nu: float, n: int, strength: float, *elsewhere: str) -> Setting:
     equation = Burgers(nu)
     return Setting(
         equation,
@@ -172,7 +172,7 @@ def _burgers(nu: float, n: int, strength: float, elsewhere: Sequence[str]) -> Se
             transform=lambda u, t, x: -np.sin(np.pi * x) + t * (1 - x**2) * u,
         ),
         (1000, 3000, 9000),
-        tuple(elsewhere),
+        elsewhere,
     )
 
 
@@ -184,36 +184,36 @@ def _allen_cahn() -> Setting:
     """Return a setting that adds what a smooth network cannot represent: the corner at x = 1."""
     equation = AllenCahn(eps=1e-4)
     eps = equation.eps
-    points = np.concatenate(
-        [
-            lattice(equation, 6000, lambda x: 0.6 * x),
-            lattice(equation, 1600, _to_the_ends(0.06))[::2],
-        ]
-    )
-    corner = equation.corner(points)
+
+    def problem() -> PINN:
+        between_fronts = lattice(equation, 6000, lambda x: 0.6 * x)
+        at_the_corner = lattice(equation, 1600, _to_the_ends(0.06))[::2]
+        points = np.concatenate([between_fronts, at_the_corner])
+        corner = equation.corner(points)
+        term = Term(
+            "volume",
+            points,
+            lambda u: u.t - eps * u.xx - 5 * (u + corner) + 5 * (u + corner) ** 3,
+        )
+        return PINN(
+            equation.inputs,
+            [term],
+            transform=lambda u, t, x: x**2 * np.cos(np.pi * x) + t * u,
+        )
+
     return Setting(
         equation,
         "[3,8,8,1] of (t, cos(pi x), sin(pi x)), 6800 points, 3000 of them between the fronts and\n"
         "800 near x = 1; initial values exactly, and the corner that they have at x = 1",
         _kan([2, 8, 8, 1], *CIRCLE),
-        lambda: PINN(
-            equation.inputs,
-            [
-                Term(
-                    "volume",
-                    points,
-                    lambda u: u.t - eps * u.xx - 5 * (u + corner) + 5 * (u + corner) ** 3,
-                )
-            ],
-            transform=lambda u, t, x: x**2 * np.cos(np.pi * x) + t * u,
-        ),
+        problem,
         (1000, 3000, 9000),
         ("9.4e-7: SSBroyden (arXiv:2501.16371), 2019 parameters",),
         known=equation.corner,
     )
 
 
-def _korteweg_de_vries(equation: KortewegDeVries, n: int, elsewhere: Sequence[str]) -> Setting:
+def _korteweg_de_vries(equation: KortewegDeVries, n: int, *elsewhere: str) -> Setting:
     residual = equation.terms({"volume": 1})[0].residual
 
     def early_first(u: Any, t: Any) -> Any:
@@ -231,7 +231,7 @@ def _korteweg_de_vries(equation: KortewegDeVries, n: int, elsewhere: Sequence[st
             transform=lambda u, t, x: np.cos(np.pi * x) + t * u,
         ),
         (1000, 3000, 9000),
-        tuple(elsewhere),
+        elsewhere,
     )
 
 
@@ -242,19 +242,19 @@ SETTINGS = {
         1e-2,
         4096,
         4.0,
-        ["8.0e-14: DSGNAR (arXiv:2607.02194), 11,285 parameters, 346 s on an NVIDIA H100"],
+        "8.0e-14: DSGNAR (arXiv:2607.02194), 11,285 parameters, 346 s on an NVIDIA H100",
     ),
     "burgers-shock": _burgers(
         0.01 / math.pi,
         6000,
         5.0,
-        ["1.6e-8: SSBroyden (arXiv:2501.16371), 3021 parameters, 2878 s"],
+        "1.6e-8: SSBroyden (arXiv:2501.16371), 3021 parameters, 2878 s",
     ),
     "allen-cahn": _allen_cahn(),
-    "korteweg-de-vries": _korteweg_de_vries(KortewegDeVries(), 6000, []),
+    "korteweg-de-vries": _korteweg_de_vries(KortewegDeVries(), 6000),
     "korteweg-de-vries-steep": _korteweg_de_vries(
         KortewegDeVries(mu=0.022**2, modes=384, steps=16_000),
         6000,
-        ["3.4e-4: SOAP with PirateNet (arXiv:2502.00604)"],
+        "3.4e-4: SOAP with PirateNet (arXiv:2502.00604)",
     ),
 }
