@@ -57,7 +57,7 @@ def errors(job: Job) -> list[float]:
 def to_values(setting: Setting) -> kanml.PINN:
     """Return the misfit to the values of the known solution."""
     equation, problem = setting.equation, setting.problem()
-    points = lattice(equation, POINTS)
+    points = lattice(equation.domain, POINTS)
     values = equation.solution(points)[:, 0]
     inputs = equation.network_points(points)
     if setting.known is not None:

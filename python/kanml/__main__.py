@@ -95,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="*",
         metavar="PROBLEM",
         help="poisson-interface, helmholtz, burgers, burgers-shock, allen-cahn, korteweg-de-vries, "
-        "korteweg-de-vries-steep; all by default",
+        "korteweg-de-vries-steep, kuramoto-sivashinsky; all by default",
     )
     solve.add_argument(
         "--seeds", type=int, default=3, metavar="N", help="runs of each problem (default: 3)"
@@ -227,17 +227,16 @@ def _pde(options: argparse.Namespace) -> int:
 
 
 def _solve(options: argparse.Namespace) -> int:
-    from kanml.experiments.settings import SETTINGS
-    from kanml.experiments.solve import solve
+    from kanml.experiments.solve import PROBLEMS, solve
 
     for name in options.problems:
-        if name not in SETTINGS:
-            print(f"PROBLEM must be one of {', '.join(SETTINGS)}, got {name!r}", file=sys.stderr)
+        if name not in PROBLEMS:
+            print(f"PROBLEM must be one of {', '.join(PROBLEMS)}, got {name!r}", file=sys.stderr)
             return 2
     if options.seeds < 1:
         print(f"--seeds must be at least 1, got {options.seeds}", file=sys.stderr)
         return 2
-    names = options.problems or list(SETTINGS)
+    names = options.problems or list(PROBLEMS)
     try:
         return solve(names, options.seeds, options.folder / "solve", options.picture)
     except KeyboardInterrupt:
