@@ -242,8 +242,8 @@ def _allen_cahn() -> Setting:
     )
 
 
-def _korteweg_de_vries() -> Setting:
-    equation = KortewegDeVries()
+def korteweg_de_vries(equation: KortewegDeVries) -> Setting:
+    """Return a setting with one network for all times."""
     residual = equation.terms({"volume": 1})[0].residual
 
     def early_first(u: Any, t: Any) -> Any:
@@ -280,5 +280,5 @@ SETTINGS = {
         "1.6e-8: SSBroyden (arXiv:2501.16371), 3021 parameters, 2878 s",
     ),
     "allen-cahn": _allen_cahn(),
-    "korteweg-de-vries": _korteweg_de_vries(),
+    "korteweg-de-vries": korteweg_de_vries(KortewegDeVries()),
 }

@@ -36,6 +36,7 @@ class Fourier:
     """
 
     def __init__(self, values: FloatArray, modes: int = MODES) -> None:
+        modes = min(modes, (len(values) + 1) // 2)  # faster waves have no direction
         coefficients = np.fft.rfft(values)[:modes] / len(values)
         coefficients[1:] *= 2
         self.coefficients = coefficients
