@@ -1,6 +1,6 @@
 """Say what limits the accuracy of `python -m kanml solve`: network, points, or training.
 
-    python bench/limits.py                    about a quarter of an hour for each problem
+    python bench/limits.py                    some five minutes for each problem
     python bench/limits.py --only burgers     some of the problems
     python bench/limits.py --table            print what is done so far, run nothing
 
@@ -11,10 +11,11 @@ Three trainings of the same network, with the steps of `solve` on each level, an
 - "from there": to the residual, on the finest grid, starting from that. If the error rises, the
   minimum of the loss is farther from the solution than the network must be: there are too few
   points, or they are in the wrong places.
-- "trained": to the residual from the start, as `solve` does. If it is much larger than both, the
-  training is what limits.
+- "trained": to the residual from the start, by `solve`. If it is much larger than both, training is
+  what limits.
 
-Finished runs are kept in a folder, in a file of this revision of the code.
+Runs are kept in a folder: the first two in a file of this revision of the code, the last where
+`solve --folder` keeps it.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from store import Store
 
 import kanml
 from kanml.experiments.settings import OPTIMIZER, SETTINGS, Setting, lattice
+from kanml.experiments.solve import trained
 from kanml.experiments.tables import heading
 
 POINTS = 20_000
@@ -41,17 +43,17 @@ class Job(NamedTuple):
     seed: int
 
 
-def errors(job: Job) -> list[float]:
+def errors(job: Job, folder: Path) -> list[float]:
     """Return the errors of the three trainings."""
     setting = SETTINGS[job.problem]
-    problem, net = setting.problem(), setting.network(job.seed)
-    steps = setting.schedule
+    problem, net, steps = setting.problem(), setting.network(job.seed), setting.schedule
     fitted = kanml.train(
         net, to_values(setting), steps, OPTIMIZER, restarts=setting.restarts, progress=False
     )
     there = kanml.train(fitted.network, problem, [sum(steps)], OPTIMIZER, progress=False)
-    trained = kanml.train(net, problem, steps, OPTIMIZER, restarts=setting.restarts, progress=False)
-    return [setting.error(problem, result.network) for result in (fitted, there, trained)]
+    part = trained(folder / "solve" / f"{job.problem}-{job.seed}", setting, job.seed)
+    found = (setting.error(problem, result.network) for result in (fitted, there))
+    return [*found, float(part.run.errors[-1])]
 
 
 def to_values(setting: Setting) -> kanml.PINN:
@@ -66,9 +68,9 @@ def to_values(setting: Setting) -> kanml.PINN:
     return kanml.PINN(problem.inputs, [term], transform=problem.transform)
 
 
-def verdict(solution: float, from_there: float, trained: float) -> str:
+def verdict(solution: float, from_there: float, from_start: float) -> str:
     """Say what limits the last error."""
-    if trained > FACTOR * max(solution, from_there):
+    if from_start > FACTOR * max(solution, from_there):
         return "training"
     if from_there > FACTOR * solution:
         return "points"
@@ -79,16 +81,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=SETTINGS, default=[*SETTINGS], metavar="NAME")
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="default: 1")
-    parser.add_argument("--folder", type=Path, default=Path("limits-study"), metavar="DIR")
+    parser.add_argument("--folder", type=Path, default=Path("kanml-runs"), metavar="DIR")
     parser.add_argument("--table", action="store_true", help="print what is done, run nothing")
     arguments = parser.parse_args()
-    store = Store(arguments.folder, Job, "bench/limits.py")
+    store = Store(arguments.folder / "limits", Job, "bench/limits.py")
     wanted = [Job(name, seed) for name in arguments.only for seed in range(arguments.seeds)]
     columns = ("problem", "seed", "solution", "from there", "trained", "what limits")
     print(heading(LINE, columns))
     for job in wanted:
         if job not in store.results and not arguments.table:
-            store.add(job, errors(job))
+            store.add(job, errors(job, arguments.folder))
         if found := store.results.get(job):
             print(LINE.format(*job, *found, verdict(*found)), flush=True)
 

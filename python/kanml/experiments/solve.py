@@ -23,7 +23,7 @@ from kanml.plotting import figure, plot_surface
 from kanml.problems import PINN
 from kanml.threads import get_num_threads
 
-__all__ = ["PROBLEMS", "solve"]
+__all__ = ["PROBLEMS", "solve", "trained"]
 
 PROBLEMS: dict[str, Setting | Marched] = {**SETTINGS, **MARCHED}
 
@@ -138,15 +138,16 @@ def solve(names: Sequence[str], seeds: int, folder: Path, picture: Path | None) 
 def _parts(chosen: Setting | Marched, folder: Path, seed: int) -> Iterator[Part]:
     """Train, or continue what is in the folder: one network, or one for each slab."""
     if isinstance(chosen, Setting):
-        yield _run(folder, chosen, seed)
+        yield trained(folder, chosen, seed)
         return
     part = None
     for number in range(len(chosen.times) - 1):
-        part = _run(folder / f"slab-{number + 1}", chosen.slab(number, part), seed)
+        part = trained(folder / f"slab-{number + 1}", chosen.slab(number, part), seed)
         yield part
 
 
-def _run(folder: Path, setting: Setting, seed: int) -> Part:
+def trained(folder: Path, setting: Setting, seed: int) -> Part:
+    """Train the network of a setting, or continue what is in the folder."""
     problem = setting.problem()
     done = run(
         folder,
