@@ -3,7 +3,9 @@
     python bench/methods.py                       about half an hour of processor time
     python bench/methods.py --seconds 10 30 100   longer runs
     python bench/methods.py --only burgers        some of the problems
+    python bench/methods.py --smallest            the networks that are trained on both grids
     python bench/methods.py --table               print what is done so far, run nothing
+    python bench/methods.py --picture FILE        draw error against seconds, coarse to fine or not
     python bench/methods.py --costs               print what the parts of a step cost
 
 Seconds are those of the processor, with one thread. Measuring errors does not count. No other
@@ -13,6 +15,11 @@ so on, unless their optimizer ends them earlier. "single" trains on the finest g
 error are those of the best network so far: the one with the lowest loss, or for the table with the
 lowest loss on rows held out. A run whose optimizer can make no further progress keeps its last
 values.
+
+A second table says where coarse to fine wins: in time, only in steps, or in neither. A gain is the
+error on the finest grid alone over that of coarse to fine, after the same seconds, and after the
+steps that both have taken by then. Medians are compared, and "?" marks a gain or loss that starts
+may reverse: not every one on one side is better than every one on the other. Those win nothing.
 
 - regression: that of the paper, 20,000 points. The error is relative, on other points.
 - helmholtz, poisson, burgers: as in `python -m kanml solve`, with other widths.
@@ -31,16 +38,18 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from initial import functions
+from outcomes import GRIDS, Job, Measurement, draw, outcomes, print_errors, print_verdicts
 from store import Store
 
 import kanml
 from kanml import _core
 from kanml.equations import RotatedWaves
+from kanml.experiments.outputs import draw_picture, require_picture
 from kanml.experiments.regression import kan
 from kanml.experiments.settings import SETTINGS
 from kanml.experiments.tables import heading
@@ -54,11 +63,11 @@ OPTIMIZERS: dict[str, Any] = {
     "LevenbergMarquardt": kanml.LevenbergMarquardt(),
     "VariableProjection": kanml.VariableProjection(),
 }
-GRIDS = ("multilevel", "single")
 SECONDS = (3.0, 10.0, 30.0)
 SHARE = 0.2  # of the longest time, at which the finest level begins
 RATIO = 4  # of the times at which a level and the one before begin
 UNLIMITED = 10**7  # steps
+BETWEEN = 20  # measurements from a tenth of the first of the times on, evenly in logarithms
 ROUNDS = 5
 
 
@@ -162,39 +171,20 @@ NONLINEAR = ("burgers",)  # in the last layer: there is no variable projection
 # The runs
 
 
-class Job(NamedTuple):
-    """What is trained; `seconds` are the times of the measurements, written one after another."""
-
-    problem: str
-    size: int
-    grid: str
-    optimizer: str
-    seed: int
-    seconds: str
-
-
-class Measurement(NamedTuple):
-    """What was found at a time."""
-
-    parameters: int
-    steps: int
-    loss: float
-    error: float
-
-
 def jobs(
-    names: list[str], optimizers: list[str], seeds: int, seconds: list[float]
+    names: list[str], optimizers: list[str], seeds: int, seconds: list[float], smallest: bool
 ) -> Iterator[Job]:
     """Return all runs: multilevel ones of all sizes, then the smallest networks on one grid.
 
     Adam, which is here for comparison, trains the smallest alone.
     """
-    times = " ".join(f"{s:g}" for s in seconds)
+    between = np.geomspace(seconds[0] / 10, seconds[-1], BETWEEN).round(2)
+    times = " ".join(f"{s:g}" for s in sorted({*seconds, *between.tolist()}))
     for seed in range(seeds):
         for grid in GRIDS:
             for name in names:
                 _, sizes = PROBLEMS[name]
-                for size in sizes if grid == "multilevel" else sizes[:1]:
+                for size in sizes if grid == "multilevel" and not smallest else sizes[:1]:
                     for optimizer in optimizers:
                         if optimizer == "VariableProjection" and name in NONLINEAR:
                             continue
@@ -252,7 +242,7 @@ def measurements(job: Job) -> tuple[Job, list[Measurement]]:
     make, _ = PROBLEMS[job.problem]
     case, optimizer = make(job.size, job.seed), OPTIMIZERS[job.optimizer]
     refinements = case.refinements if job.grid == "multilevel" else 0
-    seconds = [float(s) for s in job.seconds.split()]
+    seconds = job.times
     ends = [seconds[-1] * SHARE / RATIO**i for i in reversed(range(refinements))]
     watch = Stopwatch(case.error, seconds, ends)
     stop = [] if case.validation is None else [kanml.EarlyStopping(optimizer.window)]
@@ -267,25 +257,6 @@ def measurements(job: Job) -> tuple[Job, list[Measurement]]:
         progress=False,
     )
     return job, watch.found
-
-
-def print_results(store: Store[Job], wanted: list[Job]) -> None:
-    """Print medians over the seeds that are done."""
-    seconds = wanted[0].seconds.split()
-    line = "{:12s}{:12s}{:>12s}  {:20s}{:8.0f}{:10.1e}" + "{:10.1e}" * len(seconds)
-    names = ("problem", "grid", "parameters", "optimizer", "steps", "loss")
-    print(heading(line, (*names, *(f"{s} s" for s in seconds))))
-    for job in wanted:
-        if job.seed:
-            continue
-        same = [other for other in wanted if other._replace(seed=0) == job]
-        found = np.array([store.results[other] for other in same if other in store.results])
-        if not found.size:
-            continue
-        last = np.median(found[:, -1], axis=0)
-        errors = np.median(found[:, :, -1], axis=0)
-        size = f"{found[0, -1, 0]:.0f}"
-        print(line.format(job.problem, job.grid, size, job.optimizer, last[1], last[2], *errors))
 
 
 # What the parts of a step cost
@@ -342,22 +313,36 @@ def main() -> None:
     )
     parser.add_argument("--seconds", nargs="+", type=float, default=[*SECONDS], metavar="S")
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="default: 1")
+    parser.add_argument("--smallest", action="store_true", help="one network for each problem")
     parser.add_argument("--folder", type=Path, default=Path("methods-study"), metavar="DIR")
     parser.add_argument("--processes", type=int, default=1, metavar="N", help="default: 1")
     parser.add_argument("--table", action="store_true", help="print what is done, run nothing")
+    parser.add_argument(
+        "--picture", type=Path, metavar="FILE", help="draw what is done on both grids"
+    )
     parser.add_argument("--costs", action="store_true", help="print what steps cost, train nothing")
     arguments = parser.parse_args()
     if arguments.costs:
         print_costs(arguments.only)
         return
+    if arguments.picture is not None:
+        try:
+            require_picture(arguments.picture)
+        except (ModuleNotFoundError, ValueError) as error:
+            parser.error(str(error))
     store = Store(arguments.folder, Job, "bench/methods.py")
+    seconds = sorted(arguments.seconds)
     wanted = list(
-        jobs(arguments.only, arguments.optimizers, arguments.seeds, sorted(arguments.seconds))
+        jobs(arguments.only, arguments.optimizers, arguments.seeds, seconds, arguments.smallest)
     )
     if not arguments.table:
         store.complete(wanted, measurements, arguments.processes)
     print(f"{store.revision}: {len(store.results)} runs\n")
-    print_results(store, wanted)
+    found = outcomes(store.results, wanted)
+    print_errors(found, seconds)
+    print()
+    print_verdicts(found, seconds)
+    draw_picture(arguments.picture, partial(draw, found))
 
 
 if __name__ == "__main__":
