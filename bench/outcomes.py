@@ -137,9 +137,10 @@ class Gain(NamedTuple):
 def verdict(in_time: Gain, in_steps: Gain) -> str:
     """Say where coarse to fine wins."""
     if in_time.wins:
-        return "time"
-    against = "finest grid" if in_time.loses else "none"
-    return f"steps only ({against} in time)" if in_steps.wins else against
+        return "wins in time"
+    if in_steps.wins:
+        return "wins in steps only"
+    return "loses" if in_time.loses else "no clear difference"
 
 
 def print_verdicts(found: Sequence[Outcome], seconds: Sequence[float]) -> None:
@@ -147,9 +148,9 @@ def print_verdicts(found: Sequence[Outcome], seconds: Sequence[float]) -> None:
 
     Equal steps are those that both have taken by that time.
     """
-    line = "{:12s}{:20s}{:>5s}{:10.1e}{:10.1e}{:>8s}{:>10.0f}{:10.1e}{:10.1e}{:>8s}  {:28s}"
+    line = "{:12s}{:20s}{:>5s}{:10.1e}{:10.1e}{:>9s}{:>8.0f}{:10.1e}{:10.1e}{:>9s}  {:20s}"
     names = ("problem", "optimizer", "s", "multi", "single", "gain")
-    print(heading(line, (*names, "steps", *names[3:], "coarse to fine wins in")))
+    print(heading(line, (*names, "steps", *names[3:], "coarse to fine")))
     for multilevel, single in pairs(found):
         for s in seconds:
             in_time = [outcome.at(s)[:, 3] for outcome in (multilevel, single)]
