@@ -1,9 +1,9 @@
 """Measure kanml against what can be installed in its place, in one process and one table.
 
-    python bench/compare.py                        most of an hour on two cores
+    python bench/compare.py                        about an hour on two cores
     python bench/compare.py --quick                fewer rounds and shorter trainings: some minutes
-    python bench/compare.py --only layer,pinn      some of the groups; equations take the longest
-    python bench/compare.py --threads 1
+    python bench/compare.py --only layer,pinn      some of the groups
+    python bench/compare.py --only helmholtz,burgers --threads 1    the longest: some forty minutes
 
 The peers are torch, pykan, jaxkan and SciPy; those that are not installed are left out:
 
@@ -14,10 +14,10 @@ What is compared runs in turn, all of it once in each round, with the same numbe
 "spread" is the distance of the quartiles, relative to the median. A ratio such as 0.85 is kanml's
 time over the other's, one such as 120x is the other's over kanml's. Wherever both compute the same
 thing, the results are compared, and a wrong one makes the exit status 1. A missed goal is only
-printed. Trainings to an error ("accuracy", "equations") are single runs with one thread, and their
-seconds are those of the processor. "disturbed" marks a spread above a half, from other processes
-mostly: where there are as many threads as processors, one process beside them makes OpenMP many
-times slower.
+printed. The trainings to an error ("accuracy", "helmholtz", "burgers") are single runs with one
+thread, and their seconds are those of the processor. "disturbed" marks a spread above a half, from
+other processes mostly: where there are as many threads as processors, one process beside them makes
+OpenMP many times slower.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 
 from peers import calls, equations, layers, libraries, memory, pinns, splines, training
 from peers.table import Options, Table
@@ -53,7 +54,8 @@ GROUPS: dict[str, Group] = {
     "overhead": calls.calls,
     "memory": memory.memory,
     "accuracy": training.accuracy,
-    "equations": equations.equations,
+    "helmholtz": partial(equations.solve, equations.HELMHOLTZ),
+    "burgers": partial(equations.solve, equations.BURGERS),
 }
 
 

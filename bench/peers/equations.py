@@ -76,22 +76,19 @@ def burgers(xp: Any, x: Any, u: Any, first: Any, second: Any) -> Any:
     return first[0] + u * first[1] - 0.01 * second[0]
 
 
-EQUATIONS = (
-    Equation("helmholtz", (2, 26, 26, 1), (2, 13, 1), (0, 1), zero_on_square, helmholtz),
-    Equation("burgers", (2, 29, 29, 29, 1), (2, 8, 8, 1), (1,), initial_sine, burgers),
-)
+HELMHOLTZ = Equation("helmholtz", (2, 26, 26, 1), (2, 13, 1), (0, 1), zero_on_square, helmholtz)
+BURGERS = Equation("burgers", (2, 29, 29, 29, 1), (2, 8, 8, 1), (1,), initial_sine, burgers)
 
 
-def equations(options: Options, table: Table) -> None:
+def solve(equation: Equation, options: Options, table: Table) -> None:
     """Single runs, one after the other."""
     cap = QUICK_CAP if options.quick else CAP
-    for equation in EQUATIONS:
-        table.title(
-            f"Processor seconds to a relative L2 error, {equation.name}, float64, one thread;\n"
-            f"single runs, not in turn; others have {cap:.0f} s. Same points, same conditions"
-        )
-        with libraries.one_thread(options.threads):
-            race(table, trainings(equation, options, table), BOUNDS, cap, "error")
+    table.title(
+        f"Processor seconds to a relative L2 error, {equation.name}, float64, one thread;\n"
+        f"single runs, not in turn; others have {cap:.0f} s. Same points, same conditions"
+    )
+    with libraries.one_thread(options.threads):
+        race(table, trainings(equation, options, table), BOUNDS, cap, "error")
 
 
 def trainings(equation: Equation, options: Options, table: Table) -> dict[str, Training]:
