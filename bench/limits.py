@@ -32,7 +32,7 @@ from kanml.experiments.solve import trained
 from kanml.experiments.tables import heading
 
 POINTS = 20_000
-LINE = "{:26s}{:>5d}{:12.1e}{:12.1e}{:12.1e}  {}"
+LINE = "{:26s}{:>5d}{:12.1e}{:12.1e}{:12.1e}{:>14s}"
 FACTOR = 3.0  # between errors that differ
 
 
