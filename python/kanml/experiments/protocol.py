@@ -109,14 +109,22 @@ def _run_row(protocol: Protocol, row: Row, seed: int, folder: Path) -> Run | Non
     run_folder = folder / f"{re.sub('[^A-Za-z0-9]+', '-', row.name).strip('-')}-{seed}"
     problem, net = protocol.problem(seed), row.network(seed)
     try:
-        done = run(run_folder, net, problem, row.schedule, row.optimizer, protocol.error)
+        done = run(
+            run_folder,
+            net,
+            problem,
+            row.schedule,
+            row.optimizer,
+            protocol.error,
+            transfer_state=row.transfer_state,
+        )
     except (ValueError, FileNotFoundError) as error:
         print(f"{error}\nRemove {run_folder} to start this run again.", file=sys.stderr)
         return None
     result = done.result
     remark = "" if result.status == "completed" else f"  {result.message}"
     print(
-        f"  seed {seed}  {row.name:24s}loss {result.history.last['loss']:.2e}  "
+        f"  seed {seed}  {row.name:36s}loss {result.history.last['loss']:.2e}  "
         f"relative L2 {done.errors[-1]:.2e}  ({result.history.last['seconds']:.0f} s){remark}",
         flush=True,
     )
@@ -126,7 +134,7 @@ def _run_row(protocol: Protocol, row: Row, seed: int, folder: Path) -> Run | Non
 def _print_table(protocol: Protocol, runs: Mapping[str, Sequence[Run]]) -> None:
     seeds = len(protocol.seeds)
     print(f"\nMean (standard deviation) over {seeds} seeds." if seeds > 1 else "\nOne seed.")
-    line = "{:24s}{:7d}{:7d}{:6.0f}  {:18s}{:21s}{:21s}"
+    line = "{:36s}{:7d}{:7d}{:6.0f}  {:18s}{:21s}{:21s}"
     names = ("model", "params", "steps", "s", "paper: loss", "kanml: loss", "kanml: relative L2")
     print(heading(line, names))
     for row in protocol.rows:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from kanml.network import Network
-from kanml.optim import LBFGS, Adam
+from kanml.optim import LBFGS, Adam, Optimizer, SSBroyden
+from kanml.training.settings import Transfer
 
-__all__ = ["Row", "kan_rows"]
+__all__ = ["Row", "by_second_order", "kan_rows"]
 
-Optimizer: TypeAlias = Adam | LBFGS  # those with a geometry
+WithGeometry: TypeAlias = Adam | LBFGS
 
 
 @dataclass(frozen=True)
@@ -25,23 +26,28 @@ class Row:
         Makes the network from a seed.
     schedule : tuple of int
         The steps of each level.
-    optimizer : Adam or LBFGS
+    optimizer : Optimizer or sequence of Optimizer
+        One for all levels, or one for each.
     paper : str
         The loss that the paper prints, or an empty string.
+    transfer_state : {"reset", "prolong"}
+        See `kanml.train`. By default the optimizer restarts on each level, as the ramped learning
+        rates of the paper suggest.
     """
 
     name: str
     network: Callable[[int], Network]
     schedule: tuple[int, ...]
-    optimizer: Optimizer
+    optimizer: Optimizer[Any] | Sequence[Optimizer[Any]]
     paper: str = ""
+    transfer_state: Transfer = "reset"
 
 
 def kan_rows(
     network: Callable[[int, int], Network],
     intervals: tuple[int, int],
     schedules: Mapping[str, tuple[int, ...]],
-    optimizer: Optimizer,
+    optimizers: WithGeometry | Sequence[WithGeometry],
     paper: Mapping[str, str],
     in_relus: Sequence[str] = ("multilevel",),
 ) -> tuple[Row, ...]:
@@ -55,21 +61,42 @@ def kan_rows(
         Those of the coarse and of the fine grid.
     schedules : mapping of str to tuple of int
         Those of "coarse", "fine" and "multilevel".
-    optimizer : Adam or LBFGS
+    optimizers : Adam or LBFGS, or sequence of them
+        One for all grids; or those of multilevel training, coarse to fine, of which the coarse grid
+        has the first and the fine grid the last.
     paper : mapping of str to str
         The losses of the paper by row name.
     in_relus : sequence of str
         The schedules that are also run in the geometry of ReLU weights.
     """
     coarse, fine = intervals
+    levels = len(schedules["multilevel"])
+    each = (optimizers,) * levels if isinstance(optimizers, Optimizer) else tuple(optimizers)
+    of_grid = {"coarse": each[:1], "fine": each[-1:], "multilevel": each}
 
-    def row(basis: str, grid: str, optimizer: Optimizer) -> Row:
+    def row(basis: str, grid: str) -> Row:
         n = fine if grid == "fine" else coarse
         name = f"KAN {basis}, {grid}"
+        geometry = {"spline": None, "ReLU": "relu"}[basis]
         return Row(
-            name, lambda seed: network(n, seed), schedules[grid], optimizer, paper.get(name, "")
+            name,
+            lambda seed: network(n, seed),
+            schedules[grid],
+            tuple(replace(optimizer, geometry=geometry) for optimizer in of_grid[grid]),
+            paper.get(name, ""),
         )
 
-    splines = [row("spline", grid, optimizer) for grid in schedules]
-    relus = [row("ReLU", grid, replace(optimizer, geometry="relu")) for grid in in_relus]
+    splines = [row("spline", grid) for grid in schedules]
+    relus = [row("ReLU", grid) for grid in in_relus]
     return (*splines, *relus)
+
+
+def by_second_order(row: Row) -> Row:
+    """Return a row with the same network and steps, but trained by SSBroyden."""
+    return replace(
+        row,
+        name=f"{row.name}, SSBroyden",
+        optimizer=SSBroyden(),
+        paper="",
+        transfer_state="prolong",
+    )

@@ -126,7 +126,7 @@ def run(
     net: Network,
     problem: Problem,
     schedule: Sequence[int],
-    optimizer: Optimizer[Any],
+    optimizer: Optimizer[Any] | Sequence[Optimizer[Any]],
     error: Error,
     *,
     transfer_state: Transfer = "reset",
@@ -141,8 +141,7 @@ def run(
     net, problem, schedule, optimizer, restarts
         See `kanml.train`.
     transfer_state : {"reset", "prolong"}
-        See `kanml.train`. By default the optimizer restarts on each level, as the ramped learning
-        rates of the paper suggest.
+        See `kanml.train`. By default the optimizer restarts on each level.
     error : callable
         Returns the error of a network; it is called about a hundred times.
 
