@@ -9,6 +9,7 @@ import pytest
 import kanml
 from kanml.__main__ import PDES, main
 from kanml.experiments import allen_cahn, burgers, poisson, protocol, runs, solve
+from kanml.experiments.rows import kan_rows
 from kanml.experiments.settings import SETTINGS
 
 PROTOCOLS = {module.PROTOCOL.name: module.PROTOCOL for module in (poisson, burgers, allen_cahn)}
@@ -63,6 +64,54 @@ def test_points_and_weights_are_those_of_the_paper():
         "burgers": [64 * 64, 64, 128],
         "allen-cahn": [20_000, 501, 501],
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "optimizer"),
+    [
+        ("poisson", kanml.SSBroyden()),
+        ("burgers", kanml.LBFGS(memory=100)),
+        ("allen-cahn", kanml.SSBroyden()),
+    ],
+)
+def test_the_quasi_newton_row_differs_in_its_optimizer_alone(name, optimizer):
+    rows = {row.name: row for row in PROTOCOLS[name].rows}
+    first = rows["KAN spline, multilevel"]
+    second = rows[f"KAN spline, multilevel, {type(optimizer).__name__}"]
+    assert second.optimizer == optimizer
+    assert (first.transfer_state, second.transfer_state) == ("reset", "prolong")
+    assert (second.schedule, second.paper) == (first.schedule, "")
+    assert np.array_equal(second.network(3).parameters, first.network(3).parameters)
+
+
+def test_a_row_on_one_grid_has_the_optimizer_of_the_first_level():
+    first, second, third = (kanml.Adam(rate) for rate in (0.3, 0.2, 0.1))
+    rows = kan_rows(
+        lambda n, seed: kanml.KAN([1, 1], intervals=n, seed=seed),
+        (4, 16),
+        {"coarse": (5,), "fine": (6,), "multilevel": (3, 2, 1)},
+        (first, second, third),
+        {"KAN spline, fine": "1.0"},
+    )
+    assert [row.optimizer for row in rows[:3]] == [(first,), (first,), (first, second, third)]
+    assert [row.network(0).n_parameters for row in rows] == [7, 19, 7, 7]
+    assert [row.paper for row in rows] == ["", "1.0", "", ""]
+    assert [optimizer.lr for optimizer in rows[3].optimizer] == [0.3, 0.2, 0.1]
+    assert {optimizer.geometry for optimizer in rows[3].optimizer} == {"relu"}
+
+
+def test_rows_say_whether_the_optimizers_memory_is_carried(short, tmp_path, monkeypatch):
+    monkeypatch.setattr(protocol, "_draw", lambda *arguments: None)
+    assert main(["reproduce", "poisson", "--folder", str(tmp_path)]) == 0
+    whole = poisson.PROTOCOL
+    rows = {row.name: row for row in whole.rows}
+    for method, carried, other in (("", "reset", "prolong"), (", SSBroyden", "prolong", "reset")):
+        row = rows[f"KAN spline, multilevel{method}"]
+        folder = tmp_path / "poisson" / f"KAN-spline-multilevel{method.replace(', ', '-')}-1"
+        arguments = row.network(1), whole.problem(1), row.schedule, row.optimizer, whole.error
+        runs.run(folder, *arguments, transfer_state=carried)  # the run of the command
+        with pytest.raises(ValueError, match="belongs to another run"):
+            runs.run(folder, *arguments, transfer_state=other)
 
 
 @pytest.mark.parametrize("name", PDES)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from kanml.equations import Burgers
 from kanml.experiments.protocol import Protocol
-from kanml.experiments.rows import Row, by_second_order, kan_rows
+from kanml.experiments.rows import Row, by_quasi_newton, kan_rows
 from kanml.layers import Linear, SplineLayer
 from kanml.network import MLP, Network
-from kanml.optim import Adam, CyclicDecay
+from kanml.optim import LBFGS, Adam, CyclicDecay
 from kanml.problems import PINN
 from kanml.splines import SplineSpace
 
@@ -83,13 +83,13 @@ PROTOCOL = Protocol(
     and the steps of the coarse KAN. Adam restarts on each level. Hidden spline layers start as
     linear maps, and no other start is tried.
     These choices were made on the seeds 1 to 3, for the multilevel KAN.
-    SSBroyden takes no more steps than Adam, and fewer where it finds no descent.
+    L-BFGS keeps 100 pairs and takes no more steps than Adam, and fewer where its line search fails.
     """,
     equation=EQUATION,
     problem=problem,
     rows=(
         *KANS,
-        by_second_order(KANS[2]),
+        by_quasi_newton(KANS[2], LBFGS(memory=100)),
         perceptron([2, 20, 20, 1], "2.3e-2"),
         perceptron([2, 56, 56, 1], "1.7e-2"),
     ),

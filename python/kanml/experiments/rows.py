@@ -10,7 +10,7 @@ from kanml.network import Network
 from kanml.optim import LBFGS, Adam, Optimizer, SSBroyden
 from kanml.training.settings import Transfer
 
-__all__ = ["Row", "by_second_order", "kan_rows"]
+__all__ = ["Row", "by_quasi_newton", "kan_rows"]
 
 WithGeometry: TypeAlias = Adam | LBFGS
 
@@ -62,8 +62,7 @@ def kan_rows(
     schedules : mapping of str to tuple of int
         Those of "coarse", "fine" and "multilevel".
     optimizers : Adam or LBFGS, or sequence of them
-        One for all grids; or those of multilevel training, coarse to fine, of which the coarse grid
-        has the first and the fine grid the last.
+        One for all levels, or one for each. Rows on a single grid have the first.
     paper : mapping of str to str
         The losses of the paper by row name.
     in_relus : sequence of str
@@ -71,18 +70,18 @@ def kan_rows(
     """
     coarse, fine = intervals
     levels = len(schedules["multilevel"])
-    each = (optimizers,) * levels if isinstance(optimizers, Optimizer) else tuple(optimizers)
-    of_grid = {"coarse": each[:1], "fine": each[-1:], "multilevel": each}
+    of_levels = (optimizers,) * levels if isinstance(optimizers, Optimizer) else optimizers
 
     def row(basis: str, grid: str) -> Row:
         n = fine if grid == "fine" else coarse
         name = f"KAN {basis}, {grid}"
-        geometry = {"spline": None, "ReLU": "relu"}[basis]
+        geometry = "relu" if basis == "ReLU" else None
+        own = of_levels[: len(schedules[grid])]
         return Row(
             name,
             lambda seed: network(n, seed),
             schedules[grid],
-            tuple(replace(optimizer, geometry=geometry) for optimizer in of_grid[grid]),
+            tuple(replace(optimizer, geometry=geometry) for optimizer in own),
             paper.get(name, ""),
         )
 
@@ -91,12 +90,12 @@ def kan_rows(
     return (*splines, *relus)
 
 
-def by_second_order(row: Row) -> Row:
-    """Return a row with the same network and steps, but trained by SSBroyden."""
+def by_quasi_newton(row: Row, optimizer: LBFGS | SSBroyden) -> Row:
+    """Return a row with the same network and steps, trained by a method that learns curvature."""
     return replace(
         row,
-        name=f"{row.name}, SSBroyden",
-        optimizer=SSBroyden(),
+        name=f"{row.name}, {type(optimizer).__name__}",
+        optimizer=optimizer,
         paper="",
         transfer_state="prolong",
     )
