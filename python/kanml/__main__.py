@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     solve = commands.add_parser(
         "solve",
         help="solve differential equations with our own settings, from three starts each; "
-        "about half an hour on two cores",
+        "some ninety minutes on two cores; an interrupted run continues",
     )
     solve.add_argument(
         "problems",
