@@ -208,7 +208,7 @@ def test_a_run_that_diverges_has_an_error_at_its_end(tmp_path):
 @pytest.mark.parametrize("name", SETTINGS)
 def test_solve_prints_every_level_and_draws_the_picture(name, tmp_path, capsys, monkeypatch):
     setting = replace(SETTINGS[name], schedule=(2, 1))
-    monkeypatch.setitem(SETTINGS, name, setting)
+    monkeypatch.setitem(solve.PROBLEMS, name, setting)
     picture, folder = tmp_path / "picture.png", tmp_path / "runs"
     command = ["solve", name, "--seeds", "2", "--picture", str(picture), "--folder", str(folder)]
     assert main(command) == 0
