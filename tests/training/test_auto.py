@@ -344,7 +344,7 @@ def test_what_an_estimate_must_be():
 
 @pytest.mark.parametrize("schedule", ["Auto", "automatic", ""])
 def test_other_words(schedule):
-    expected = f'schedule must be a sequence of integers or "auto", got {schedule!r}'
+    expected = f'schedule must be an integer >= 0, a sequence of them or "auto", got {schedule!r}'
     with pytest.raises(TypeError, match=re.escape(expected)):
         kanml.train(kan(), noisy_cubic(), schedule, progress=False)
     with pytest.raises(TypeError, match="schedule"):

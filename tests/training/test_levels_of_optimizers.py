@@ -21,6 +21,39 @@ def test_equal_optimizers_are_one():
         assert same_run(train(optimizer=equal), train(optimizer=optimizer))
 
 
+NAMES = {
+    "lbfgs": kanml.LBFGS(),
+    "ssbroyden": kanml.SSBroyden(),
+    "levenberg-marquardt": kanml.LevenbergMarquardt(),
+    "variable-projection": kanml.VariableProjection(),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_optimizers_by_name(name):
+    named = train(optimizer=name)
+    assert same_run(named, train(optimizer=NAMES[name]))
+    others = [train(optimizer=NAMES[other]) for other in NAMES if other != name]
+    assert not any(same_run(named, other) for other in others)
+
+
+def test_names_and_optimizers_in_a_sequence():
+    mixed = train(optimizer=[kanml.LBFGS(), "ssbroyden", "lbfgs"])
+    assert same_run(mixed, train(optimizer=[kanml.LBFGS(), kanml.SSBroyden(), kanml.LBFGS()]))
+
+
+def test_short_and_long_forms_continue_each_other(tmp_path):
+    """A checkpoint does not tell whether a name or an optimizer, a number or a list was given."""
+    short = {"schedule": 9, "optimizer": "lbfgs"}
+    long = {"schedule": [9], "optimizer": kanml.LBFGS()}
+    whole = train(**long)
+    for i, (first, second) in enumerate([(short, long), (long, short)]):
+        path = tmp_path / str(i)
+        stop = [kanml.Checkpoint(path), lambda state: state.step == 4]
+        assert train(**first, callbacks=stop).status == "stopped"
+        assert same_run(train(**second, resume=path), whole)
+
+
 @pytest.mark.parametrize("how", ["prolong", "reset"])
 def test_another_optimizer_starts_fresh(how):
     """Each level is the run that begins where the level before ended; the counters continue."""

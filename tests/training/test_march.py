@@ -111,6 +111,12 @@ def test_the_schedule_is_read_once():
     assert same_bits(once([[3.0]]), again([[3.0]]))
 
 
+def test_steps_as_a_number_and_an_optimizer_by_its_name():
+    named = march(schedule=4, optimizer="ssbroyden")
+    assert same_march(named, march(schedule=[4], optimizer=kanml.SSBroyden()))
+    assert not same_march(named, march(schedule=[4]))
+
+
 def test_a_slab_begins_with_the_network_before():
     """Moved in time: the same function of the share of the interval, on the finest grid."""
     starts = []
@@ -330,7 +336,7 @@ BAD = {
     "net": ({"net": [1]}, "net", "[1]"),
     "every": ({"folder": ".", "every": 0}, "every", "0"),
     "every without a folder": ({"every": 0}, "every", "0"),
-    "steps": ({"schedule": 5}, "schedule", "5"),
+    "steps": ({"schedule": 5.5}, "schedule", "5.5"),
     "returns": ({"problem": lambda start, end, before: 3}, "problem", "3"),
     "schedule": ({"schedule": []}, "schedule", "none"),
     "optimizer": ({"optimizer": [kanml.LBFGS()]}, "optimizer", "got 1"),

@@ -15,6 +15,7 @@ from kanml.optim.lbfgs import LBFGS, LBFGSState
 from kanml.optim.least_squares import LeastSquares, SumOfSquares
 from kanml.optim.levenberg_marquardt import LevenbergMarquardt, LevenbergMarquardtState
 from kanml.optim.matrices import Triangle
+from kanml.optim.names import OptimizerName, as_optimizer
 from kanml.optim.schedules import CyclicDecay, Ramp, Schedule
 from kanml.optim.ssbroyden import SSBroyden, SSBroydenState
 from kanml.optim.variable_projection import VariableProjection
@@ -35,6 +36,7 @@ __all__ = [
     "LevenbergMarquardt",
     "LevenbergMarquardtState",
     "Optimizer",
+    "OptimizerName",
     "Ramp",
     "SSBroyden",
     "SSBroydenState",
@@ -45,4 +47,5 @@ __all__ = [
     "Triangle",
     "VariableProjection",
     "Vector",
+    "as_optimizer",
 ]

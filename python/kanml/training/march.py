@@ -22,7 +22,7 @@ from kanml.problems.pinn.term import Residual
 from kanml.training.callbacks import Callback, Checkpoint, TrainingState, checked_callbacks
 from kanml.training.history import History
 from kanml.training.result import Result
-from kanml.training.settings import Transfer
+from kanml.training.settings import Optimizers, Transfer, steps_of
 from kanml.training.snapshot import Snapshot
 from kanml.training.train import train
 from kanml.training.tries import RESTARTS
@@ -189,8 +189,8 @@ def march(
     net: Network,
     problem: SlabProblem,
     times: Sequence[float],
-    schedule: Sequence[int],
-    optimizer: Optimizer[Any] | Sequence[Optimizer[Any]] | None = None,
+    schedule: int | Sequence[int],
+    optimizer: Optimizers | None = None,
     *,
     time: int = 0,
     transfer_state: Transfer = "prolong",
@@ -217,11 +217,11 @@ def march(
         condition at points with the time `start`.
     times : sequence of float
         The ends of the slabs: the start of the first, then the end of each, increasing.
-    schedule : sequence of int
+    schedule : sequence of int, or int
         The steps on each level of the first slab; the last entry is also that of all further slabs.
         There is no "auto", since all slabs have the grid of the first one's last level. For that,
         and for `validation` or a `communicator`, call `train` for each slab.
-    optimizer : Optimizer or sequence of Optimizer
+    optimizer : Optimizer, name, or sequence of them
         As in `train`; further slabs use that of the last level.
     time : int
         The input of the network that is the time.
@@ -276,12 +276,12 @@ def march(
         raise TypeError(f"problem must be a function of start, end and slab, got {problem!r}")
     if not isinstance(net, Network):
         raise TypeError(f"net must be a Network, got {net!r}")
-    if isinstance(schedule, str) or not isinstance(schedule, Iterable):
+    if isinstance(schedule, str):
         raise TypeError(
-            "schedule must be a sequence of integers, the steps on each level of the first slab, "
-            f"of which all others take the last, got {schedule!r}"
+            "schedule must be an integer or a sequence of integers, the steps on each level of the "
+            f"first slab, of which all others take the last, got {schedule!r}"
         )
-    schedule = tuple(schedule)  # an iterator can be read once only
+    levels = steps_of(schedule)
     ends = _times(times)
     time = integer(time, "time", 0, net.n_in - 1)
     every = integer(every, "every", 1)
@@ -295,9 +295,9 @@ def march(
         before = slabs[-1] if slabs else None
         try:
             if before is None:
-                steps, methods, begin, more = schedule, optimizer, net, first
+                steps, methods, begin, more = levels, optimizer, net, first
             else:
-                steps, methods = schedule[-1:], _last(optimizer)
+                steps, methods = levels[-1:], _last(optimizer)
                 begin, more = _moved(net, before, time, (start, end), ends[:2]), {}
             posed = problem(start, end, before)
             options = {**common, **more, "optimizer": methods}
@@ -409,11 +409,11 @@ def _moved(
     return shifted.with_parameters(before.network.parameters)
 
 
-def _last(
-    optimizer: Optimizer[Any] | Sequence[Optimizer[Any]] | None,
-) -> Optimizer[Any] | Sequence[Optimizer[Any]] | None:
+def _last(optimizer: Optimizers | None) -> Optimizers | None:
     """Return the optimizer of the last level."""
-    return optimizer[-1] if isinstance(optimizer, Sequence) else optimizer
+    if optimizer is None or isinstance(optimizer, (str, Optimizer)):
+        return optimizer
+    return optimizer[-1]
 
 
 def _times(times: Sequence[float]) -> list[float]:

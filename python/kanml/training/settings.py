@@ -18,13 +18,15 @@ from kanml._validation import choice, integer, require_memory, threads
 from kanml.multilevel.geometry import geometry_maps
 from kanml.network import Network
 from kanml.network.network import describe_network
-from kanml.optim import Optimizer
+from kanml.optim import Optimizer, OptimizerName, as_optimizer
 from kanml.parallel import Communicator
 from kanml.problems import Problem
 from kanml.problems.unknowns import starting_values
 
-__all__ = ["Settings", "Transfer"]
+__all__ = ["Optimizers", "Schedule", "Settings", "Transfer", "steps_of"]
 
+Schedule: TypeAlias = int | Sequence[int] | Literal["auto"]
+Optimizers: TypeAlias = Optimizer[Any] | OptimizerName | Sequence[Optimizer[Any] | OptimizerName]
 Transfer: TypeAlias = Literal["prolong", "reset"]
 
 ENOUGH = 2  # rows for each parameter
@@ -43,7 +45,7 @@ class Settings:
         A copy of the problem before the run.
     schedule : tuple of int or "auto"
         The steps on each level.
-    optimizer : Optimizer or sequence of Optimizer
+    optimizer : Optimizer, name, or sequence of them
         See `optimizers`.
     transfer_state : {"prolong", "reset"}
     validation : Problem or None
@@ -61,8 +63,8 @@ class Settings:
 
     net: Network
     problem: Problem
-    schedule: Sequence[int] | Literal["auto"]
-    optimizer: Optimizer[Any] | Sequence[Optimizer[Any]]
+    schedule: Schedule
+    optimizer: Optimizers
     transfer_state: Transfer
     validation: Problem | None
     restarts: int
@@ -75,7 +77,7 @@ class Settings:
         _require_problem(self.problem, "problem")
         object.__setattr__(self, "problem", self._own(self.problem))
         if not self.auto:
-            object.__setattr__(self, "schedule", _steps(self.schedule))
+            object.__setattr__(self, "schedule", steps_of(self.schedule))
         choice(self.transfer_state, "transfer_state", ("prolong", "reset"))
         if self.validation is not None:
             _require_problem(self.validation, "validation")
@@ -121,7 +123,7 @@ class Settings:
     @property
     def levels(self) -> tuple[int, ...]:
         """The steps on each level; empty for "auto"."""
-        return () if isinstance(self.schedule, str) else tuple(self.schedule)
+        return self.schedule if isinstance(self.schedule, tuple) else ()
 
     @property
     def auto(self) -> bool:
@@ -257,33 +259,32 @@ def _require_problem(problem: Problem, name: str) -> None:
     starting_values(problem.unknowns, f"{name}.unknowns")
 
 
-def _optimizers(
-    given: Optimizer[Any] | Sequence[Optimizer[Any]], levels: int
-) -> tuple[Optimizer[Any], ...]:
+def _optimizers(given: Optimizers, levels: int) -> tuple[Optimizer[Any], ...]:
     """Return one optimizer for each level; as many as there are, but one, for no levels."""
-    if isinstance(given, Optimizer):
-        return (given,) * max(levels, 1)
-    if not isinstance(given, Sequence) or isinstance(given, str):
+    if isinstance(given, (str, Optimizer)):
+        return (as_optimizer(given, "optimizer"),) * max(levels, 1)
+    if not isinstance(given, Sequence):
         raise TypeError(
-            "optimizer must be an Optimizer, for instance LBFGS(), or a sequence of them with one "
-            f"for each level, got {given!r}"
+            "optimizer must be an Optimizer, for instance LBFGS(), the name of one, or a sequence "
+            f"of them with one for each level, got {given!r}"
         )
-    for level, optimizer in enumerate(given):
-        if not isinstance(optimizer, Optimizer):
-            raise TypeError(
-                f"optimizer[{level}] must be an Optimizer, for instance LBFGS(), got {optimizer!r}"
-            )
-    if len(given) == 0 or levels not in (0, len(given)):
+    optimizers = tuple(as_optimizer(one, f"optimizer[{i}]") for i, one in enumerate(given))
+    if not optimizers or levels not in (0, len(optimizers)):
         raise ValueError(
             f"optimizer must have one entry for each of the {levels} levels of schedule, "
-            f"got {len(given)}"
+            f"got {len(optimizers)}"
         )
-    return tuple(given)
+    return optimizers
 
 
-def _steps(schedule: Iterable[object]) -> tuple[int, ...]:
+def steps_of(schedule: object) -> tuple[int, ...]:
+    """Return the steps on each level; a single number is that of the only one."""
     if isinstance(schedule, str) or not isinstance(schedule, Iterable):
-        raise TypeError(f'schedule must be a sequence of integers or "auto", got {schedule!r}')
+        try:
+            return (integer(schedule, "schedule", 0),)
+        except TypeError:
+            expected = 'an integer >= 0, a sequence of them or "auto"'
+            raise TypeError(f"schedule must be {expected}, got {schedule!r}") from None
     steps = tuple(integer(s, f"schedule[{i}]", 0) for i, s in enumerate(schedule))
     if not steps:
         raise ValueError("schedule must have at least one level, got none")

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Iterable
 
 from kanml._validation import using_threads
 from kanml.network import Network
-from kanml.optim import LBFGS, Optimizer
 from kanml.parallel import Communicator
 from kanml.problems import Problem
 from kanml.training.callbacks import Callback, TrainingState, checked_callbacks
 from kanml.training.interrupts import CtrlC
 from kanml.training.result import Result
 from kanml.training.run import Run
-from kanml.training.settings import Settings, Transfer
+from kanml.training.settings import Optimizers, Schedule, Settings, Transfer
 from kanml.training.tries import RESTARTS
 
 __all__ = ["train"]
@@ -24,8 +22,8 @@ __all__ = ["train"]
 def train(
     net: Network,
     problem: Problem,
-    schedule: Sequence[int] | Literal["auto"],
-    optimizer: Optimizer[Any] | Sequence[Optimizer[Any]] | None = None,
+    schedule: Schedule,
+    optimizer: Optimizers | None = None,
     *,
     transfer_state: Transfer = "prolong",
     validation: Problem | None = None,
@@ -53,15 +51,16 @@ def train(
         The network on the coarsest grid.
     problem : Problem
         The loss to minimise: a `Regression`, a `PINN`, or your own class.
-    schedule : sequence of int or "auto"
-        The steps on each level, coarse to fine. A single entry trains on one grid. With "auto", a
+    schedule : sequence of int, int or "auto"
+        The steps on each level, coarse to fine. A single number trains on one grid. With "auto", a
         level ends when the loss no longer falls, and refinement when it no longer pays; `message`
         of the result says why. The network is that of the level with the lowest loss at fresh
         samples, which ``history.fresh`` has.
-    optimizer : Optimizer or sequence of Optimizer
-        One for all levels, or a sequence with one for each; `LBFGS()` by default. An optimizer
-        that differs from the one before starts without memory. With ``schedule="auto"``, the last
-        of a sequence has all further levels.
+    optimizer : Optimizer, name, or sequence of them
+        One for all levels, or a sequence with one for each; `LBFGS()` by default. The names
+        "lbfgs", "ssbroyden", "levenberg-marquardt" and "variable-projection" stand for optimizers
+        with their defaults. An optimizer that differs from the one before starts without memory.
+        With ``schedule="auto"``, the last of a sequence has all further levels.
     transfer_state : {"prolong", "reset"}
         Whether a refinement carries the optimizer's memory to the finer grid, steps by P and
         gradients by a right inverse of P^T, or empties it.
@@ -136,7 +135,7 @@ def train(
             net=net,
             problem=problem,
             schedule=schedule,
-            optimizer=LBFGS() if optimizer is None else optimizer,
+            optimizer="lbfgs" if optimizer is None else optimizer,
             transfer_state=transfer_state,
             validation=validation,
             restarts=restarts,
