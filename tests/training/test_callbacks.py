@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 from training_runs import (
     OPTIMIZERS,
@@ -23,6 +25,7 @@ from training_runs import (
 
 import kanml
 from helpers import same_bits
+from kanml.training import History
 
 # Histories
 
@@ -50,6 +53,40 @@ def test_history_is_consistent(optimizer, batch_size):
     np.testing.assert_array_equal(history.loss[rows], [s.loss for s in seen])
     np.testing.assert_array_equal(history.level[rows], [s.level for s in seen])
     np.testing.assert_array_equal(history.step[rows], [s.step for s in seen])
+
+
+def test_a_data_frame_has_all_columns():
+    terms = [kanml.Term("ode", X, lambda u: u.x - u), kanml.Term("end", X[:1], lambda u: u)]
+    task, optimizers = kanml.PINN("x", terms), ["lbfgs", "levenberg-marquardt"]
+    history = train(None, task, [200, 3], optimizers, validation=task).history
+    assert history.tries
+    frame = history.to_pandas()
+    assert isinstance(frame, pd.DataFrame)
+    reports = [f"report.{name}" for name in history.report]
+    assert [*frame.columns] == [
+        *("step", "level", "loss", "terms.ode", "terms.end", "validation"),
+        *reports,
+        *("evaluations", "ascents", "seconds"),
+    ]
+    for name in frame.columns:
+        group, _, part = name.partition(".")
+        column = getattr(history, group)
+        assert same_bits(frame[name].to_numpy(), column[part] if part else column)
+    assert len(reports) == 4
+    assert frame.groupby("level")["report.rank"].count().tolist() == [0, sum(history.level)]
+
+
+def test_a_data_frame_of_nothing():
+    frame = History().to_pandas()
+    assert [*frame.columns] == ["step", "level", "loss", "evaluations", "ascents", "seconds"]
+    assert len(frame) == 0
+
+
+def test_without_pandas(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ModuleNotFoundError, match="python -m pip install pandas") as caught:
+        train(schedule=[1]).history.to_pandas()
+    assert caught.value.name == "pandas"
 
 
 def test_columns_are_copies():

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from kanml._validation import Float64Array
 
+if TYPE_CHECKING:
+    import pandas
+
 __all__ = ["History", "Row", "Try"]
 
 IntArray = npt.NDArray[np.int64]
+
+TERMS, REPORT = "terms.", "report."  # what the names of such columns begin with
 
 
 class Row(NamedTuple):
@@ -91,11 +96,11 @@ class History:
         """Drop the rows from `length` on."""
         del self._rows[length:]
 
-    def first(self, length: int) -> History:
-        """Return a history of the first rows."""
+    def part(self, start: int, stop: int) -> History:
+        """Return a history of some of the rows."""
         history = History()
         history.tries = self.tries
-        history._rows = self._rows[:length]
+        history._rows = self._rows[start:stop]
         return history
 
     @property
@@ -166,12 +171,68 @@ class History:
         """The last row, without making arrays of the columns."""
         return {name: getattr(self._rows[-1], name) for name in self._names()}
 
-    def arrays(self) -> dict[str, IntArray | Float64Array]:
-        """Return all columns by name."""
-        columns = {name: getattr(self, name) for name in self._names()}
-        columns |= {f"terms.{name}": column for name, column in self.terms.items()}
-        columns |= {f"report.{name}": column for name, column in self.report.items()}
-        return columns | {
+    def table(self) -> dict[str, npt.NDArray[Any]]:
+        """Return the columns by name, in the order in which they are read.
+
+        Those of terms and reports are called ``"terms."`` and ``"report."`` with their name.
+        """
+        return {
+            "step": self.step,
+            "level": self.level,
+            "loss": self.loss,
+            **{f"{TERMS}{name}": column for name, column in self.terms.items()},
+            **{name: self._reals(name) for name in self.OPTIONAL if self._has(name)},
+            **{f"{REPORT}{name}": column for name, column in self.report.items()},
+            "evaluations": self.evaluations,
+            "ascents": self.ascents,
+            "seconds": self.seconds,
+        }
+
+    @classmethod
+    def has_column(cls, name: str) -> bool:
+        """Say whether a column of this name could be in the table of some run."""
+        fixed = (*cls.INTEGERS, *cls.REALS, *cls.OPTIONAL)
+        return name in fixed or name.startswith((TERMS, REPORT))
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return a data frame with the rows of the history.
+
+        Its columns are those that the history has as arrays. Parts of terms are called
+        ``"terms.NAME"``, and what optimizers report ``"report.NAME"``. `tries` is not included.
+
+        Returns
+        -------
+        pandas.DataFrame
+
+        Raises
+        ------
+        ModuleNotFoundError
+            If pandas is not installed.
+
+        Examples
+        --------
+        >>> import kanml
+        >>> import numpy as np
+        >>> x = np.linspace(-1, 1, 50)[:, None]
+        >>> problem = kanml.Regression(x, np.sin(3 * x))
+        >>> result = kanml.train(kanml.KAN([1, 1]), problem, [5, 5], progress=False)
+        >>> frame = result.history.to_pandas()
+        >>> list(frame.columns)
+        ['step', 'level', 'loss', 'evaluations', 'ascents', 'seconds']
+        >>> int(frame.groupby("level")["step"].max()[1])
+        10
+        """
+        try:
+            import pandas
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError(
+                "to_pandas needs pandas: python -m pip install pandas", name=error.name
+            ) from None
+        return pandas.DataFrame(self.table())
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Return everything as arrays by name, from which `from_arrays` makes the history again."""
+        return self.table() | {
             f"tries.{name}": np.array([getattr(t, name) for t in self.tries])
             for name in (Try._fields if self.tries else ())
         }
@@ -190,7 +251,7 @@ class History:
         arrays = {name: arrays[name] for name in arrays if not name.startswith("tries.")}
         _require_columns(arrays)
         lists = {name: column.tolist() for name, column in arrays.items()}
-        terms, report = _group(lists, "terms."), _group(lists, "report.")
+        terms, report = _group(lists, TERMS), _group(lists, REPORT)
         for i in range(len(lists["loss"])):
             fields = {name: column[i] for name, column in lists.items() if "." not in name}
             by_term = {name: column[i] for name, column in terms.items()}
@@ -241,8 +302,7 @@ def _require_form(name: str, column: npt.NDArray[Any], rows: int, whole: bool) -
 def _require_columns(arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     """Raise ValueError unless a run could have written these columns."""
     needed = {*History.INTEGERS, *History.REALS}
-    groups = ("terms.", "report.")
-    others = {name for name in arrays if not name.startswith(groups)} - {*History.OPTIONAL}
+    others = {name for name in arrays if not name.startswith((TERMS, REPORT))} - {*History.OPTIONAL}
     if others != needed:
         raise ValueError(f"a history has the columns {sorted(needed)}, got {sorted(others)}")
     for name, column in arrays.items():

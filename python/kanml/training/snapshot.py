@@ -67,7 +67,7 @@ class Snapshot:
             best=moment.best,
             best_value=moment.best_value,
             problem_state=_plain_state(moment.problem),
-            history=history.first(moment.rows),
+            history=history.part(0, moment.rows),
             fingerprint=objective.settings.fingerprint,
         )
 
