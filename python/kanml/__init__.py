@@ -33,6 +33,7 @@ from kanml.splines.prolongation import prolongation
 from kanml.threads import get_num_threads, set_num_threads
 from kanml.training import March, MarchError, Result, Slab, march, train
 from kanml.training.callbacks import Callback, Checkpoint, EarlyStopping
+from kanml.training.logger import Logger
 
 __all__ = [
     "KAN",
@@ -52,6 +53,7 @@ __all__ = [
     "Huber",
     "LevenbergMarquardt",
     "Linear",
+    "Logger",
     "March",
     "MarchError",
     "Network",

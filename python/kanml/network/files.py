@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["errors_about", "read", "rehearse", "write"]
+__all__ = ["errors_about", "read", "rehearse", "replace", "write"]
 
 MAGIC = b"kanml\x00\x00\x01"  # the last byte counts versions of the format
 DIGEST_SIZE = hashlib.sha256().digest_size
@@ -40,12 +40,17 @@ PathLike = str | os.PathLike[str]
 def write(
     path: PathLike, description: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]
 ) -> None:
-    """Write a description (values that JSON can hold) and arrays (float64, float32, int64).
+    """Write a description (values that JSON can hold) and arrays (float64, float32, int64)."""
+    replace(path, _content(description, arrays))
+
+
+def replace(path: PathLike, content: bytes) -> None:
+    """Write a file.
 
     An existing file is replaced as a whole and keeps its permissions; a symbolic link is followed.
     """
     target = _target(path)
-    with _temporary(target, _content(description, arrays)) as temporary:
+    with _temporary(target, content) as temporary:
         os.replace(temporary, target)
     with contextlib.suppress(OSError):  # some file systems cannot; the new file is complete anyway
         folder = os.open(target.parent, os.O_RDONLY)

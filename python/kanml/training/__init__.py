@@ -2,6 +2,7 @@
 
 from kanml.training.callbacks import Callback, Checkpoint, EarlyStopping, TrainingState
 from kanml.training.history import History, Try
+from kanml.training.logger import Logger
 from kanml.training.march import March, MarchError, Slab, march
 from kanml.training.result import Result
 from kanml.training.train import train
@@ -13,6 +14,7 @@ __all__ = [
     "Checkpoint",
     "EarlyStopping",
     "History",
+    "Logger",
     "March",
     "MarchError",
     "Result",

@@ -21,6 +21,7 @@ from kanml.problems import PINN, Problem
 from kanml.problems.pinn.term import Residual
 from kanml.training.callbacks import Callback, Checkpoint, TrainingState, checked_callbacks
 from kanml.training.history import History
+from kanml.training.logger import Logger
 from kanml.training.result import Result
 from kanml.training.settings import Optimizers, Transfer, steps_of
 from kanml.training.snapshot import Snapshot
@@ -301,7 +302,8 @@ def march(
                 begin, more = _moved(net, before, time, (start, end), ends[:2]), {}
             posed = problem(start, end, before)
             options = {**common, **more, "optimizer": methods}
-            result = _trained(begin, posed, steps, options, observers, files, number)
+            seen_by = [c.of_slab(number) if isinstance(c, Logger) else c for c in observers]
+            result = _trained(begin, posed, steps, options, seen_by, files, number)
         except KeyboardInterrupt:
             if before is None:
                 raise
