@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import sys
+import types
 
 import numpy as np
 import pandas as pd
 import pytest
+import tqdm
 from training_runs import (
     OPTIMIZERS,
     SPOIL,
@@ -244,6 +246,41 @@ def test_progress_of_a_level_that_ends_early_does_not_run_backwards(capfd):
     net = start().with_parameters(np.zeros(start().n_parameters))
     train(net, kanml.Regression(X, np.zeros_like(Y)), [7, 7], progress=True)
     assert "7/14" in capfd.readouterr().err
+
+
+class Shell:
+    """That of a notebook, as IPython has it."""
+
+    config = {"IPKernelApp": {}}  # noqa: RUF012
+
+
+class Widget(tqdm.tqdm):
+    made = 0
+
+    def __init__(self, *args, **options):
+        type(self).made += 1
+        super().__init__(*args, **options)
+
+
+@pytest.mark.parametrize(
+    ("shell", "installed", "made"),
+    [(Shell(), True, 1), (Shell(), False, 0), (None, True, 0)],
+    ids=["notebook", "notebook without ipywidgets", "terminal"],
+)
+def test_the_progress_bar_of_notebooks(shell, installed, made, monkeypatch, tmp_path, capfd):
+    ipython = types.ModuleType("IPython")
+    ipython.get_ipython = lambda: shell
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setattr("tqdm.auto.tqdm", Widget)
+    monkeypatch.setattr(Widget, "made", 0)
+    if installed:
+        (tmp_path / "ipywidgets.py").touch()
+        monkeypatch.syspath_prepend(tmp_path)
+    train(progress=True)
+    assert Widget.made == made
+    assert "12/12" in capfd.readouterr().err
+    train(progress=False)
+    assert Widget.made == made
 
 
 # Results

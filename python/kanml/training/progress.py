@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import Any
 
 from tqdm import tqdm
 
@@ -24,10 +26,12 @@ class ProgressBar:
 
     def __init__(self, schedule: Sequence[int], shown: bool) -> None:
         self.schedule = schedule
-        # On a terminal the bar moves often; in a log file a line every other second is enough.
-        interval = 0.1 if sys.stderr.isatty() else 2.0
+        widgets = shown and _has_widgets()
+        # What is drawn anew moves often; in a log file a line every other second is enough.
+        interval = 0.1 if widgets or sys.stderr.isatty() else 2.0
+        kind = _of_notebooks() if widgets else tqdm
         total = sum(schedule) if schedule else None
-        self.bar = tqdm(total=total, disable=not shown, unit="step", mininterval=interval)
+        self.bar = kind(total=total, disable=not shown, unit="step", mininterval=interval)
 
     def show(self, level: int, state: State, loss: float) -> None:
         """Move to the step of a state on a level."""
@@ -47,3 +51,18 @@ class ProgressBar:
 
     def __exit__(self, *_: object) -> None:
         self.bar.close()
+
+
+def _of_notebooks() -> type[tqdm[Any]]:
+    from tqdm.auto import tqdm
+
+    return tqdm
+
+
+def _has_widgets() -> bool:
+    """Say whether this is a notebook that can show widgets.
+
+    `tqdm.auto` looks for the same, but warns where ipywidgets is missing.
+    """
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return "IPKernelApp" in getattr(shell, "config", ()) and find_spec("ipywidgets") is not None
