@@ -118,7 +118,7 @@ def bits(result: kanml.Result) -> dict[str, bytes]:
         if name != "seconds"
     }
     levels = {
-        f"level {i}": repr(net).encode() + net.parameters.tobytes()
+        f"level {i}": repr(net.layers).encode() + net.parameters.tobytes()
         for i, net in enumerate(result.levels)
     }
     unknowns = np.array(list(result.unknowns.values())).tobytes()

@@ -69,7 +69,7 @@ def test_a_symbolic_link_stays_one(target, tmp_path):
     for net in (kanml.KAN([1, 1]), kanml.KAN([2, 1])):
         net.save(link)
         assert link.is_symlink()
-        assert repr(kanml.load(tmp_path / target)) == repr(net)
+        assert repr(kanml.load(tmp_path / target).layers) == repr(net.layers)
     assert {p.name for p in tmp_path.iterdir()} == {"there", "link"}
     assert {p.name for p in (tmp_path / "there").iterdir()} == {"net", target[6:]}
 

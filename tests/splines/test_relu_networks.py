@@ -296,7 +296,7 @@ def test_saved_and_copied_networks_keep_their_basis(dtype, tmp_path):
 @pytest.mark.parametrize("basis", ["spline", "relu"])
 def test_the_basis_is_shown(basis):
     net = kanml.KAN([2, 3, 1], intervals=4, basis=basis)
-    assert repr(net).count(f"basis='{basis}'") == 2
+    assert repr(net.layers).count(f"basis='{basis}'") == 2
     assert [block.kind for block in net.blocks] == [basis, basis]
     assert [layer.parameters[0].kind for layer in net.layers] == [basis, basis]
     assert [layer.basis for layer in net.refine().layers] == [basis, basis]

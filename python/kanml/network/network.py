@@ -15,6 +15,7 @@ from kanml.network import files
 from kanml.network.architecture import Architecture
 from kanml.network.function import Differentiable
 from kanml.network.start import RANDOM_SHARES, Generator, Start
+from kanml.network.summary import Summary, in_a_line, summary
 from kanml.splines.operators import InvertibleOperator
 from kanml.splines.prolongation import BlockProlongation
 
@@ -340,11 +341,25 @@ class Network(Differentiable):
     def __reduce__(self) -> tuple[Any, ...]:
         return network_from, (describe_network(self), self.parameters, self._start)
 
+    def summary(self) -> Summary:
+        """Return a table of the layers, as a text that prints and shows in a notebook.
+
+        Examples
+        --------
+        >>> import kanml
+        >>> kanml.KAN([2, 5, 1], degree=3, intervals=4, activation="tanh").summary()
+        layer               inputs -> outputs  degree  intervals   domain  parameters
+        -----------------------------------------------------------------------------
+        SplineLayer         2 -> 5                  3          4  [-1, 1]          70
+        Activation('tanh')  5 -> 5                  -          -        -           -
+        SplineLayer         5 -> 1                  3          4  [-1, 1]          35
+        -----------------------------------------------------------------------------
+        total, float64      2 -> 1                                                105
+        """
+        return summary(self)
+
     def __repr__(self) -> str:
-        return (
-            f"Network({list(self.layers)}, dtype={self.dtype.name!r})"
-            f"  # {self.n_parameters} parameters"
-        )
+        return in_a_line(self)
 
 
 def _frozen(array: FloatArray) -> FloatArray:
