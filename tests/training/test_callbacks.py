@@ -293,3 +293,19 @@ def test_a_result_is_shown_in_a_line():
     assert "diverged after 0 steps, loss nan" in repr(
         train(task=Wrapped(problem(), 1, SPOIL["loss NaN"]))
     )
+
+
+def test_what_callbacks_are_and_see_is_shown_in_a_line(tmp_path):
+    states, path = [], tmp_path / "run"
+    task = kanml.PINN("x", [kanml.Term("ode", X, lambda u: u.x - u)])
+    result = train(None, task, [3, 2], restarts=0, callbacks=[states.append])
+    state, loss = states[-1], result.history.loss[-1]
+    assert repr(state) == f"<TrainingState: step 5, level 1, loss {loss:.3g}>"
+    shape = state.evaluation.gradient.shape
+    expected = f"<Evaluation: {float(loss)!r}, gradient of shape {shape}, terms ['ode']>"
+    assert repr(state.evaluation) == expected
+    assert repr(kanml.Evaluation(0.5)) == "<Evaluation: 0.5>"
+    assert repr(kanml.Checkpoint(path, 7)) == f"Checkpoint({str(path)!r}, every=7)"
+    metrics = {"error": lambda net: 0.0}
+    expected = f"Logger({str(path)!r}, every=2, metrics=['error'])"
+    assert repr(kanml.Logger(path, 2, metrics)) == expected

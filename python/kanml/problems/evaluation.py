@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, get_args
 
+import numpy as np
+
 from kanml._validation import FloatArray
 from kanml.optim.matrices import Triangle
 
@@ -42,7 +44,7 @@ class TermValue:
     residuals: FloatArray | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
     """A loss at the parameters of a network and unknowns.
 
@@ -75,3 +77,8 @@ class Evaluation:
     gradient: FloatArray | None = None
     terms: Mapping[str, TermValue] = field(default_factory=dict)
     triangle: Triangle | None = None
+
+    def __repr__(self) -> str:
+        gradient = "" if self.gradient is None else f", gradient of shape {np.shape(self.gradient)}"
+        terms = f", terms {list(self.terms)}" if self.terms else ""
+        return f"<Evaluation: {self.value!r}{gradient}{terms}>"

@@ -26,7 +26,7 @@ class Wish(enum.Enum):
     NEXT_LEVEL = "next level"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TrainingState:
     """What a callback sees after an accepted step.
 
@@ -68,6 +68,9 @@ class TrainingState:
     history: History
     unknowns: dict[str, float]
     snapshot: Callable[[], Snapshot]
+
+    def __repr__(self) -> str:
+        return f"<TrainingState: step {self.step}, level {self.level}, loss {self.loss:.3g}>"
 
 
 class Callback:
@@ -257,3 +260,6 @@ class Checkpoint(Callback):
                 RuntimeWarning,
                 stacklevel=2,
             )
+
+    def __repr__(self) -> str:
+        return f"Checkpoint({str(self.path)!r}, every={self.every})"
