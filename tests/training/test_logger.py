@@ -11,7 +11,7 @@ import re
 import numpy as np
 import pytest
 from test_march import march, same_march
-from training_runs import X, Y, problem, same_run, start, train
+from training_runs import SPOIL, Wrapped, X, Y, problem, same_run, start, train
 
 import kanml
 from helpers import naming
@@ -339,6 +339,31 @@ def test_a_file_that_is_no_log_is_refused(content, tmp_path):
     assert path.read_bytes() == content
     path.write_bytes(b"")  # but an empty one is
     train(callbacks=[kanml.Logger(path)])
+
+
+def test_interrupted_while_it_measures(tmp_path):
+    """By a second Ctrl-C. The file has all rows, and the metrics that were measured."""
+    path, times = tmp_path / "run.csv", []
+
+    def slow(net):
+        times.append(len(times))
+        if len(times) == 5:  # after step 4
+            raise KeyboardInterrupt
+        return 1.0
+
+    result = train(callbacks=[kanml.Logger(path, metrics={"slow": slow})])
+    assert result.status == "interrupted"
+    assert column(path, "loss") == result.history.loss.tolist()
+    assert column(path, "step") == [0, 1, 2, 3, 4]
+    assert column(path, "slow") == [1.0] * 5
+
+
+def test_a_run_that_diverges(tmp_path):
+    path = tmp_path / "run.csv"
+    task = Wrapped(problem(), 4, SPOIL["loss NaN"])
+    result = train(task=task, optimizer=kanml.Adam(0.01), callbacks=[kanml.Logger(path, 5)])
+    assert result.status == "diverged"
+    assert column(path, "step") == [0, result.history.step[-1]] == [0, 2]
 
 
 def test_interrupted_before_it_began(tmp_path):

@@ -34,11 +34,11 @@ class Logger(Callback):
     Parameters
     ----------
     target : path-like or logging.Logger
-        A file of comma-separated values, with a line for the names of the columns. Its folder must
-        exist. A run replaces the file of another one. A run that is resumed keeps the metrics up to
-        the step from which it continues. In `march` each slab has a file of its own: "run.csv"
-        stands for "run-slab-1.csv" and so on.
-        Or a logger, which gets a readable line at the level INFO for each row.
+        A path is that of a file of comma-separated values, which begins with the names of the
+        columns. Its folder must exist. A new run replaces the file of another one. A resumed run
+        replaces the rows after the step from which it continues. In `march` each slab has a file of
+        its own: "run.csv" stands for "run-slab-1.csv" and so on. A logger gets a readable line at
+        the level INFO for each row.
     every : int
         The number of steps between two rows. The first and the last row are always written.
     metrics : dict of str to callable, optional
@@ -91,11 +91,11 @@ class Logger(Callback):
         self.every = integer(every, "every", 1)
         self.metrics = _checked({} if metrics is None else metrics)
         self.target = target if isinstance(target, logging.Logger) else _path(target)
-        self._sink: Lines | Table
+        self._sink: Lines | CsvFile
         if isinstance(self.target, logging.Logger):
             self._sink = Lines(self.target, self.every)
         else:
-            self._sink = Table(self.target, self.every)
+            self._sink = CsvFile(self.target, self.every)
         self._measured: Measured | None = None  # outside of runs
 
     def of_slab(self, number: int) -> Logger:
@@ -167,7 +167,7 @@ class Lines:
             self.logger.info("step %d, level %d: %s", row["step"], row["level"], said)
 
 
-class Table:
+class CsvFile:
     """A file of comma-separated values."""
 
     def __init__(self, path: Path, every: int) -> None:
