@@ -139,6 +139,10 @@ class SplineLayer(TrainedLayer):
         options = {**self._options(), "basis": basis}
         return SplineLayer(self.n_in, self.n_out, self.spaces, **options)
 
+    def of_input(self, i: int) -> SplineLayer:
+        """Return the layer of the functions of one input alone: one input, as many outputs."""
+        return SplineLayer(1, self.n_out, self.spaces[i], **self._options())
+
     def _options(self) -> dict[str, Any]:
         """Return the options besides the spaces; without a base function as in older files."""
         options: dict[str, Any] = {"basis": self.basis, "extrapolation": self.extrapolation}
