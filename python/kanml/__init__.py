@@ -1,6 +1,6 @@
 """Kolmogorov-Arnold networks with spline activations, trained coarse to fine."""
 
-from kanml import analysis, equations
+from kanml import analysis, equations, plotting
 from kanml._core import __version__
 from kanml.bridges.mlp import export_mlp
 from kanml.layers import Activation, Affine, Linear, PeriodicEmbedding, SplineLayer
@@ -78,6 +78,7 @@ __all__ = [
     "get_num_threads",
     "load",
     "march",
+    "plotting",
     "prolongation",
     "relu_basis",
     "relu_transform",

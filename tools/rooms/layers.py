@@ -10,7 +10,7 @@ __all__ = ["CPP", "CPP_ONLY", "PYTHON", "PYTHON_ONLY"]
 PYTHON = [
     ["_core"],
     ["_validation"],
-    ["threads", "splines", "expressions", "optim", "parallel"],
+    ["threads", "splines", "expressions", "optim", "parallel", "canvas"],
     ["layers"],
     ["network"],
     ["problems"],

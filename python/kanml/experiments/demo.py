@@ -11,7 +11,7 @@ import numpy as np
 
 from kanml._validation import Float64Array
 from kanml.equations import RotatedWaves
-from kanml.experiments.outputs import draw_picture, log10_size
+from kanml.experiments.outputs import draw_picture
 from kanml.experiments.regression import (
     COARSE,
     FINE,
@@ -23,7 +23,7 @@ from kanml.experiments.regression import (
 from kanml.experiments.runs import uninterrupted
 from kanml.experiments.tables import heading
 from kanml.network import Network
-from kanml.plotting import figure, plot_convergence, plot_surface
+from kanml.plotting import figure, log10_size, plot_history, plot_surface
 from kanml.problems import Regression
 from kanml.training import Result, train
 
@@ -97,7 +97,7 @@ def _draw(results: Mapping[str, Result], data: RotatedWaves, picture: Path) -> N
     grid = figure(10, 7)
     (top_left, top_right), (bottom_left, bottom_right) = grid.subplots(2, 2)
     backwards = reversed(list(results))  # multilevel on top
-    plot_convergence(top_left, {name: results[name].history for name in backwards})
+    plot_history({name: results[name].history for name in backwards}, axes=top_left)
 
     points = CELLS * POINTS_IN_A_CELL
     line = np.linspace(*data.DOMAIN, points)
@@ -113,10 +113,10 @@ def _draw(results: Mapping[str, Result], data: RotatedWaves, picture: Path) -> N
 
     unit = (0.0, 1.0, 0.0, 1.0)
     fitted = surface(results["multilevel"].network)
-    plot_surface(top_right, fitted, unit, "The network, trained multilevel", colours=16)
+    plot_surface(fitted, unit, "The network, trained multilevel", colours=16, axes=top_right)
     errors = {name: error(results[name].network) for name in ("fine grid only", "multilevel")}
     limits = (min(map(np.min, errors.values())), max(map(np.max, errors.values())))
     for axes, (name, values) in zip((bottom_left, bottom_right), errors.items(), strict=True):
         title = f"log10 |network - function|, {name}"
-        plot_surface(axes, values, unit, title, limits=limits, colours=16)
+        plot_surface(values, unit, title, limits=limits, colours=16, axes=axes)
     grid.savefig(picture, dpi=90)

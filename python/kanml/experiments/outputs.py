@@ -7,12 +7,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
-from kanml._validation import Float64Array, FloatArray
 from kanml.plotting import figure
 
-__all__ = ["draw_picture", "log10_size", "require_folder", "require_picture"]
+__all__ = ["draw_picture", "require_folder", "require_picture"]
 
 
 def require_picture(picture: Path) -> None:
@@ -81,9 +78,3 @@ def draw_picture(picture: Path | None, draw: Callable[[Path], None]) -> None:
     if picture is not None:
         draw(picture)
         print(f"\nPicture: {picture.resolve()}")
-
-
-def log10_size(values: FloatArray) -> Float64Array:
-    """Return the decimal logarithms of absolute values, at least -16."""
-    logarithm: Float64Array = np.log10(np.maximum(np.abs(values), 1e-16))
-    return logarithm

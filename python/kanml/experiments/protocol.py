@@ -15,12 +15,19 @@ import numpy as np
 
 from kanml._validation import Float64Array, FloatArray
 from kanml.equations import ReferenceProblem
-from kanml.experiments.outputs import draw_picture, log10_size
+from kanml.experiments.outputs import draw_picture
 from kanml.experiments.rows import Row
 from kanml.experiments.runs import Run, run
 from kanml.experiments.tables import heading, with_deviation
 from kanml.network import Network
-from kanml.plotting import figure, plot_convergence, plot_decay, plot_errors, plot_surface
+from kanml.plotting import (
+    figure,
+    log10_size,
+    plot_decay,
+    plot_errors,
+    plot_history,
+    plot_surface,
+)
 from kanml.problems import PINN
 
 __all__ = ["Protocol", "reproduce"]
@@ -165,9 +172,9 @@ def _draw(protocol: Protocol, runs: Mapping[str, Run], picture: Path) -> None:
     canvas = figure(16, 5 + 3 * len(levels))
     above, below = canvas.subfigures(2, 1, height_ratios=[5, 3 * len(levels)], squeeze=False)[:, 0]
     left, right = above.subplots(1, 2)
-    plot_convergence(left, {name: done.result.history for name, done in runs.items()})
+    plot_history({name: done.result.history for name, done in runs.items()}, axes=left)
     errors = {name: (done.result.history, done.steps, done.errors) for name, done in runs.items()}
-    plot_errors(right, errors, "step")
+    plot_errors(errors, "step", axes=right)
 
     shape = (POINTS, POINTS)
     residuals = equation.pinn({"volume": equation.grid(POINTS)}, reduction="sum")
@@ -178,17 +185,17 @@ def _draw(protocol: Protocol, runs: Mapping[str, Run], picture: Path) -> None:
         solution = net(equation.network_points(equation.grid(POINTS))).reshape(shape).T
         residual = residuals.residuals(net).reshape(shape).T
         spectrum = _spectrum(residual)
-        plot_surface(axes[0], solution, box, f"Solution after level {level}", letters)
-        plot_surface(axes[1], log10_size(residual), box, "log10 |residual|", letters)
+        plot_surface(solution, box, f"Solution after level {level}", letters, axes=axes[0])
+        plot_surface(log10_size(residual), box, "log10 |residual|", letters, axes=axes[1])
         waves = POINTS // 2
         plot_surface(
-            axes[2],
             log10_size(spectrum),
             (-waves, waves, -waves, waves),
             "log10 |Fourier transform of the residual|",
             "kl",
+            axes=axes[2],
         )
-        plot_decay(axes[3], spectrum[waves, waves:], "k", "Its row l = 0")
+        plot_decay(spectrum[waves, waves:], "k", "Its row l = 0", axes=axes[3])
     canvas.savefig(picture, dpi=100)
 
 

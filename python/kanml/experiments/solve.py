@@ -14,12 +14,12 @@ import numpy as np
 
 from kanml._validation import Float64Array, FloatArray
 from kanml.equations import ReferenceProblem
-from kanml.experiments.outputs import draw_picture, log10_size
+from kanml.experiments.outputs import draw_picture
 from kanml.experiments.runs import Run, run
 from kanml.experiments.settings import OPTIMIZER, SETTINGS, Setting, difference
 from kanml.experiments.slabs import MARCHED, Marched
 from kanml.experiments.tables import heading
-from kanml.plotting import figure, plot_surface
+from kanml.plotting import figure, log10_size, plot_surface
 from kanml.problems import PINN
 from kanml.threads import get_num_threads
 
@@ -199,9 +199,11 @@ def _draw(found: dict[str, list[Solution]], picture: Path) -> None:
         median = solutions[int(order[(len(order) - 1) // 2])]
         equation = PROBLEMS[name].equation
         values, error, box = _on_grid(equation, median)
-        plot_surface(left, values, box, name, equation.inputs, colours=COLOURS)
+        plot_surface(values, box, name, equation.inputs, colours=COLOURS, axes=left)
         title = "error, decimal logarithm, median run"
-        plot_surface(middle, log10_size(error), box, title, equation.inputs, colours=COLOURS)
+        plot_surface(
+            log10_size(error), box, title, equation.inputs, colours=COLOURS, axes=middle
+        )
         for seed, solution in enumerate(solutions):
             label = f"seed {seed}: {solution.errors[0]:.1e}"
             right.semilogy(*_fall(solution), label=label)

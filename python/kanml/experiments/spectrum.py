@@ -157,31 +157,31 @@ def _draw(conditions: Mapping[int, Sequence[float]], picture: Path) -> None:
     (spectra, condition, signs), (right, left, kernel) = grid.subplots(2, 3)
     results = {n: analysis.transform_spectrum(unit_spacing(n, degree=3)) for n in PICTURE_INTERVALS}
     plot_spectra(
-        spectra,
         {f"n = {n}": result.eigenvalues for n, result in results.items()},
         "Eigenvalues of $A^T A$, r = 4, h = 1",
+        axes=spectra,
     )
-    plot_conditions(condition, INTERVALS, conditions)
+    plot_conditions(INTERVALS, conditions, axes=condition)
     middle = results[PICTURE_INTERVALS[1]]
     plot_sign_changes(
-        signs, {"$A^T A$": middle.sign_changes, "$(A A^T)^{-1}$": middle.left_sign_changes}
+        {"$A^T A$": middle.sign_changes, "$(A A^T)^{-1}$": middle.left_sign_changes}, axes=signs
     )
     dim = len(middle.eigenvalues)
     columns = (0, 1, 2, 3, dim // 2, dim - 1)
-    plot_eigenvectors(right, middle.eigenvectors, columns, "Eigenvectors of $A^T A$, r = 4")
+    plot_eigenvectors(middle.eigenvectors, columns, "Eigenvectors of $A^T A$, r = 4", axes=right)
     plot_eigenvectors(
-        left, middle.left_eigenvectors, columns, "Eigenvectors of $(A A^T)^{-1}$, r = 4"
+        middle.left_eigenvectors, columns, "Eigenvectors of $(A A^T)^{-1}$, r = 4", axes=left
     )
     net = _with_values_in_the_domain(
         KAN([1, 4, 1], degree=3, intervals=16), np.random.default_rng(0)
     )
     x = np.linspace(-1, 1, 48)[:, None]
     plot_spectra(
-        kernel,
         {
             basis: analysis.ntk_spectrum(net, x, basis).eigenvalues
             for basis in ("spline", "scaled-relu")
         },
         "Neural tangent kernel, [1, 4, 1], r = 4",
+        axes=kernel,
     )
     grid.savefig(picture, dpi=120)
