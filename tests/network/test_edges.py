@@ -129,7 +129,7 @@ def test_what_layers_receive_and_what_their_edges_add_up_to():
     net = kanml.Network([front, kanml.Linear(3, 4), kanml.SplineLayer(4, 2, space, base="silu")])
     net = net.with_parameters(np.random.default_rng(0).normal(0, 0.5, net.n_parameters))
     x = np.random.default_rng(1).uniform(-1, 1, (30, 2))
-    received = edges.layer_inputs(net, x)
+    received = edges.layer_inputs(net, x, last=2)
     oracle = reference_layers(net)
     for k, array in enumerate(received):
         np.testing.assert_allclose(array, networks.evaluate(oracle[:k], x), rtol=0, atol=1e-13)
@@ -139,6 +139,19 @@ def test_what_layers_receive_and_what_their_edges_add_up_to():
             edges.from_input(net, k, i, received[k][:, i]) for i in range(net.layers[k].n_in)
         )
         np.testing.assert_allclose(total + constant, received[k + 1], rtol=0, atol=1e-13)
+
+
+def test_refusals_name_the_layer():
+    """As the network itself does, and no layer is asked that is not needed."""
+    net = kanml.KAN([1, 1, 1], extrapolation="error")
+    net = net.with_parameters(np.full(net.n_parameters, 5.0))
+    x = np.array([[0.3]])
+    with pytest.raises(ValueError, match="layer 1 refuses") as expected:
+        net(x)
+    with pytest.raises(ValueError, match="layer 1 refuses") as error:
+        edges.layer_inputs(net, x, last=1)
+    assert str(error.value) == str(expected.value)
+    assert len(edges.layer_inputs(net, x, last=0)) == 2
 
 
 def test_connections():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -64,6 +64,13 @@ class Edge:
         """The space of the spline."""
         return self.of.spaces[self.i]
 
+    @property
+    def coefficients(self) -> Float64Array:
+        """The coefficients of the spline in B-splines."""
+        stored = tuple(array.astype(np.float64) for array in _stored(self.net, self.layer))
+        read = self.of.parameter_kind.decode(stored)[0]
+        return read[_rows(self.of, self.i), self.j].astype(np.float64)
+
     def __call__(self, t: FloatArray) -> Float64Array:
         """Return what the layer adds to its output for an input t, everywhere, with its base."""
         values = from_input(self.net, self.layer, self.i, t)[:, self.j]
@@ -78,23 +85,28 @@ def spline(edge: Edge) -> BSpline:
         raise ModuleNotFoundError(
             "splines of SciPy need SciPy: python -m pip install scipy", name=error.name
         ) from None
-    rows = _rows(edge.of, edge.i)
-    stored = tuple(array.astype(np.float64) for array in _stored(edge.net, edge.layer))
-    coefficients = edge.of.parameter_kind.decode(stored)[0]
     return BSpline(
         edge.space.knots.copy(),
-        coefficients[rows, edge.j].copy(),
+        edge.coefficients,
         edge.space.degree,
         extrapolate=edge.of.extrapolation == "polynomial",
     )
 
 
-def layer_inputs(net: Parametrised, x: FloatArray) -> list[FloatArray]:
-    """Return what each layer receives for samples (N, n_in), and what the last one returns."""
-    received = [x]
-    for at, layer in enumerate(net.layers):
-        received.append(_evaluated(net, layer, _stored(net, at), received[-1]))
-    return received
+def layer_inputs(net: Parametrised, x: FloatArray, last: int) -> list[FloatArray]:
+    """Return what each layer up to `last` receives for samples (N, n_in), and what that returns.
+
+    Raises
+    ------
+    ValueError
+        If one of these layers refuses an input; the message is that of the network.
+    """
+    layers, stops = net._architecture.core_layers, [0]
+    for at in range(last + 1):
+        ends = [block.slice.stop for block in net.blocks if block.layer == at]
+        stops.append(max([stops[-1], *ends]))
+    parts = [(layers[:at], net.parameters[: stops[at]]) for at in range(1, last + 2)]
+    return [x, *(_evaluated(net, part, parameters, x) for part, parameters in parts)]
 
 
 def from_input(net: Parametrised, at: int, i: int, t: FloatArray) -> FloatArray:
@@ -124,7 +136,8 @@ def from_input(net: Parametrised, at: int, i: int, t: FloatArray) -> FloatArray:
         assert isinstance(layer, Linear)
         one = Linear(1, layer.n_out, bias=False)
         parameters = [first[i]]
-    return _evaluated(net, one, parameters, t[:, None])
+    flat = np.concatenate([array.ravel() for array in parameters])
+    return _evaluated(net, [one.core(1)], flat, t[:, None])
 
 
 def connections(layer: Layer, width: int) -> list[tuple[int, int]]:
@@ -150,11 +163,10 @@ def _rows(layer: SplineLayer, i: int) -> slice:
 
 
 def _evaluated(
-    net: Parametrised, layer: Layer, parameters: Sequence[FloatArray], x: FloatArray
+    net: Parametrised, layers: Sequence[Any], parameters: FloatArray, x: FloatArray
 ) -> FloatArray:
-    """Return a layer alone at samples (N, width), in the dtype of a network."""
-    kind = _core.NetworkFloat32 if net.dtype == np.float32 else _core.NetworkFloat64
-    core = kind([layer.core(x.shape[1])])
-    flat = np.concatenate([np.zeros(0, net.dtype), *(array.ravel() for array in parameters)])
-    values: FloatArray = core.evaluate(np.require(x, net.dtype, ["C"]), flat, threads())
+    """Return the outputs of layers of the core at samples (N, width), in the dtype of a network."""
+    core: Any = _core.NetworkFloat32 if net.dtype == np.float32 else _core.NetworkFloat64
+    inputs = np.require(x, net.dtype, ["C"])
+    values: FloatArray = core(layers).evaluate(inputs, parameters, threads())
     return values

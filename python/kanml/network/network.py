@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from kanml._validation import FloatArray, choice, finite, float_dtype, integer, real_array
 from kanml.layers import BASES, Layer, describe, from_description
-from kanml.network import edges, files
+from kanml.network import files
 from kanml.network.architecture import Architecture
-from kanml.network.function import Differentiable
 from kanml.network.start import RANDOM_SHARES, Generator, Start
 from kanml.network.summary import Summary, in_a_line, summary
+from kanml.network.visible import Visible
 from kanml.splines.operators import InvertibleOperator
 from kanml.splines.prolongation import BlockProlongation
-
-if TYPE_CHECKING:
-    from scipy.interpolate import BSpline
 
 __all__ = ["Network", "load"]
 
 
-class Network(Differentiable):
+class Network(Visible):
     """A network of layers with one flat parameter vector. It is immutable.
 
     Parameters
@@ -323,47 +320,6 @@ class Network(Differentiable):
         if not isinstance(fine, Network):
             raise TypeError(f"fine must be a Network, got {fine!r}")
         return self._architecture.prolongation(self._parameters, fine._architecture)
-
-    def spline(self, layer: int, i: int, j: int) -> BSpline:
-        """Return the spline on one edge of a spline layer, as an object of SciPy.
-
-        It equals the spline on its domain, from either basis, with its derivatives. A base function
-        of the layer is not part of it.
-
-        Parameters
-        ----------
-        layer : int
-            The index of the spline layer in `layers`, where other kinds of layers count too.
-        i, j : int
-            Input and output of the layer.
-
-        Returns
-        -------
-        scipy.interpolate.BSpline
-            In float64. Outside the domain it continues as the layer does if the extrapolation of
-            the layer is "polynomial". It is NaN there with every other rule, which SciPy lacks; the
-            network itself has the values.
-
-        Raises
-        ------
-        ValueError
-            If there is no such layer, input or output, or the layer has no splines.
-        TypeError
-            If an index is not an integer.
-        ModuleNotFoundError
-            If SciPy is not installed; the message says how to install it.
-
-        Examples
-        --------
-        >>> import kanml
-        >>> net = kanml.KAN([1, 1], degree=3, intervals=4, seed=0)
-        >>> phi = net.spline(0, 0, 0)
-        >>> bool(abs(phi(0.3) - net([[0.3]])) < 1e-15)
-        True
-        >>> phi.derivative().k
-        2
-        """
-        return edges.spline(edges.Edge(self, layer, i, j))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to a file, which `kanml.load` reads.

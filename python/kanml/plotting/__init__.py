@@ -1,10 +1,11 @@
-"""Pictures of runs, solutions and spectra; they need matplotlib, from the extra ``plot``.
+"""Pictures of networks, runs, solutions and spectra; they need matplotlib, from the extra ``plot``.
 
 Every function takes ``axes``, by default those of a new figure, and returns them. None changes
-matplotlib's global state or its backend.
+matplotlib's global state or its backend. `Network.plot` draws a network as a graph.
 """
 
 from kanml.canvas import figure
+from kanml.network.drawing import plot_edge
 from kanml.plotting.samples import plot_partial_dependence, plot_points
 from kanml.plotting.spectra import (
     plot_conditions,
@@ -21,6 +22,7 @@ __all__ = [
     "log10_size",
     "plot_conditions",
     "plot_decay",
+    "plot_edge",
     "plot_eigenvectors",
     "plot_error",
     "plot_errors",
