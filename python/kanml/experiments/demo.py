@@ -94,8 +94,9 @@ def _print_conclusion(results: Mapping[str, Result]) -> None:
 
 
 def _draw(results: Mapping[str, Result], data: RotatedWaves, picture: Path) -> None:
-    grid = figure(10, 7)
-    (top_left, top_right), (bottom_left, bottom_right) = grid.subplots(2, 2)
+    canvas = figure(10, 11)
+    above, below = canvas.subfigures(2, 1, height_ratios=[7, 4], squeeze=False)[:, 0]
+    (top_left, top_right), (bottom_left, bottom_right) = above.subplots(2, 2)
     backwards = reversed(list(results))  # multilevel on top
     plot_history({name: results[name].history for name in backwards}, axes=top_left)
 
@@ -119,4 +120,8 @@ def _draw(results: Mapping[str, Result], data: RotatedWaves, picture: Path) -> N
     for axes, (name, values) in zip((bottom_left, bottom_right), errors.items(), strict=True):
         title = f"log10 |network - function|, {name}"
         plot_surface(values, unit, title, limits=limits, colours=16, axes=axes)
-    grid.savefig(picture, dpi=90)
+    learnt = results["multilevel"].network.plot(
+        data.x, inputs="xy", outputs="f", axes=below.add_subplot()
+    )
+    learnt.set_title("What it has learnt: splines on their knots, shaded where the data are")
+    canvas.savefig(picture, dpi=80)

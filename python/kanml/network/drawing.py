@@ -103,7 +103,9 @@ def plot_edge(
         axes.plot(inside, alone, "--", color=CURVE, lw=0.9, label="spline")
     ticks = edge.space.breakpoints
     below = axes.get_xaxis_transform()
-    axes.plot(ticks, 0 * ticks, "|", color=KNOTS, ms=12, transform=below, label="knots")
+    height = np.full(len(ticks), 0.03)
+    axes.plot(ticks, height, "|", color=KNOTS, ms=10, transform=below, label="knots")
+    axes.locator_params(axis="x", nbins=6)
     axes.set_title(f"layers[{layer}], input {i} to output {j}")
     axes.set_xlabel(f"input {i}")
     axes.set_ylabel(f"part of output {j}")

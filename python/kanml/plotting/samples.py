@@ -178,7 +178,8 @@ def plot_partial_dependence(
     for j, mean in enumerate(means.T):
         axes.plot(grid, mean, label=f"output {j}")
     deciles = np.quantile(samples[:, at], np.linspace(0, 1, 11))
-    axes.plot(deciles, np.zeros(11), "|", color="0.3", transform=axes.get_xaxis_transform())
+    below = axes.get_xaxis_transform()
+    axes.plot(deciles, np.full(11, 0.03), "|", color="0.35", ms=10, transform=below)
     axes.set_xlabel(f"x{at}" if name is None else name)
     axes.set_ylabel("mean output")
     axes.set_title("Partial dependence; ticks: deciles of the data")
