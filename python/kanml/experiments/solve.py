@@ -201,9 +201,7 @@ def _draw(found: dict[str, list[Solution]], picture: Path) -> None:
         values, error, box = _on_grid(equation, median)
         plot_surface(values, box, name, equation.inputs, colours=COLOURS, axes=left)
         title = "error, decimal logarithm, median run"
-        plot_surface(
-            log10_size(error), box, title, equation.inputs, colours=COLOURS, axes=middle
-        )
+        plot_surface(log10_size(error), box, title, equation.inputs, colours=COLOURS, axes=middle)
         for seed, solution in enumerate(solutions):
             label = f"seed {seed}: {solution.errors[0]:.1e}"
             right.semilogy(*_fall(solution), label=label)

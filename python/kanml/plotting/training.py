@@ -59,7 +59,7 @@ def plot_history(
     >>> net = kanml.KAN([1, 1], intervals=2)
     >>> result = kanml.train(net, kanml.Regression(x, np.sin(3 * x)), schedule=[5, 5])
     >>> axes = kanml.plotting.plot_history(result.history)
-    >>> axes.lines[0].get_ydata()[-1] == result.history.loss[-1]
+    >>> bool(axes.lines[0].get_ydata()[-1] == result.history.loss[-1])
     True
     """
     choice(against, "against", LABELS)
