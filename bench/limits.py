@@ -6,16 +6,17 @@
 
 Three trainings of the same network, with the steps of `solve` on each level, and their errors:
 
-- "solution": to the values of the known solution, at 20,000 points. It cannot be less by far for
-  any loss, so a large error means that the network (or the transform) is too poor.
-- "from there": to the residual, on the finest grid, starting from that. If the error rises, the
-  minimum of the loss is farther from the solution than the network must be: there are too few
-  points, or they are in the wrong places.
-- "trained": to the residual from the start, by `solve`. If it is much larger than both, training is
-  what limits.
+- "solution": to the values of the known solution, at 20,000 points;
+- "from there": to the residual, on the finest grid, starting from that;
+- "trained": to the residual from the start, by `solve`.
 
-Runs are kept in a folder: the first two in a file of this revision of the code, the last where
-`solve --folder` keeps it.
+Errors within a factor of 3 count as alike. If all three are, the network (with its transform)
+limits them. If the last two are alike and larger than the first, the minimum of the loss does: its
+points, and how it weighs derivatives. Tell these apart by more points. If the last is the largest,
+training does. In any other case the comparison says nothing: one of the first two trainings failed.
+
+Problems in slabs are left out. Results are kept in a folder, in a file of this revision of the
+code, and the runs of `solve` where `solve --folder` keeps them.
 """
 
 from __future__ import annotations
@@ -72,9 +73,9 @@ def verdict(solution: float, from_there: float, from_start: float) -> str:
     """Say what limits the last error."""
     if from_start > FACTOR * max(solution, from_there):
         return "training"
-    if from_there > FACTOR * solution:
-        return "points"
-    return "network"
+    if max(solution, from_there) > FACTOR * from_start:
+        return "unclear"
+    return "loss" if min(from_there, from_start) > FACTOR * solution else "network"
 
 
 def main() -> None:

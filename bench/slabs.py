@@ -3,7 +3,7 @@
     python bench/slabs.py               some ten minutes of one processor
     python bench/slabs.py --slabs 6     up to t = 1, as in `python -m kanml solve`: twenty minutes
 
-The error is that at the points of `solve` from the start to the end of each slab.
+The error is that at the points of `solve` from t = 0 up to the end of each slab.
 
 - "as in solve": the solution u0 at the start of a slab fades, and the network is a new one, trained
   coarse to fine.
@@ -85,6 +85,8 @@ def main() -> None:
     parser.add_argument("--slabs", type=int, default=3, metavar="N", help="default: 3")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="default: 0")
     given = parser.parse_args()
+    if not 1 <= given.slabs < len(STEEP.times):
+        parser.error(f"--slabs must be from 1 to {len(STEEP.times) - 1}, got {given.slabs}")
     marched = replace(STEEP, times=STEEP.times[: given.slabs + 1])
     ways = {
         "as in solve": lambda: slabs(marched, given.seed),

@@ -40,20 +40,23 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=10_000, metavar="N", help="default: 10,000")
     parser.add_argument("--degree", type=int, default=4, metavar="K", help="default: 4")
     given = parser.parse_args()
-    rng = np.random.default_rng(0)
-    x, x_test = rng.uniform(-1, 1, (given.points, 2)), rng.uniform(-1, 1, (TEST_POINTS, 2))
+    for name, least in (("seeds", 1), ("points", 100), ("degree", 1)):
+        if getattr(given, name) < least:
+            parser.error(f"--{name} must be at least {least}, got {getattr(given, name)}")
+    x, x_test = (
+        np.random.default_rng(seed).uniform(-1, 1, (n, 2))
+        for seed, n in enumerate((given.points, TEST_POINTS))
+    )
     problem, exact = kanml.Regression(x, np.exp(inner(x))), np.exp(inner(x_test))
     s, s_test = inner(x), inner(x_test)
     enclosed = (s.min() <= s_test) & (s_test <= s.max())
     print(f"{given.points} points, degree {given.degree}; {(~enclosed).sum()} points not enclosed")
     names = [f"n = {n}" for n in INTERVALS]
     print(heading(LINE, ["seed", "s", *names, "enclosed", "median"]))
-    met = 0
+    met, schedule, method = 0, [STEPS] * len(INTERVALS), kanml.LevenbergMarquardt()
     for seed in range(given.seeds):
         net = kanml.KAN([2, 1, 1], degree=given.degree, intervals=INTERVALS[0], seed=seed)
         start = time.process_time()
-        schedule = [STEPS] * len(INTERVALS)
-        method = kanml.LevenbergMarquardt()
         result = kanml.train(net, problem, schedule, method, progress=False, num_threads=1)
         seconds = time.process_time() - start
         errors = [np.abs(level(x_test) - exact) for level in result.levels]
@@ -61,7 +64,7 @@ def main() -> None:
         last = errors[-1]
         print(LINE.format(seed, seconds, *sizes, rms(last[enclosed]), np.median(last)), flush=True)
         met += bool(np.all(np.diff(sizes) < 0) and sizes[-1] <= GOAL)
-    print(f"\nEvery level better than the last, and the last at most {GOAL:.0e}: {met} starts")
+    print(f"\nEach level better than the one before, the finest at most {GOAL:.0e}: {met} starts")
 
 
 def rms(error: Float64Array) -> float:
