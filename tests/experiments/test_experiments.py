@@ -74,14 +74,19 @@ def test_points_and_weights_are_those_of_the_paper():
         ("allen-cahn", kanml.SSBroyden()),
     ],
 )
-def test_the_quasi_newton_row_differs_in_its_optimizer_alone(name, optimizer):
+def test_the_quasi_newton_row_has_the_same_network_continued_smoothly(name, optimizer):
     rows = {row.name: row for row in PROTOCOLS[name].rows}
     first = rows["KAN spline, multilevel"]
     second = rows[f"KAN spline, multilevel, {type(optimizer).__name__}"]
     assert second.optimizer == optimizer
     assert (first.transfer_state, second.transfer_state) == ("reset", "prolong")
     assert (second.schedule, second.paper) == (first.schedule, "")
-    assert np.array_equal(second.network(3).parameters, first.network(3).parameters)
+    plain, continued = first.network(3), second.network(3)
+    assert np.array_equal(continued.parameters, plain.parameters)
+    inside = np.zeros((1, plain.n_in))
+    assert np.array_equal(continued(inside), plain(inside))
+    rules = {layer.extrapolation for layer in continued.layers if layer.spaces}
+    assert rules == {"polynomial"}
 
 
 def test_a_row_on_one_grid_has_the_optimizer_of_the_first_level():

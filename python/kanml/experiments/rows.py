@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
+from kanml.layers import SplineLayer
 from kanml.network import Network
 from kanml.optim import LBFGS, Adam, Optimizer, SSBroyden
 from kanml.training.settings import Transfer
@@ -91,11 +92,27 @@ def kan_rows(
 
 
 def by_quasi_newton(row: Row, optimizer: LBFGS | SSBroyden) -> Row:
-    """Return a row with the same network and steps, trained by a method that learns curvature."""
+    """Return a row with the same network and steps, trained by a method that learns curvature.
+
+    Outside their domains its splines continue as polynomials. Continued as lines, they have second
+    derivatives that jump there, and so has the loss, at which line searches fail.
+    """
     return replace(
         row,
         name=f"{row.name}, {type(optimizer).__name__}",
+        network=lambda seed: _continued(row.network(seed)),
         optimizer=optimizer,
         paper="",
         transfer_state="prolong",
     )
+
+
+def _continued(net: Network) -> Network:
+    """Return the network whose splines continue as polynomials."""
+    layers = [
+        SplineLayer(layer.n_in, layer.n_out, layer.spaces, extrapolation="polynomial")
+        if isinstance(layer, SplineLayer)
+        else layer
+        for layer in net.layers
+    ]
+    return Network(layers).with_parameters(net.parameters)
