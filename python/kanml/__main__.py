@@ -236,7 +236,7 @@ def _solve(options: argparse.Namespace) -> int:
     if options.seeds < 1:
         print(f"--seeds must be at least 1, got {options.seeds}", file=sys.stderr)
         return 2
-    names = options.problems or list(PROBLEMS)
+    names = list(dict.fromkeys(options.problems)) or list(PROBLEMS)
     try:
         return solve(names, options.seeds, options.folder / "solve", options.picture)
     except KeyboardInterrupt:

@@ -116,6 +116,11 @@ def test_solve_prints_every_slab(name, tmp_path, capsys, monkeypatch):
     assert main(command) == 0  # everything is there: the same numbers, without training
     assert capsys.readouterr().out == text
 
+    second = folder / "solve" / f"{name}-0" / "slab-2"
+    (second / "errors.kanml").unlink()
+    assert main(command) == 1
+    assert capsys.readouterr().err.endswith(f"Remove {second} to start this run again.\n")
+
 
 def test_a_solution_takes_each_point_from_its_slab():
     def part(times, value):

@@ -17,7 +17,7 @@ from kanml._validation import Float64Array, FloatArray
 from kanml.equations import ReferenceProblem
 from kanml.experiments.outputs import draw_picture
 from kanml.experiments.rows import Row
-from kanml.experiments.runs import Run, run
+from kanml.experiments.runs import KeptRunError, Run, run
 from kanml.experiments.tables import heading, with_deviation
 from kanml.network import Network
 from kanml.plotting import (
@@ -125,8 +125,8 @@ def _run_row(protocol: Protocol, row: Row, seed: int, folder: Path) -> Run | Non
             protocol.error,
             transfer_state=row.transfer_state,
         )
-    except (ValueError, FileNotFoundError) as error:
-        print(f"{error}\nRemove {run_folder} to start this run again.", file=sys.stderr)
+    except KeptRunError as error:
+        print(error, file=sys.stderr)
         return None
     result = done.result
     remark = "" if result.status == "completed" else f"  {result.message}"

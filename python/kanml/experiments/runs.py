@@ -18,11 +18,15 @@ from kanml.problems import Problem
 from kanml.training import Callback, Result, TrainingState, train
 from kanml.training.settings import Transfer
 
-__all__ = ["Error", "ErrorCurve", "Run", "run", "uninterrupted"]
+__all__ = ["Error", "ErrorCurve", "KeptRunError", "Run", "run", "uninterrupted"]
 
 MEASUREMENTS = 100  # of the error in each run
 
 Error = Callable[[Network], float]
+
+
+class KeptRunError(ValueError):
+    """What a folder holds is no run that could be continued; the message names the folder."""
 
 
 def uninterrupted(result: Result) -> Result:
@@ -151,28 +155,33 @@ def run(
 
     Raises
     ------
-    ValueError, FileNotFoundError
+    KeptRunError
         If the folder holds a run with other arguments, or is incomplete.
     KeyboardInterrupt
         If Ctrl-C ended the training.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    recorder = Recorder(folder, schedule, error)
-    resume = recorder.checkpoint if recorder.checkpoint.exists() else None
-    finished = sum(schedule) in recorder.errors
-    result = uninterrupted(
-        train(
-            net,
-            problem,
-            schedule,
-            optimizer,
-            transfer_state=transfer_state,
-            restarts=restarts,
-            callbacks=[recorder],
-            resume=resume,
-            progress=not finished,
+    is_kept = (folder / "checkpoint.kanml").exists()
+    try:
+        recorder = Recorder(folder, schedule, error)
+        finished = sum(schedule) in recorder.errors
+        result = uninterrupted(
+            train(
+                net,
+                problem,
+                schedule,
+                optimizer,
+                transfer_state=transfer_state,
+                restarts=restarts,
+                callbacks=[recorder],
+                resume=recorder.checkpoint if is_kept else None,
+                progress=not finished,
+            )
         )
-    )
+    except (ValueError, FileNotFoundError) as reason:
+        if not is_kept:
+            raise
+        raise KeptRunError(f"{reason}\nRemove {folder} to start this run again.") from reason
     end = int(result.history.last["step"])
     if end not in recorder.errors:  # it diverged between two measurements
         recorder.errors[end] = error(result.network)

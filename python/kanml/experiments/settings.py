@@ -28,6 +28,7 @@ from kanml.training import RESTARTS
 __all__ = ["SETTINGS", "Setting"]
 
 OPTIMIZER = SSBroyden()
+ROUNDING = 1e-12  # of times on a grid
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ def difference(
     """
     points = equation.grid()
     if times is not None:
-        points = points[(times[0] <= points[:, 0]) & (points[:, 0] <= times[1])]
+        start, end = times[0] - ROUNDING, times[1] + ROUNDING
+        points = points[(start <= points[:, 0]) & (points[:, 0] <= end)]
     exact = equation.solution(points)
     return solution(equation.network_points(points)) - exact, exact
 

@@ -36,13 +36,13 @@ class Fourier:
     """
 
     def __init__(self, values: FloatArray, modes: int = MODES) -> None:
-        modes = min(modes, (len(values) + 1) // 2)  # faster waves have no direction
+        modes = min(modes, (len(values) + 1) // 2)  # at n / 2 waves a sine is zero
         coefficients = np.fft.rfft(values)[:modes] / len(values)
         coefficients[1:] *= 2
         self.coefficients = coefficients
 
     def __call__(self, x: Float64Array, order: int = 0) -> Float64Array:
-        """Return the derivative of an order at positions (N,)."""
+        """Return a derivative at positions (N,), by default the values."""
         waves = 1j * math.pi * np.arange(len(self.coefficients))
         factors = waves**order * self.coefficients
         parts = [

@@ -15,7 +15,7 @@ import numpy as np
 from kanml._validation import Float64Array, FloatArray
 from kanml.equations import ReferenceProblem
 from kanml.experiments.outputs import draw_picture
-from kanml.experiments.runs import Run, run
+from kanml.experiments.runs import KeptRunError, Run, run
 from kanml.experiments.settings import OPTIMIZER, SETTINGS, Setting, difference
 from kanml.experiments.slabs import MARCHED, Marched
 from kanml.experiments.tables import heading
@@ -104,8 +104,16 @@ def solve(names: Sequence[str], seeds: int, folder: Path, picture: Path | None) 
     Returns
     -------
     int
-        The exit status: 1 if a training failed.
+        The exit status: 1 if a training failed, or the folder belongs to other runs.
     """
+    try:
+        return _solve(names, seeds, folder, picture)
+    except KeptRunError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _solve(names: Sequence[str], seeds: int, folder: Path, picture: Path | None) -> int:
     print(
         "Errors on 201 x 201 points, relative to the solution in L2. Seconds with "
         f"{get_num_threads()} thread(s) on\nthis machine, including those to measure errors.\n"
@@ -205,7 +213,8 @@ def _draw(found: dict[str, list[Solution]], picture: Path) -> None:
         for seed, solution in enumerate(solutions):
             label = f"seed {seed}: {solution.errors[0]:.1e}"
             right.semilogy(*_fall(solution), label=label)
-        right.set(xlabel="seconds", ylabel="relative $L_2$ error")
+        slabs = " of the slab in training" if len(median.parts) > 1 else ""
+        right.set(xlabel="seconds", ylabel=f"relative $L_2$ error{slabs}")
         right.legend(fontsize="small")
         right.grid(alpha=0.3)
         known = textwrap.fill("; ".join(PROBLEMS[name].elsewhere), WRAPPED)
