@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     solve = commands.add_parser(
         "solve",
         help="solve differential equations with our own settings, from three starts each; "
-        "some ninety minutes on two cores; an interrupted run continues",
+        "about an hour and a half on two cores",
     )
     solve.add_argument(
         "problems",

@@ -75,8 +75,8 @@ PROTOCOL = Protocol(
     the geometry of its ReLU weights. The MLP has tanh and no output bias. Adam restarts on each
     level. Hidden spline layers start as linear maps, and no other start is tried. The rates were
     chosen on seed 1, with 5000 points.
-    SSBroyden minimises the same loss, attention included; it takes no more steps than Adam, and
-    fewer where its line search fails.
+    SSBroyden minimises the same loss, attention included, in no more steps than Adam. In its row
+    splines continue as polynomials outside their domains, as lines in all others.
     """,
     equation=EQUATION,
     problem=problem,

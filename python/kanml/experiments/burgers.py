@@ -83,7 +83,8 @@ PROTOCOL = Protocol(
     and the steps of the coarse KAN. Adam restarts on each level. Hidden spline layers start as
     linear maps, and no other start is tried.
     These choices were made on the seeds 1 to 3, for the multilevel KAN.
-    L-BFGS keeps 100 pairs and takes no more steps than Adam, and fewer where its line search fails.
+    L-BFGS keeps 100 pairs and takes no more steps than Adam. In its row splines continue as
+    polynomials outside their domains, as lines in all others.
     """,
     equation=EQUATION,
     problem=problem,

@@ -58,8 +58,8 @@ PROTOCOL = Protocol(
     Choices that the paper leaves open: KAN ReLU is the same network, trained in the geometry of its
     ReLU weights. The MLP has tanh, no output bias, and the same steps. Adam restarts on each level.
     Hidden spline layers start as linear maps, and no other start is tried. There are five seeds.
-    SSBroyden minimises the same loss, attention included; it takes no more steps than Adam, and
-    fewer where its line search fails.
+    SSBroyden minimises the same loss, attention included, in no more steps than Adam. In its row
+    splines continue as polynomials outside their domains, as lines in all others.
     """,
     equation=EQUATION,
     problem=problem,
