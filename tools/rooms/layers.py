@@ -16,7 +16,7 @@ PYTHON = [
     ["problems"],
     ["equations", "multilevel"],
     ["training"],
-    ["analysis", "bridges", "plotting"],
+    ["analysis", "bridges", "plotting", "sklearn"],
     ["experiments"],
     ["kanml"],  # the package itself
     ["__main__"],

@@ -1,0 +1,137 @@
+"""What the estimators share: arguments, checks of inputs, and the fit to a table."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from kanml._validation import Float64Array, choice, integer, number
+from kanml.layers import Affine
+from kanml.problems.losses import DataLoss
+from kanml.sklearn.fitting import Form, fit, starts
+from kanml.sklearn.table import IntArray, Table, folds, scaling, text_columns
+
+__all__ = ["KANEstimator", "require_numbers", "weights"]
+
+
+class KANEstimator(BaseEstimator):
+    """What both estimators share: arguments, inputs, and the fit to a table."""
+
+    def __init__(
+        self,
+        *,
+        hidden: Any = "auto",
+        degree: int = 3,
+        intervals: int = 2,
+        knots: str = "uniform",
+        penalty: Any = "auto",
+        validation_fraction: float | None = 0.2,
+        max_iter: int = 200,
+        random_state: Any = None,
+        verbose: bool = False,
+    ) -> None:
+        self.hidden = hidden
+        self.degree = degree
+        self.intervals = intervals
+        self.knots = knots
+        self.penalty = penalty
+        self.validation_fraction = validation_fraction
+        self.max_iter = max_iter
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _widths(self, n_out: int) -> tuple[int, ...]:
+        if isinstance(self.hidden, str):
+            choice(self.hidden, "hidden", ("auto",))
+            return (min(max(10, 3 * n_out), 50), n_out)
+        given = [self.hidden] if isinstance(self.hidden, Integral) else list(self.hidden)
+        return (*(integer(w, f"hidden[{i}]", 1) for i, w in enumerate(given)), n_out)
+
+    def _fit(
+        self,
+        table: Table,
+        n_out: int,
+        loss: str | DataLoss,
+        behind: Affine | None = None,
+        groups: Float64Array | None = None,
+    ) -> None:
+        """Fit the network to rows with the targets of a loss, and keep what it leaves."""
+        intervals = integer(self.intervals, "intervals", 1)
+        degree = integer(self.degree, "degree", 2, 5)
+        steps = integer(self.max_iter, "max_iter", 1)
+        choice(self.knots, "knots", ("uniform", "quantile"))
+        held_out, strength = self._held_out(), self._strength()
+        rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
+        groups = np.zeros(len(table)) if groups is None else groups
+        parts = _parts(groups, held_out, rng)
+        form = Form(self._widths(n_out), degree, intervals, self.knots == "quantile")
+        begun = starts(form, table, scaling(table.x, table.weight), parts, rng)
+        report = print if self.verbose else _say_nothing
+        found = fit(begun, table, loss, strength, behind, steps, report)
+        self.network_ = found.network
+        self.penalty_ = found.strength
+        self.validation_losses_ = found.losses
+        self.history_ = [run.history for run in found.runs]
+        self.n_iter_ = max(int(history.step[-1]) for history in self.history_)
+
+    def _held_out(self) -> float:
+        share = self.validation_fraction
+        if share is None:
+            return 0.0
+        if not isinstance(share, Real) or not 0 < share <= 0.5:
+            raise ValueError(
+                f"validation_fraction must be None or a number in (0, 0.5], got {share!r}"
+            )
+        return float(share)
+
+    def _strength(self) -> float | None:
+        if not isinstance(self.penalty, str):
+            return number(self.penalty, "penalty", "'auto' or a number >= 0", lambda s: s >= 0)
+        choice(self.penalty, "penalty", ("auto",))
+        return None
+
+    def _outputs(self, x: Any) -> Float64Array:
+        """Return the outputs of the network (N, n_out)."""
+        check_is_fitted(self)
+        require_numbers(x)
+        x = validate_data(self, x, dtype=np.float64, reset=False)
+        return np.asarray(self.network_(x), np.float64)
+
+
+def _parts(groups: Float64Array, share: float, rng: np.random.Generator) -> IntArray:
+    """Return the part that each row is in; a share of them, all -1 if there are too few rows."""
+    if share == 0 or len(groups) < 2 / share:
+        return np.full(len(groups), -1)
+    return folds(groups, round(1 / share), rng)
+
+
+def _say_nothing(line: str) -> None:
+    pass
+
+
+def require_numbers(x: Any) -> None:
+    """Raise ValueError that names the columns of x with text, and what some of it is."""
+    texts = text_columns(x)
+    if texts:
+        shown = [
+            f"{name} ({', '.join(map(repr, some[:3]))}{', ...' if len(some) > 3 else ''})"
+            for name, some in texts.items()
+        ]
+        raise ValueError(
+            f"X must hold numbers, got text in the columns {'; '.join(shown[:5])}"
+            f"{'; ...' if len(shown) > 5 else ''}: encode categories first, for instance by a "
+            "OneHotEncoder or an OrdinalEncoder in a Pipeline"
+        )
+
+
+def weights(sample_weight: Any, x: Float64Array) -> Float64Array:
+    """Return a weight for each row of x, (N,)."""
+    found = _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)
+    if not found.any():
+        raise ValueError("sample_weight must hold a number > 0, got zeros only")
+    return np.asarray(found)

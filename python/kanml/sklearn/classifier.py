@@ -1,0 +1,178 @@
+"""The classifier: labels as numbers, logits as probabilities."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import validate_data
+
+from kanml._validation import Float64Array
+from kanml.sklearn.base import KANEstimator, require_numbers, weights
+from kanml.sklearn.table import Table
+
+__all__ = ["KANClassifier"]
+
+
+class KANClassifier(ClassifierMixin, KANEstimator):
+    """Classification by a Kolmogorov-Arnold network, by its log loss.
+
+    Inputs are scaled inside. Labels may be anything that scikit-learn accepts.
+
+    Parameters
+    ----------
+    hidden : "auto", int or sequence of int
+        The widths of the hidden layers. ``()`` has none: the network is then a sum of a function
+        of each input. "auto" takes one layer of 10 to 50 features, three for each output.
+    degree : int
+        Of the splines, 2 to 5.
+    intervals : int
+        Of each spline on the coarsest level. They are halved once from 2000 rows on, twice from
+        20,000 on.
+    knots : {"uniform", "quantile"}
+        Where the splines of the inputs have theirs: at equal distances within three standard
+        deviations from the mean, or with as many rows between any two.
+    penalty : "auto" or float
+        How much the splines may bend: the strength of a `kanml.Smoothness`. "auto" takes the power
+        of ten that is best on the rows held out.
+    validation_fraction : float or None
+        The share of rows held out, at most 0.5. Training ends when the loss there no longer falls.
+        Where the table is small, each part of the rows is held out once, and the network is the
+        mean of one network for each. With None, and with fewer than two rows for each part,
+        nothing is held out: training takes all its steps, and "auto" is a penalty of 0.01.
+    max_iter : int
+        The steps of L-BFGS on each level, at most.
+    random_state : int, RandomState or None
+        The source of the starts, and of the choice of rows held out.
+    verbose : bool
+        Whether to print the loss on the rows held out for each penalty.
+
+    Attributes
+    ----------
+    classes_ : ndarray
+        The labels, sorted.
+    network_ : Network
+        It takes inputs as they are; its outputs are logits: one for each
+        class, or that of the second of two classes.
+    penalty_ : float
+        The strength of the penalty.
+    validation_losses_ : dict of float
+        The loss on the rows held out for each penalty tried, on the coarsest level and with targets
+        scaled. NaN if none are held out.
+    history_ : list of History
+        One for each run of `kanml.train` that led to the network.
+    n_iter_ : int
+        The number of steps of the longest run.
+    n_features_in_ : int
+        The number of inputs.
+    feature_names_in_ : ndarray of str
+        Their names, if they are columns of a data frame.
+
+    Notes
+    -----
+    Constant columns have no effect. Equal rows are joined, and their weights added, so that a fit
+    depends neither on the order of the rows, nor on whether one of them counts twice or is there
+    twice. It does not depend on the number of threads either.
+
+    Examples
+    --------
+    >>> from kanml.sklearn import KANClassifier
+    >>> from sklearn.datasets import load_iris
+    >>> x, y = load_iris(return_X_y=True)
+    >>> model = KANClassifier(penalty=1e-2, random_state=0).fit(x[::2], y[::2])
+    >>> model.score(x[1::2], y[1::2]) > 0.9
+    True
+    >>> model.predict_proba(x[:1]).shape
+    (1, 3)
+    """
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> KANClassifier:
+        """Fit the network to a table.
+
+        Parameters
+        ----------
+        X : array_like, shape (N, n_in)
+            Finite numbers, also as a data frame.
+        y : array_like, shape (N,)
+            Labels, of two classes or more.
+        sample_weight : array_like, shape (N,), optional
+            Weights of the rows, not negative.
+
+        Returns
+        -------
+        KANClassifier
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument is not as described. Columns with text are named, with some of it.
+        """
+        require_numbers(X)
+        x, y = validate_data(self, X, y, dtype=np.float64)
+        check_classification_targets(y)
+        weight = weights(sample_weight, x)
+        self.classes_ = np.unique(y[weight > 0])
+        label = np.searchsorted(self.classes_, y).astype(np.float64)
+        n = len(self.classes_)
+        if n < 2:
+            raise ValueError(f"y must hold two classes or more, got one class: {self.classes_[0]}")
+        table = Table.of(x, label[:, None], weight)
+        loss, n_out = ("logistic", 1) if n == 2 else ("softmax", n)
+        self._fit(table, n_out, loss, groups=table.y[:, 0])
+        return self
+
+    def decision_function(self, X: Any) -> Float64Array:
+        """Return logits.
+
+        Parameters
+        ----------
+        X : array_like, shape (N, n_in)
+            Finite numbers, also as a data frame.
+
+        Returns
+        -------
+        ndarray, shape (N,) or (N, n_classes)
+            One for each class, or that of the second of two classes.
+        """
+        outputs = self._outputs(X)
+        return outputs[:, 0] if len(self.classes_) == 2 else outputs
+
+    def predict_proba(self, X: Any) -> Float64Array:
+        """Return the probability of each class.
+
+        Parameters
+        ----------
+        X : array_like, shape (N, n_in)
+            Finite numbers, also as a data frame.
+
+        Returns
+        -------
+        ndarray, shape (N, n_classes)
+            In the order of `classes_`.
+        """
+        logits = self._outputs(X)
+        if len(self.classes_) == 2:
+            logits = np.hstack([np.zeros_like(logits), logits])
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+    def predict(self, X: Any) -> npt.NDArray[Any]:
+        """Return the most probable class of each row.
+
+        Parameters
+        ----------
+        X : array_like, shape (N, n_in)
+            Finite numbers, also as a data frame.
+
+        Returns
+        -------
+        ndarray, shape (N,)
+        """
+        outputs = self._outputs(X)
+        binary = len(self.classes_) == 2
+        index = (outputs[:, 0] > 0).astype(int) if binary else outputs.argmax(axis=1)
+        return np.asarray(self.classes_[index])

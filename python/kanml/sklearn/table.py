@@ -1,0 +1,150 @@
+"""The rows of a table: equal ones joined, columns scaled, some rows held out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from kanml._validation import Float64Array
+
+__all__ = [
+    "BoolArray",
+    "IntArray",
+    "Scaling",
+    "Table",
+    "folds",
+    "quantiles",
+    "scaling",
+    "text_columns",
+]
+
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
+IntArray: TypeAlias = npt.NDArray[np.int64]
+NORMAL_QUARTILES = 1.3489795003921634  # from the first to the third, in standard deviations
+
+
+@dataclass(frozen=True)
+class Table:
+    """Distinct rows in an order of their own, with weights.
+
+    What is fitted to it depends on neither the order of the rows, nor on whether a row that counts
+    twice is there twice or has twice the weight. No row is both trained on and held out.
+
+    Attributes
+    ----------
+    x : ndarray (N, n_in)
+    y : ndarray (N, columns)
+    weight : ndarray (N,)
+        Positive.
+    """
+
+    x: Float64Array
+    y: Float64Array
+    weight: Float64Array
+
+    @classmethod
+    def of(cls, x: Float64Array, y: Float64Array, weight: Float64Array) -> Table:
+        """Return the table of given rows, of which those of weight 0 are left out."""
+        counted = weight > 0
+        rows = np.hstack([x, y])[counted]
+        distinct, number = np.unique(rows, axis=0, return_inverse=True)
+        # In an order of their own, so that the rounding of sums is that of the distinct rows too.
+        order = np.lexsort((weight[counted], number.ravel()))
+        total = np.zeros(len(distinct))
+        np.add.at(total, number.ravel()[order], weight[counted][order])
+        return cls(distinct[:, : x.shape[1]], distinct[:, x.shape[1] :], total)
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def rows(self, chosen: BoolArray) -> Table:
+        """Return some of the rows."""
+        return Table(self.x[chosen], self.y[chosen], self.weight[chosen])
+
+    def with_targets(self, y: Float64Array) -> Table:
+        """Return the table with other targets."""
+        return replace(self, y=y)
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """A shift and a scale for each column: ``(column - centre) / scale``."""
+
+    centre: Float64Array
+    scale: Float64Array
+    constant: BoolArray
+
+    def __call__(self, columns: Float64Array) -> Float64Array:
+        """Return the columns scaled, (N, columns); constant ones are 0."""
+        return np.where(self.constant, 0.0, columns / self.scale - self.centre / self.scale)
+
+
+def scaling(columns: Float64Array, weight: Float64Array, robust: bool = False) -> Scaling:
+    """Return the scaling that gives each column mean 0 and variance 1.
+
+    A robust one takes the median, and the standard deviation of the normal distribution that has
+    the same quartiles, where these differ.
+    """
+    largest = np.abs(columns).max(axis=0)
+    unit = np.ldexp(1.0, np.frexp(largest)[1] - 1)  # no square overflows or underflows in it
+    relative = columns / unit
+    share = weight / weight.sum()
+    centre = share @ relative
+    deviation = np.sqrt(share @ (relative - centre) ** 2)
+    if robust:
+        low, centre, high = quantiles(relative, weight, [0.25, 0.5, 0.75])
+        deviation = np.where(high > low, (high - low) / NORMAL_QUARTILES, deviation)
+    rounding = 4 * np.finfo(np.float64).eps * largest
+    constant = np.ptp(columns, axis=0) <= np.maximum(rounding, np.finfo(np.float64).tiny)
+    return Scaling(centre * unit, np.where(constant, 1.0, deviation * unit), constant)
+
+
+def quantiles(columns: Float64Array, weight: Float64Array, levels: npt.ArrayLike) -> Float64Array:
+    """Return weighted quantiles (levels, columns): the least entry with a share below or at it."""
+    levels = np.asarray(levels)
+    found = np.empty((len(levels), columns.shape[1]))
+    for j, column in enumerate(columns.T):
+        order = np.argsort(column, kind="stable")
+        share = np.cumsum(weight[order])
+        at = np.searchsorted(share, levels * share[-1])
+        found[:, j] = column[order][np.minimum(at, len(column) - 1)]
+    return found
+
+
+def folds(groups: Float64Array, number: int, rng: np.random.Generator) -> IntArray:
+    """Return a part 0, ..., number - 1 for each row, with the rows of a group dealt out evenly.
+
+    A group that is too small for all parts has none in the first ones.
+    """
+    parts = np.empty(len(groups), np.int64)
+    for group in np.unique(groups):
+        (rows,) = np.nonzero(groups == group)
+        parts[rng.permutation(rows)] = number - 1 - np.arange(len(rows)) % number
+    return parts
+
+
+def text_columns(x: Any) -> dict[str, list[str]]:
+    """Return the columns of a frame or array with text that is no number, and that text."""
+    if hasattr(x, "columns"):
+        columns = {str(name): np.asarray(x[name]).ravel() for name in x.columns}
+    else:
+        array = np.asarray(x)
+        columns = {str(j): column for j, column in enumerate(array.T)} if array.ndim == 2 else {}
+    found = {}
+    for name, column in columns.items():
+        if column.dtype.kind in "OUST":
+            texts = sorted({str(entry) for entry in column if isinstance(entry, str)})
+            if not all(map(_is_number, texts)):
+                found[name] = texts
+    return found
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
