@@ -99,7 +99,8 @@ def scaling(columns: Float64Array, weight: Float64Array, robust: bool = False) -
         deviation = np.where(high > low, (high - low) / NORMAL_QUARTILES, deviation)
     rounding = 4 * np.finfo(np.float64).eps * largest
     constant = np.ptp(columns, axis=0) <= np.maximum(rounding, np.finfo(np.float64).tiny)
-    return Scaling(centre * unit, np.where(constant, 1.0, deviation * unit), constant)
+    centre = np.where(constant, columns[0], centre * unit)
+    return Scaling(centre, np.where(constant, 1.0, deviation * unit), constant)
 
 
 def quantiles(columns: Float64Array, weight: Float64Array, levels: npt.ArrayLike) -> Float64Array:
