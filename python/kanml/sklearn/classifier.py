@@ -40,7 +40,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         of ten that is best on the rows held out.
     validation_fraction : float or None
         The share of rows held out, at most 0.5. Training ends when the loss there no longer falls.
-        Where the table is small, each part of the rows is held out once, and the network is the
+        Unless the table is large, each part of the rows is held out once, and the network is the
         mean of one network for each. With None, and with fewer than two rows for each part,
         nothing is held out: training takes all its steps, and "auto" is a penalty of 0.01.
     max_iter : int

@@ -25,7 +25,8 @@ REACH = 3.0  # splines adapt on [-3, 3], in standard deviations
 STRENGTHS = [10.0**k for k in range(-6, 2)]
 FIRST = STRENGTHS.index(1e-2)  # the best one, or next to it, on most tables
 PATIENCE = 20
-SMALL = 1_000_000  # rows times parameters, up to which every row is held out once
+SMALL = 1_000_000  # rows times parameters, up to which all members choose the penalty
+MEDIUM = 20_000_000  # and up to which there are several members
 LEVELS = (2000, 20_000)  # the numbers of rows from which there is a finer level
 
 
@@ -98,14 +99,14 @@ def starts(
 ) -> list[tuple[Network, BoolArray]]:
     """Return a network as it starts for each member of a mean, and the rows that it holds out.
 
-    Small tables have a member for each part 0, 1, ... of the rows, others one alone. Rows in the
-    part -1 are held out by none.
+    Tables that are not large have a member for each part 0, 1, ... of the rows, others one alone.
+    Rows in the part -1 are held out by none.
     """
     layers = form.layers(table, scaled)
-    small = len(table) * Network(layers).n_parameters <= SMALL
+    few = len(table) * Network(layers).n_parameters <= MEDIUM
     return [
         (Network(layers, seed=int(rng.integers(2**31)), data=table.x), parts == part)
-        for part in range(max(int(parts.max()) + 1, 1) if small else 1)
+        for part in range(max(int(parts.max()) + 1, 1) if few else 1)
     ]
 
 
@@ -137,22 +138,25 @@ def fit(
         Called with lines of text.
     """
     members = [Member(net, table.rows(~out), table.rows(out), loss) for net, out in begun]
+    small = len(table) * begun[0][0].n_parameters <= SMALL
+    choosing = members if small else members[:1]
     found: dict[float, list[Result]] = {}
     losses: dict[float, float] = {}
 
     def loss_at(strength: float) -> float:
         if strength not in losses:
-            found[strength] = [each.train(each.net, strength, [steps]) for each in members]
-            losses[strength] = _held_out_loss(members, found[strength])
+            found[strength] = [each.train(each.net, strength, [steps]) for each in choosing]
+            losses[strength] = _held_out_loss(choosing, found[strength])
             report(f"penalty {strength:.0e}: loss {losses[strength]:.4g} on rows held out")
         return losses[strength]
 
-    if strength is None and all(len(each.held_out) for each in members):
+    if strength is None and all(len(each.held_out) for each in choosing):
         strength = _lowest(loss_at)
     elif strength is None:
         strength = STRENGTHS[FIRST]
     loss_at(strength)
-    runs = found[strength]
+    others = [each.train(each.net, strength, [steps]) for each in members[len(choosing) :]]
+    runs = found[strength] + others
     finer = [steps] * sum(len(table) >= rows for rows in LEVELS)
     latest = runs
     if finer:
