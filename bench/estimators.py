@@ -8,7 +8,8 @@ that is not explained, or the share of wrong classes. Friedman's functions have 
 deviations 1, 125 and 0.1: no error can be less than about 0.04, 0.1 and 0.1. All but trees get
 inputs of mean 0 and variance 1, and in regressions targets too. "additive" is a spline of each
 input, with a ridge penalty chosen by cross-validation, or a logistic regression on them. Sizes are
-those of pickles. Results are kept in a folder, so that an interrupted run continues.
+those of pickles, and seconds are CPU seconds. Results are kept in a folder, so that an interrupted
+run continues.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def estimator(model: str, classes: bool, seed: int) -> Any:
 
 
 def measured(job: Job) -> tuple[Job, list[float]]:
-    """Return the job with its error, the seconds of fit and prediction, and the size in kB."""
+    """Return the job with its error, the CPU seconds of fit and prediction, and the size in kB."""
     import warnings
 
     from sklearn.model_selection import train_test_split
@@ -91,11 +92,11 @@ def measured(job: Job) -> tuple[Job, list[float]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # perceptrons want more steps than they take by default
         model = estimator(job.model, classes, job.split)
-        begin = time.perf_counter()
+        begin = time.process_time()
         model.fit(x, y)
-        fitted = time.perf_counter()
+        fitted = time.process_time()
         model.predict(x_test)
-        predicted = time.perf_counter()
+        predicted = time.process_time()
     size = len(pickle.dumps(model)) / 1000
     return job, [1 - model.score(x_test, y_test), fitted - begin, predicted - fitted, size]
 
