@@ -1,6 +1,6 @@
 """Compare ways to begin the slabs of an evolution, on the steep waves of Korteweg and de Vries.
 
-    python bench/slabs.py               some ten minutes of one processor
+    python bench/slabs.py               about ten minutes of processor time
     python bench/slabs.py --slabs 6     up to t = 1, as in `python -m kanml solve`: twenty minutes
 
 The error is that at the points of `solve` from t = 0 up to the end of each slab.

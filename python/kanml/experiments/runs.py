@@ -21,6 +21,7 @@ from kanml.training.settings import Transfer
 __all__ = ["Error", "ErrorCurve", "KeptRunError", "Run", "run", "uninterrupted"]
 
 MEASUREMENTS = 100  # of the error in each run
+CHECKPOINT = "checkpoint.kanml"
 
 Error = Callable[[Network], float]
 
@@ -106,7 +107,7 @@ class Recorder(ErrorCurve):
 
     def __init__(self, folder: Path, schedule: Sequence[int], error: Error) -> None:
         super().__init__(schedule, error, MEASUREMENTS)
-        self.checkpoint = folder / "checkpoint.kanml"
+        self.checkpoint = folder / CHECKPOINT
         self.folder = folder
         if self.checkpoint.exists():
             _, arrays = files.read(self._errors_file, "errors")
@@ -161,7 +162,7 @@ def run(
         If Ctrl-C ended the training.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    is_kept = (folder / "checkpoint.kanml").exists()
+    is_kept = (folder / CHECKPOINT).exists()
     try:
         recorder = Recorder(folder, schedule, error)
         finished = sum(schedule) in recorder.errors

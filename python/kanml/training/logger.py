@@ -246,7 +246,7 @@ class CsvFile:
 
 
 def _due(history: History, every: int, measured: Measured, last: bool = False) -> Iterator[Values]:
-    """Yield the rows of every so many steps, and the last one if asked for, with their metrics."""
+    """Yield the rows of steps that `every` divides, with metrics, and the last row if asked for."""
     table = {name: column.tolist() for name, column in history.table().items()}
     due = history.step % every == 0
     due[len(due) - 1 :] |= last
