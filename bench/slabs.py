@@ -30,26 +30,28 @@ import numpy as np
 import kanml
 from kanml._validation import Float64Array, FloatArray
 from kanml.experiments.settings import OPTIMIZER, Setting, difference, korteweg_de_vries
-from kanml.experiments.slabs import MARCHED, Marched
+from kanml.experiments.slabs import EVOLUTIONS, Evolution
 from kanml.experiments.tables import heading
 
-STEEP = MARCHED["korteweg-de-vries-steep"]
+STEEP = EVOLUTIONS["korteweg-de-vries-steep"]
 LINE = "{:22s}{:>9.2f}{:>12.1e}{:>9.0f}"
 Solution = Callable[[Float64Array], FloatArray]
 
 
-def slabs(marched: Marched, seed: int, keep_network: bool = False) -> Iterator[tuple[float, float]]:
+def slabs(
+    evolution: Evolution, seed: int, keep_network: bool = False
+) -> Iterator[tuple[float, float]]:
     """Solve slab after slab, and return the end of each and the error up to there."""
     squares = norm = 0.0
     solution, last = None, None
-    for number, (start, end) in enumerate(itertools.pairwise(marched.times)):
-        setting = marched.slab(number, solution)
+    for number, (start, end) in enumerate(itertools.pairwise(evolution.times)):
+        setting = evolution.slab(number, solution)
         net, schedule = setting.network(seed), setting.schedule
         if keep_network and last is not None:
             net = net.refine(2 ** (len(schedule) - 1)).with_parameters(last.parameters)
             schedule = (sum(schedule),)
         solution, last = trained(setting, net, schedule)
-        error, exact = difference(marched.equation, solution, (start, end))
+        error, exact = difference(evolution.equation, solution, (start, end))
         squares, norm = squares + np.sum(error**2), norm + np.sum(exact**2)
         yield end, math.sqrt(squares / norm)
 
@@ -87,12 +89,12 @@ def main() -> None:
     given = parser.parse_args()
     if not 1 <= given.slabs < len(STEEP.times):
         parser.error(f"--slabs must be from 1 to {len(STEEP.times) - 1}, got {given.slabs}")
-    marched = replace(STEEP, times=STEEP.times[: given.slabs + 1])
+    evolution = replace(STEEP, times=STEEP.times[: given.slabs + 1])
     ways = {
-        "as in solve": lambda: slabs(marched, given.seed),
-        "begun with the last": lambda: slabs(marched, given.seed, keep_network=True),
-        "u0 kept": lambda: slabs(replace(marched, handover=1.0), given.seed),
-        "one network": lambda: one_network(marched.times, given.seed),
+        "as in solve": lambda: slabs(evolution, given.seed),
+        "begun with the last": lambda: slabs(evolution, given.seed, keep_network=True),
+        "u0 kept": lambda: slabs(replace(evolution, handover=1.0), given.seed),
+        "one network": lambda: one_network(evolution.times, given.seed),
     }
     print(heading(LINE, ["", "up to t", "error", "seconds"]))
     for name, way in ways.items():

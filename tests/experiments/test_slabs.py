@@ -10,7 +10,7 @@ import pytest
 
 from kanml.__main__ import main
 from kanml.experiments import solve
-from kanml.experiments.slabs import MARCHED, Fourier, Handover
+from kanml.experiments.slabs import EVOLUTIONS, Fourier, Handover
 
 ORDERS = range(5)
 
@@ -38,7 +38,7 @@ def test_fast_waves_are_left_out():
 
 
 def test_fields_of_the_known_part_are_its_derivatives():
-    handover = Handover(Fourier(wave(-1 + 2 * np.arange(64) / 64)), start=0.2, time=0.1)
+    handover = Handover(Fourier(wave(-1 + 2 * np.arange(64) / 64)), start=0.2, duration=0.1)
     points = np.random.default_rng(1).uniform([0.2, -1], [0.5, 1], (50, 2))
     fade = np.exp(-(points[:, 0] - 0.2) / 0.1)
     fields = handover.fields(points)
@@ -50,17 +50,17 @@ def test_fields_of_the_known_part_are_its_derivatives():
     assert handover.known(points) == pytest.approx(fields.u, abs=1e-15)
 
 
-@pytest.mark.parametrize("name", MARCHED)
+@pytest.mark.parametrize("name", EVOLUTIONS)
 def test_a_slab_begins_with_the_solution_before(name):
     """The first with the initial values of the equation, another with what it is given."""
-    marched = MARCHED[name]
+    evolution = EVOLUTIONS[name]
     x = np.linspace(-1, 1, 33)
-    first, second = marched.slab(0, None), marched.slab(1, lambda points: wave(points[:, 1:]))
+    first, second = evolution.slab(0, None), evolution.slab(1, lambda points: wave(points[:, 1:]))
     at_zero = np.stack([np.zeros(33), x], axis=1)
     # Computed references have an error of their own, up to 2e-8.
     for setting, start, exact in (
-        (first, 0.0, marched.equation.solution(at_zero)[:, 0]),
-        (second, marched.times[1], wave(x)),
+        (first, 0.0, evolution.equation.solution(at_zero)[:, 0]),
+        (second, evolution.times[1], wave(x)),
     ):
         points = np.stack([np.full(33, start), x], axis=1)
         found = setting.solution(setting.problem(), setting.network(0), points)
@@ -73,16 +73,16 @@ def test_a_slab_begins_with_the_solution_before(name):
         assert left == pytest.approx(right, abs=1e-11)
 
 
-@pytest.mark.parametrize("name", MARCHED)
+@pytest.mark.parametrize("name", EVOLUTIONS)
 def test_the_residual_is_that_of_the_equation(name):
     """For a sum of two parts, whose fields are arbitrary numbers."""
-    marched = MARCHED[name]
+    evolution = EVOLUTIONS[name]
     words = ("u", "t", "x", "xx", "xxx", "xxxx")
     rng = np.random.default_rng(2)
     u, w = ({word: rng.normal(size=9) for word in words} for _ in range(2))
     total = Field(**{word: u[word] + w[word] for word in words})
-    residual = marched.equation.terms({"volume": 1})[0].residual
-    found = marched.residual(Field(**u), SimpleNamespace(**w))
+    residual = evolution.equation.terms({"volume": 1})[0].residual
+    found = evolution.residual(Field(**u), SimpleNamespace(**w))
     assert found == pytest.approx(residual(total), rel=1e-13)
 
 
@@ -96,10 +96,10 @@ class Field(np.ndarray):
         return field
 
 
-@pytest.mark.parametrize("name", MARCHED)
+@pytest.mark.parametrize("name", EVOLUTIONS)
 def test_solve_prints_every_slab(name, tmp_path, capsys, monkeypatch):
-    marched = MARCHED[name]
-    short = replace(marched, schedule=(2, 1), times=marched.times[:3], points=100)
+    evolution = EVOLUTIONS[name]
+    short = replace(evolution, schedule=(2, 1), times=evolution.times[:3], points=100)
     monkeypatch.setitem(solve.PROBLEMS, name, short)
     picture, folder = tmp_path / "picture.png", tmp_path / "runs"
     command = ["solve", name, "--seeds", "1", "--picture", str(picture), "--folder", str(folder)]
@@ -124,7 +124,7 @@ def test_solve_prints_every_slab(name, tmp_path, capsys, monkeypatch):
 
 def test_a_solution_takes_each_point_from_its_slab():
     def part(times, value):
-        setting = replace(MARCHED["kuramoto-sivashinsky"].slab(0, None), times=times)
+        setting = replace(EVOLUTIONS["kuramoto-sivashinsky"].slab(0, None), times=times)
         return Constant(setting, None, value)
 
     solution = solve.Solution([part((0.0, 0.5), 1.0), part((0.5, 1.0), 2.0)])

@@ -13,10 +13,9 @@ import numpy as np
 from kanml._validation import Float64Array, FloatArray
 from kanml.equations import KortewegDeVries, KuramotoSivashinsky, ReferenceProblem
 from kanml.experiments.settings import Setting, circle, kan, lattice
-from kanml.network import Network
 from kanml.problems import PINN, Term
 
-__all__ = ["MARCHED", "Marched"]
+__all__ = ["EVOLUTIONS", "Evolution"]
 
 SAMPLES = 1024  # of a solution over its period
 MODES = 128  # that are kept
@@ -57,22 +56,22 @@ class Handover:
     """How the solution of a slab begins: exactly with the end of the slab before.
 
     The solution is ``u = fade(t) u0(x) + (1 - fade(t)) N(t, x)`` with ``fade(t) = exp(-(t - start)
-    / time)``. So N need not carry the waves of `u0` to all later times, which it would in ``u0 +
-    (t - start) N``: they move on.
+    / duration)``. So N need not carry the waves of `u0` to all later times, which it would in ``u0
+    + (t - start) N``: they move on.
 
     Attributes
     ----------
     u0 : Fourier
-    start, time : float
+    start, duration : float
     """
 
     u0: Fourier
     start: float
-    time: float
+    duration: float
 
     def transform(self, u: Any, t: Any, x: Any) -> Any:
         """Return the part of the network."""
-        return (1 - np.exp((self.start - t) / self.time)) * u
+        return (1 - np.exp((self.start - t) / self.duration)) * u
 
     def known(self, points: Float64Array) -> Float64Array:
         """Return the other part at points (N, 2)."""
@@ -82,25 +81,21 @@ class Handover:
         """Return the other part, ``u``, and its derivatives, ``t``, ``x``, ... ``xxxx``."""
         fade = self._fade(points)
         orders = {"x" * order or "u": fade * self.u0(points[:, 1], order) for order in range(5)}
-        return SimpleNamespace(**orders, t=-orders["u"] / self.time)
+        return SimpleNamespace(**orders, t=-orders["u"] / self.duration)
 
     def _fade(self, points: Float64Array) -> Float64Array:
-        return np.exp((self.start - points[:, 0]) / self.time)
+        return np.exp((self.start - points[:, 0]) / self.duration)
 
 
 @dataclass(frozen=True)
-class Marched:
+class Evolution:
     """How an evolution, periodic in x from -1 to 1, is solved slab after slab.
 
-    Each slab has a network of its own, which is trained coarse to fine from the start.
+    Each slab has a network [3,8,8,1] of its own, which is trained coarse to fine from the start.
 
     Attributes
     ----------
     equation : ReferenceProblem
-    about : str
-        The networks and their points.
-    network : callable
-        Makes the network of a slab on the coarsest grid from the ends of the slab and a seed.
     residual : callable
         Takes the fields of the part that the network has in the solution, and a namespace of those
         of the other part, and returns the residual of the equation for their sum.
@@ -120,8 +115,6 @@ class Marched:
     """
 
     equation: ReferenceProblem
-    about: str
-    network: Callable[[float, float, int], Network]
     residual: Callable[[Any, SimpleNamespace], Any]
     initial: Callable[[Float64Array], Float64Array]
     times: tuple[float, ...]
@@ -129,6 +122,14 @@ class Marched:
     points: int
     schedule: tuple[int, ...]
     elsewhere: tuple[str, ...] = ()
+
+    @property
+    def about(self) -> str:
+        """The networks and their points."""
+        return (
+            f"{len(self.times) - 1} slabs up to t = {self.times[-1]:g}, each with [3,8,8,1] of "
+            f"(t, cos(pi x), sin(pi x))\nand {self.points} points; initial values exactly"
+        )
 
     def slab(self, number: int, before: Callable[[Float64Array], FloatArray] | None) -> Setting:
         """Return the setting of a slab, given the solution in the slab before at points (N, 2)."""
@@ -147,7 +148,7 @@ class Marched:
         return Setting(
             self.equation,
             self.about,
-            lambda seed: self.network(start, end, seed),
+            kan([2, 8, 8, 1], *circle(start, end)),
             problem,
             self.schedule,
             known=handover.known,
@@ -155,13 +156,10 @@ class Marched:
         )
 
 
-def _steep_waves() -> Marched:
+def _steep_waves() -> Evolution:
     equation = KortewegDeVries(mu=0.022**2, modes=384, steps=16_000)
-    return Marched(
+    return Evolution(
         equation,
-        "six slabs, each with [3,8,8,1] of (t, cos(pi x), sin(pi x)) and 4000 points;\n"
-        "initial values exactly",
-        _network,
         lambda u, w: u.t + w.t + (u + w.u) * (u.x + w.x) + equation.mu * (u.xxx + w.xxx),
         lambda x: np.cos(np.pi * x),
         times=(0.0, 0.25, 0.4, 0.55, 0.7, 0.85, 1.0),
@@ -172,18 +170,15 @@ def _steep_waves() -> Marched:
     )
 
 
-def _chaos() -> Marched:
+def _chaos() -> Evolution:
     equation = KuramotoSivashinsky.chaotic()
 
     def residual(u: Any, w: SimpleNamespace) -> Any:
         linear = equation.beta * (u.xx + w.xx) + equation.gamma * (u.xxxx + w.xxxx)
         return u.t + w.t + equation.alpha * (u + w.u) * (u.x + w.x) + linear
 
-    return Marched(
+    return Evolution(
         equation,
-        "19 slabs up to t = 0.5, each with [3,8,8,1] of (t, cos(pi x), sin(pi x)) and 5000\n"
-        "points; initial values exactly",
-        _network,
         residual,
         lambda x: np.cos(np.pi * x) * (1 + np.sin(np.pi * x)),
         times=(0.0, *(i / 40 for i in range(2, 21))),
@@ -197,11 +192,7 @@ def _chaos() -> Marched:
     )
 
 
-def _network(start: float, end: float, seed: int) -> Network:
-    return kan([2, 8, 8, 1], *circle(start, end))(seed)
-
-
-MARCHED = {
+EVOLUTIONS = {
     "korteweg-de-vries-steep": _steep_waves(),
     "kuramoto-sivashinsky": _chaos(),
 }

@@ -17,7 +17,7 @@ from kanml.equations import ReferenceProblem
 from kanml.experiments.outputs import draw_picture
 from kanml.experiments.runs import KeptRunError, Run, run
 from kanml.experiments.settings import OPTIMIZER, SETTINGS, Setting, difference
-from kanml.experiments.slabs import MARCHED, Marched
+from kanml.experiments.slabs import EVOLUTIONS, Evolution
 from kanml.experiments.tables import heading
 from kanml.plotting import figure, log10_size, plot_surface
 from kanml.problems import PINN
@@ -25,7 +25,7 @@ from kanml.threads import get_num_threads
 
 __all__ = ["PROBLEMS", "solve", "trained"]
 
-PROBLEMS: dict[str, Setting | Marched] = {**SETTINGS, **MARCHED}
+PROBLEMS: dict[str, Setting | Evolution] = {**SETTINGS, **EVOLUTIONS}
 
 LEVEL = "  seed {}{}{:7d} parameters{:8d} steps{:6.0f} s   loss {:.1e}   error {:.1e}"
 SUMMARY = "{:26s}{:12d}{:10.0f}{:12.1e}{:12.1e}{:14.1e}"
@@ -143,7 +143,7 @@ def _solve(names: Sequence[str], seeds: int, folder: Path, picture: Path | None)
     return 0
 
 
-def _parts(chosen: Setting | Marched, folder: Path, seed: int) -> Iterator[Part]:
+def _parts(chosen: Setting | Evolution, folder: Path, seed: int) -> Iterator[Part]:
     """Train, or continue what is in the folder: one network, or one for each slab."""
     if isinstance(chosen, Setting):
         yield trained(folder, chosen, seed)
