@@ -15,8 +15,9 @@ limits them. If the last two are alike and larger than the first, the minimum of
 points, and how it weighs derivatives. Tell these apart by more points. If the last is the largest,
 training does. In any other case the comparison says nothing: one of the first two trainings failed.
 
-Problems in slabs are left out. Results are kept in a folder, in a file of this revision of the
-code, and the runs of `solve` where `solve --folder` keeps them.
+Of an evolution in slabs, the first one is examined, whose initial values are exact. Results are
+kept in a folder, in a file of this revision of the code, and the runs of `solve` where `solve
+--folder` keeps them.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ from typing import NamedTuple
 from store import Store
 
 import kanml
-from kanml.experiments.settings import OPTIMIZER, SETTINGS, Setting, lattice
-from kanml.experiments.solve import trained
+from kanml.experiments.settings import OPTIMIZER, Setting, lattice
+from kanml.experiments.solve import PROBLEMS, trained
 from kanml.experiments.tables import heading
 
 POINTS = 20_000
@@ -46,13 +47,15 @@ class Job(NamedTuple):
 
 def errors(job: Job, folder: Path) -> list[float]:
     """Return the errors of the three trainings."""
-    setting = SETTINGS[job.problem]
+    setting, run = PROBLEMS[job.problem], folder / "solve" / f"{job.problem}-{job.seed}"
+    if not isinstance(setting, Setting):
+        setting, run = setting.slab(0, None), run / "slab-1"
     problem, net, steps = setting.problem(), setting.network(job.seed), setting.schedule
     fitted = kanml.train(
         net, to_values(setting), steps, OPTIMIZER, restarts=setting.restarts, progress=False
     )
     there = kanml.train(fitted.network, problem, [sum(steps)], OPTIMIZER, progress=False)
-    part = trained(folder / "solve" / f"{job.problem}-{job.seed}", setting, job.seed)
+    part = trained(run, setting, job.seed)
     found = (setting.error(problem, result.network) for result in (fitted, there))
     return [*found, float(part.run.errors[-1])]
 
@@ -60,7 +63,8 @@ def errors(job: Job, folder: Path) -> list[float]:
 def to_values(setting: Setting) -> kanml.PINN:
     """Return the misfit to the values of the known solution."""
     equation, problem = setting.equation, setting.problem()
-    points = lattice(equation.domain, POINTS)
+    first, second = equation.domain
+    points = lattice([setting.times or first, second], POINTS)
     values = equation.solution(points)[:, 0]
     inputs = equation.network_points(points)
     if setting.known is not None:
@@ -80,7 +84,7 @@ def verdict(solution: float, from_there: float, from_start: float) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", nargs="+", choices=SETTINGS, default=[*SETTINGS], metavar="NAME")
+    parser.add_argument("--only", nargs="+", choices=PROBLEMS, default=[*PROBLEMS], metavar="NAME")
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="default: 1")
     parser.add_argument("--folder", type=Path, default=Path("kanml-runs"), metavar="DIR")
     parser.add_argument("--table", action="store_true", help="print what is done, run nothing")
