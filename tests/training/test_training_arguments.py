@@ -143,7 +143,7 @@ def state():
 before = state()
 import kanml
 assert state() == before
-for name in ("matplotlib", "pandas", "scipy", "torch"):
+for name in ("matplotlib", "pandas", "scipy", "sklearn", "torch", "jax", "IPython", "mpi4py"):
     assert name not in sys.modules, name
 """
     command = [sys.executable, "-W", "error", "-c", code]
