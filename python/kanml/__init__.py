@@ -25,6 +25,7 @@ from kanml.problems import (
     Regression,
     Sampler,
     Smoothness,
+    Sparsity,
     Term,
 )
 from kanml.splines import SplineSpace
@@ -67,6 +68,7 @@ __all__ = [
     "Sampler",
     "Slab",
     "Smoothness",
+    "Sparsity",
     "SplineLayer",
     "SplineSpace",
     "Term",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -20,6 +20,8 @@ from kanml.optim.matrices import Triangle
 from kanml.splines.bending import bending
 from kanml.splines.operators import BlockOperator, InvertibleOperator, LinearOperator, blockwise
 from kanml.splines.prolongation import BlockProlongation, Prolongation
+from kanml.splines.space import SplineSpace
+from kanml.splines.variation import variation
 
 __all__ = ["Architecture", "Block"]
 
@@ -156,16 +158,43 @@ class Architecture:
     def bending(self) -> LinearOperator:
         """The operator B from the parameters to the rows of all splines; see `splines.bending`.
 
+        The square of their length is the integral of ``phi''(x)^2`` over the domain of phi, summed
+        over all splines phi of the network.
+        """
+        return self._of_splines(bending)
+
+    @cached_property
+    def variation(self) -> LinearOperator:
+        """The operator V from the parameters to the rows of all splines; see `splines.variation`.
+
+        The square of their length is the sum of the variances of all splines over their domains.
+        """
+        return self._of_splines(variation)
+
+    @cached_property
+    def edge_of_variation(self) -> npt.NDArray[np.int64]:
+        """The edge that each row of `variation` belongs to, counted in the order of the rows."""
+        numbers, first = [np.zeros(0, np.int64)], 0
+        for layer in self.layers:
+            for space in layer.spaces:
+                assert layer.n_out is not None
+                edges = np.arange(first, first + layer.n_out)
+                numbers.append(np.tile(edges, variation(space).shape[0]))
+                first += layer.n_out
+        return np.concatenate(numbers)
+
+    def _of_splines(self, rows: Callable[[SplineSpace], LinearOperator]) -> LinearOperator:
+        """Return the operator from the parameters to the rows of each spline, given its space.
+
         They come layer by layer, and within a layer input by input, point by point and output by
-        output. The square of their length is the integral of ``phi''(x)^2`` over the domain of
-        phi, summed over all splines phi of the network. Base functions are not among these.
+        output. Base functions have none.
         """
         parts: list[Part[LinearOperator]] = []
         for block in self.blocks:
             layer = self.layers[block.layer]
             if layer.spaces and block.name == "coefficients":
                 runs = [(space, len(list(run))) for space, run in groupby(layer.spaces)]
-                parts += [(count, block.shape[1], bending(space)) for space, count in runs]
+                parts += [(count, block.shape[1], rows(space)) for space, count in runs]
             else:
                 parts.append((1, 1, _nothing_of(math.prod(block.shape))))
         of_splines = self.change_of_basis("spline")

@@ -8,6 +8,7 @@ from kanml.problems.pinn import PINN, RBA, Term
 from kanml.problems.points import Sampler
 from kanml.problems.regression import Regression
 from kanml.problems.smoothness import Smoothness
+from kanml.problems.sparsity import Sparsity
 from kanml.problems.unknowns import Unknowns
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Regression",
     "Sampler",
     "Smoothness",
+    "Sparsity",
     "Term",
     "TermValue",
     "Unknowns",

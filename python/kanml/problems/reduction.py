@@ -14,11 +14,11 @@ from kanml._validation import FloatArray, choice, rounded
 from kanml.network import Network
 from kanml.parallel import ALONE, Communicator
 from kanml.problems.evaluation import WANTED, Evaluation, TermValue, Want
+from kanml.problems.penalty import Penalties, parts_of
 from kanml.problems.processes import together
-from kanml.problems.smoothness import Smoothness
 from kanml.problems.stacked_rows import RowsOfTerm, StackedRows
 
-__all__ = ["PENALTY", "Reduction", "Summand"]
+__all__ = ["Reduction", "Summand"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,9 +61,6 @@ class Summand:
 Sums: TypeAlias = tuple[list[tuple[float, float]], FloatArray, list[FloatArray]]
 """What `Network._reduce` returns."""
 
-PENALTY = "smoothness"
-"""The name of the penalty among the terms."""
-
 
 class Reduction:
     """Terms at the samples of this process and others, ready to be evaluated.
@@ -75,18 +72,18 @@ class Reduction:
     ----------
     summands : sequence of Summand
     communicator : Communicator
-    penalty : Smoothness, optional
-        It is added once, however many processes there are.
+    penalty : Penalty or sequence of Penalty, optional
+        They are added once, however many processes there are.
     """
 
     def __init__(
         self,
         summands: Sequence[Summand],
         communicator: Communicator = ALONE,
-        penalty: Smoothness | None = None,
+        penalty: Penalties = None,
     ) -> None:
         self.communicator = communicator
-        self._penalty = penalty
+        self._penalties = parts_of(penalty)
         self._rows: StackedRows | None = None  # made when they are first needed
         self._summands = tuple(summands)
         self._cores = [summand.core for summand in summands]
@@ -115,7 +112,7 @@ class Reduction:
                 [summand.rows() for summand in self._summands],
                 [math.sqrt(factor) for factor in self._factors],
                 self.communicator,
-                self._penalty,
+                self._penalties,
             )
         return self._rows
 
@@ -144,7 +141,7 @@ class Reduction:
             kept = residuals[i] if self._keeps[i] else None
             terms[summand.name] = TermValue(loss, total, self._counts[i], largest, kept)
         found = Evaluation(value, gradient if wanted else None, terms, triangle)
-        return found if self._penalty is None else self._penalised(found, net)
+        return self._penalised(found, net) if self._penalties else found
 
     def _sums(self, evaluate: Callable[[], Sums]) -> Sums:
         """Return the sums of all processes, and the residuals of this one."""
@@ -162,12 +159,12 @@ class Reduction:
         )
 
     def _penalised(self, found: Evaluation, net: Network) -> Evaluation:
-        """Return an evaluation with the penalty, as one more term."""
-        assert self._penalty is not None
-        term, slope = self._penalty.term_and_gradient(net)
-        gradient = found.gradient
-        if gradient is not None:
-            gradient = gradient.copy()
-            gradient[: net.n_parameters] += rounded(slope, gradient.dtype)
-        terms = {**found.terms, PENALTY: term}
-        return replace(found, value=found.value + term.loss, gradient=gradient, terms=terms)
+        """Return an evaluation with the penalties, as more terms."""
+        value, terms, gradient = found.value, dict(found.terms), found.gradient
+        gradient = None if gradient is None else gradient.copy()
+        for penalty in self._penalties:
+            terms[penalty.name], slope = penalty.term_and_gradient(net)
+            value += terms[penalty.name].loss
+            if gradient is not None:
+                gradient[: net.n_parameters] += rounded(slope, gradient.dtype)
+        return replace(found, value=value, gradient=gradient, terms=terms)

@@ -24,10 +24,10 @@ from kanml.problems.losses import (
     Loss,
     known_loss,
 )
+from kanml.problems.penalty import Penalties, known_penalty
 from kanml.problems.point_program import PointArrays, PointProgram
 from kanml.problems.reduction import Reduction, Summand
 from kanml.problems.sample_loss import point_loss, point_rows, sample_values
-from kanml.problems.smoothness import Smoothness, known_penalty
 from kanml.problems.stacked_rows import RowsOfTerm, StackedRows
 from kanml.problems.states import checked
 from kanml.problems.unknowns import Unknowns
@@ -70,7 +70,7 @@ class Regression(Problem):
     sample_weight : array_like, shape (N,), optional
         Weights of the samples, not negative. Only ratios matter: the weights are scaled such that
         their mean over all samples is 1.
-    penalty : Smoothness, optional
+    penalty : Smoothness, Sparsity or list of these, optional
         What is added to the mean, such as ``kanml.Smoothness(1e-6)``.
     batch_size : int, optional
         The number of samples in a minibatch; all by default. Each epoch visits the samples in a new
@@ -107,7 +107,7 @@ class Regression(Problem):
         *,
         loss: Loss = "squared",
         sample_weight: npt.ArrayLike | None = None,
-        penalty: Smoothness | None = None,
+        penalty: Penalties = None,
         batch_size: int | None = None,
         seed: int = 0,
     ) -> None:

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kanml._validation import Float64Array, FloatArray, number, require_memory
+from kanml._validation import Float64Array, FloatArray, number
 from kanml.network import Network
 from kanml.optim.matrices import Triangle
 from kanml.problems.evaluation import TermValue
+from kanml.problems.penalty import UNLIMITED, Penalty
+from kanml.splines.operators import LinearOperator
 
-__all__ = ["Smoothness", "known_penalty"]
-
-_UNLIMITED = np.errstate(over="ignore", invalid="ignore")  # a trial may go anywhere
+__all__ = ["Smoothness"]
 
 
 @dataclass(frozen=True)
-class Smoothness:
+class Smoothness(Penalty):
     """A penalty for splines that bend: ``strength`` times the integral of ``phi''(x)^2``.
 
     The integral is over the domain of phi, and there is one for each spline phi of every
@@ -27,7 +27,7 @@ class Smoothness:
     many samples there are. Weights of `Linear` layers and of base functions beside splines are not
     part of it.
 
-    Give it to `Regression` or `PINN` as `penalty`.
+    Give it to `Regression` or `PINN` as `penalty`, alone or in a list with others.
 
     Parameters
     ----------
@@ -64,6 +64,9 @@ class Smoothness:
 
     strength: float
 
+    name = "smoothness"
+    is_affine = True
+
     def __post_init__(self) -> None:
         value = number(self.strength, "strength", "a number >= 0", lambda strength: strength >= 0)
         object.__setattr__(self, "strength", value)
@@ -79,7 +82,7 @@ class Smoothness:
                     f"layers[{i}] has degree 1"
                 )
 
-    @_UNLIMITED
+    @UNLIMITED
     def term_and_gradient(self, net: Network) -> tuple[TermValue, Float64Array]:
         """Return the penalty as a term of a loss, and its gradient (n_parameters,)."""
         self.require_fit(net)
@@ -89,58 +92,22 @@ class Smoothness:
         term = TermValue(self.strength * integral, integral, len(rows), largest)
         return term, _float64(2 * self.strength * (bending.T @ rows))
 
-    # Rows r with r @ r the penalty; they are linear functions of the parameters
+    def _operator(self, net: Network) -> LinearOperator:
+        return net._architecture.bending
 
-    @property
-    def _root(self) -> float:
-        return math.sqrt(self.strength)
+    def _factors(self, net: Network) -> Float64Array:
+        return np.array(math.sqrt(self.strength))
 
-    def n_rows(self, net: Network) -> int:
-        """Return their number m: a row for each Gauss point of each spline."""
-        self.require_fit(net)
-        return net._architecture.bending.shape[0]
-
-    def residuals(self, net: Network) -> Float64Array:
-        """Return their values (m,)."""
-        return self.jvp(net, net.parameters)
-
-    @_UNLIMITED
-    def jacobian(self, net: Network) -> Float64Array:
-        """Return their derivatives (m, n_parameters)."""
-        m = self.n_rows(net)
-        require_memory(8 * m * net.n_parameters, f"{m} rows of the penalty need")
-        return self._root * net._architecture.bending.toarray()
-
-    @_UNLIMITED
-    def jvp(self, net: Network, direction: FloatArray) -> Float64Array:
-        """Return their derivatives (m,) along a direction, of which unknowns have no effect."""
-        self.require_fit(net)
-        of_parameters = direction[: net.n_parameters].astype(np.float64)
-        return _float64(self._root * (net._architecture.bending @ of_parameters))
-
-    @_UNLIMITED
-    def vjp(self, net: Network, cotangent: FloatArray) -> Float64Array:
-        """Return the sum of their gradients (n_parameters,), each times its cotangent."""
-        bending = net._architecture.bending
-        return _float64(self._root * (bending.T @ cotangent.astype(np.float64)))
-
-    @_UNLIMITED
+    @UNLIMITED
     def triangle(self, net: Network, n_unknowns: int) -> Triangle:
         """Return the triangle of their values and derivatives, in which unknowns have no effect."""
         self.require_fit(net)
         reduced = net._architecture.bending_triangle
         n = net.n_parameters
         matrix = np.zeros((n + n_unknowns + 1,) * 2)
-        matrix[:n, :n] = self._root * reduced.R
+        matrix[:n, :n] = self._factors(net) * reduced.R
         matrix[:n, -1] = (matrix[:n, :n] * net.parameters).sum(axis=1)
         return Triangle(matrix, reduced.rows, reduced.epsilon)
-
-
-def known_penalty(penalty: object) -> Smoothness | None:
-    """Return a penalty, or None for none; TypeError for anything else."""
-    if penalty is None or isinstance(penalty, Smoothness):
-        return penalty
-    raise TypeError(f"penalty must be a kanml.Smoothness or None, got {penalty!r}")
 
 
 def _float64(array: FloatArray) -> Float64Array:

@@ -15,8 +15,8 @@ from kanml._validation import FloatArray, real_array, require_memory, rounded
 from kanml.network import Network
 from kanml.optim.matrices import Triangle
 from kanml.parallel import Communicator
+from kanml.problems.penalty import Penalty
 from kanml.problems.processes import below_one_another, together
-from kanml.problems.smoothness import Smoothness
 
 __all__ = ["RowsOfTerm", "StackedRows"]
 
@@ -40,7 +40,7 @@ class RowsOfTerm:
 
 
 class StackedRows:
-    """The rows of all terms below one another, in all processes, and those of a penalty at the end.
+    """The rows of all terms below one another, in all processes, and those of penalties at the end.
 
     J is the matrix of their derivatives with respect to the parameters of the network, followed by
     those with respect to the unknowns.
@@ -52,13 +52,13 @@ class StackedRows:
     scales : sequence of float
         The factor of the rows of each term.
     communicator : Communicator
-    penalty : Smoothness or None
+    penalties : sequence of Penalty
 
     Attributes
     ----------
     is_affine : bool
-        Whether all rows are affine in the outputs of the network and their derivatives. A penalty
-        is, in the parameters of each layer.
+        Whether all rows are affine in the outputs of the network and their derivatives, or, those
+        of penalties, in the parameters of each layer.
     """
 
     def __init__(
@@ -66,18 +66,19 @@ class StackedRows:
         terms: Sequence[RowsOfTerm],
         scales: Sequence[float],
         communicator: Communicator,
-        penalty: Smoothness | None,
+        penalties: Sequence[Penalty],
     ) -> None:
         self._terms = list(zip(terms, scales, strict=True))
         self._arguments = [term.core for term in terms], list(scales)
-        self._communicator, self._penalty = communicator, penalty
-        self.is_affine = all(term.is_affine for term in terms)
+        self._communicator, self._penalties = communicator, tuple(penalties)
+        affine = [term.is_affine for term in terms] + [part.is_affine for part in penalties]
+        self.is_affine = all(affine)
         own = np.array([sum(term.count for term in terms)], dtype=np.float64)
         self._heights = [round(float(height[0])) for height in communicator.gathered(own)]
 
     def count(self, net: Network) -> int:
         """Return the number of rows."""
-        return sum(self._heights) + (0 if self._penalty is None else self._penalty.n_rows(net))
+        return sum(self._heights) + sum(self._of_penalties(net))
 
     def residuals(
         self, net: Network, unknowns: Sequence[float], num_threads: int | None
@@ -85,10 +86,8 @@ class StackedRows:
         """Return the residuals (m,)."""
         rows = partial(net._rows, *self._arguments, unknowns, False, num_threads)
         residuals, _ = together(self._communicator, rows)
-        residuals = self._of_all(residuals)
-        if self._penalty is None:
-            return residuals
-        return np.concatenate([residuals, rounded(self._penalty.residuals(net), net.dtype)])
+        of_penalties = [rounded(part.residuals(net), net.dtype) for part in self._penalties]
+        return np.concatenate([self._of_all(residuals), *of_penalties])
 
     def jacobian(
         self, net: Network, unknowns: Sequence[float], num_threads: int | None
@@ -102,12 +101,12 @@ class StackedRows:
         rows = partial(net._rows, *self._arguments, unknowns, True, num_threads)
         _, jacobian = together(self._communicator, rows)
         jacobian = self._of_all(jacobian)
-        if self._penalty is None:
+        if not self._penalties:
             return jacobian
         whole = np.zeros(shape, net.dtype)
         whole[: len(jacobian)] = jacobian
-        of_penalty = rounded(self._penalty.jacobian(net), net.dtype)
-        whole[len(jacobian) :, : net.n_parameters] = of_penalty
+        of_penalties = np.concatenate([part.jacobian(net) for part in self._penalties])
+        whole[len(jacobian) :, : net.n_parameters] = rounded(of_penalties, net.dtype)
         return whole
 
     def jvp(
@@ -121,9 +120,8 @@ class StackedRows:
         v = _vector(direction, "direction", net.n_parameters + len(unknowns), net)
         push = partial(net._push, *self._arguments, unknowns, v, num_threads)
         along = self._of_all(together(self._communicator, push))
-        if self._penalty is None:
-            return along
-        return np.concatenate([along, rounded(self._penalty.jvp(net, v), net.dtype)])
+        of_penalties = [rounded(part.jvp(net, v), net.dtype) for part in self._penalties]
+        return np.concatenate([along, *of_penalties])
 
     def vjp(
         self,
@@ -134,12 +132,13 @@ class StackedRows:
     ) -> FloatArray:
         """Return J^T u (n,) for a cotangent u (m,)."""
         u = _vector(cotangent, "cotangent", self.count(net), net)
-        *of_processes, of_penalty = np.split(u, np.cumsum(self._heights))
-        mine = of_processes[self._communicator.rank]
+        heights = [*self._heights, *self._of_penalties(net)]
+        parts = np.split(u, np.cumsum(heights)[:-1])
+        mine = parts[self._communicator.rank]
         pull = partial(net._pull, *self._arguments, unknowns, mine, num_threads)
         total = self._communicator.total(together(self._communicator, pull))
-        if self._penalty is not None:
-            total[: net.n_parameters] += self._penalty.vjp(net, of_penalty)
+        for penalty, part in zip(self._penalties, parts[len(self._heights) :], strict=True):
+            total[: net.n_parameters] += penalty.vjp(net, part)
         return rounded(total, net.dtype)
 
     def triangle(
@@ -147,8 +146,7 @@ class StackedRows:
     ) -> Triangle:
         """Return the triangle of all rows."""
         first, *others = self._of_terms(0, net, unknowns, num_threads)
-        if self._penalty is not None:
-            others.append(self._penalty.triangle(net, len(unknowns)))
+        others += [part.triangle(net, len(unknowns)) for part in self._penalties]
         return first.merged(others)
 
     def triangle_of(
@@ -166,9 +164,8 @@ class StackedRows:
         layer = next(block.layer for block in net.blocks if block.slice.start == part.start)
         first, *others = self._of_terms(layer, net, unknowns, num_threads)
         first = first.merged(others).of_columns(slice(0, part.stop - part.start))
-        if self._penalty is None:
-            return first
-        return first.merged([self._penalty.triangle(net, 0).of_columns(part)])
+        of_penalties = [penalty.triangle(net, 0).of_columns(part) for penalty in self._penalties]
+        return first.merged(of_penalties) if of_penalties else first
 
     def _of_terms(
         self, first_layer: int, net: Network, unknowns: Sequence[float], num_threads: int | None
@@ -189,16 +186,19 @@ class StackedRows:
     def triangles(
         self, net: Network, unknowns: Sequence[float], num_threads: int | None
     ) -> tuple[Triangle, ...]:
-        """Return the triangle of each term, and that of the penalty."""
+        """Return the triangle of each term, and that of each penalty."""
         parts = [
-            StackedRows([term], [scale], self._communicator, None).triangle(
+            StackedRows([term], [scale], self._communicator, ()).triangle(
                 net, unknowns, num_threads
             )
             for term, scale in self._terms
         ]
-        if self._penalty is not None:
-            parts.append(self._penalty.triangle(net, len(unknowns)))
+        parts += [part.triangle(net, len(unknowns)) for part in self._penalties]
         return tuple(parts)
+
+    def _of_penalties(self, net: Network) -> list[int]:
+        """Return the number of rows of each penalty."""
+        return [part.n_rows(net) for part in self._penalties]
 
     def _of_all(self, rows: FloatArray) -> FloatArray:
         return below_one_another(self._communicator, rows, self._heights)

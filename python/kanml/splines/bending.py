@@ -1,4 +1,4 @@
-"""The second derivative of splines at Gauss points: what the integral of its square is made of."""
+"""Splines at Gauss points: what the integral of the square of their derivatives is made of."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kanml._validation import Float64Array, FloatArray
 from kanml.splines.operators import LinearOperator, made_by
 from kanml.splines.space import SplineSpace
 
-__all__ = ["bending"]
+__all__ = ["at_gauss_points", "bending"]
 
 
 def bending(space: SplineSpace) -> LinearOperator:
@@ -39,7 +39,29 @@ def bending(space: SplineSpace) -> LinearOperator:
     >>> float((rows**2).sum().round(12))
     12.0
     """
-    values = _weighted(space)
+    rows, _ = at_gauss_points(space, derivative=2)
+    return made_by(rows, bending, space)
+
+
+def at_gauss_points(space: SplineSpace, derivative: int) -> tuple[LinearOperator, Float64Array]:
+    """Return the values of a derivative at Gauss points, times the roots of their weights.
+
+    They integrate the square of the derivative exactly, over the domain.
+
+    Parameters
+    ----------
+    space : SplineSpace
+    derivative : int
+        Its order, 0 to degree.
+
+    Returns
+    -------
+    operator : LinearOperator, shape (intervals * (degree + 1 - derivative), dim)
+        From coefficients to these values.
+    roots : ndarray, shape (intervals * (degree + 1 - derivative),)
+        The roots of the weights.
+    """
+    values, roots = _weighted(space, derivative)
     n, points, order = values.shape
 
     def windows(c: FloatArray) -> Iterator[tuple[FloatArray, FloatArray]]:
@@ -58,21 +80,22 @@ def bending(space: SplineSpace) -> LinearOperator:
             part += (value * by_interval).sum(axis=2)
         return c.astype(r.dtype, copy=False)
 
-    return made_by(LinearOperator((n * points, space.dim), apply, apply_transpose), bending, space)
+    return LinearOperator((n * points, space.dim), apply, apply_transpose), roots.ravel()
 
 
-def _weighted(space: SplineSpace) -> Float64Array:
-    """Return the second derivatives of the functions that are not zero in an interval.
+def _weighted(space: SplineSpace, derivative: int) -> tuple[Float64Array, Float64Array]:
+    """Return a derivative of the functions that are not zero in an interval, and roots of weights.
 
     Returns
     -------
-    ndarray, shape (intervals, degree - 1, degree + 1)
+    weighted : ndarray, shape (intervals, points, degree + 1)
         At Gauss points, times the roots of their weights.
+    roots : ndarray, shape (intervals, points)
     """
-    nodes, weights = np.polynomial.legendre.leggauss(space.degree - 1)
+    nodes, weights = np.polynomial.legendre.leggauss(space.degree + 1 - derivative)
     halves = np.diff(space.breakpoints)[:, None] / 2
     x = space.breakpoints[:-1, None] + halves * (1 + nodes)
-    _, values = space.basis(x.ravel(), derivative=2)
+    _, values = space.basis(x.ravel(), derivative)
     roots = np.sqrt(halves * weights)
     weighted: Float64Array = roots[..., None] * values.reshape(*x.shape, space.order)
-    return weighted
+    return weighted, roots

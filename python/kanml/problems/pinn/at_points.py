@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from kanml.parallel import Communicator
+from kanml.problems.penalty import Penalties
 from kanml.problems.pinn.collocation import Stage
 from kanml.problems.pinn.traced import TracedTerm
 from kanml.problems.reduction import Reduction
-from kanml.problems.smoothness import Smoothness
 
 __all__ = ["TermsAtPoints"]
 
@@ -26,11 +26,11 @@ class TermsAtPoints:
     traced : sequence of TracedTerm
     stages : sequence of Stage
         One for each term.
-    penalty : Smoothness or None
+    penalty : Penalty, sequence of Penalty or None
     """
 
     def __init__(
-        self, traced: Sequence[TracedTerm], stages: Sequence[Stage], penalty: Smoothness | None
+        self, traced: Sequence[TracedTerm], stages: Sequence[Stage], penalty: Penalties
     ) -> None:
         self._traced, self.stages, self._penalty = traced, tuple(stages), penalty
         self._prepared: dict[str, Reduction] = {}  # by dtype; replaced as a whole

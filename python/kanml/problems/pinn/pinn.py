@@ -18,13 +18,12 @@ from kanml.optim.matrices import Triangle
 from kanml.problems.base import Problem
 from kanml.problems.evaluation import Evaluation, Want
 from kanml.problems.fresh import FreshLoss, final_prediction_error
+from kanml.problems.penalty import Penalties, known_penalty, parts_of
 from kanml.problems.pinn.at_points import TermsAtPoints
 from kanml.problems.pinn.collocation import Stage
 from kanml.problems.pinn.fields import named_fields
 from kanml.problems.pinn.term import Residual, Term, different_terms
 from kanml.problems.pinn.traced import TracedTerm, require_finite
-from kanml.problems.reduction import PENALTY
-from kanml.problems.smoothness import Smoothness, known_penalty
 from kanml.problems.stacked_rows import StackedRows
 from kanml.problems.states import entries
 from kanml.problems.unknowns import Unknowns, starting_values
@@ -61,8 +60,9 @@ class PINN(Problem):
         inputs and unknowns by name, and returns one expression, or a tuple with one for each
         output. Residuals receive its results instead of the outputs. `solution` and `evaluate`
         apply it.
-    penalty : Smoothness, optional
-        What is added to the loss, as a term of the name "smoothness".
+    penalty : Smoothness, Sparsity or list of these, optional
+        What is added to the loss, as terms of the names "smoothness", "sparsity of inputs" or
+        "sparsity of edges".
 
     Raises
     ------
@@ -104,7 +104,7 @@ class PINN(Problem):
         outputs: str | Sequence[str] = "u",
         unknowns: Mapping[str, float] | None = None,
         transform: Residual | None = None,
-        penalty: Smoothness | None = None,
+        penalty: Penalties = None,
     ) -> None:
         if not isinstance(inputs, str) or not inputs:
             raise TypeError(
@@ -121,8 +121,9 @@ class PINN(Problem):
             raise TypeError(f"transform must be callable, got {transform!r}")
         self.terms = different_terms(terms)
         self.penalty = known_penalty(penalty)
-        if penalty is not None and any(term.name == PENALTY for term in self.terms):
-            raise ValueError(f"with a penalty, no term must be named {PENALTY!r}, got one")
+        for name in (part.name for part in parts_of(self.penalty)):
+            if any(term.name == name for term in self.terms):
+                raise ValueError(f"with this penalty, no term must be named {name!r}, got one")
         self._fields = named_fields(inputs, outputs, tuple(self.unknowns), transform)
         self._traced = tuple(
             TracedTerm(term, self._fields, f"term {term.name!r}: ") for term in self.terms
