@@ -188,6 +188,40 @@ def test_a_mean_of_networks():
     np.testing.assert_allclose(mean_of(nets, [behind])(x), expected, rtol=1e-12, atol=1e-12)
 
 
+# Inputs that do not matter
+
+
+def test_inputs_that_do_not_matter_are_switched_off():
+    """The last five of Friedman's function: without them it is found more exactly."""
+    x, y = make_friedman1(600, noise=1, random_state=0)
+    every, some = (
+        KANRegressor(random_state=0, penalty=1e-3, sparsity=sparsity).fit(x[:300], y[:300])
+        for sparsity in (0, 0.03)
+    )
+    assert every.active_features_.all()
+    np.testing.assert_array_equal(some.active_features_, np.arange(10) < 5)
+    assert 1 - some.score(x[300:], y[300:]) < 0.8 * (1 - every.score(x[300:], y[300:]))
+    moved = x + 100 * ~some.active_features_
+    np.testing.assert_array_equal(some.predict(moved), some.predict(x))
+
+
+def test_a_classifier_without_an_input():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (400, 4))
+    x[:, 3] = 2.0
+    y = x[:, 0] * x[:, 1] > 0
+    model = KANClassifier(random_state=0, penalty=1e-2, sparsity=0.01).fit(x[:200], y[:200])
+    assert model.active_features_.tolist() == [True, True, False, False]
+    assert model.score(x[200:], y[200:]) > 0.9
+
+
+def test_noise_needs_no_input():
+    x, y = np.random.default_rng(0).normal(size=(2, 100, 3))
+    model = KANRegressor(random_state=0, penalty=1e-2, sparsity=0.3).fit(x, y[:, 0])
+    assert not model.active_features_.any()
+    np.testing.assert_allclose(model.predict(x), y[:, 0].mean(), atol=0.1)
+
+
 # Rows and weights
 
 
@@ -312,6 +346,7 @@ BAD = {
     "intervals": (0, r"intervals must be .*got 0"),
     "knots": ("random", r"knots must be .*'random'"),
     "penalty": (-1.0, r"penalty must be 'auto' or a number >= 0, got -1"),
+    "sparsity": (-0.1, r"sparsity must be a number >= 0, got -0\.1"),
     "validation_fraction": (0.9, r"validation_fraction must be None or a number in .*got 0\.9"),
     "max_iter": (0, r"max_iter must be .*got 0"),
     "loss": ("absolute", r"loss must be .*'absolute'"),

@@ -13,7 +13,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from kanml._validation import Float64Array, choice, integer, number
 from kanml.layers import Affine
 from kanml.problems.losses import DataLoss
-from kanml.sklearn.fitting import Form, fit, starts
+from kanml.sklearn.fitting import Form, fit, needed_inputs, starts
 from kanml.sklearn.table import IntArray, Table, folds, scaling, text_columns
 
 __all__ = ["KANEstimator", "require_numbers", "weights"]
@@ -30,6 +30,7 @@ class KANEstimator(BaseEstimator):
         intervals: int = 2,
         knots: str = "uniform",
         penalty: Any = "auto",
+        sparsity: float = 0.0,
         validation_fraction: float | None = 0.2,
         max_iter: int = 200,
         random_state: Any = None,
@@ -40,6 +41,7 @@ class KANEstimator(BaseEstimator):
         self.intervals = intervals
         self.knots = knots
         self.penalty = penalty
+        self.sparsity = sparsity
         self.validation_fraction = validation_fraction
         self.max_iter = max_iter
         self.random_state = random_state
@@ -66,14 +68,21 @@ class KANEstimator(BaseEstimator):
         steps = integer(self.max_iter, "max_iter", 1)
         choice(self.knots, "knots", ("uniform", "quantile"))
         held_out, strength = self._held_out(), self._strength()
+        sparsity = number(self.sparsity, "sparsity", "a number >= 0", lambda s: s >= 0)
         rng = np.random.default_rng(check_random_state(self.random_state).randint(2**31))
         groups = np.zeros(len(table)) if groups is None else groups
         parts = _parts(groups, held_out, rng)
         form = Form(self._widths(n_out), degree, intervals, self.knots == "quantile")
-        begun = starts(form, table, scaling(table.x, table.weight), parts, rng)
         report = print if self.verbose else _say_nothing
+        scaled = scaling(table.x, table.weight)
+        if sparsity > 0:
+            ((net, _),) = starts(form, table, scaled, np.full(len(table), -1), rng)
+            needed = needed_inputs(net, table, loss, sparsity, steps, report)
+            scaled = scaled.holding(~needed)
+        begun = starts(form, table, scaled, parts, rng)
         found = fit(begun, table, loss, strength, behind, steps, report)
         self.network_ = found.network
+        self.active_features_ = ~scaled.constant
         self.penalty_ = found.strength
         self.validation_losses_ = found.losses
         self.history_ = [run.history for run in found.runs]

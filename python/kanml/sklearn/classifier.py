@@ -38,6 +38,9 @@ class KANClassifier(ClassifierMixin, KANEstimator):
     penalty : "auto" or float
         How much the splines may bend: the strength of a `kanml.Smoothness`. "auto" takes the power
         of ten that is best on the rows held out.
+    sparsity : float
+        How much functions of inputs cost: the strength of a `kanml.Sparsity`. Inputs that it
+        switches off, in a first fit, are left out of the network. 0 keeps all.
     validation_fraction : float or None
         The share of rows held out, at most 0.5. Training ends when the loss there no longer falls.
         Unless the table is large, each part of the rows is held out once, and the network is the
@@ -62,6 +65,8 @@ class KANClassifier(ClassifierMixin, KANEstimator):
     validation_losses_ : dict of float
         The loss on the rows held out for each penalty tried, on the coarsest level and with targets
         scaled. NaN if none are held out.
+    active_features_ : ndarray of bool, shape (n_in,)
+        Which inputs have an effect. Constant ones have none, nor have those switched off.
     history_ : list of History
         One for each run of `kanml.train` that led to the network.
     n_iter_ : int

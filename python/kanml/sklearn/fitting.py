@@ -11,20 +11,23 @@ import numpy as np
 
 from kanml.layers import Affine, SplineLayer
 from kanml.network import Network
-from kanml.problems import Regression, Smoothness
+from kanml.problems import Regression, Smoothness, Sparsity
 from kanml.problems.losses import DataLoss
+from kanml.problems.penalty import Penalty
 from kanml.sklearn.joining import mean_of
 from kanml.sklearn.table import BoolArray, IntArray, Scaling, Table, quantiles
 from kanml.splines import SplineSpace
 from kanml.training import Result, train
 from kanml.training.callbacks import EarlyStopping
 
-__all__ = ["Fit", "Form", "fit", "starts"]
+__all__ = ["Fit", "Form", "fit", "needed_inputs", "starts"]
 
 REACH = 3.0  # splines adapt on [-3, 3], in standard deviations
 STRENGTHS = [10.0**k for k in range(-6, 2)]
 FIRST = STRENGTHS.index(1e-2)  # the best one, or next to it, on most tables
 PATIENCE = 20
+SHARE = 0.1  # of the largest size of an input: smaller ones are switched off
+LEAST = 0.01  # and so are those smaller than this
 SMALL = 1_000_000  # rows times parameters, up to which all members choose the penalty
 MEDIUM = 20_000_000  # and up to which there are several members
 LEVELS = (2000, 20_000)  # the numbers of rows from which there is a finer level
@@ -75,13 +78,16 @@ class Member:
     held_out: Table
     loss: str | DataLoss
 
-    def train(self, net: Network, strength: float, schedule: Sequence[int]) -> Result:
-        """Return the result of training from a network on."""
-        penalty = Smoothness(strength) if strength > 0 else None
+    def train(
+        self, net: Network, strength: float, schedule: Sequence[int], *others: Penalty
+    ) -> Result:
+        """Return the result of training from a network on, with other penalties."""
+        smoothness = [Smoothness(strength)] if strength > 0 else []
+        penalty = [*smoothness, *others]
         validation = self._problem(self.held_out) if len(self.held_out) else None
         return train(
             net,
-            self._problem(self.training, penalty),
+            self._problem(self.training, penalty or None),
             schedule,
             validation=validation,
             restarts=0,
@@ -89,7 +95,7 @@ class Member:
             progress=False,
         )
 
-    def _problem(self, rows: Table, penalty: Smoothness | None = None) -> Regression:
+    def _problem(self, rows: Table, penalty: Sequence[Penalty] | None = None) -> Regression:
         weight = rows.weight
         return Regression(rows.x, rows.y, loss=self.loss, sample_weight=weight, penalty=penalty)
 
@@ -108,6 +114,35 @@ def starts(
         (Network(layers, seed=int(rng.integers(2**31)), data=table.x), parts == part)
         for part in range(max(int(parts.max()) + 1, 1) if few else 1)
     ]
+
+
+def needed_inputs(
+    net: Network,
+    table: Table,
+    loss: str | DataLoss,
+    sparsity: float,
+    steps: int,
+    report: Callable[[str], None],
+) -> BoolArray:
+    """Return which inputs are not switched off when a network is trained on all rows.
+
+    Parameters
+    ----------
+    net : Network
+        As it starts.
+    table, loss, steps, report
+        See `fit`.
+    sparsity : float
+        The strength of the penalty on the functions of each input.
+    """
+    penalty = Sparsity(sparsity)
+    nothing = np.zeros(len(table), bool)
+    member = Member(net, table, table.rows(nothing), loss)
+    run = member.train(net, STRENGTHS[FIRST], [steps], penalty)
+    sizes = penalty.sizes(run.network)[0]
+    needed: BoolArray = sizes > max(SHARE * sizes.max(), LEAST)
+    report(f"sparsity {sparsity:g}: {needed.sum()} of {len(needed)} inputs are needed")
+    return needed
 
 
 def fit(

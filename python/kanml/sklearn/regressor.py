@@ -47,6 +47,9 @@ class KANRegressor(RegressorMixin, KANEstimator):
     penalty : "auto" or float
         How much the splines may bend: the strength of a `kanml.Smoothness`. "auto" takes the power
         of ten that is best on the rows held out.
+    sparsity : float
+        How much functions of inputs cost: the strength of a `kanml.Sparsity`. Inputs that it
+        switches off, in a first fit, are left out of the network. 0 keeps all.
     validation_fraction : float or None
         The share of rows held out, at most 0.5. Training ends when the loss there no longer falls.
         Unless the table is large, each part of the rows is held out once, and the network is the
@@ -68,6 +71,8 @@ class KANRegressor(RegressorMixin, KANEstimator):
     validation_losses_ : dict of float
         The loss on the rows held out for each penalty tried, on the coarsest level and with targets
         scaled. NaN if none are held out.
+    active_features_ : ndarray of bool, shape (n_in,)
+        Which inputs have an effect. Constant ones have none, nor have those switched off.
     history_ : list of History
         One for each run of `kanml.train` that led to the network.
     n_iter_ : int
@@ -102,6 +107,7 @@ class KANRegressor(RegressorMixin, KANEstimator):
         intervals: int = 2,
         knots: str = "uniform",
         penalty: Any = "auto",
+        sparsity: float = 0.0,
         validation_fraction: float | None = 0.2,
         max_iter: int = 200,
         random_state: Any = None,
@@ -113,6 +119,7 @@ class KANRegressor(RegressorMixin, KANEstimator):
             intervals=intervals,
             knots=knots,
             penalty=penalty,
+            sparsity=sparsity,
             validation_fraction=validation_fraction,
             max_iter=max_iter,
             random_state=random_state,

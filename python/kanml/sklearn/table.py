@@ -81,6 +81,10 @@ class Scaling:
         """Return the columns scaled, (N, columns); constant ones are 0."""
         return np.where(self.constant, 0.0, columns / self.scale - self.centre / self.scale)
 
+    def holding(self, others: BoolArray) -> Scaling:
+        """Return the scaling that makes other columns constant too."""
+        return replace(self, constant=self.constant | others)
+
 
 def scaling(columns: Float64Array, weight: Float64Array, robust: bool = False) -> Scaling:
     """Return the scaling that gives each column mean 0 and variance 1.
