@@ -18,8 +18,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import kanml
-from kanml.sklearn import KANClassifier, KANRegressor
+from kanml.sklearn import KANClassifier, KANRegressor, fitting
 from kanml.sklearn.joining import mean_of
+from kanml.sklearn.table import Table
 
 FAST = {"penalty": 1e-2, "max_iter": 40, "random_state": 0}
 
@@ -259,6 +260,34 @@ def test_many_rows_have_finer_knots():
     for coarse, fine in zip(model.history_[:5], model.history_[5:], strict=True):
         assert fine.validation[0] == pytest.approx(coarse.validation.min(), rel=1e-9)
     assert model.network_.layers[1].spaces[0].intervals == 4
+
+
+def test_large_tables_begin_with_some_of_the_rows(monkeypatch):
+    rows = []
+
+    def counted(member, *arguments):
+        rows.append(len(member.training))
+        return train(member, *arguments)
+
+    train = fitting.Member.train
+    monkeypatch.setattr(fitting, "ENOUGH", 1000)
+    monkeypatch.setattr(fitting.Member, "train", counted)
+    x, y = make_friedman1(3000, noise=1, random_state=0)
+    model = KANRegressor(**FAST).fit(x[:2000], y[:2000])
+    assert rows == [800] * 5 + [1600] * 5
+    assert model.score(x[2000:], y[2000:]) > 0.9
+
+
+def test_an_excerpt():
+    rng = np.random.default_rng(0)
+    table = Table.of(*rng.normal(size=(2, 50, 2)), rng.uniform(1, 2, 50))
+    some = table.excerpt(20)
+    whole = {(*x, *y, w) for x, y, w in zip(table.x, table.y, table.weight, strict=True)}
+    part = {(*x, *y, w) for x, y, w in zip(some.x, some.y, some.weight, strict=True)}
+    assert part <= whole
+    assert len(part) == len(some) == 20
+    np.testing.assert_array_equal(some.x, table.excerpt(20).x)
+    assert table.excerpt(50) is table
 
 
 def test_the_number_of_threads_changes_nothing():

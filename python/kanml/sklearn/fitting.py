@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -31,6 +31,7 @@ LEAST = 0.01  # and so are those smaller than this
 SMALL = 1_000_000  # rows times parameters, up to which all members choose the penalty
 MEDIUM = 20_000_000  # and up to which there are several members
 LEVELS = (2000, 20_000)  # the numbers of rows from which there is a finer level
+ENOUGH = 40_000  # rows for the choice of the penalty and the coarsest level; more than in LEVELS
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,13 @@ class Member:
             progress=False,
         )
 
+    def excerpt(self, share: float) -> Member:
+        """Return the network with a share of its rows."""
+        training, held_out = (
+            rows.excerpt(math.ceil(share * len(rows))) for rows in (self.training, self.held_out)
+        )
+        return replace(self, training=training, held_out=held_out)
+
     def _problem(self, rows: Table, penalty: Sequence[Penalty] | None = None) -> Regression:
         weight = rows.weight
         return Regression(rows.x, rows.y, loss=self.loss, sample_weight=weight, penalty=penalty)
@@ -124,7 +132,7 @@ def needed_inputs(
     steps: int,
     report: Callable[[str], None],
 ) -> BoolArray:
-    """Return which inputs are not switched off when a network is trained on all rows.
+    """Return which inputs are not switched off when a network is trained on rows of a table.
 
     Parameters
     ----------
@@ -136,6 +144,7 @@ def needed_inputs(
         The strength of the penalty on the functions of each input.
     """
     penalty = Sparsity(sparsity)
+    table = table.excerpt(ENOUGH)
     nothing = np.zeros(len(table), bool)
     member = Member(net, table, table.rows(nothing), loss)
     run = member.train(net, STRENGTHS[FIRST], [steps], penalty)
@@ -174,7 +183,8 @@ def fit(
     """
     members = [Member(net, table.rows(~out), table.rows(out), loss) for net, out in begun]
     small = len(table) * begun[0][0].n_parameters <= SMALL
-    choosing = members if small else members[:1]
+    coarse = [each.excerpt(min(1.0, ENOUGH / len(table))) for each in members]
+    choosing = coarse if small else coarse[:1]
     found: dict[float, list[Result]] = {}
     losses: dict[float, float] = {}
 
@@ -190,7 +200,7 @@ def fit(
     elif strength is None:
         strength = STRENGTHS[FIRST]
     loss_at(strength)
-    others = [each.train(each.net, strength, [steps]) for each in members[len(choosing) :]]
+    others = [each.train(each.net, strength, [steps]) for each in coarse[len(choosing) :]]
     runs = found[strength] + others
     finer = [steps] * sum(len(table) >= rows for rows in LEVELS)
     latest = runs

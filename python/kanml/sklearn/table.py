@@ -64,6 +64,14 @@ class Table:
         """Return some of the rows."""
         return Table(self.x[chosen], self.y[chosen], self.weight[chosen])
 
+    def excerpt(self, rows: int) -> Table:
+        """Return at most so many of the rows, always the same ones."""
+        if rows >= len(self):
+            return self
+        chosen = np.zeros(len(self), bool)
+        chosen[np.random.default_rng(0).choice(len(self), rows, replace=False)] = True
+        return self.rows(chosen)
+
     def with_targets(self, y: Float64Array) -> Table:
         """Return the table with other targets."""
         return replace(self, y=y)
