@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import pickle
+import re
 import subprocess
 import sys
 
@@ -307,6 +309,21 @@ def test_the_number_of_threads_changes_nothing():
 def test_importing_kanml_does_not_import_scikit_learn():
     code = "import sys, kanml; sys.exit('sklearn' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+@pytest.mark.parametrize("estimator", [KANRegressor, KANClassifier])
+def test_help_describes_parameters_and_attributes(estimator):
+    x, y = rows_of_iris()
+    y = y if estimator is KANClassifier else x[:, 0]
+    model = estimator(**FAST).fit(pd.DataFrame(x, columns=list("abcd")), y)
+    text = inspect.getdoc(estimator)
+    parameters, rest = text.split("Attributes\n----------\n")
+    attributes, rest = rest.split("Notes\n-----\n")
+    described = set(re.findall(r"^(\w+) : ", parameters, re.MULTILINE))
+    assert described == set(model.get_params())
+    described = set(re.findall(r"^(\w+) : ", attributes, re.MULTILINE))
+    assert described == {name for name in vars(model) if name.endswith("_")}
+    assert "Examples\n--------\n>>> " in rest
 
 
 def test_copies():

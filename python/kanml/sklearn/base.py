@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -16,36 +19,82 @@ from kanml.problems.losses import DataLoss
 from kanml.sklearn.fitting import Form, fit, needed_inputs, starts
 from kanml.sklearn.table import IntArray, Table, folds, scaling, text_columns
 
-__all__ = ["KANEstimator", "require_numbers", "weights"]
+__all__ = ["KANEstimator", "described", "require_numbers", "weights"]
+
+Estimator = TypeVar("Estimator", bound="KANEstimator")
+SECTION = re.compile(r"^(Parameters|Attributes|Notes|Examples)\n-+\n", re.MULTILINE)
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class KANEstimator(BaseEstimator):
-    """What both estimators share: arguments, inputs, and the fit to a table."""
+    """What both estimators share: arguments, inputs, and the fit to a table.
 
-    def __init__(
-        self,
-        *,
-        hidden: Any = "auto",
-        degree: int = 3,
-        intervals: int = 2,
-        knots: str = "uniform",
-        penalty: Any = "auto",
-        sparsity: float = 0.0,
-        validation_fraction: float | None = 0.2,
-        max_iter: int = 200,
-        random_state: Any = None,
-        verbose: bool = False,
-    ) -> None:
-        self.hidden = hidden
-        self.degree = degree
-        self.intervals = intervals
-        self.knots = knots
-        self.penalty = penalty
-        self.sparsity = sparsity
-        self.validation_fraction = validation_fraction
-        self.max_iter = max_iter
-        self.random_state = random_state
-        self.verbose = verbose
+    Parameters
+    ----------
+    hidden : "auto", int or sequence of int
+        The widths of the hidden layers. ``()`` has none: the network is then a sum of a function
+        of each input. "auto" takes one layer of 10 to 50 features, three for each output.
+    degree : int
+        Of the splines, 2 to 5.
+    intervals : int
+        Of each spline on the coarsest level. They are halved once from 2000 rows on, twice from
+        20,000 on.
+    knots : {"uniform", "quantile"}
+        Where the splines of the inputs have theirs: at equal distances within three standard
+        deviations from the mean, or with as many rows between any two.
+    penalty : "auto" or float
+        How much the splines may bend: the strength of a `kanml.Smoothness`. "auto" takes the power
+        of ten that is best on the rows held out.
+    sparsity : float
+        How much functions of inputs cost: the strength of a `kanml.Sparsity`. Inputs that it
+        switches off, in a first fit, are left out of the network. 0 keeps all.
+    validation_fraction : float or None
+        The share of rows held out, at most 0.5. Training ends when the loss there no longer falls.
+        Unless the table is large, each part of the rows is held out once, and the network is the
+        mean of one network for each. With None, and with fewer than two rows for each part,
+        nothing is held out: training takes all its steps, and "auto" is a penalty of 0.01.
+    max_iter : int
+        The steps of L-BFGS on each level, at most.
+    random_state : int, RandomState or None
+        The source of the starts, and of the choice of rows held out.
+    verbose : bool
+        Whether to print the loss on the rows held out for each penalty.
+
+    Attributes
+    ----------
+    penalty_ : float
+        The strength of the penalty.
+    validation_losses_ : dict of float
+        The loss on the rows held out for each penalty tried, on the coarsest level and with targets
+        scaled. NaN if none are held out.
+    active_features_ : ndarray of bool, shape (n_in,)
+        Which inputs have an effect. Constant ones have none, nor have those switched off.
+    history_ : list of History
+        One for each run of `kanml.train` that led to the network.
+    n_iter_ : int
+        The number of steps of the longest run.
+    n_features_in_ : int
+        The number of inputs.
+    feature_names_in_ : ndarray of str
+        Their names, if they are columns of a data frame.
+
+    Notes
+    -----
+    Constant columns have no effect. Equal rows are joined, and their weights added, so that a fit
+    depends neither on the order of the rows, nor on whether one of them counts twice or is there
+    twice. It does not depend on the number of threads either.
+    """
+
+    hidden: Any = "auto"
+    degree: int = 3
+    intervals: int = 2
+    knots: str = "uniform"
+    penalty: Any = "auto"
+    sparsity: float = 0.0
+    validation_fraction: float | None = 0.2
+    max_iter: int = 200
+    random_state: Any = None
+    verbose: bool = False
 
     def _widths(self, n_out: int) -> tuple[int, ...]:
         if isinstance(self.hidden, str):
@@ -110,6 +159,24 @@ class KANEstimator(BaseEstimator):
         require_numbers(x)
         x = validate_data(self, x, dtype=np.float64, reset=False)
         return np.asarray(self.network_(x), np.float64)
+
+
+def described(cls: type[Estimator]) -> type[Estimator]:
+    """Complete the docstring of an estimator by what `KANEstimator` says, section by section."""
+    if cls.__doc__ and KANEstimator.__doc__:  # python -OO has none
+        own, shared = _sections(cls.__doc__), _sections(KANEstimator.__doc__)
+        parts = [own[""].rstrip()]
+        for name in ("Parameters", "Attributes", "Notes", "Examples"):
+            entries = "\n".join(part[name].rstrip() for part in (own, shared) if name in part)
+            parts.append(f"{name}\n{'-' * len(name)}\n{entries}")
+        cls.__doc__ = "\n\n".join(parts) + "\n"
+    return cls
+
+
+def _sections(docstring: str) -> dict[str, str]:
+    """Return the text of each section of a docstring; that before the first one for ""."""
+    first, *others = SECTION.split(inspect.cleandoc(docstring))
+    return {"": first, **dict(zip(others[::2], others[1::2], strict=True))}
 
 
 def _parts(groups: Float64Array, share: float, rng: np.random.Generator) -> IntArray:
