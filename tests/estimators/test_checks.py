@@ -7,7 +7,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from kanml.sklearn import KANClassifier, KANRegressor
 
 # Defaults but for the number of steps, which is for time. No check is expected to fail.
-ESTIMATORS = [KANRegressor(max_iter=20), KANClassifier(max_iter=20)]
+ESTIMATORS = [KANRegressor(max_iter=5), KANClassifier(max_iter=5)]
 
 
 @parametrize_with_checks(ESTIMATORS)
