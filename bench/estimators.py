@@ -1,15 +1,16 @@
 """Compare the estimators of kanml with others on the tables that scikit-learn has, at defaults.
 
     python -m pip install scikit-learn
-    OMP_NUM_THREADS=1 python bench/estimators.py
+    OMP_NUM_THREADS=1 python bench/estimators.py            # half an hour of processor time
+    OMP_NUM_THREADS=1 python bench/estimators.py --pykan    # on the small tables; it needs torch
 
 Of each table a fifth is held out for the test, five times. The error is the part of the variance
 that is not explained, or the share of wrong classes. Friedman's functions have noise, of standard
 deviations 1, 125 and 0.1: no error can be less than about 0.04, 0.1 and 0.1. All but trees get
 inputs of mean 0 and variance 1, and in regressions targets too. "additive" is a spline of each
-input, with a ridge penalty chosen by cross-validation, or a logistic regression on them. Sizes are
-those of pickles, and seconds are CPU seconds. Results are kept in a folder, so that an interrupted
-run continues.
+input, with a ridge penalty chosen by cross-validation, or a logistic regression on them. "pykan"
+has one hidden layer of five features. Sizes are those of pickles, and seconds are CPU seconds.
+Results are kept in a folder, so that an interrupted run continues.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from store import Store
 REGRESSION = ("diabetes", "friedman1", "friedman2", "friedman3")
 CLASSES = ("iris", "wine", "breast_cancer", "digits")
 MODELS = ("kan", "trees", "vectors", "perceptron", "additive")
+SMALL = ("diabetes", "iris", "wine")
 
 
 class Job(NamedTuple):
@@ -68,6 +70,10 @@ def estimator(model: str, classes: bool, seed: int) -> Any:
     elif model == "perceptron":
         network = neural_network.MLPClassifier if classes else neural_network.MLPRegressor
         inner = network(random_state=seed)
+    elif model == "pykan":
+        from peers.estimators import PykanClassifier, PykanRegressor
+
+        inner = (PykanClassifier if classes else PykanRegressor)(random_state=seed)
     else:
         strengths = np.logspace(-3, 4, 15)
         inner = linear_model.RidgeCV(strengths)
@@ -105,11 +111,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--splits", type=int, default=5, metavar="N", help="default: 5")
     parser.add_argument("--only", nargs="+", choices=REGRESSION + CLASSES, metavar="TABLE")
+    parser.add_argument("--pykan", action="store_true", help="add pykan, on the small tables")
     parser.add_argument("--folder", type=Path, default=Path("estimators-study"), metavar="DIR")
     arguments = parser.parse_args()
     store = Store(arguments.folder, Job, "bench/estimators.py")
     for name in arguments.only or REGRESSION + CLASSES:
-        jobs = {model: [Job(name, model, k) for k in range(arguments.splits)] for model in MODELS}
+        models = [*MODELS, "pykan"] if arguments.pykan and name in SMALL else MODELS
+        jobs = {model: [Job(name, model, k) for k in range(arguments.splits)] for model in models}
         store.complete([job for group in jobs.values() for job in group], measured, 1)
         print(f"\n{name:24s}error   of splits        fit, s   predict, ms   size, kB")
         for model, group in jobs.items():
