@@ -176,7 +176,7 @@ def draw(found: Sequence[Outcome], picture: Path) -> None:
         for outcome in both:
             if outcome.job.problem == problem:
                 _draw_curve(axes, outcome, f"C{optimizers.index(outcome.job.optimizer)}")
-        n = next(o.at(o.job.times[-1])[0, 0] for o in both if o.job.problem == problem)
+        n = max(o.found[:, :, 0].max() for o in both if o.job.problem == problem)
         axes.set_title(f"{problem}, {n:.0f} parameters")
         axes.set_xlabel("seconds of the processor")
         axes.grid(alpha=0.3)
