@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import sys
 import types
 
@@ -246,6 +247,28 @@ def test_progress_of_a_level_that_ends_early_does_not_run_backwards(capfd):
     net = start().with_parameters(np.zeros(start().n_parameters))
     train(net, kanml.Regression(X, np.zeros_like(Y)), [7, 7], progress=True)
     assert "7/14" in capfd.readouterr().err
+
+
+class Text(list):
+    """What some programs put in the place of the standard error: it can be written to, no more."""
+
+    def write(self, text):
+        self.append(text)
+
+
+@pytest.mark.parametrize("progress", [False, True])
+@pytest.mark.parametrize("kind", ["none", "closed", "only write"])
+def test_a_standard_error_of_another_kind(kind, progress, monkeypatch):
+    closed = io.StringIO()
+    closed.close()
+    stream = {"none": None, "closed": closed, "only write": Text()}[kind]
+    expected = train()
+    monkeypatch.setattr(sys, "stderr", stream)
+    result = train(progress=progress)
+    monkeypatch.undo()
+    assert same_run(result, expected)
+    if kind == "only write":
+        assert ("12/12" in "".join(stream)) == progress
 
 
 class Shell:

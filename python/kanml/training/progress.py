@@ -22,13 +22,15 @@ class ProgressBar:
     schedule : sequence of int
         The steps on each level; empty if their number is not known.
     shown : bool
+        Nothing is shown in a program without a standard error.
     """
 
     def __init__(self, schedule: Sequence[int], shown: bool) -> None:
         self.schedule = schedule
+        shown = shown and _can_write()
         widgets = shown and _has_widgets()
         # What is drawn anew moves often; in a log file a line every other second is enough.
-        interval = 0.1 if widgets or sys.stderr.isatty() else 2.0
+        interval = 0.1 if widgets or (shown and _is_terminal()) else 2.0
         kind = _of_notebooks() if widgets else tqdm
         total = sum(schedule) if schedule else None
         self.bar = kind(total=total, disable=not shown, unit="step", mininterval=interval)
@@ -51,6 +53,15 @@ class ProgressBar:
 
     def __exit__(self, *_: object) -> None:
         self.bar.close()
+
+
+def _can_write() -> bool:
+    """Say whether there is a standard error, which programs without a console lack or close."""
+    return sys.stderr is not None and not getattr(sys.stderr, "closed", False)
+
+
+def _is_terminal() -> bool:
+    return bool(getattr(sys.stderr, "isatty", bool)())  # what replaces it may have no `isatty`
 
 
 def _of_notebooks() -> type[tqdm[Any]]:
