@@ -10,6 +10,7 @@ import resource
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from numbers import Real
+from pathlib import Path
 from typing import Any, TypeVar, overload
 
 import numpy as np
@@ -27,11 +28,13 @@ __all__ = [
     "MAX_THREADS",
     "Float64Array",
     "FloatArray",
+    "absolute_path",
     "choice",
     "finite",
     "float_dtype",
     "integer",
     "number",
+    "path_in_folder",
     "real_array",
     "require_memory",
     "rounded",
@@ -155,6 +158,21 @@ def choice(value: object, name: str, allowed: Iterable[str]) -> str:
     if not isinstance(value, str) or value not in strings:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, strings))}, got {value!r}")
     return value
+
+
+def absolute_path(value: object, name: str, expected: str = "a path") -> Path:
+    """Return `value` as a path that means the same file wherever the process goes."""
+    if not isinstance(value, (str, os.PathLike)):
+        raise TypeError(f"{name} must be {expected}, got {value!r}")
+    return Path(value).absolute()
+
+
+def path_in_folder(value: object, name: str, expected: str = "a path") -> Path:
+    """Return the absolute path of a file, which need not exist, in a folder that does."""
+    path = absolute_path(value, name, expected)
+    if not path.parent.is_dir():
+        raise ValueError(f"{name} must be in an existing folder, got {str(value)!r}")
+    return path
 
 
 def float_dtype(value: npt.DTypeLike) -> np.dtype[np.floating[Any]]:

@@ -6,6 +6,7 @@ import errno
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from checkpoint_runs import assert_same_run, train
 
@@ -126,3 +127,37 @@ def test_a_path_in_the_working_folder(tmp_path, monkeypatch):
     whole = train("L-BFGS", callbacks=[kanml.Checkpoint("run", 3)])
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
     assert_same_run(train("L-BFGS", resume="run"), whole)
+
+
+@pytest.mark.parametrize("kind", ["Checkpoint", "Logger", "march"])
+def test_a_relative_path_means_the_same_file_throughout_a_run(kind, tmp_path, monkeypatch):
+    """Where the process was when the path was given, whatever a callback does."""
+    home, away = tmp_path / "home", tmp_path / "away"
+    home.mkdir()
+    away.mkdir()
+    monkeypatch.chdir(home)
+
+    def leave(state):
+        monkeypatch.chdir(away)
+
+    if kind == "march":
+
+        def decay(start, end, before):
+            points = np.linspace(start, end, 9)[:, None]
+            return kanml.PINN("t", [kanml.Term("ode", points, lambda u: u.t + u)])
+
+        net = kanml.KAN([1, 1], domain=(0, 1))
+        options = {"callbacks": [leave], "folder": "run", "progress": False}
+        kanml.march(net, decay, [0, 1, 2], 5, **options)
+        assert sorted(p.name for p in home.glob("run/*")) == ["slab-1.finished", "slab-2.finished"]
+    else:
+        train("L-BFGS", callbacks=[leave, getattr(kanml, kind)("run", 2)])
+        assert (home / "run").is_file()
+    assert not list(away.iterdir())
+
+
+def test_paths_of_other_kinds():
+    with pytest.raises(TypeError, match=naming("path must be a path", "5")):
+        kanml.Checkpoint(5)
+    with pytest.raises(TypeError, match=naming("resume must be a path", "5")):
+        train("L-BFGS", resume=5)

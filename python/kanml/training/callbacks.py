@@ -9,9 +9,8 @@ import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
-from kanml._validation import integer
+from kanml._validation import integer, path_in_folder
 from kanml.network import Network
 from kanml.problems import Evaluation, Problem
 from kanml.training.history import History
@@ -225,10 +224,8 @@ class Checkpoint(Callback):
     """
 
     def __init__(self, path: str | os.PathLike[str], every: int = 100) -> None:
-        self.path = Path(path)
+        self.path = path_in_folder(path, "path")
         self.every = integer(every, "every", 1)
-        if not self.path.parent.is_dir():
-            raise ValueError(f"path must be in an existing folder, got {str(self.path)!r}")
 
     def begin(self, state: TrainingState) -> None:
         """Raise OSError if the path cannot be written, TypeError if no run could be continued."""

@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from kanml._validation import integer
+from kanml._validation import integer, path_in_folder
 from kanml.network import Network, files
 from kanml.training.callbacks import Callback, TrainingState
 from kanml.training.history import History
@@ -90,11 +90,12 @@ class Logger(Callback):
     ) -> None:
         self.every = integer(every, "every", 1)
         self.metrics = _checked({} if metrics is None else metrics)
-        self.target = target if isinstance(target, logging.Logger) else _path(target)
+        self.target: logging.Logger | Path
         self._sink: Lines | CsvFile
-        if isinstance(self.target, logging.Logger):
-            self._sink = Lines(self.target, self.every)
+        if isinstance(target, logging.Logger):
+            self.target, self._sink = target, Lines(target, self.every)
         else:
+            self.target = path_in_folder(target, "target", "a path or a logging.Logger")
             self._sink = CsvFile(self.target, self.every)
         self._measured: Measured | None = None  # outside of runs
 
@@ -298,15 +299,6 @@ def _value(name: str, metric: Metric, net: Network) -> float:
     if not isinstance(value, Real):
         raise TypeError(f"metrics[{name!r}] must return a real number, got {value!r}")
     return float(value)
-
-
-def _path(target: object) -> Path:
-    if not isinstance(target, (str, os.PathLike)):
-        raise TypeError(f"target must be a path or a logging.Logger, got {target!r}")
-    path = Path(target)
-    if not path.parent.is_dir():
-        raise ValueError(f"target must be in an existing folder, got {str(path)!r}")
-    return path
 
 
 def _checked(metrics: object) -> dict[str, Metric]:

@@ -13,7 +13,14 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from kanml._validation import Float64Array, FloatArray, finite, integer, real_array
+from kanml._validation import (
+    Float64Array,
+    FloatArray,
+    absolute_path,
+    finite,
+    integer,
+    real_array,
+)
 from kanml.layers import Affine
 from kanml.network import Network
 from kanml.optim import Optimizer
@@ -286,7 +293,7 @@ def march(
     ends = _times(times)
     time = integer(time, "time", 0, net.n_in - 1)
     every = integer(every, "every", 1)
-    files = None if folder is None else Files(Path(folder), every)
+    files = None if folder is None else Files(absolute_path(folder, "folder"), every)
     common: dict[str, Any] = {"progress": progress, "num_threads": num_threads}
     observers = checked_callbacks(callbacks)
     first = {"transfer_state": transfer_state, "restarts": restarts}

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from kanml._core import OutsideDomain
+from kanml._validation import absolute_path
 from kanml.network import Network
 from kanml.optim import Optimizer, State
 from kanml.parallel import ALONE
@@ -392,7 +393,7 @@ class Run:
 
         The first moment is found again: Ctrl-C may have ended the search for the best start.
         """
-        moment, history = load_moment(path, self.objective)
+        moment, history = load_moment(absolute_path(path, "resume"), self.objective)
         if moment.rows == 1 and history.tries:
             return
         self.moment, self.history = moment, history
