@@ -7,6 +7,7 @@ import io
 import logging
 import math
 import re
+import threading
 
 import numpy as np
 import pytest
@@ -322,6 +323,62 @@ def test_a_failure_to_write_is_a_warning_and_is_made_good(first, last, tmp_path)
     assert result.status == "completed"
     assert column(path, "loss") == result.history.loss.tolist()
     assert np.isfinite(column(path, "size")).sum() == 13
+
+
+IN_USE = naming("is still writing the log of another run", "a Logger of its own")
+
+
+@pytest.mark.parametrize("kind", ["file", "logger"])
+def test_a_run_within_a_run_needs_a_logger_of_its_own(kind, tmp_path):
+    """The outer one is not disturbed; afterwards the Logger is free."""
+    path, refusals = tmp_path / "run.csv", []
+    logger = kanml.Logger(path if kind == "file" else logging.getLogger("fit"), metrics=SIZE)
+
+    def nested(state):
+        if state.step == 2:
+            with pytest.raises(RuntimeError, match=IN_USE) as caught:
+                train(schedule=[3], callbacks=[logger])
+            refusals.append(caught)
+
+    result = train(callbacks=[nested, logger])
+    assert len(refusals) == 1
+    if kind == "file":
+        assert column(path, "loss") == result.history.loss.tolist()
+    again = train(schedule=[2], callbacks=[logger])
+    if kind == "file":
+        assert column(path, "loss") == again.history.loss.tolist()
+
+
+def test_a_run_in_another_thread_needs_a_logger_of_its_own(tmp_path):
+    path, caught = tmp_path / "run.csv", []
+    logger = kanml.Logger(path)
+
+    def other():
+        try:
+            train(schedule=[3], callbacks=[logger])
+        except RuntimeError as error:
+            caught.append(str(error))
+
+    def aside(state):
+        if state.step == 2:
+            thread = threading.Thread(target=other)
+            thread.start()
+            thread.join()
+
+    result = train(callbacks=[aside, logger])
+    (message,) = caught
+    assert re.search(IN_USE, message)
+    assert column(path, "loss") == result.history.loss.tolist()
+
+
+def test_a_logger_is_free_after_an_exception(tmp_path):
+    path, errors = tmp_path / "run.csv", []
+    logger = kanml.Logger(path)
+    with pytest.raises(Crash) as caught:
+        train(callbacks=[logger, crashing(4)])
+    errors.append(caught)  # a notebook keeps the last one, with all that it refers to
+    result = train(schedule=[3], callbacks=[logger])
+    assert column(path, "loss") == result.history.loss.tolist()
 
 
 def test_a_file_that_cannot_be_written_is_refused(tmp_path):

@@ -117,7 +117,10 @@ class Callback:
         return None
 
     def end(self, state: TrainingState) -> None:
-        """Observe the run after its end, however it ended."""
+        """Observe the run after its end, unless an exception ended it."""
+
+    def _release(self, history: History) -> None:
+        """Let go of a run, known by its history. It is over, perhaps by an exception."""
 
 
 class FunctionCallback(Callback):
@@ -203,7 +206,8 @@ class Checkpoint(Callback):
 
     With ``kanml.train(..., resume=path)`` the run continues, bit for bit as if it had not been
     interrupted. The file is replaced atomically. A path that cannot be written is refused before
-    the first step; a failure after that is a RuntimeWarning, and training continues.
+    the first step; a failure after that is a RuntimeWarning, and training continues. Runs at the
+    same time need a file each.
 
     Parameters
     ----------

@@ -52,6 +52,8 @@ class Logger(Callback):
         If the folder does not exist, the file is not a log, or an argument is not as described.
     TypeError
         If an argument has another type, or a metric returns anything but a real number.
+    RuntimeError
+        If a run begins while the Logger writes the log of another one.
     OSError
         If the file cannot be written before the first step; a failure after that is a
         RuntimeWarning, and training continues.
@@ -60,7 +62,8 @@ class Logger(Callback):
     -----
     The columns are those of ``history.to_pandas()``, and then the metrics. All digits are written.
     Each line reaches the file at once, so a crash loses none. The file is written anew, in one
-    move, when a run begins, with the first row after a refinement, and at the end.
+    move, when a run begins, with the first row after a refinement, and at the end. Runs at the same
+    time need a Logger each, and each of these a file of its own.
 
     Examples
     --------
@@ -97,7 +100,8 @@ class Logger(Callback):
         else:
             self.target = path_in_folder(target, "target", "a path or a logging.Logger")
             self._sink = CsvFile(self.target, self.every)
-        self._measured: Measured | None = None  # outside of runs
+        self._runs: dict[str, History] = {}  # none, or the history of the run that is written
+        self._measured: Measured | None = None  # before the run has begun
 
     def of_slab(self, number: int) -> Logger:
         """Return the logger of a slab of `march`, which has a file of its own."""
@@ -108,6 +112,12 @@ class Logger(Callback):
 
     def begin(self, state: TrainingState) -> None:
         """Write the first row, or what is due up to the row from which a run continues."""
+        # In one operation, so that of two threads one is refused.
+        if self._runs.setdefault("present", state.history) is not state.history:
+            raise RuntimeError(
+                f"{self!r} is still writing the log of another run; give each of the runs that "
+                "take place at the same time a Logger of its own"
+            )
         self._measured = self._sink.known(state.history, tuple(self.metrics))
         if state.step % self.every == 0:
             self._measure(state, self._measured)
@@ -121,10 +131,16 @@ class Logger(Callback):
 
     def end(self, state: TrainingState) -> None:
         """Write the last row."""
-        if self._measured is not None:  # else it was interrupted before it began
+        begun = self._runs.get("present") is state.history  # else it was interrupted before
+        if begun and self._measured is not None:
             self._measure(state, self._measured)
             self._sink.write(state.history, self._measured, last=True)
-        self._measured = None
+
+    def _release(self, history: History) -> None:
+        """Be free for another run."""
+        if self._runs.get("present") is history:
+            self._measured = None
+            self._runs.clear()
 
     def _measure(self, state: TrainingState, measured: Measured) -> None:
         """Add the metrics of a state, unless they are known."""

@@ -7,7 +7,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from kanml._core import OutsideDomain
 from kanml._validation import absolute_path
@@ -32,6 +32,8 @@ from kanml.training.snapshot import Snapshot
 from kanml.training.tries import Contest
 
 __all__ = ["Run"]
+
+Phase: TypeAlias = Callable[[Sequence[Callback], bool], None]
 
 RETREATS = (0.0, 1e-12, 1e-10, 1e-8, 1e-6)  # tried in turn; the last is the rounding of float32
 
@@ -71,19 +73,27 @@ class Run:
 
         Afterwards `ending` holds status and message, and the history is that of the moment.
         """
-        for phase in (self.train, self.finish):
-            try:
-                self.ctrl_c.armed = True
-                phase(callbacks, progress)
-                self.ctrl_c.armed = False
-            except KeyboardInterrupt:
-                if not self.moment.rows:
-                    raise
-                self.interrupt()
-            finally:  # for other exceptions; one that comes in this line would not be caught here
-                self.ctrl_c.armed = False
+        try:
+            for phase in (self.train, self.finish):
+                self.run_phase(phase, callbacks, progress)
+        finally:
+            for callback in callbacks:
+                callback._release(self.history)
         if self.ctrl_c.noted:  # even after the last step, the user is told
             self.interrupt()
+
+    def run_phase(self, phase: Phase, callbacks: Sequence[Callback], progress: bool) -> None:
+        """Call a phase, which an interrupt may end."""
+        try:
+            self.ctrl_c.armed = True
+            phase(callbacks, progress)
+            self.ctrl_c.armed = False
+        except KeyboardInterrupt:
+            if not self.moment.rows:
+                raise
+            self.interrupt()
+        finally:  # for other exceptions; one that comes in this line would not be caught here
+            self.ctrl_c.armed = False
 
     def train(self, callbacks: Sequence[Callback], progress: bool) -> None:
         """Train on all levels, and note how that ended."""
