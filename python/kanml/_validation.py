@@ -7,6 +7,8 @@ import math
 import operator
 import os
 import resource
+import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from numbers import Real
@@ -41,6 +43,7 @@ __all__ = [
     "samples",
     "threads",
     "using_threads",
+    "warn",
 ]
 
 
@@ -197,6 +200,14 @@ def require_memory(n_bytes: int, what: str) -> None:
             f"{what} {n_bytes / 1e9:.3g} GB of memory, but this process can have "
             f"{limit / 1e9:.3g} GB"
         )
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Issue a warning that points to the line outside of kanml that led to it."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals["__name__"].startswith("kanml."):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
 
 
 _threads_here: ContextVar[int] = ContextVar("threads", default=0)

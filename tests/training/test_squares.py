@@ -305,4 +305,5 @@ def test_auto_warns_on_the_first_level_with_too_few_rows(rows, level):
     assert result.history.level[-1] >= level
     (warning,) = caught
     assert f"level {level} of the schedule" in str(warning.message)
+    assert warning.filename == __file__
     assert f"only {rows} rows" in str(warning.message)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import enum
 import inspect
 import os
-import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
-from kanml._validation import integer, path_in_folder
+from kanml._validation import integer, path_in_folder, warn
 from kanml.network import Network
 from kanml.problems import Evaluation, Problem
 from kanml.training.history import History
@@ -256,11 +255,8 @@ class Checkpoint(Callback):
         try:
             state.snapshot().save(self.path)
         except OSError as error:
-            warnings.warn(
-                f"no checkpoint of step {state.step} in {str(self.path)!r}: {error}",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+            where = f"no checkpoint of step {state.step} in {str(self.path)!r}"
+            warn(f"{where}: {error}", RuntimeWarning)
 
     def __repr__(self) -> str:
         return f"Checkpoint({str(self.path)!r}, every={self.every})"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from kanml._validation import (
     finite,
     integer,
     real_array,
+    warn,
 )
 from kanml.layers import Affine
 from kanml.network import Network
@@ -391,11 +391,8 @@ def _trained(
             keep.snapshot.save(finished)
             unfinished.unlink(missing_ok=True)
         except OSError as error:
-            warnings.warn(
-                f"no checkpoint of slab {number + 1} in {str(finished)!r}: {error}",
-                RuntimeWarning,
-                stacklevel=3,
-            )
+            where = f"no checkpoint of slab {number + 1} in {str(finished)!r}"
+            warn(f"{where}: {error}", RuntimeWarning)
     return result
 
 

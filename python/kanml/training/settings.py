@@ -6,7 +6,6 @@ import copy
 import hashlib
 import math
 import reprlib
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from kanml._validation import choice, integer, require_memory, threads
+from kanml._validation import choice, integer, require_memory, threads, warn
 from kanml.multilevel.geometry import geometry_maps
 from kanml.network import Network
 from kanml.network.network import describe_network
@@ -175,7 +174,7 @@ class Settings:
         """
         said = self._few_rows(level)
         if said and not any(self._few_rows(coarser) for coarser in range(level)):
-            warnings.warn(said, UserWarning, stacklevel=3)
+            warn(said, UserWarning)
 
     def _few_rows(self, level: int) -> str:
         """Say that a level has too few rows for least squares; an empty string if it has not."""
