@@ -320,9 +320,25 @@ def test_a_failure_to_write_is_a_warning_and_is_made_good(first, last, tmp_path)
         result = kanml.train(start(), problem(), [5, 4, 3], callbacks=callbacks, progress=False)
     steps = [int(re.search(r"step (\d+)", str(one.message))[1]) for one in caught]
     assert steps == [*range(first + 1, last + 1)]
+    assert {one.filename for one in caught} == {__file__}  # of the call of train
     assert result.status == "completed"
     assert column(path, "loss") == result.history.loss.tolist()
     assert np.isfinite(column(path, "size")).sum() == 13
+
+
+def test_a_log_that_is_moved_away_is_begun_again(tmp_path):
+    """With its header, as programs do that rotate logs."""
+    path, old = tmp_path / "run.csv", tmp_path / "old.csv"
+
+    def rotate(state):
+        if state.step == 3:
+            path.rename(old)
+        if state.step == 5:
+            assert column(path, "step") == [0, 1, 2, 3, 4]
+
+    train(schedule=[6], callbacks=[rotate, kanml.Logger(path)])
+    assert column(old, "step") == [0, 1, 2]
+    assert column(path, "step") == [0, 1, 2, 3, 4, 5, 6]
 
 
 IN_USE = naming("is still writing the log of another run", "a Logger of its own")
@@ -438,6 +454,12 @@ def test_interrupted_before_it_began(tmp_path):
 def test_what_a_metric_returns(value, tmp_path):
     logger = kanml.Logger(tmp_path / "run.csv", metrics={"error": lambda net: value})
     with pytest.raises(TypeError, match=naming("metrics['error'] must return", repr(value))):
+        train(callbacks=[logger])
+
+
+def test_a_metric_beyond_all_floats(tmp_path):
+    logger = kanml.Logger(tmp_path / "run.csv", metrics={"error": lambda net: -(10**400)})
+    with pytest.raises(ValueError, match=naming("metrics['error'] must return", "-100000")):
         train(callbacks=[logger])
 
 

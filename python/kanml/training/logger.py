@@ -7,7 +7,6 @@ import io
 import logging
 import math
 import os
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from numbers import Real
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from kanml._validation import integer, path_in_folder
+from kanml._validation import integer, path_in_folder, warn
 from kanml.network import Network, files
 from kanml.training.callbacks import Callback, TrainingState
 from kanml.training.history import History
@@ -35,21 +34,22 @@ class Logger(Callback):
     ----------
     target : path-like or logging.Logger
         A path is that of a file of comma-separated values, which begins with the names of the
-        columns. Its folder must exist. A new run replaces the file of another one. A resumed run
-        replaces the rows after the step from which it continues. In `march` each slab has a file of
-        its own: "run.csv" stands for "run-slab-1.csv" and so on. A logger gets a readable line at
-        the level INFO for each row.
+        columns. Its folder must exist. A new run replaces the file of another one, which is any
+        with the columns step, level and loss. A resumed run replaces the rows after the step from
+        which it continues. In `march` each slab has a file of its own: "run.csv" stands for
+        "run-slab-1.csv" and so on. A logger gets a readable line at the level INFO for each row.
     every : int
         The number of steps between two rows. The first and the last row are always written.
     metrics : dict of str to callable, optional
         What else to measure: functions of the network that return a number, by the names of their
-        columns. They are called when a row is due. The row of a refinement, where the function is
-        still that of the row before, has NaN.
+        columns. They are called when a row is due; what they raise ends `train`. The row of a
+        refinement, where the function is still that of the row before, has NaN.
 
     Raises
     ------
     ValueError
-        If the folder does not exist, the file is not a log, or an argument is not as described.
+        If the folder does not exist, the file is not a log, an argument is not as described, or a
+        metric is too large for a float.
     TypeError
         If an argument has another type, or a metric returns anything but a real number.
     RuntimeError
@@ -234,18 +234,15 @@ class CsvFile:
         At the end of a level a row gets its loss at fresh samples, and another optimizer may report
         other columns.
         """
-        anew = last or not self._columns or history.last["level"] != self._level
+        same = self._columns and history.last["level"] == self._level
         try:
-            if anew:
+            if last or not same or not self.path.exists():  # it may have been moved away
                 self._write_anew(history, measured, last)
             else:
                 self._append(history, measured)
         except OSError as error:
-            warnings.warn(
-                f"no log of step {history.last['step']} in {str(self.path)!r}: {error}",
-                RuntimeWarning,
-                stacklevel=3,
-            )
+            where = f"no log of step {history.last['step']} in {str(self.path)!r}"
+            warn(f"{where}: {error}", RuntimeWarning)
 
     def _append(self, history: History, measured: Measured) -> None:
         rows = _due(history.part(self._next, len(history)), self.every, measured)
@@ -314,7 +311,12 @@ def _value(name: str, metric: Metric, net: Network) -> float:
     value = metric(net)
     if not isinstance(value, Real):
         raise TypeError(f"metrics[{name!r}] must return a real number, got {value!r}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(
+            f"metrics[{name!r}] must return a number that a float can hold, got {value!r:.40}..."
+        ) from None
 
 
 def _checked(metrics: object) -> dict[str, Metric]:
