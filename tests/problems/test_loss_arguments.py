@@ -253,8 +253,17 @@ def test_fingerprints():
 
 @pytest.mark.parametrize(
     ("loss", "shown"),
-    [("squared", ""), (kanml.Huber(2), ", loss=huber"), (Scaled(1), ", loss=Scaled")],
+    [
+        ("squared", ""),
+        ("poisson", ", loss='poisson'"),
+        (kanml.Huber(2), ", loss=Huber(delta=2.0)"),
+        (kanml.Quantile(0.3), ", loss=Quantile(level=0.3)"),
+        (Scaled(1), ", loss=Scaled"),
+    ],
 )
 def test_text(loss, shown):
-    problem = kanml.Regression(X, ONE, loss=loss)
-    assert repr(problem) == f"Regression(x of shape ({N}, 2), y of shape ({N}, 1){shown})"
+    data = f"x of shape ({N}, 2), y of shape ({N}, 1)"
+    problem = kanml.Regression(X, abs(ONE), loss=loss)
+    assert repr(problem) == f"Regression({data}{shown})"
+    weighted = kanml.Regression(X, abs(ONE), loss=loss, sample_weight=WEIGHTS)
+    assert repr(weighted) == f"Regression({data}, sample_weight of shape ({N},){shown})"

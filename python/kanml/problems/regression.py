@@ -278,11 +278,13 @@ class Regression(Problem):
         self._forget()
 
     def __repr__(self) -> str:
-        loss = "" if self._loss.name == "squared" else f", loss={self._loss.name}"
+        known = self._loss.name if isinstance(self._loss, Written) else repr(self._loss)
+        loss = "" if self._loss.name == "squared" else f", loss={known}"
         penalty = "" if self.penalty is None else f", penalty={self.penalty}"
         batch = "" if self._batches.order is None else f", batch_size={self._batches.size}"
         data = f"x of shape {self._x.shape}, y of shape {self._y.shape}"
-        return f"Regression({data}{loss}{penalty}{batch})"
+        weight = "" if self._weight is None else f", sample_weight of shape {self._weight.shape}"
+        return f"Regression({data}{weight}{loss}{penalty}{batch})"
 
     def _forget(self) -> None:
         """Begin without anything that follows from other attributes and is kept for speed.
