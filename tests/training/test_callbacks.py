@@ -27,7 +27,7 @@ from training_runs import (
 )
 
 import kanml
-from helpers import same_bits
+from helpers import naming, same_bits
 from kanml.training import History
 
 # Histories
@@ -144,6 +144,15 @@ def test_a_true_value_stops(value):
 @pytest.mark.parametrize("value", [False, None, 0, "", np.bool_(False)], ids=repr)
 def test_other_values_do_not(value):
     assert train(callbacks=[lambda state: value]).status == "completed"
+
+
+@pytest.mark.parametrize("value", [np.zeros(3), pd.DataFrame({"a": [1, 2]}), pd.NA], ids=type)
+def test_values_that_are_neither_are_refused(value):
+    callbacks = [lambda state: None, lambda state: value if state.step == 2 else None]
+    with pytest.raises(TypeError, match=naming("callbacks[1] must return", type(value).__name__)):
+        train(callbacks=callbacks)
+    with pytest.raises(TypeError, match=naming("callbacks[0] must return", type(value).__name__)):
+        train(callbacks=[Diary(begin=value)])
 
 
 def test_stopping_after_the_last_step():

@@ -170,6 +170,11 @@ BAD = {
     "schedule negative": ({"schedule": -4}, "schedule", "-4"),
     "schedule True": ({"schedule": True}, "schedule", "True"),
     "schedule None": ({"schedule": None}, "schedule", "None"),
+    "schedule a set": ({"schedule": {2, 3}}, "schedule must be an integer", "{2, 3}"),
+    "schedule a dict": ({"schedule": {0: 3}}, "schedule must be an integer", "{0: 3}"),
+    "schedule bytes": ({"schedule": b"auto"}, "schedule must be an integer", "b'auto'"),
+    "schedule an array of text": ({"schedule": np.array("2")}, "schedule", "array('2'"),
+    "schedule a matrix": ({"schedule": [np.ones(2, int)]}, "schedule[0]", "array([1, 1])"),
     "schedule a string": ({"schedule": "40"}, "schedule", "'40'"),
     "transfer_state": ({"transfer_state": "keep"}, "transfer_state", "'keep'", "'reset'"),
     "transfer_state None": ({"transfer_state": None}, "transfer_state", "None"),
@@ -203,6 +208,11 @@ def test_bad_input(case):
     options, *parts = BAD[case]
     with pytest.raises((TypeError, ValueError), match=naming(*parts)):
         train(**options)
+
+
+def test_schedules_of_numpy():
+    for schedule in (np.array(3), np.int32(3), np.array([3])):
+        assert same_run(train(schedule=schedule), train(schedule=3))
 
 
 @pytest.mark.parametrize("rate", [np.nan, -1.0, np.inf, "fast"])

@@ -15,7 +15,7 @@ from kanml.problems import Evaluation, Problem
 from kanml.training.history import History
 from kanml.training.snapshot import Snapshot
 
-__all__ = ["Callback", "Checkpoint", "EarlyStopping", "TrainingState", "Wish", "checked_callbacks"]
+__all__ = ["Callback", "Checkpoint", "EarlyStopping", "TrainingState", "checked_callbacks", "wishes"]
 
 
 class Wish(enum.Enum):
@@ -148,6 +148,29 @@ def _checked(callback: object, name: str) -> Callback:
     if inspect.isroutine(callback) or isinstance(callback, partial):
         return FunctionCallback(callback)
     raise TypeError(f"{name} must be a Callback or a function, got {callback!r}")
+
+
+def wishes(answers: Iterable[object]) -> tuple[bool, bool]:
+    """Return whether callbacks want to stop training, and whether they want the next level.
+
+    Raises
+    ------
+    TypeError
+        If an answer is neither true nor false, such as an array.
+    """
+    stop = next_level = False
+    for i, answer in enumerate(answers):
+        if answer is Wish.NEXT_LEVEL:
+            next_level = True
+            continue
+        try:
+            stop = bool(answer) or stop
+        except (TypeError, ValueError) as error:
+            shown = type(answer).__name__
+            raise TypeError(
+                f"callbacks[{i}] must return a true or a false value, got {shown}: {error}"
+            ) from None
+    return stop, next_level
 
 
 class EarlyStopping(Callback):

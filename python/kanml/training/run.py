@@ -16,7 +16,7 @@ from kanml.optim import Optimizer, State
 from kanml.parallel import ALONE
 from kanml.problems import Evaluation, FreshLoss
 from kanml.training.auto import is_stalled, reason_to_stop
-from kanml.training.callbacks import Callback, TrainingState, Wish
+from kanml.training.callbacks import Callback, TrainingState, wishes
 from kanml.training.divergence import Diverged, not_finite, refusals_diverge
 from kanml.training.history import History, Row
 from kanml.training.interrupts import CtrlC
@@ -126,11 +126,11 @@ class Run:
         while True:
             now = self.moment
             bar.show(now.level, now.state, self.history.last["loss"])
-            answers = self.of_all_processes(answers)
+            stop, next_level = self.of_all_processes(*wishes(answers))
             self.ctrl_c.raise_if_noted()
-            if any(answer for answer in answers if answer is not Wish.NEXT_LEVEL):
+            if stop:
                 return "stopped", "a callback stopped the training"
-            if reason := self.level_is_over(answers):
+            if reason := self.level_is_over(next_level):
                 if last := self.is_last(reason):
                     best = len(self.networks()) - 1
                     said = f"; the network is that of level {best}" if self.settings.auto else ""
@@ -148,21 +148,16 @@ class Run:
         view = self.view()
         return [callback(view) for callback in asked]
 
-    def of_all_processes(self, answers: list[object]) -> list[object]:
+    def of_all_processes(self, stop: bool, next_level: bool) -> tuple[bool, bool]:
         """Return what the callbacks of any process want; note a Ctrl-C of any of them."""
         communicator = self.settings.communicator
         if communicator is None:
-            return answers
-        wishes = [
-            any(answer for answer in answers if answer is not Wish.NEXT_LEVEL),
-            any(answer is Wish.NEXT_LEVEL for answer in answers),
-            self.ctrl_c.noted,
-        ]
-        stop, next_level, noted = communicator.largest(wishes).tolist()
-        self.ctrl_c.noted = bool(noted)
-        return [bool(stop), Wish.NEXT_LEVEL if next_level else None]
+            return stop, next_level
+        largest = communicator.largest([stop, next_level, self.ctrl_c.noted]).tolist()
+        stop, next_level, self.ctrl_c.noted = map(bool, largest)
+        return stop, next_level
 
-    def level_is_over(self, answers: Sequence[object]) -> str:
+    def level_is_over(self, next_level: bool) -> str:
         """Return why the level ends, or an empty string if it does not."""
         state, level, settings = self.moment.state, self.moment.level, self.settings
         if settings.auto:
@@ -170,7 +165,7 @@ class Run:
                 return state.finished or "the loss no longer falls"
         elif state.level_step >= settings.levels[level]:
             return state.finished or "all steps are done"
-        if any(answer is Wish.NEXT_LEVEL for answer in answers):
+        if next_level:
             return "a callback, such as EarlyStopping, ended the last level"
         return state.finished
 

@@ -6,7 +6,7 @@ import copy
 import hashlib
 import math
 import reprlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
@@ -29,6 +29,7 @@ Optimizers: TypeAlias = Optimizer[Any] | OptimizerName | Sequence[Optimizer[Any]
 Transfer: TypeAlias = Literal["prolong", "reset"]
 
 ENOUGH = 2  # rows for each parameter
+NOT_OF_LEVELS = (str, bytes, bytearray, Set, Mapping)  # text and what has no order
 MOST_STEPS = 2**40  # more than any run takes
 
 
@@ -278,7 +279,8 @@ def _optimizers(given: Optimizers, levels: int) -> tuple[Optimizer[Any], ...]:
 
 def steps_of(schedule: object) -> tuple[int, ...]:
     """Return the steps on each level; a single number is that of the only one."""
-    if isinstance(schedule, str) or not isinstance(schedule, Iterable):
+    single = isinstance(schedule, NOT_OF_LEVELS) or getattr(schedule, "shape", None) == ()
+    if single or not isinstance(schedule, Iterable):
         try:
             return (integer(schedule, "schedule", 0),)
         except TypeError:
