@@ -9,7 +9,7 @@ import os
 import resource
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from numbers import Real
 from pathlib import Path
@@ -34,15 +34,20 @@ __all__ = [
     "choice",
     "finite",
     "float_dtype",
+    "indices",
     "integer",
+    "mapping",
+    "names",
     "number",
     "path_in_folder",
     "real_array",
+    "require_function",
     "require_memory",
     "rounded",
     "samples",
     "threads",
     "using_threads",
+    "vector",
     "warn",
 ]
 
@@ -140,6 +145,50 @@ def integer(value: object, name: str, minimum: int, maximum: int | None = None) 
     if number < minimum or (maximum is not None and number > maximum):
         raise ValueError(f"{name} must be {expected}, got {number}")
     return number
+
+
+def vector(value: object, name: str, length: int | None = None) -> Float64Array:
+    """Return `value` as a vector of at least one number, or of as many as `length` says."""
+    array = real_array(value, name)
+    if array.ndim != 1 or len(array) == 0 or length not in (None, len(array)):
+        shape = "(n,) with n >= 1" if length is None else f"({length},)"
+        raise ValueError(f"{name} must have shape {shape}, got shape {array.shape}")
+    return array
+
+
+def indices(value: object, name: str, width: int) -> list[int]:
+    """Return `value` as a list of at least one index below `width`."""
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise TypeError(f"{name} must be a sequence of integers, got {value!r}")
+    found = [integer(index, f"{name}[{k}]", 0, width - 1) for k, index in enumerate(value)]
+    if not found:
+        raise ValueError(f"{name} must have at least one entry, got {value!r}")
+    return found
+
+
+def names(value: object, name: str, count: int) -> list[str]:
+    """Return `value` as a list of `count` names; a string is one of letters."""
+    if not isinstance(value, Iterable):
+        raise TypeError(f"{name} must be {count} names, got {value!r}")
+    found = [str(one) for one in value]
+    if len(found) != count:
+        raise ValueError(f"{name} must be {count} names, got {value!r}")
+    return found
+
+
+def mapping(value: object, name: str, of: str) -> Mapping[Any, Any]:
+    """Return `value` if it is a mapping with at least one entry; `of` says of what, in words."""
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} must be a mapping of {of}, got {value!r}")
+    if not value:
+        raise ValueError(f"{name} must be a mapping of {of}, got an empty one")
+    return value
+
+
+def require_function(value: object, name: str, of: str) -> None:
+    """Raise TypeError unless `value` can be called; `of` says with what, in words."""
+    if not callable(value):
+        raise TypeError(f"{name} must be a function of {of}, got {value!r}")
 
 
 def number(value: object, name: str, expected: str, holds: Callable[[float], bool]) -> float:

@@ -34,7 +34,7 @@ def test_a_failing_write_is_a_warning_and_leaves_the_old_file(function, tmp_path
     assert_same_run(result, train("L-BFGS"))
     assert len(warned) == 7  # of the steps 4 to 9, and the end
     assert all(repr(str(path)) in str(warning.message) for warning in warned)
-    assert {warning.filename for warning in warned} == {checkpoint_runs.__file__}  # that calls train
+    assert {warning.filename for warning in warned} == {checkpoint_runs.__file__}
     assert len(set(kept)) == 3
     assert path.read_bytes() == kept[2]
     assert [p.name for p in tmp_path.iterdir()] == ["run"]

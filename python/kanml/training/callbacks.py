@@ -15,7 +15,14 @@ from kanml.problems import Evaluation, Problem
 from kanml.training.history import History
 from kanml.training.snapshot import Snapshot
 
-__all__ = ["Callback", "Checkpoint", "EarlyStopping", "TrainingState", "checked_callbacks", "wishes"]
+__all__ = [
+    "Callback",
+    "Checkpoint",
+    "EarlyStopping",
+    "TrainingState",
+    "checked_callbacks",
+    "wishes",
+]
 
 
 class Wish(enum.Enum):
