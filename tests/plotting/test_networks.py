@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
-from itertools import pairwise
+from itertools import combinations, pairwise
 
+import matplotlib
 import numpy as np
 import pytest
+from cycler import cycler
+from matplotlib.colors import to_rgba
 from scipy.interpolate import BSpline
 
 import kanml
@@ -236,6 +239,62 @@ def test_names():
     assert not {"x0", "y0"} & set(texts)
 
 
+def overlapping(axes, names):
+    """The names that overlap another one, as they are drawn."""
+    axes.figure.draw_without_rendering()
+    boxes = {t.get_text(): t.get_window_extent() for t in axes.texts if t.get_text() in names}
+    pairs = combinations(boxes, 2)
+    return [pair for pair in pairs if boxes[pair[0]].overlaps(boxes[pair[1]])], [*boxes]
+
+
+@pytest.mark.parametrize(
+    ("names", "written"),
+    [
+        ([f"n{p}" for p in range(10)], 10),
+        ([f"n{p}" for p in range(25)], 25),
+        ([f"n{p}" for p in range(100)], 25),
+        ([f"the concentration of substance {p}" for p in range(6)], 6),
+        ([f"W{p}" * 5 for p in range(25)], 25),
+        ([f"W{p}" * 5 for p in range(64)], 22),
+    ],
+    ids=["few", "more", "many", "long", "more long", "many long"],
+)
+@pytest.mark.parametrize("side", ["inputs", "outputs"])
+def test_names_do_not_overlap(names, written, side):
+    """They are turned, or some are left out, at equal distances."""
+    widths = [len(names), 2] if side == "inputs" else [2, len(names)]
+    net = kanml.KAN(widths, degree=1, intervals=1)
+    axes = figure(6.7, 4).add_subplot()  # as wide as the layer is drawn with lines
+    net.plot(**{side: names}, axes=axes)
+    pairs, found = overlapping(axes, names)
+    assert pairs == []
+    assert found == names[:: len(names) // len(found)][: len(found)]
+    assert len(found) >= 0.8 * written
+
+
+def test_names_that_are_short_stand_upright():
+    rotations = {t.get_text(): t.get_rotation() for t in kanml.KAN([9, 2]).plot().texts}
+    assert {rotations[f"x{p}"] for p in range(9)} == {0}
+
+
+def test_colours_are_those_of_the_style():
+    """On a dark ground too, where black lines would not be seen."""
+    net = network(base="sin")
+    with matplotlib.rc_context({"text.color": "#123456", "axes.prop_cycle": cycler(color=["red"])}):
+        axes, edge = net.plot(X), plot_edge(net, 0, 0, 0, X)
+    ink, red = to_rgba("#123456")[:3], to_rgba("red")[:3]
+    for name, colour in (("edges", ink), ("knots", ink), ("functions", red), ("nodes", ink)):
+        for artist in collections(axes, name):
+            colours = artist.get_facecolor() if name == "nodes" else artist.get_color()
+            assert {tuple(one[:3]) for one in colours} == {colour}
+    for name, colour in (("frames", ink), ("range of the data", red), ("middle of the data", red)):
+        for artist in collections(axes, name):
+            drawn = artist.get_edgecolor() if name == "frames" else artist.get_facecolor()
+            assert {tuple(one[:3]) for one in drawn} == {colour}
+    assert [to_rgba(line.get_color())[:3] for line in edge.lines] == [red, red, ink]
+    assert [patch.get_facecolor()[:3] for patch in edge.patches] == [red, red]
+
+
 def test_many_edges_are_lines():
     """200 splines are too many for pictures; the 20 behind them are not."""
     axes = kanml.KAN([10, 20, 1]).plot()
@@ -259,6 +318,58 @@ def test_what_is_not_finite_is_not_drawn():
     net = net.with_parameters(parameters)
     for axes in (net.plot(), net.plot(X), plot_edge(net, 0, 0, 3, X)):
         axes.figure.draw_without_rendering()
+
+
+@pytest.mark.parametrize("value", [0.3, -1.0, 1.0, 2.0])
+def test_data_that_are_all_equal_are_seen(value):
+    """The shading is 3 % of the frame at least, and does not go beyond data and domain."""
+    net = network()
+    x = np.column_stack([X[:, 0], np.full(200, value)])
+    axes = plot_edge(net, 0, 1, 2, x)
+    low, high = -1.0, max(1.0, value)
+    for patch in axes.patches:
+        left, right = patch.get_x(), patch.get_x() + patch.get_width()
+        np.testing.assert_allclose(right - left, 0.03 * (high - low))
+        assert left - 1e-12 <= value <= right + 1e-12
+        assert low - 1e-12 <= left < right <= high + 1e-12
+    frames, wide, dark = (
+        [path.get_extents() for path in collections(net.plot(x), name)[0].get_paths()]
+        for name in ("frames", "range of the data", "middle of the data")
+    )
+    least = [min(w.width, d.width) / f.width for f, w, d in zip(frames, wide, dark, strict=True)]
+    np.testing.assert_allclose(sorted(least)[:5], 0.03)
+    assert min(sorted(least)[5:]) > 0.5
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_constant_on_one_edge_leaves_the_other_curves(dtype):
+    """It can move from edge to edge without a change of the network."""
+    net = kanml.KAN([2, 5, 1], degree=3, intervals=4, seed=1, dtype=dtype)
+    coefficients = np.random.default_rng(2).uniform(-0.3, 0.3, net.n_parameters)
+    (block,) = (b for b in net.blocks if (b.layer, b.name) == (1, "coefficients"))
+    dim = net.layers[1].spaces[0].dim
+    shifted = coefficients.copy()
+    shifted[block.slice][:dim] += 1e4  # of the first edge
+    before, after = (
+        collections(net.with_parameters(c).plot(), "functions")[1].get_segments()
+        for c in (coefficients, shifted)
+    )
+    for left, right in zip(before[1:], after[1:], strict=True):
+        np.testing.assert_allclose(left, right, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [1e160, 1e200, 1e290])
+def test_huge_values_are_drawn(size):
+    """Without warnings, and with the same curves and opacities."""
+    net = network()
+    huge = net.with_parameters(net.parameters * size)
+    for left, right in zip(
+        collections(net.plot(), "functions"), collections(huge.plot(), "functions"), strict=True
+    ):
+        np.testing.assert_allclose(left.get_segments(), right.get_segments(), rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(left.get_color(), right.get_color(), rtol=1e-9)
+    plot_edge(huge, 0, 0, 0, X).figure.draw_without_rendering()
+    net.plot(X * size).figure.draw_without_rendering()
 
 
 def test_constant_edges_are_flat():
@@ -300,6 +411,7 @@ def test_data_that_a_layer_refuses():
         ({"x": np.zeros((0, 2))}, ValueError, ["x", "N >= 1", "(0, 2)"]),
         ({"x": [[0.0, np.nan]]}, ValueError, ["x[0, 1]", "nan"]),
         ({"inputs": "abc"}, ValueError, ["inputs", "2 names", "'abc'"]),
+        ({"inputs": 5}, TypeError, ["inputs", "2 names", "5"]),
         ({"outputs": ["u", "v"]}, ValueError, ["outputs", "1 names", "['u', 'v']"]),
         ({"axes": "left"}, TypeError, ["axes", "'left'"]),
     ],
@@ -312,6 +424,8 @@ def test_bad_arguments(arguments, error, parts):
 def test_edges_that_do_not_exist():
     with pytest.raises(ValueError, match=naming("j must be", "0..4", "got 5")):
         plot_edge(network(), 0, 0, 5)
+    with pytest.raises(TypeError, match=naming("net must be a Network", "'net'")):
+        plot_edge("net", 0, 0, 0)
     with pytest.raises(ValueError, match="which has none"):
         plot_edge(kanml.MLP([2, 3, 1]), 0, 0, 0)
 
@@ -323,8 +437,13 @@ def test_given_axes_are_used_and_returned():
 
 
 def test_without_matplotlib(monkeypatch):
-    for name in ("matplotlib", "matplotlib.figure"):
+    axes = figure(4, 3).add_subplot()
+    for name in ("matplotlib", "matplotlib.figure", "matplotlib.axes"):
         monkeypatch.setitem(sys.modules, name, None)
-    for draw in (network().plot, lambda: plot_edge(network(), 0, 0, 0)):
+    for draw in (
+        network().plot,
+        lambda: plot_edge(network(), 0, 0, 0),
+        lambda: network().plot(axes=axes),
+    ):
         with pytest.raises(ModuleNotFoundError, match=r"pip install 'kanml\[plot\]'"):
             draw()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kanml._validation import Float64Array, FloatArray, finite, samples
-from kanml.canvas import given_or_new
+from kanml._validation import Float64Array, FloatArray, finite, names, samples
+from kanml.canvas import Colour, accent, add_legend, given_or_new, ink
 from kanml.layers import Activation, Layer, Linear, SplineLayer
 from kanml.network.edges import Edge, connections, from_input, layer_inputs
 from kanml.network.layout import Graph
@@ -24,10 +25,11 @@ __all__ = ["plot_edge", "plot_network"]
 PICTURES = 64  # a layer of more splines than these is drawn as lines
 LINES = 20_000  # a network of more edges is not drawn
 SHARES = (0.05, 0.95)  # the quantiles of the data between which the range is dark
-RANGE, MIDDLE = "#eaf2fa", "#c8ddf0"  # the colours of both ranges
-CURVE, KNOTS, FRAME = "#08306b", "0.35", "0.7"
+RANGE, MIDDLE = 0.1, 0.2  # the opacities of both ranges
+LEAST = 0.03  # how much of a frame a range covers at least, so that it is seen
+KNOTS, FRAME = 0.65, 0.3  # the opacities of both
 POINTS = 65  # equispaced ones at which an edge is evaluated
-NAMES = 40  # of more inputs or outputs none is named unless the user does
+LARGEST = 1e300  # differences of larger values overflow
 FAINT = 0.12  # the opacity of an edge that changes nothing
 
 
@@ -38,6 +40,19 @@ class Span(NamedTuple):
     low: float
     high: float
     greatest: float
+
+    def visible(self, window: tuple[float, float]) -> Span:
+        """Return the ranges, widened within a window until they are seen where data are equal."""
+        least, greatest = _visible(self.least, self.greatest, window)
+        return Span(least, *_visible(self.low, self.high, window), greatest)
+
+
+def _visible(left: float, right: float, window: tuple[float, float]) -> tuple[float, float]:
+    width = LEAST * (window[1] - window[0])
+    if not right - left < width:
+        return left, right
+    start = min(max((left + right - width) / 2, window[0]), window[1] - width)
+    return start, start + width
 
 
 def plot_edge(
@@ -76,7 +91,7 @@ def plot_edge(
     ValueError
         If there is no such edge, or `x` is not finite or of another shape.
     TypeError
-        If an index is not an integer.
+        If `net` is no network, or an index is not an integer.
 
     Examples
     --------
@@ -86,6 +101,8 @@ def plot_edge(
     >>> axes.get_title()
     'layers[1], input 2 to output 0'
     """
+    if not isinstance(net, Parametrised):
+        raise TypeError(f"net must be a Network, got {net!r}")
     edge = Edge(net, layer, i, j)
     span = None
     if x is not None:
@@ -93,23 +110,24 @@ def plot_edge(
     axes = given_or_new(axes)
     t = _window(edge, span)
     if span is not None:
+        span = span.visible((t[0], t[-1]))
         label = "data; dark: 5-95 %"
-        axes.axvspan(span.least, span.greatest, color=RANGE, lw=0, zorder=0, label=label)
-        axes.axvspan(span.low, span.high, color=MIDDLE, lw=0, zorder=0)
-    axes.plot(t, _drawable(edge(t)), color=CURVE, label="edge")
+        axes.axvspan(span.least, span.greatest, color=accent(RANGE), lw=0, zorder=0, label=label)
+        axes.axvspan(span.low, span.high, color=accent(MIDDLE), lw=0, zorder=0)
+    axes.plot(t, _drawable(edge(t)), color=accent(), label="edge")
     if edge.of.base is not None:
         inside = t[(t >= edge.space.domain[0]) & (t <= edge.space.domain[1])]
         alone = edge.space.evaluate(edge.coefficients, inside)
-        axes.plot(inside, alone, "--", color=CURVE, lw=0.9, label="spline")
+        axes.plot(inside, alone, "--", color=accent(), lw=0.9, label="spline")
     ticks = edge.space.breakpoints
     below = axes.get_xaxis_transform()
     height = np.full(len(ticks), 0.03)
-    axes.plot(ticks, height, "|", color=KNOTS, ms=10, transform=below, label="knots")
+    axes.plot(ticks, height, "|", color=ink(KNOTS), ms=10, transform=below, label="knots")
     axes.locator_params(axis="x", nbins=6)
     axes.set_title(f"layers[{layer}], input {i} to output {j}")
     axes.set_xlabel(f"input {i}")
     axes.set_ylabel(f"part of output {j}")
-    axes.legend(fontsize="small")
+    add_legend(axes)
     return axes
 
 
@@ -121,7 +139,8 @@ def plot_network(
     axes: Axes | None,
 ) -> Axes:
     """Draw a network; see `Network.plot`."""
-    names = _names(inputs, "inputs", net.n_in, "x"), _names(outputs, "outputs", net.n_out, "y")
+    below = _names(inputs, "inputs", net.n_in, "x")
+    above = _names(outputs, "outputs", net.n_out, "y")
     widths = net._architecture.widths
     _require_few(net, widths)
     data = None if x is None else layer_inputs(net, _data(net, x), len(net.layers) - 1)
@@ -141,9 +160,11 @@ def plot_network(
             _draw_pictures(axes, graph, net, at, dict(zip(pairs, opacity, strict=True)), received)
         else:
             lines = [graph.line(at, pair) for pair in pairs]
-            _add_lines(axes, "edges", lines, "black", opacity, 1.0 if len(lines) < 100 else 0.5)
+            _add_lines(axes, "edges", lines, ink(), opacity, 1.0 if len(lines) < 100 else 0.5)
         _name_layer(axes, graph, at, layer)
-    _draw_nodes(axes, graph, names)
+    _draw_nodes(axes, graph)
+    _write_names(axes, graph, 0, below)
+    _write_names(axes, graph, len(widths) - 1, above)
     return axes
 
 
@@ -172,8 +193,7 @@ def _draw_pictures(
     edges = {pair: Edge(net, at, *pair) for pair in opacity}
     windows = {pair: _window(edge, spans.get(pair[0])) for pair, edge in edges.items()}
     values = {pair: _drawable(edge(windows[pair])) for pair, edge in edges.items()}
-    largest = max(float(np.abs(curve).max()) for curve in values.values())
-    least = float(np.finfo(net.dtype).eps) ** 0.5 * largest or 1.0  # rounding errors stay flat
+    rounding = float(np.finfo(net.dtype).eps) ** 0.5
     lines, boxes, wide, dark, knots, curves = [], [], [], [], [], []
     for pair, frame in frames.items():
         (start, end), window = graph.line(at, pair), (windows[pair][0], windows[pair][-1])
@@ -181,21 +201,21 @@ def _draw_pictures(
         lines.append([(frame.x, frame.y + frame.half_height), end])
         boxes.append(frame.box(frame.x - frame.half_width, frame.x + frame.half_width))
         if span := spans.get(pair[0]):
-            places = frame.across(span, window)
+            places = frame.across(span.visible(window), window)
             wide.append(frame.box(places[0], places[3]))
             dark.append(frame.box(places[1], places[2]))
         bottom = frame.y - frame.half_height
         for place in frame.across(edges[pair].space.breakpoints, window):
             knots.append([(place, bottom), (place, bottom + 0.16 * frame.half_height)])
-        heights = frame.up(values[pair], least)
+        heights = frame.up(values[pair], rounding)
         curves.append(np.stack([frame.across(windows[pair], window), heights], axis=1))
     shades = [opacity[pair] for pair in frames]
-    _add_lines(axes, "edges", lines, "black", np.repeat(shades, 2), 1.0)
-    _add_boxes(axes, "range of the data", wide, RANGE)
-    _add_boxes(axes, "middle of the data", dark, MIDDLE)
-    _add_boxes(axes, "frames", boxes, "none", FRAME)
-    _add_lines(axes, "knots", knots, KNOTS, None, 0.7)
-    _add_lines(axes, "functions", curves, CURVE, shades, 1.6)
+    _add_lines(axes, "edges", lines, ink(), np.repeat(shades, 2), 1.0)
+    _add_boxes(axes, "range of the data", wide, accent(RANGE))
+    _add_boxes(axes, "middle of the data", dark, accent(MIDDLE))
+    _add_boxes(axes, "frames", boxes, "none", ink(FRAME))
+    _add_lines(axes, "knots", knots, ink(KNOTS), None, 0.7)
+    _add_lines(axes, "functions", curves, accent(), shades, 1.6)
 
 
 def _name_layer(axes: Axes, graph: Graph, at: int, layer: Layer) -> None:
@@ -204,23 +224,40 @@ def _name_layer(axes: Axes, graph: Graph, at: int, layer: Layer) -> None:
     axes.text(*where, f"layers[{at}]\n{_kind(layer)}", ha="right", va="center", fontsize="small")
 
 
-def _draw_nodes(axes: Axes, graph: Graph, names: tuple[Sequence[str], Sequence[str]]) -> None:
-    """Draw the nodes, with the names of the inputs below and those of the outputs above."""
+def _draw_nodes(axes: Axes, graph: Graph) -> None:
+    """Draw the nodes."""
     nodes = [graph.node(row, p) for row, width in enumerate(graph.widths) for p in range(width)]
     across, up = np.array(nodes).T
-    axes.scatter(across, up, 16, color="black", zorder=3, gid="nodes")
-    last = len(graph.widths) - 1
-    for row, texts, where, shift in ((0, names[0], "top", -1), (last, names[1], "bottom", 1)):
-        for p, text in enumerate(texts):
-            x, y = graph.node(row, p)
-            axes.text(x, y + 0.06 * shift, text, ha="center", va=where)
+    axes.scatter(across, up, 16, color=[ink()], zorder=3, gid="nodes")
     axes.set_xlim(-graph.width / 2 - 0.1, graph.width / 2 + 0.1)
     axes.set_ylim(-0.2, graph.heights[-1] + 0.2)
     axes.set_axis_off()
 
 
+def _write_names(axes: Axes, graph: Graph, row: int, texts: Sequence[str]) -> None:
+    """Write names below the inputs or above the outputs.
+
+    They are turned if they would overlap side by side. If there is no room for all of them, every
+    second one is written, or third, and so on.
+    """
+    from matplotlib import rcParams
+    from matplotlib.textpath import TextPath
+
+    points = axes.bbox.width * 72 / axes.figure.dpi  # of the axes, as wide as they are now
+    room = points * graph.width / (graph.width + 0.2) / len(texts)
+    size = float(rcParams["font.size"])
+    longest = max(texts, key=len)
+    width = TextPath((0, 0), longest, size).get_extents().width if longest.strip() else 0.0
+    turned = width + 0.3 * size > room
+    every = math.ceil(1.1 * size / room) if turned else 1
+    where, shift = ("bottom", 0.06) if row else ("top", -0.06)
+    for p in range(0, len(texts), every):
+        x, y = graph.node(row, p)
+        axes.text(x, y + shift, texts[p], ha="center", va=where, rotation=90 if turned else 0)
+
+
 def _add_lines(
-    axes: Axes, name: str, lines: Sequence[Any], colour: str, opacity: Any, width: float
+    axes: Axes, name: str, lines: Sequence[Any], colour: Colour, opacity: Any, width: float
 ) -> None:
     """Add lines, each a sequence of points, as one artist that is found by its name."""
     from matplotlib.collections import LineCollection
@@ -231,7 +268,11 @@ def _add_lines(
 
 
 def _add_boxes(
-    axes: Axes, name: str, boxes: Sequence[Any], colour: str, outline: str = "none"
+    axes: Axes,
+    name: str,
+    boxes: Sequence[Any],
+    colour: Colour | str,
+    outline: Colour | str = "none",
 ) -> None:
     """Add boxes, each as its corners, as one artist that is found by its name."""
     from matplotlib.collections import PolyCollection
@@ -253,8 +294,9 @@ def _data(net: Parametrised, x: npt.ArrayLike) -> FloatArray:
 
 
 def _drawable(values: FloatArray) -> Float64Array:
-    """Return values in float64, with NaN for infinite ones, which give no warnings."""
-    return np.where(np.isfinite(values), values, np.nan).astype(np.float64)
+    """Return values in float64, with NaN for infinite and huge ones, which give no warnings."""
+    exact = values.astype(np.float64)
+    return np.where(np.abs(exact) < LARGEST, exact, np.nan)
 
 
 def _span(column: FloatArray) -> Span:
@@ -290,8 +332,16 @@ def _importance(
             t = np.linspace(*ends, POINTS).astype(net.dtype)
         else:
             t = received[:, i]
-        rows.append(_drawable(from_input(net, at, i, t)).std(axis=0))
+        rows.append(_deviation(_drawable(from_input(net, at, i, t))))
     return np.array([rows[i][j] for i, j in pairs])
+
+
+def _deviation(values: Float64Array) -> Float64Array:
+    """Return the standard deviations of columns, also where squares overflow."""
+    size = np.abs(values).max(axis=0)
+    scale = np.where(size > 0, size, 1.0)
+    deviation: Float64Array = (values / scale).std(axis=0) * scale
+    return deviation
 
 
 def _opacity(importance: Float64Array) -> Float64Array:
@@ -310,10 +360,6 @@ def _kind(layer: Layer) -> str:
     return layer.name
 
 
-def _names(names: Sequence[str] | None, what: str, width: int, letter: str) -> Sequence[str]:
-    """Return the names of inputs or outputs; by default none where they would overlap."""
-    if names is None:
-        return [f"{letter}{p}" for p in range(width)] if width <= NAMES else []
-    if len(names) != width:
-        raise ValueError(f"{what} must be {width} names, got {names!r}")
-    return names
+def _names(given: Sequence[str] | None, what: str, width: int, letter: str) -> list[str]:
+    """Return the names of inputs or outputs."""
+    return names([f"{letter}{p}" for p in range(width)] if given is None else given, what, width)

@@ -30,9 +30,14 @@ class Frame:
         share: Float64Array = (np.asarray(t, np.float64) - low) / (high - low)
         return self.x + (2 * share - 1) * self.half_width
 
-    def up(self, values: Float64Array, least: float) -> Float64Array:
-        """Return heights of values, which fill the frame unless they vary by less than `least`."""
+    def up(self, values: Float64Array, rounding: float) -> Float64Array:
+        """Return heights of values, which fill the frame.
+
+        Those that vary by less than `rounding` of their size fill less of it, and stay flat if they
+        vary by rounding errors alone.
+        """
         low, high = float(values.min()), float(values.max())
+        least = rounding * max(abs(low), abs(high)) or 1.0
         share: Float64Array = (values - (low + high) / 2) / max(high - low, least)
         return self.y + 1.8 * self.half_height * share
 
