@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import pickle
 import subprocess
 import sys
 
+import matplotlib
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from matplotlib.image import imread
 
 import kanml
 from helpers import naming
@@ -58,6 +64,72 @@ def test_runs_are_compared_by_their_losses():
     assert names == ["one", "two"]
 
 
+def of_losses(losses, levels=None):
+    made = History()
+    for step, loss in enumerate(losses):
+        level = 0 if levels is None else levels[step]
+        made.append(Row(level, step, loss, float(step), step, 0))
+    return made
+
+
+def seen(line):
+    """The points of a line that its axes draw; clipped ones would be joined by false lines."""
+    path = line.get_transform().transform_path_non_affine(line.get_path())
+    return [k for k, (_, y) in enumerate(path.vertices) if np.isfinite(y)]
+
+
+@pytest.mark.parametrize(
+    ("losses", "scale", "drawn"),
+    [
+        ([4.0, 2.0, 1.0], "log", [0, 1, 2]),
+        ([4.0, 2.0, 0.0], "log", [0, 1]),
+        ([4.0, 2.0, -1.0], "linear", [0, 1, 2]),
+        ([-1.0, -2.0, -3.0], "linear", [0, 1, 2]),
+        ([0.0, 0.0, 0.0], "linear", [0, 1, 2]),
+    ],
+)
+def test_losses_that_are_not_positive(losses, scale, drawn):
+    for runs in (of_losses(losses), {"run": of_losses(losses)}):
+        axes = plotting.plot_history(runs)
+        assert axes.get_yscale() == scale
+        assert seen(axes.lines[0]) == drawn
+        axes.figure.draw_without_rendering()
+    errors = {"run": (of_losses([1.0] * 3), [0, 1, 2], losses)}
+    assert seen(plotting.plot_errors(errors, "step").lines[0]) == drawn
+
+
+def test_a_run_of_one_row_is_a_dot():
+    line = plotting.plot_history(of_losses([0.5])).lines[0]
+    assert (line.get_marker(), [*line.get_xdata()], [*line.get_ydata()]) == (".", [0], [0.5])
+    assert plotting.plot_history(of_losses([0.5, 0.25])).lines[0].get_marker() == "None"
+
+
+def test_eigenvalues_that_are_not_positive_are_left_out():
+    (line,) = plotting.plot_spectra({"A": [4.0, 2.0, 0.0, -1.0, 1.0]}, "title").lines
+    assert seen(line) == [0, 1, 4]
+    (line,) = plotting.plot_decay([4.0, 0.0, 1.0], "k", "title").lines
+    assert seen(line) == [0, 2]
+
+
+def test_names_that_begin_with_an_underscore_are_in_legends():
+    run = of_losses([1.0, 0.5])
+    for axes in (
+        plotting.plot_history({"_old": run, "new": run}),
+        plotting.plot_errors({"_old": (run, [0], [1.0]), "new": (run, [0], [1.0])}, "step"),
+        plotting.plot_points({"_old": np.eye(2), "new": np.eye(2)}),
+        plotting.plot_spectra({"_old": np.ones(2), "new": np.ones(2)}, "title"),
+        plotting.plot_sign_changes({"_old": np.ones(2), "new": np.ones(2)}),
+    ):
+        assert [t.get_text().strip() for t in axes.get_legend().get_texts()] == ["_old", "new"]
+
+
+def test_sizes_of_many_markers():
+    axes = plotting.plot_sign_changes({f"{i}": np.arange(9) for i in range(12)})
+    sizes = [line.get_markersize() for line in axes.lines]
+    assert sizes[:4] == [8, 7, 6, 5]
+    assert min(sizes) == 3
+
+
 def test_errors_of_solutions():
     """Measured after some steps; circles stand on the line where a level began."""
     run = history([0, 0, 1, 1])
@@ -103,6 +175,21 @@ def test_an_error_by_its_size():
     assert plotting.plot_error(fit, saddle, BOX, "mine", points=4).get_title() == "mine"
 
 
+@pytest.mark.parametrize(
+    ("bad", "title"),
+    [
+        (1, "log10 |error|, at most 5.0e-01 where finite"),
+        (4, "log10 |error|, nowhere finite"),
+    ],
+)
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_an_error_that_is_not_finite(bad, title, value):
+    def fit(x):
+        return saddle(x) + np.where(np.arange(4) < bad, value, 0.5)
+
+    assert plotting.plot_error(fit, saddle, BOX, points=2).get_title() == title
+
+
 # Partial dependence
 
 
@@ -127,6 +214,41 @@ def test_partial_dependence_leaves_the_data_alone():
     axes = plotting.plot_partial_dependence(lambda z: z.sum(axis=1), x, 0, "dose")
     np.testing.assert_array_equal(x, before)
     assert axes.get_xlabel() == "dose"
+
+
+@pytest.mark.parametrize(("outputs", "entries"), [(1, 0), (2, 2), (10, 10), (30, 30), (33, 0)])
+def test_a_legend_of_many_outputs_leaves_room_for_the_curves(outputs, entries):
+    def function(x):
+        return x[:, :1] * np.arange(outputs)
+
+    axes = plotting.plot_partial_dependence(function, np.eye(2), 0)
+    axes.figure.draw_without_rendering()
+    assert axes.get_window_extent().width > axes.figure.bbox.width / 3
+    assert axes.get_window_extent().height > axes.figure.bbox.height / 2
+    legend = axes.get_legend()
+    assert (len(legend.get_texts()) if legend else 0) == entries
+    if legend:
+        box = legend.get_window_extent()
+        assert box.x0 >= axes.get_window_extent().x1
+        assert axes.figure.bbox.x1 >= box.x1
+        assert axes.figure.bbox.y0 <= box.y0
+
+
+def test_a_history_of_many_runs_leaves_room_for_the_curves():
+    axes = plotting.plot_history({f"run {i}": of_losses([1.0, 0.5]) for i in range(30)})
+    axes.figure.draw_without_rendering()
+    assert axes.get_window_extent().width > axes.figure.bbox.width / 3
+    assert axes.get_window_extent().height > axes.figure.bbox.height / 2
+
+
+@pytest.mark.parametrize("layout", [None, "constrained"])
+def test_the_legend_of_points_is_within_the_figure(layout):
+    axes = Figure(layout=layout).add_subplot()
+    plotting.plot_points({"a long name of points": np.eye(2), "b": np.eye(2)}, axes=axes)
+    axes.figure.draw_without_rendering()
+    box, whole = axes.get_legend().get_window_extent(), axes.figure.bbox
+    assert whole.x0 <= box.x0 < box.x1 <= whole.x1
+    assert whole.y0 <= box.y0 < box.y1 <= whole.y1
 
 
 # Points
@@ -208,6 +330,28 @@ def test_axes_are_taken_and_returned(name):
         DRAW[name]("right")
 
 
+def test_a_figure_is_shown_in_notebooks():
+    """By a method of IPython, as the bytes of a PNG file; matplotlib reads them again."""
+    axes = plotting.plot_surface(np.eye(3), BOX, "title")
+    content = axes.figure._repr_png_()
+    assert content.startswith(b"\x89PNG\r\n")
+    picture = imread(io.BytesIO(content))
+    assert picture.shape[:2] == (400, 550)  # 5.5 by 4 inches
+    pixels = (255 * picture[..., :3]).round().astype(int).reshape(-1, 3)
+    for end in ((68, 1, 84), (253, 231, 37)):  # of viridis
+        assert np.abs(pixels - end).max(axis=1).min() <= 1
+    again = pickle.loads(pickle.dumps(axes.figure))._repr_png_()
+    assert imread(io.BytesIO(again)).shape == picture.shape
+
+
+def test_circles_and_ticks_have_the_colours_of_the_style():
+    with matplotlib.rc_context({"text.color": "#123456", "axes.facecolor": "#654321"}):
+        circles = plotting.plot_history(history([0, 1])).lines[1]
+        deciles = plotting.plot_partial_dependence(saddle, np.eye(2), 0).lines[-1]
+    assert to_rgba(circles.get_markerfacecolor()) == to_rgba("#654321")
+    assert to_rgba(deciles.get_color())[:3] == to_rgba("#123456")[:3]
+
+
 def test_nothing_global_changes():
     """Importing needs no matplotlib, and drawing neither pyplot nor a backend of one's own."""
     code = """
@@ -227,13 +371,104 @@ assert list(dict.items(matplotlib.rcParams)) == before
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def surface(**options):
+    return lambda: plotting.plot_surface(np.eye(3), BOX, "title", **options)
+
+
+def errors(runs):
+    return lambda: plotting.plot_errors(runs, "step")
+
+
 BAD = {
     "a result": (lambda: plotting.plot_history("run"), TypeError, ["history", "'run'"]),
     "against": (lambda: plotting.plot_history(history([0]), "time"), ValueError, ["'time'"]),
     "a box": (
         lambda: plotting.plot_solution(saddle, (0, 1, 1, 0)),
         ValueError,
-        ["box", "bottom < top", "[0, 1, 1, 0]"],
+        ["box", "bottom < top", "(0, 1, 1, 0)"],
+    ),
+    "a box of one number": (lambda: plotting.plot_solution(saddle, 5), ValueError, ["box", "5"]),
+    "a function": (lambda: plotting.plot_solution(5, BOX), TypeError, ["function must be a", "5"]),
+    "like": (lambda: plotting.plot_solution(saddle, BOX, like=3), TypeError, ["like must be", "3"]),
+    "exact": (lambda: plotting.plot_error(saddle, 4, BOX), TypeError, ["exact must be", "4"]),
+    "letters of a box": (
+        lambda: plotting.plot_solution(saddle, BOX, letters="xyz"),
+        ValueError,
+        ["letters must be 2 names", "'xyz'"],
+    ),
+    "one letter": (surface(letters="x"), ValueError, ["letters must be 2 names", "'x'"]),
+    "a letter a number": (surface(letters=5), TypeError, ["letters must be 2 names", "5"]),
+    "no colours": (surface(colours=0), ValueError, ["colours", ">= 1", "0"]),
+    "negative colours": (surface(colours=-3), ValueError, ["colours", "-3"]),
+    "half a colour": (surface(colours=2.5), TypeError, ["colours", "2.5"]),
+    "a limit": (surface(limits=5), ValueError, ["limits must be two numbers, low < high", "5"]),
+    "falling limits": (surface(limits=(1, 0)), ValueError, ["limits", "low < high", "(1, 0)"]),
+    "limits NaN": (surface(limits=(np.nan, 1)), ValueError, ["limits[0]", "nan"]),
+    "text": (lambda: plotting.log10_size("a"), TypeError, ["values", "<U1"]),
+    "a size": (lambda: plotting.figure("a", 1), TypeError, ["width must be a number > 0", "'a'"]),
+    "no size": (lambda: plotting.figure(1, 0), ValueError, ["height must be a number > 0", "0"]),
+    "no histories": (lambda: plotting.plot_history({}), ValueError, ["history", "an empty one"]),
+    "a history without rows": (
+        lambda: plotting.plot_history({"a": History()}),
+        ValueError,
+        ["history['a'] must have a row", "<History, empty>"],
+    ),
+    "no history": (lambda: plotting.plot_history({"a": 3}), TypeError, ["history['a']", "3"]),
+    "a bare history": (errors(history([0])), TypeError, ["errors must be a mapping", "<History"]),
+    "errors alone": (errors({"a": history([0])}), TypeError, ["errors['a']", "(history, steps"]),
+    "errors of unknown steps": (
+        errors({"a": (history([0, 0]), [0, 7], [1.0, 0.5])}),
+        ValueError,
+        ["steps of errors['a']", "0..1", "7"],
+    ),
+    "two steps and one error": (
+        errors({"a": (history([0, 0]), [0, 1], [1.0])}),
+        ValueError,
+        ["errors of errors['a']", "(2,)", "(1,)"],
+    ),
+    "spectra in a list": (
+        lambda: plotting.plot_spectra([1, 2], "title"),
+        TypeError,
+        ["spectra must be a mapping of names to vectors", "[1, 2]"],
+    ),
+    "no spectra": (lambda: plotting.plot_spectra({}, "title"), ValueError, ["spectra", "empty"]),
+    "a spectrum": (lambda: plotting.plot_spectra({"A": 3}, ""), ValueError, ["spectra['A']", "()"]),
+    "an eigenvector": (
+        lambda: plotting.plot_eigenvectors(np.eye(3), [0, 9], "title"),
+        ValueError,
+        ["columns[1]", "0..2", "9"],
+    ),
+    "columns a number": (
+        lambda: plotting.plot_eigenvectors(np.eye(3), 1, "title"),
+        TypeError,
+        ["columns", "1"],
+    ),
+    "no conditions": (lambda: plotting.plot_conditions([], {}), ValueError, ["intervals", "(0,)"]),
+    "too few conditions": (
+        lambda: plotting.plot_conditions([2, 4], {1: [3.0]}),
+        ValueError,
+        ["conditions[1]", "(2,)", "(1,)"],
+    ),
+    "points that are not finite": (
+        lambda: plotting.plot_points({"pde": [[0.0, np.nan]]}),
+        ValueError,
+        ["pde[0, 1]", "nan"],
+    ),
+    "no sets of points": (lambda: plotting.plot_points({}), ValueError, ["points", "empty"]),
+    "a number of letters": (
+        lambda: plotting.plot_points(np.eye(2), letters=5),
+        TypeError,
+        ["letters must be 2 names", "5"],
+    ),
+    "a number of columns": (
+        lambda: plotting.plot_points(np.eye(2), columns=5),
+        TypeError,
+        ["columns", "5"],
+    ),
+    "a dependence of no function": (
+        lambda: plotting.plot_partial_dependence(5, np.eye(2), 0),
+        TypeError,
+        ["function must be a function of samples", "5"],
     ),
     "two values": (
         lambda: plotting.plot_solution(lambda x: x, BOX, points=3),

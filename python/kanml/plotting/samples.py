@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from kanml._validation import Float64Array, finite, integer, real_array
-from kanml.canvas import given_or_new
+from kanml._validation import (
+    Float64Array,
+    finite,
+    indices,
+    integer,
+    mapping,
+    names,
+    real_array,
+    require_function,
+)
+from kanml.canvas import add_legend, describe, given_or_new, in_legend, ink
 from kanml.problems import PINN, Regression, Sampler
 
 if TYPE_CHECKING:
@@ -62,8 +71,8 @@ def plot_points(
     (width,) = {array.shape[1] for array in sets.values()}
     if letters is None:
         letters = points.inputs if isinstance(points, PINN) else [f"x{k}" for k in range(width)]
-    if len(letters) != width:
-        raise ValueError(f"letters must name {width} inputs, got {letters!r}")
+    letters = names(letters, "letters", width)
+    across, up = _two(columns, width) if width > 1 else (0, 0)
     axes = given_or_new(axes)
     size = float(np.clip(4000 / sum(map(len, sets.values())), 2, 20))
     if width == 1:
@@ -72,13 +81,12 @@ def plot_points(
         axes.set_yticks(-np.arange(len(sets)), list(sets))
         axes.set_xlabel(letters[0])
         return axes
-    across, up = _two(columns, width)
     for name, array in sets.items():
-        axes.scatter(array[:, across], array[:, up], size, label=name)
+        axes.scatter(array[:, across], array[:, up], size, label=in_legend(name))
     axes.set_xlabel(letters[across])
     axes.set_ylabel(letters[up])
-    if len(sets) > 1:  # beside the points, which may be everywhere
-        axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize="small", markerscale=2)
+    if len(sets) > 1:
+        add_legend(axes, beside=True, markerscale=2)  # points may be everywhere
     return axes
 
 
@@ -89,15 +97,15 @@ def _sets(points: Points) -> dict[str, Float64Array]:
     elif isinstance(points, Regression):
         given = {"x": points.x}
     elif isinstance(points, Mapping):
-        given = points
+        given = mapping(points, "points", "names to points")
     else:
         given = {"points": points}
     sets = {}
     for name, value in given.items():
-        array = real_array(value.points if isinstance(value, Sampler) else value, name)
+        array = real_array(value.points if isinstance(value, Sampler) else value, str(name))
         if array.ndim != 2 or 0 in array.shape:
             raise ValueError(f"{name} must have shape (N, d) with N, d >= 1, got {array.shape}")
-        sets[name] = array
+        sets[name] = finite(array, str(name))
     widths = {name: array.shape[1] for name, array in sets.items()}
     if len(set(widths.values())) != 1:
         raise ValueError(f"points must be sets with the same number of columns, got {widths}")
@@ -106,10 +114,10 @@ def _sets(points: Points) -> dict[str, Float64Array]:
 
 def _two(columns: Sequence[int], width: int) -> tuple[int, int]:
     """Return two different columns, checked."""
-    if len(columns) != 2 or columns[0] == columns[1]:
+    found = indices(columns, "columns", width)
+    if len(found) != 2 or found[0] == found[1]:
         raise ValueError(f"columns must be two different inputs, got {columns!r}")
-    across, up = (integer(column, "columns", 0, width - 1) for column in columns)
-    return across, up
+    return found[0], found[1]
 
 
 def plot_partial_dependence(
@@ -125,7 +133,8 @@ def plot_partial_dependence(
 
     At t, the curve is the mean over all samples of the outputs with `input` replaced by t. Ticks
     below mark the deciles of the input: where they are sparse, the curve rests on few samples. If
-    inputs depend on each other, it includes combinations that do not occur.
+    inputs depend on each other, it includes combinations that do not occur. There is no legend of
+    more than 32 outputs.
 
     Parameters
     ----------
@@ -165,6 +174,7 @@ def plot_partial_dependence(
     >>> float(((mean[-1] - mean[0]) / (t[-1] - t[0])).round(12))
     3.0
     """
+    require_function(function, "function", "samples")
     samples = finite(real_array(x, "x"), "x")
     if samples.ndim != 2 or 0 in samples.shape:
         raise ValueError(f"x must have shape (N, n_in) with N >= 1, got shape {samples.shape}")
@@ -179,13 +189,11 @@ def plot_partial_dependence(
         axes.plot(grid, mean, label=f"output {j}")
     deciles = np.quantile(samples[:, at], np.linspace(0, 1, 11))
     below = axes.get_xaxis_transform()
-    axes.plot(deciles, np.full(11, 0.03), "|", color="0.35", ms=10, transform=below)
-    axes.set_xlabel(f"x{at}" if name is None else name)
-    axes.set_ylabel("mean output")
-    axes.set_title("Partial dependence; ticks: deciles of the data")
+    axes.plot(deciles, np.full(11, 0.03), "|", color=ink(0.65), ms=10, transform=below)
+    across = f"x{at}" if name is None else name
+    describe(axes, across, "mean output", "Partial dependence; ticks: deciles of the data")
     if means.shape[1] > 1:
-        axes.legend(fontsize="small")
-    axes.grid(alpha=0.3)
+        add_legend(axes, beside=True)
     return axes
 
 

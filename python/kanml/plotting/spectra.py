@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kanml._validation import Float64Array
-from kanml.canvas import given_or_new
+from kanml._validation import Float64Array, indices, mapping, real_array, vector
+from kanml.canvas import add_legend, describe, given_or_new, in_legend, ink
 from kanml.training.history import IntArray
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def plot_decay(values: Float64Array, label: str, title: str, *, axes: Axes | Non
     Parameters
     ----------
     values : ndarray, shape (n,)
+        Those that are not positive are left out.
     label, title : str
         The label of the horizontal axis, and the title.
     axes : matplotlib.axes.Axes, optional
@@ -37,12 +38,16 @@ def plot_decay(values: Float64Array, label: str, title: str, *, axes: Axes | Non
     Returns
     -------
     matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is not as described.
     """
+    sizes = vector(values, "values")
     axes = given_or_new(axes)
-    axes.semilogy(values)
-    axes.set_xlabel(label)
-    axes.set_title(title)
-    axes.grid(alpha=0.3)
+    axes.semilogy(sizes, nonpositive="mask")
+    describe(axes, label, "", title)
     return axes
 
 
@@ -62,16 +67,26 @@ def plot_spectra(
     Returns
     -------
     matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is not as described.
     """
+    lines = _vectors(spectra, "spectra")
     axes = given_or_new(axes)
-    for name, values in spectra.items():
-        axes.loglog(np.arange(1, len(values) + 1), values, ".-", ms=3, label=name)
-    axes.set_xlabel("rank")
-    axes.set_ylabel("eigenvalue")
-    axes.set_title(title)
-    axes.legend()
-    axes.grid(alpha=0.3)
+    for name, values in lines.items():
+        ranks = np.arange(1, len(values) + 1)
+        axes.loglog(ranks, values, ".-", ms=3, label=in_legend(name), nonpositive="mask")
+    describe(axes, "rank", "eigenvalue", title)
+    add_legend(axes)
     return axes
+
+
+def _vectors(given: object, name: str) -> dict[str, Float64Array]:
+    """Return vectors by name, checked."""
+    of = "names to vectors"
+    return {key: vector(one, f"{name}[{key!r}]") for key, one in mapping(given, name, of).items()}
 
 
 def plot_conditions(
@@ -94,20 +109,24 @@ def plot_conditions(
     Returns
     -------
     matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is not as described.
     """
+    n = vector(intervals, "intervals")
+    given = mapping(conditions, "conditions", "orders to conditions")
+    found = {r: vector(one, f"conditions[{r!r}]", len(n)) for r, one in given.items()}
     axes = given_or_new(axes)
-    n = np.asarray(intervals, dtype=np.float64)
-    for order, values in conditions.items():
+    for order, values in found.items():
         (line,) = axes.loglog(n, values, "o-", ms=4, label=f"r = {order}")
         growth = values[-1] * (n / n[-1]) ** (2 * order)
         axes.loglog(n, growth, ":", color=line.get_color())
     axes.set_xticks([], minor=True)
     axes.set_xticks(n, [str(i) for i in intervals])
-    axes.set_xlabel("intervals n")
-    axes.set_ylabel("condition of $A^T A$")
-    axes.set_title("Condition; dotted: $n^{2r}$")
-    axes.legend()
-    axes.grid(alpha=0.3)
+    describe(axes, "intervals n", "condition of $A^T A$", "Condition; dotted: $n^{2r}$")
+    add_legend(axes)
     return axes
 
 
@@ -127,13 +146,22 @@ def plot_eigenvectors(
     Returns
     -------
     matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is not as described.
     """
+    matrix = real_array(vectors, "vectors")
+    if matrix.ndim != 2 or matrix.size == 0:
+        raise ValueError(f"vectors must have shape (dim, dim), got shape {matrix.shape}")
+    chosen = indices(columns, "columns", matrix.shape[1])
     axes = given_or_new(axes)
-    for height, j in enumerate(columns):
-        scale = 2.2 * np.abs(vectors[:, j]).max()
-        axes.axhline(-height, color="0.8", lw=0.6)
-        axes.plot(vectors[:, j] / scale - height, lw=1)
-    axes.set_yticks(-np.arange(len(columns)), [f"j = {j}" for j in columns])
+    for height, j in enumerate(chosen):
+        scale = 2.2 * np.abs(matrix[:, j]).max() or 1.0
+        axes.axhline(-height, color=ink(0.2), lw=0.6)
+        axes.plot(matrix[:, j] / scale - height, lw=1)
+    axes.set_yticks(-np.arange(len(chosen)), [f"j = {j}" for j in chosen])
     axes.set_xlabel("entry")
     axes.set_title(title)
     return axes
@@ -152,15 +180,22 @@ def plot_sign_changes(sign_changes: Mapping[str, IntArray], *, axes: Axes | None
     Returns
     -------
     matplotlib.axes.Axes
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is not as described.
     """
+    lines = _vectors(sign_changes, "sign_changes")
     axes = given_or_new(axes)
     markers = "os^vDx+"
-    for i, (name, counts) in enumerate(sign_changes.items()):
-        marker = markers[i % len(markers)]
-        axes.plot(counts, marker, ms=8 - i, markerfacecolor="none", markevery=5, label=name)
-    axes.set_xlabel("j")
-    axes.set_ylabel("sign changes")
-    axes.set_title("Sign changes of eigenvector j")
-    axes.legend()
-    axes.grid(alpha=0.3)
+    for i, (name, counts) in enumerate(lines.items()):
+        style: dict[str, Any] = {
+            "marker": markers[i % len(markers)],
+            "ms": max(8 - i, 3),
+            "markevery": 5,
+        }
+        axes.plot(counts, ls="", markerfacecolor="none", label=in_legend(name), **style)
+    describe(axes, "j", "sign changes", "Sign changes of eigenvector j")
+    add_legend(axes)
     return axes

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from kanml._validation import Float64Array, FloatArray, finite, integer, real_array
+from kanml._validation import (
+    Float64Array,
+    FloatArray,
+    finite,
+    integer,
+    names,
+    real_array,
+    require_function,
+)
 from kanml.canvas import given_or_new
 
 if TYPE_CHECKING:
@@ -38,7 +46,7 @@ def plot_surface(
     box : sequence of four floats
         The ends of the horizontal axis (columns), followed by those of the vertical one (rows).
     title : str
-    letters : str
+    letters : str or sequence of str
         The names of both axes.
     limits : tuple of two floats, optional
         The values at the ends of the colour bar; by default the least and the greatest one.
@@ -54,12 +62,15 @@ def plot_surface(
     Raises
     ------
     ValueError, TypeError
-        If `values` or `box` is not as described.
+        If an argument is not as described.
     """
     grid = real_array(values, "values")
     if grid.ndim != 2 or grid.size == 0:
         raise ValueError(f"values must have shape (rows, columns), got shape {grid.shape}")
-    left, right, bottom, top = _ends(box)
+    left, right, bottom, top = _box(box)
+    across, up = names(letters, "letters", 2)
+    ends = None if limits is None else _rising(limits, "limits", 2, "two numbers, low < high")
+    integer(colours, "colours", 1)
     axes = given_or_new(axes)
     from matplotlib import colormaps
 
@@ -71,12 +82,12 @@ def plot_surface(
         interpolation="nearest",
         cmap=colormaps["viridis"].resampled(colours),
     )
-    if limits is not None:
-        image.set_clim(*limits)
+    if ends is not None:
+        image.set_clim(*ends)
     axes.figure.colorbar(image, ax=axes, shrink=0.8)
     axes.set_title(title)
-    axes.set_xlabel(letters[0])
-    axes.set_ylabel(letters[1])
+    axes.set_xlabel(across)
+    axes.set_ylabel(up)
     return axes
 
 
@@ -100,7 +111,7 @@ def plot_solution(
     box : sequence of four floats
         The ends of the first input, on the horizontal axis, followed by those of the second one.
     title : str
-    letters : str
+    letters : str or sequence of str
         The names of both inputs.
     like : callable, optional
         A function of the same kind whose values share the colour scale. Two pictures of a solution
@@ -116,8 +127,8 @@ def plot_solution(
 
     Raises
     ------
-    ValueError
-        If the box is not as described, or a function returns values of another shape.
+    ValueError, TypeError
+        If an argument is not as described, or a function returns values of another shape.
 
     Examples
     --------
@@ -134,7 +145,7 @@ def plot_solution(
     values = _on_grid(function, "function", box, points)
     every = [values] if like is None else [values, _on_grid(like, "like", box, points)]
     seen = np.concatenate([one[np.isfinite(one)] for one in every])
-    limits = (float(seen.min()), float(seen.max())) if seen.size else None
+    limits = (float(seen.min()), float(seen.max())) if np.unique(seen).size > 1 else None
     return plot_surface(values, box, title, letters, limits, colours, axes=axes)
 
 
@@ -166,7 +177,7 @@ def plot_error(
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         As in `plot_solution`.
 
     Examples
@@ -178,31 +189,45 @@ def plot_error(
     'log10 |error|, at most 1.0e-02'
     """
     error = _on_grid(function, "function", box, points) - _on_grid(exact, "exact", box, points)
-    title = title or f"log10 |error|, at most {np.abs(error).max():.1e}"
+    title = title or f"log10 |error|, {_largest(error)}"
     return plot_surface(log10_size(error), box, title, letters, colours=colours, axes=axes)
+
+
+def _largest(error: Float64Array) -> str:
+    """Return the largest finite error in words."""
+    finite_ones = np.abs(error[np.isfinite(error)])
+    if finite_ones.size == 0:
+        return "nowhere finite"
+    where = "" if finite_ones.size == error.size else " where finite"
+    return f"at most {finite_ones.max():.1e}{where}"
 
 
 def log10_size(values: FloatArray) -> Float64Array:
     """Return the decimal logarithms of absolute values, at least -16."""
-    logarithm: Float64Array = np.log10(np.maximum(np.abs(values), 1e-16))
+    size = np.abs(real_array(values, "values"))
+    logarithm: Float64Array = np.log10(np.maximum(size, 1e-16))
     return logarithm
 
 
-def _ends(box: Sequence[float]) -> list[float]:
+def _box(box: Sequence[float]) -> list[float]:
     """Return the ends of both axes, checked."""
-    ends = finite(real_array(box, "box"), "box")
-    if ends.shape != (4,) or not (ends[0] < ends[1] and ends[2] < ends[3]):
-        raise ValueError(
-            f"box must be four numbers, left < right and bottom < top, got {list(box)}"
-        )
+    return _rising(box, "box", 4, "four numbers, left < right and bottom < top")
+
+
+def _rising(value: Sequence[float], name: str, count: int, expected: str) -> list[float]:
+    """Return finite numbers, which rise in each pair; `expected` says so in words."""
+    ends = finite(real_array(value, name), name)
+    if ends.shape != (count,) or not (ends[::2] < ends[1::2]).all():
+        raise ValueError(f"{name} must be {expected}, got {value!r}")
     values: list[float] = ends.tolist()
     return values
 
 
 def _on_grid(function: Function, name: str, box: Sequence[float], points: int) -> Float64Array:
     """Return values on a grid, with the first input along the columns."""
+    require_function(function, name, "points")
     integer(points, "points", 2)
-    left, right, bottom, top = _ends(box)
+    left, right, bottom, top = _box(box)
     across, up = np.linspace(left, right, points), np.linspace(bottom, top, points)
     mesh = np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)
     values = real_array(function(mesh), f"what {name} returns")
