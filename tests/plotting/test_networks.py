@@ -283,7 +283,7 @@ def test_colours_are_those_of_the_style():
     with matplotlib.rc_context({"text.color": "#123456", "axes.prop_cycle": cycler(color=["red"])}):
         axes, edge = net.plot(X), plot_edge(net, 0, 0, 0, X)
     ink, red = to_rgba("#123456")[:3], to_rgba("red")[:3]
-    for name, colour in (("edges", ink), ("knots", ink), ("functions", red), ("nodes", ink)):
+    for name, colour in (("edges", ink), ("knots", ink), ("functions", ink), ("nodes", ink)):
         for artist in collections(axes, name):
             colours = artist.get_facecolor() if name == "nodes" else artist.get_color()
             assert {tuple(one[:3]) for one in colours} == {colour}
@@ -291,7 +291,7 @@ def test_colours_are_those_of_the_style():
         for artist in collections(axes, name):
             drawn = artist.get_edgecolor() if name == "frames" else artist.get_facecolor()
             assert {tuple(one[:3]) for one in drawn} == {colour}
-    assert [to_rgba(line.get_color())[:3] for line in edge.lines] == [red, red, ink]
+    assert [to_rgba(line.get_color())[:3] for line in edge.lines] == [ink] * 3
     assert [patch.get_facecolor()[:3] for patch in edge.patches] == [red, red]
 
 

@@ -87,7 +87,7 @@ def ink(opacity: float = 1.0) -> Colour:
 
 
 def accent(opacity: float = 1.0) -> Colour:
-    """Return the first colour of curves in the present style."""
+    """Return the first of the colours that the present style draws with."""
     from matplotlib import colors
 
     return colors.to_rgba("C0", opacity)

@@ -25,7 +25,7 @@ __all__ = ["plot_edge", "plot_network"]
 PICTURES = 64  # a layer of more splines than these is drawn as lines
 LINES = 20_000  # a network of more edges is not drawn
 SHARES = (0.05, 0.95)  # the quantiles of the data between which the range is dark
-RANGE, MIDDLE = 0.1, 0.2  # the opacities of both ranges
+RANGE, MIDDLE = 0.1, 0.15  # the opacities of both ranges
 LEAST = 0.03  # how much of a frame a range covers at least, so that it is seen
 KNOTS, FRAME = 0.65, 0.3  # the opacities of both
 POINTS = 65  # equispaced ones at which an edge is evaluated
@@ -114,11 +114,11 @@ def plot_edge(
         label = "data; dark: 5-95 %"
         axes.axvspan(span.least, span.greatest, color=accent(RANGE), lw=0, zorder=0, label=label)
         axes.axvspan(span.low, span.high, color=accent(MIDDLE), lw=0, zorder=0)
-    axes.plot(t, _drawable(edge(t)), color=accent(), label="edge")
+    axes.plot(t, _drawable(edge(t)), color=ink(), label="edge")
     if edge.of.base is not None:
         inside = t[(t >= edge.space.domain[0]) & (t <= edge.space.domain[1])]
         alone = edge.space.evaluate(edge.coefficients, inside)
-        axes.plot(inside, alone, "--", color=accent(), lw=0.9, label="spline")
+        axes.plot(inside, alone, "--", color=ink(), lw=0.9, label="spline")
     ticks = edge.space.breakpoints
     below = axes.get_xaxis_transform()
     height = np.full(len(ticks), 0.03)
@@ -215,7 +215,7 @@ def _draw_pictures(
     _add_boxes(axes, "middle of the data", dark, accent(MIDDLE))
     _add_boxes(axes, "frames", boxes, "none", ink(FRAME))
     _add_lines(axes, "knots", knots, ink(KNOTS), None, 0.7)
-    _add_lines(axes, "functions", curves, accent(), shades, 1.6)
+    _add_lines(axes, "functions", curves, ink(), shades, 1.6)
 
 
 def _name_layer(axes: Axes, graph: Graph, at: int, layer: Layer) -> None:
