@@ -254,9 +254,13 @@ def require_memory(n_bytes: int, what: str) -> None:
 def warn(message: str, category: type[Warning]) -> None:
     """Issue a warning that points to the line outside of kanml that led to it."""
     level, frame = 2, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals["__name__"].startswith("kanml."):
+    while frame.f_back is not None and _of_kanml(frame.f_globals):
         level, frame = level + 1, frame.f_back
     warnings.warn(message, category, stacklevel=level)
+
+
+def _of_kanml(module: Mapping[str, Any]) -> bool:
+    return str(module.get("__name__")).startswith("kanml.")
 
 
 _threads_here: ContextVar[int] = ContextVar("threads", default=0)

@@ -246,7 +246,7 @@ def _write_names(axes: Axes, graph: Graph, row: int, texts: Sequence[str]) -> No
     points = axes.bbox.width * 72 / axes.figure.dpi  # of the axes, as wide as they are now
     room = points * graph.width / (graph.width + 0.2) / len(texts)
     size = float(rcParams["font.size"])
-    longest = max(texts, key=len)
+    longest = max("\n".join(texts).split("\n"), key=len)
     width = TextPath((0, 0), longest, size).get_extents().width if longest.strip() else 0.0
     turned = width + 0.3 * size > room
     every = math.ceil(1.1 * size / room) if turned else 1
