@@ -1,6 +1,11 @@
-"""A wave carried around a circle: initial and periodic conditions as terms of the loss.
+"""A wave carried around a circle
+==============================
 
-u_t + c u_x = 0, periodic in x, u(0, x) = sin(x).
+Initial and periodic conditions are terms of the loss.
+
+::
+
+    u_t + c u_x = 0,  periodic in x,  u(0, x) = sin(x)
 """
 
 import numpy as np
@@ -12,7 +17,7 @@ C = 5.0
 SCHEDULE = [600, 600, 600]  # steps on 4, 8, 16 intervals
 
 
-def main() -> None:
+def main():
     exact = Advection(c=C)
     left = exact.equispaced("boundary", 65)  # points (t, 0)
     right = left + np.array([0, 2 * np.pi])
@@ -39,6 +44,12 @@ def main() -> None:
     terms = problem.evaluation(result.network).terms
     print("loss by terms:", {name: term.loss for name, term in terms.items()})
 
+    box = np.ravel(exact.domain)  # the ends of both axes
+    left, right = kanml.plotting.figure(10, 4).subplots(1, 2)
+    kanml.plotting.plot_solution(result.network, box, "solution", "tx", axes=left)
+    kanml.plotting.plot_error(result.network, exact.solution, box, letters="tx", axes=right)
+    return left.figure
+
 
 if __name__ == "__main__":
-    main()
+    main().savefig("kanml-advection.png")

@@ -1,6 +1,11 @@
-"""The Allen-Cahn equation: a periodic network, and attention to where the residual stays large.
+"""The Allen-Cahn equation
+=======================
 
-u_t = eps u_xx + 5 u - 5 u^3, periodic in x, u(0, x) = x^2 cos(pi x).
+A periodic network, and attention to where the residual stays large.
+
+::
+
+    u_t = eps u_xx + 5 u - 5 u^3,  periodic in x,  u(0, x) = x^2 cos(pi x)
 """
 
 from functools import partial
@@ -14,7 +19,7 @@ EPS = 1e-4
 SCHEDULE = [550, 550, 550]  # steps on 4, 8, 16 intervals
 
 
-def main() -> None:
+def main():
     points = kanml.Sampler([0, -1], [1, 1], n=2000, method="sobol").points
     term = kanml.Term(
         "pde",
@@ -35,6 +40,13 @@ def main() -> None:
         error = exact.relative_l2(partial(problem.solution, trained))
         print(f"{4 * 2**level:3d} intervals: relative L2 error {error:.1e}")
 
+    solution = partial(problem.solution, result.network)
+    box = np.ravel(exact.domain)  # the ends of both axes
+    left, right = kanml.plotting.figure(10, 4).subplots(1, 2)
+    kanml.plotting.plot_solution(solution, box, "solution", "tx", axes=left)
+    kanml.plotting.plot_error(solution, exact.solution, box, letters="tx", axes=right)
+    return left.figure
+
 
 if __name__ == "__main__":
-    main()
+    main().savefig("kanml-allen-cahn.png")

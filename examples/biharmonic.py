@@ -1,6 +1,11 @@
-"""A clamped plate: derivatives of the fourth order, mixed ones among them.
+"""A clamped plate
+===============
 
-u_xxxx + 2 u_xxyy + u_yyyy = f on the unit square, u = 0 and u_n = 0 on its boundary.
+Derivatives of the fourth order, mixed ones among them.
+
+::
+
+    u_xxxx + 2 u_xxyy + u_yyyy = f on the unit square,  u = 0 and u_n = 0 on its boundary
 """
 
 from functools import partial
@@ -24,7 +29,7 @@ def clamped(u, x, y):
     return 100 * (x * (1 - x) * y * (1 - y)) ** 2 * u  # a double zero: value and slope
 
 
-def main() -> None:
+def main():
     exact = Biharmonic()
     problem = kanml.PINN("xy", [kanml.Term("pde", exact.grid(33), residual)], transform=clamped)
     onto_domain = kanml.Affine.normalising([0, 0], [1, 1])  # the splines' domain is (-1, 1)^2
@@ -35,6 +40,13 @@ def main() -> None:
         error = exact.relative_l2(partial(problem.solution, trained))
         print(f"{4 * 2**level:3d} intervals: relative L2 error {error:.1e}")
 
+    solution = partial(problem.solution, result.network)
+    box = np.ravel(exact.domain)  # the ends of both axes
+    left, right = kanml.plotting.figure(10, 4).subplots(1, 2)
+    kanml.plotting.plot_solution(solution, box, "solution", "xy", axes=left)
+    kanml.plotting.plot_error(solution, exact.solution, box, letters="xy", axes=right)
+    return left.figure
+
 
 if __name__ == "__main__":
-    main()
+    main().savefig("kanml-biharmonic.png")

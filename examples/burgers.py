@@ -1,6 +1,11 @@
-"""Burgers' equation: points are drawn anew where the residual is large, which is at the shock.
+"""Burgers' equation
+=================
 
-u_t + u u_x = nu u_xx, u(0, x) = -sin(pi x), u = 0 at both ends.
+Points are drawn anew where the residual is large, which is at the shock.
+
+::
+
+    u_t + u u_x = nu u_xx,  u(0, x) = -sin(pi x),  u = 0 at both ends
 """
 
 from functools import partial
@@ -18,7 +23,7 @@ def start_and_ends(u, t, x):
     return -np.sin(np.pi * x) + t * (1 - x**2) * u
 
 
-def main() -> None:
+def main():
     points = kanml.Sampler([0, -1], [1, 1], n=2000, method="residual", every=100)
     problem = kanml.PINN(
         "tx",
@@ -34,6 +39,13 @@ def main() -> None:
         error = exact.relative_l2(partial(problem.solution, trained))
         print(f"{4 * 2**level:3d} intervals: relative L2 error {error:.1e}")
 
+    solution = partial(problem.solution, result.network)
+    box = np.ravel(exact.domain)  # the ends of both axes
+    left, right = kanml.plotting.figure(10, 4).subplots(1, 2)
+    kanml.plotting.plot_solution(solution, box, "solution", "tx", axes=left)
+    kanml.plotting.plot_error(solution, exact.solution, box, letters="tx", axes=right)
+    return left.figure
+
 
 if __name__ == "__main__":
-    main()
+    main().savefig("kanml-burgers.png")

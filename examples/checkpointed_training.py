@@ -1,7 +1,8 @@
-"""Train with checkpoints: run it, interrupt it with Ctrl-C or kill it, run it again.
+"""Train with checkpoints
+======================
 
-The second run continues where the first one stopped, and ends with the same bits as a run that
-was never interrupted.
+Run it, interrupt it with Ctrl-C or kill it, and run it again. The second run continues where the
+first one stopped, and ends with the same bits as a run that was never interrupted.
 """
 
 from pathlib import Path
@@ -14,7 +15,7 @@ SCHEDULE = [300, 150, 80]  # steps on 4, 8, 16 intervals
 FILE = Path("training.kanml")  # where the checkpoint is kept until training is completed
 
 
-def main() -> None:
+def main():
     rng = np.random.default_rng(0)
     x = rng.uniform(0, 1, (5000, 3))
     y = np.sin(4 * x[:, :1] + 2 * x[:, 1:2]) * np.exp(-x[:, 2:])
@@ -32,6 +33,8 @@ def main() -> None:
     if result.status == "completed":
         FILE.unlink(missing_ok=True)
 
+    return kanml.plotting.plot_history(result.history).figure
+
 
 if __name__ == "__main__":
-    main()
+    main().savefig("kanml-checkpointed-training.png")

@@ -1,4 +1,12 @@
-"""Fit a function of two variables coarse to fine, and look at the error level by level."""
+"""Fit a function
+==============
+
+A function of two variables is fitted coarse to fine, with the error level by level.
+
+::
+
+    f(x, y) = exp(sin(pi x) + y^2)
+"""
 
 import numpy as np
 
@@ -7,7 +15,7 @@ import kanml
 SCHEDULE = [200, 100, 50, 50]  # steps on 5, 10, 20, 40 intervals
 
 
-def main() -> None:
+def main():
     rng = np.random.default_rng(0)
     x = rng.uniform(-1, 1, (2000, 2))
     y = np.exp(np.sin(np.pi * x[:, :1]) + x[:, 1:] ** 2)
@@ -24,6 +32,8 @@ def main() -> None:
     exact = np.exp(np.sin(np.pi * fresh[:, :1]) + fresh[:, 1:] ** 2)
     print(f"fresh points: largest error {np.abs(result.network(fresh) - exact).max():.1e}")
 
+    return result.network.plot(x, inputs=["x", "y"], outputs=["f"]).figure
+
 
 if __name__ == "__main__":
-    main()
+    main().savefig("kanml-fit-function.png")

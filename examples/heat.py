@@ -1,6 +1,11 @@
-"""The heat equation as a system: a network with two outputs, temperature T and heat flux q.
+"""The heat equation as a system
+=============================
 
-T_t + q_x = 0 and q = -alpha T_x on a rod whose ends are kept at T = 0.
+A network with two outputs, temperature T and heat flux q.
+
+::
+
+    T_t + q_x = 0 and q = -alpha T_x on a rod whose ends are kept at T = 0
 """
 
 from functools import partial
@@ -22,7 +27,7 @@ def cold_ends(T, q, t, x):
     return np.sin(np.pi * x) + t * x * (1 - x) * T, q
 
 
-def main() -> None:
+def main():
     exact = Heat(alpha=ALPHA)
     terms = [kanml.Term("system", exact.grid(33), system)]
     problem = kanml.PINN("tx", terms, outputs="Tq", transform=cold_ends)
@@ -37,6 +42,13 @@ def main() -> None:
         error = exact.relative_l2(partial(temperature, trained))
         print(f"{4 * 2**level:3d} intervals: relative L2 error {error:.1e}")
 
+    solution = partial(temperature, result.network)
+    box = np.ravel(exact.domain)  # the ends of both axes
+    left, right = kanml.plotting.figure(10, 4).subplots(1, 2)
+    kanml.plotting.plot_solution(solution, box, "temperature", "tx", axes=left)
+    kanml.plotting.plot_error(solution, exact.solution, box, letters="tx", axes=right)
+    return left.figure
+
 
 if __name__ == "__main__":
-    main()
+    main().savefig("kanml-heat.png")

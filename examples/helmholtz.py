@@ -1,6 +1,11 @@
-"""The Helmholtz equation: waves of two lengths, at points of a Sobol sequence.
+"""The Helmholtz equation
+======================
 
-u_xx + u_yy + u = q on a square, u = 0 on its boundary.
+Waves of two lengths, at points of a Sobol sequence.
+
+::
+
+    u_xx + u_yy + u = q on a square,  u = 0 on its boundary
 """
 
 from functools import partial
@@ -18,7 +23,7 @@ def residual(u, x, y):
     return u.xx + u.yy + u - q
 
 
-def main() -> None:
+def main():
     # Points that do not move, since L-BFGS works best on one fixed loss.
     points = kanml.Sampler([-1, -1], [1, 1], n=3000, method="sobol").points
     problem = kanml.PINN(
@@ -34,6 +39,13 @@ def main() -> None:
         error = exact.relative_l2(partial(problem.solution, trained))
         print(f"{4 * 2**level:3d} intervals: relative L2 error {error:.1e}")
 
+    solution = partial(problem.solution, result.network)
+    box = np.ravel(exact.domain)  # the ends of both axes
+    left, right = kanml.plotting.figure(10, 4).subplots(1, 2)
+    kanml.plotting.plot_solution(solution, box, "solution", "xy", axes=left)
+    kanml.plotting.plot_error(solution, exact.solution, box, letters="xy", axes=right)
+    return left.figure
+
 
 if __name__ == "__main__":
-    main()
+    main().savefig("kanml-helmholtz.png")

@@ -1,6 +1,11 @@
-"""An unknown coefficient: the viscosity of Burgers' equation, from noisy measurements.
+"""An unknown coefficient
+======================
 
-u_t + u u_x = nu u_xx, u known at 500 points up to noise, nu = 0.1 to be found, with an error bar.
+The viscosity of Burgers' equation is found from noisy measurements, with an error bar.
+
+::
+
+    u_t + u u_x = nu u_xx,  u known at 500 points up to noise,  nu = 0.1 to be found
 """
 
 import numpy as np
@@ -12,7 +17,7 @@ NU = 0.1
 SCHEDULE = [20, 20, 20]  # steps on 4, 8, 16 intervals
 
 
-def main() -> None:
+def main():
     exact = Burgers(nu=NU)
     rng = np.random.default_rng(0)
     where = rng.uniform([0, -1], [1, 1], (500, 2))
@@ -42,6 +47,13 @@ def main() -> None:
         print(f"{4 * 2**level:3d} intervals: nu = {nu:.4f}, relative L2 error {error:.1e}")
     print(f"nu = {result.unknowns['nu']:.4f} +- {result.standard_errors['nu']:.4f}")
 
+    box = np.ravel(exact.domain)  # the ends of both axes
+    left, right = kanml.plotting.figure(10, 4).subplots(1, 2)
+    kanml.plotting.plot_solution(result.network, box, "solution and measurements", "tx", axes=left)
+    left.plot(*where.T, "w.", markersize=2)
+    kanml.plotting.plot_error(result.network, exact.solution, box, letters="tx", axes=right)
+    return left.figure
+
 
 if __name__ == "__main__":
-    main()
+    main().savefig("kanml-inverse-burgers.png")

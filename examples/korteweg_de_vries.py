@@ -1,6 +1,11 @@
-"""The Korteweg-de Vries equation: a third derivative, and early times first.
+"""The Korteweg-de Vries equation
+==============================
 
-u_t + u u_x + mu u_xxx = 0, periodic in x, u(0, x) = cos(pi x).
+A third derivative, and early times first.
+
+::
+
+    u_t + u u_x + mu u_xxx = 0,  periodic in x,  u(0, x) = cos(pi x)
 """
 
 from functools import partial
@@ -19,7 +24,7 @@ def residual(u, t):
     return np.exp(-1.5 * t) * equation  # early times first: their errors are carried on
 
 
-def main() -> None:
+def main():
     points = kanml.Sampler([0, -1], [1, 1], n=2000, method="sobol").points
     problem = kanml.PINN(
         "tx",
@@ -35,6 +40,13 @@ def main() -> None:
         error = exact.relative_l2(partial(problem.solution, trained))
         print(f"{4 * 2**level:3d} intervals: relative L2 error {error:.1e}")
 
+    solution = partial(problem.solution, result.network)
+    box = np.ravel(exact.domain)  # the ends of both axes
+    left, right = kanml.plotting.figure(10, 4).subplots(1, 2)
+    kanml.plotting.plot_solution(solution, box, "solution", "tx", axes=left)
+    kanml.plotting.plot_error(solution, exact.solution, box, letters="tx", axes=right)
+    return left.figure
+
 
 if __name__ == "__main__":
-    main()
+    main().savefig("kanml-korteweg-de-vries.png")

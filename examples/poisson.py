@@ -1,6 +1,11 @@
-"""Poisson's equation: the shortest example of a PDE. Begin here.
+"""Poisson's equation
+==================
 
--(u_xx + u_yy) = f on a square, u = 0 on its boundary.
+The shortest example of a PDE. Begin here.
+
+::
+
+    -(u_xx + u_yy) = f on a square,  u = 0 on its boundary
 """
 
 from functools import partial
@@ -22,7 +27,7 @@ def zero_at_the_boundary(u, x, y):
     return (1 - x**2) * (1 - y**2) * u  # the solution; u is the output of the network
 
 
-def main() -> None:
+def main():
     exact = Poisson()
     points = exact.grid(41)  # shape (41 * 41, 2): a column for each input
     problem = kanml.PINN(
@@ -36,6 +41,13 @@ def main() -> None:
         error = exact.relative_l2(partial(problem.solution, trained))
         print(f"{4 * 2**level:3d} intervals: relative L2 error {error:.1e}")
 
+    solution = partial(problem.solution, result.network)
+    box = np.ravel(exact.domain)  # the ends of both axes
+    left, right = kanml.plotting.figure(10, 4).subplots(1, 2)
+    kanml.plotting.plot_solution(solution, box, "solution", "xy", axes=left)
+    kanml.plotting.plot_error(solution, exact.solution, box, letters="xy", axes=right)
+    return left.figure
+
 
 if __name__ == "__main__":
-    main()
+    main().savefig("kanml-poisson.png")

@@ -1,6 +1,11 @@
-"""Two materials that meet at x = 0: a level set and one-sided derivatives give a kink.
+"""Two materials
+=============
 
-div(eps grad u) = f on a square, u = 0 on its boundary; eps is 1 on the left, 1/2 on the right.
+They meet at x = 0. A level set and one-sided derivatives give a kink there.
+
+::
+
+    div(eps grad u) = f on a square,  u = 0 on its boundary,  eps = 1 on the left, 1/2 on the right
 """
 
 from functools import partial
@@ -28,7 +33,7 @@ def flux_jump(u):
     return 0.5 * u.p - u.m
 
 
-def main() -> None:
+def main():
     exact = PoissonInterface()
     sobol = kanml.Sampler([-1, -1], [1, 1], n=1500, method="sobol")
     inside = exact.level_set(sobol.points)
@@ -48,6 +53,15 @@ def main() -> None:
         error = exact.relative_l2(partial(problem.solution, trained))
         print(f"{4 * 2**level:3d} intervals: relative L2 error {error:.1e}")
 
+    def solution(points):
+        return problem.solution(result.network, exact.level_set(points))
+
+    box = np.ravel(exact.domain)  # the ends of both axes
+    left, right = kanml.plotting.figure(10, 4).subplots(1, 2)
+    kanml.plotting.plot_solution(solution, box, "solution", "xy", axes=left)
+    kanml.plotting.plot_error(solution, exact.solution, box, letters="xy", axes=right)
+    return left.figure
+
 
 if __name__ == "__main__":
-    main()
+    main().savefig("kanml-poisson-interface.png")

@@ -24,21 +24,25 @@ def imported(path):
 
 
 @every_example
-def test_example_prints_errors_and_leaves_no_file(path, tmp_path, monkeypatch, capsys):
+def test_example_prints_errors_draws_and_leaves_no_file(path, tmp_path, monkeypatch, capsys):
     example = imported(path)
     example.SCHEDULE = [2] * len(example.SCHEDULE)
     monkeypatch.chdir(tmp_path)
-    example.main()
+    figure = example.main()
     errors = re.findall(r"error (\S+)", capsys.readouterr().out)
     assert errors
     assert all(math.isfinite(float(error)) for error in errors)
+    assert all(axes.lines or axes.images or axes.collections for axes in figure.axes)
     assert os.listdir(tmp_path) == []
 
 
 @every_example
 def test_example_says_what_it_shows_and_writes_the_schedule_at_the_top(path):
     example = imported(path)
-    assert example.__doc__.splitlines()[0].endswith(".")
+    title, line, empty, *text = example.__doc__.splitlines()  # as the gallery of the site reads it
+    assert line == "=" * len(title)
+    assert empty == ""
+    assert text[0].endswith(".") or text[1].endswith(".")
     assert len(example.SCHEDULE) > 1  # coarse to fine
 
 
@@ -63,6 +67,17 @@ def test_example_prints_what_it_has_when_it_is_interrupted(path, tmp_path, monke
     assert re.search(r"error \d", capsys.readouterr().out)
 
 
+def test_example_without_matplotlib_prints_and_says_what_the_picture_needs(
+    tmp_path, monkeypatch, capsys
+):
+    example = imported(EXAMPLES[0].parent / "fit_function.py")
+    example.SCHEDULE = [2, 2]
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ModuleNotFoundError, match="pictures need matplotlib"):
+        example.main()
+    assert "error" in capsys.readouterr().out
+
+
 def test_example_runs_as_a_script(tmp_path):
     script = tmp_path / "checkpointed_training.py"
     source = (EXAMPLES[0].parent / script.name).read_text()
@@ -73,4 +88,4 @@ def test_example_runs_as_a_script(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert "completed" in done.stdout
-    assert os.listdir(tmp_path) == [script.name]
+    assert sorted(os.listdir(tmp_path)) == [script.name, "kanml-checkpointed-training.png"]
