@@ -152,7 +152,7 @@ class PoissonInterface(ReferenceProblem):
 
     Notes
     -----
-    Networks have the inputs (x, y, z) with z = |x| (see `level_set`), so they can bend at the
+    Networks have the inputs (x, y, z) with ``z = |x|`` (see `level_set`), so they can bend at the
     interface. The direction s differentiates with respect to x on the side where a point lies:
     ``s = (1, 0, 1)`` for x >= 0 and ``(1, 0, -1)`` for x < 0. The directions ``p = (1, 0, 1)`` and
     ``m = (1, 0, -1)`` do so on the right and on the left of the interface. The residuals of
@@ -202,7 +202,7 @@ class PoissonInterface(ReferenceProblem):
         return self.level_set(points)
 
     def level_set(self, points: npt.ArrayLike) -> Float64Array:
-        """Return (x, y, |x|), shape (N, 3), at points of shape (N, 2)."""
+        """Return ``(x, y, |x|)``, shape (N, 3), at points of shape (N, 2)."""
         x, y = self._columns(points)
         return np.stack([x, y, abs(x)], axis=1)
 

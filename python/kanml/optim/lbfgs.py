@@ -45,10 +45,10 @@ class LBFGS(QuasiNewton[LBFGSState]):
       of the first one and follows the diagonal of the BFGS update (J. C. Gilbert and C. Lemarechal,
       Some numerical experiments with variable-storage quasi-Newton algorithms, Math. Program. 45,
       1989, section 4). So weights and spline coefficients each find the scale of their steps.
-    - Without pairs, the first trial is a step of length min(1, |g|) along steepest descent;
+    - Without pairs, the first trial is a step of length ``min(1, |g|)`` along steepest descent;
       afterwards it is the unit step.
-    - A pair is kept only if s.y > eps |s| |y|, where eps is the machine epsilon of the dtype: below
-      that, the sign of s.y is rounding error.
+    - A pair is kept only if ``s.y > eps |s| |y|``, where eps is the machine epsilon of the dtype:
+      below that, the sign of s.y is rounding error.
     - If the direction does not descend, or the line search finds no point where the value or the
       largest entry of the gradient is lower, the pairs are dropped and steepest descent is tried
       from the same point. The state is finished only if that fails too.

@@ -82,16 +82,16 @@ class LevenbergMarquardtState(State):
 class LevenbergMarquardt(Optimizer[LevenbergMarquardtState]):
     """Levenberg-Marquardt, with control of the length of steps.
 
-    For residuals r with the Jacobian J, a step p minimises |J p + r|^2 + damping |p|^2. One
+    For residuals r with the Jacobian J, a step p minimises ``|J p + r|^2 + damping |p|^2``. One
     factorisation of J gives the steps of all dampings, so what is controlled is the length of the
     step, its radius. A step takes one evaluation with the Jacobian and, mostly, five of the value
     alone. It leaves the value known, and the gradient unknown.
 
     - Of 24 radii between a third and three times that of the last step, the longest is taken whose
-      actual decrease is at least 0.075 of what the model |J p + r|^2 predicts; bisection finds it.
-      If there is none, shorter radii are tried. So steps are as long as they can be: a shorter one
-      often lowers the value more, but leads to less in the end along a curved valley. This is the
-      rule of DSGNAR (arXiv:2607.02194), which tries every radius.
+      actual decrease is at least 0.075 of what the model ``|J p + r|^2`` predicts; bisection finds
+      it. If there is none, shorter radii are tried. So steps are as long as they can be: a shorter
+      one often lowers the value more, but leads to less in the end along a curved valley. This is
+      the rule of DSGNAR (arXiv:2607.02194), which tries every radius.
     - After 80 steps on a level, once the damping has begun to rise, 0.5 of the prediction is
       demanded instead.
     - The first radius on each level is the norm of the parameters, or 1 if that is zero. Where all

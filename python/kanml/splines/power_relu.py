@@ -80,8 +80,8 @@ def relu_transform(space: SplineSpace) -> ReluTransform:
     ReluTransform
         A linear operator of shape (dim, dim) with ``@``, ``T``, ``solve``, ``inverse`` and
         ``toarray``. It acts along axis 0 of float64 or float32 arrays and computes in float64.
-        Products and solutions are accurate to a few rounding errors of |A| |x| and |A^-1| |x|.
-        Solving warns if rounding the right-hand side alone may change every digit.
+        Products and solutions are accurate to a few rounding errors of ``|A| |x|`` and
+        ``|A^-1| |x|``. Solving warns if rounding the right-hand side alone may change every digit.
 
     Raises
     ------
