@@ -22,6 +22,16 @@ def test_arrays_are_copied():
         assert (problem.fingerprint(), problem.value_and_gradient(network())[0]) == before
 
 
+@pytest.mark.parametrize("name", ["inputs", "outputs", "unknowns", "transform", "terms", "penalty"])
+def test_arguments_cannot_be_changed(name):
+    """The loss was prepared from them, and would not change."""
+    problem = one(lambda u: u.x, X)
+    before = getattr(problem, name)
+    with pytest.raises(AttributeError, match=naming(name, "PINN")):
+        setattr(problem, name, None)
+    assert getattr(problem, name) is before
+
+
 def test_fingerprints():
     def fingerprint(residual=lambda u: u.x, points=X, problem=None, **options):
         return one(residual, points, problem=problem, **options).fingerprint()

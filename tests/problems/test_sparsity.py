@@ -280,6 +280,15 @@ def test_they_belong_to_the_identity_of_a_problem(make):
     assert len({problem.fingerprint(), *(other.fingerprint() for other in others)}) == 5
 
 
+@BOTH
+def test_a_problem_keeps_its_penalty(make):
+    """Its loss would not change with the attribute, once it was evaluated."""
+    problem = make(SEVERAL)
+    with pytest.raises(AttributeError, match="penalty"):
+        problem.penalty = None
+    assert list(problem.penalty) == SEVERAL
+
+
 @GROUPS
 def test_what_is_not_needed_is_switched_off(groups):
     """The last input is not needed, nor is the edge from the first one to the second output."""
@@ -330,10 +339,18 @@ def test_the_same_kind_twice_is_refused(make):
 
 
 def test_networks_with_other_functions_are_refused():
-    problem = regression(kanml.Sparsity(0.1))
-    with pytest.raises(ValueError, match=naming("penalty", "without spline layers")):
-        problem.evaluation(kanml.MLP([2, 4, 1], activation="tanh"))
+    penalty = kanml.Sparsity(0.1)
+    problem = regression(penalty)
+    for evaluate in (problem.evaluation, penalty.sizes):
+        with pytest.raises(ValueError, match=naming("penalty", "without spline layers")):
+            evaluate(kanml.MLP([2, 4, 1], activation="tanh"))
     based = kanml.KAN([2, 1], base="silu")
-    for evaluate in (problem.evaluation, problem.residuals, problem.jacobian):
+    for evaluate in (problem.evaluation, problem.residuals, problem.jacobian, penalty.sizes):
         with pytest.raises(ValueError, match=naming("layers[0]", "base functions")):
             evaluate(based)
+
+
+def test_variable_projection_says_that_the_penalty_is_in_its_way():
+    net, problem = kanml.KAN([2, 1]), regression(kanml.Sparsity(0.1))
+    with pytest.raises(TypeError, match=naming("VariableProjection", "penalty")):
+        kanml.train(net, problem, [1], kanml.VariableProjection(), progress=False)

@@ -253,7 +253,10 @@ class Problem(ABC):
             If an activation follows the last layer.
         """
         if not self._stacked_rows(net).is_affine:
-            raise TypeError("its residuals are not affine in the outputs of the network")
+            raise TypeError(
+                "its residuals are not affine in the outputs of the network, or its penalty is no "
+                "square of linear functions of the parameters, as kanml.Smoothness is"
+            )
         return net._architecture.linear_parameters
 
     def linear_triangle(

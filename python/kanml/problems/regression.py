@@ -127,7 +127,7 @@ class Regression(Problem):
         self._weight, self._mean_weight = None, 1.0  # scaled to the mean 1, and before that
         if sample_weight is not None:
             self._weight, self._mean_weight = _weights(sample_weight, n)
-        self.penalty = known_penalty(penalty)
+        self._penalty = known_penalty(penalty)
         self._batches = Batches.first(n, batch_size, seed)
         self._forget()
 
@@ -145,6 +145,11 @@ class Regression(Problem):
     def sample_weight(self) -> Float64Array | None:
         """The weights of the samples, scaled to the mean 1, shape (N,), read-only; None: all 1."""
         return self._weight
+
+    @property
+    def penalty(self) -> Penalties:
+        """What is added to the mean, several as a tuple; None if nothing is."""
+        return self._penalty
 
     def evaluation(
         self,
@@ -201,7 +206,7 @@ class Regression(Problem):
         error; the loss of labels or counts, which is a likelihood, by his information criterion.
         """
         whole = copy.copy(self)
-        whole._batches, whole.penalty = self._batches.excerpt(len(self._x)), None
+        whole._batches, whole._penalty = self._batches.excerpt(len(self._x)), None
         whole._forget()
         loss = whole.evaluation(net, unknowns, "value", num_threads=num_threads).value
         samples = round(self.communicator.total([self._y.size])[0])

@@ -52,6 +52,7 @@ class Sparsity(Penalty):
     exactly.
 
     `LevenbergMarquardt` minimises, in each step, squares of sizes that have the same gradient.
+    `VariableProjection` refuses it, because sizes are no linear functions of the parameters.
 
     Layers with base functions beside splines are refused, and so are networks without splines.
 
@@ -102,8 +103,13 @@ class Sparsity(Penalty):
         -------
         list of ndarray, shape (n_in,) or (n_in, n_out)
             The latter for edges.
+
+        Raises
+        ------
+        ValueError
+            If the network has no splines, or base functions beside them.
         """
-        found = self._sizes(net, net._architecture.variation @ _float64(net.parameters))
+        found = self._sizes(net, self._operator(net) @ _float64(net.parameters))
         layers = [layer for layer in net.layers if layer.spaces]
         shapes: list[tuple[int, ...]] = [(len(layer.spaces),) for layer in layers]
         if self.groups == "edges":

@@ -30,6 +30,8 @@ from kanml.problems.unknowns import Unknowns, starting_values
 
 __all__ = ["PINN"]
 
+ARGUMENTS = ("inputs", "outputs", "unknowns", "transform", "terms", "penalty")
+
 
 class PINN(Problem):
     """A loss made of residuals of differential equations, boundary and initial conditions.
@@ -133,6 +135,11 @@ class PINN(Problem):
         self._at_points = TermsAtPoints(self._traced, self._first_stages(), self.penalty)
         self._fitting: object = None  # the architecture that was checked last
         self._residuals_checked = False  # set by the first evaluation
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in ARGUMENTS and name in self.__dict__:  # the loss would not change with it
+            raise AttributeError(f"{name} of a PINN cannot be changed; make another one")
+        super().__setattr__(name, value)
 
     def _first_stages(self) -> tuple[Stage, ...]:
         return tuple(traced.collocation.first(len(traced.components)) for traced in self._traced)
