@@ -133,6 +133,21 @@ def test_training_leaves_the_process_as_it_was(optimizer, tmp_path):
     assert process_state() == before
 
 
+def test_other_calls_leave_the_process_as_it_was(tmp_path):
+    before = process_state()
+    net, task = kanml.KAN([1, 3, 1], seed=1), randomised()
+    net(X, num_threads=2), net.vjp(X, Y), net.jvp(X, net.parameters), net.taylor(X, [1.0], 2)
+    net.jacobian(X), net.restart(2), kanml.MLP([1, 3, 1]), net.summary()
+    net.refine().to_basis("relu").astype("float32").save(tmp_path / "net")
+    kanml.export_mlp(kanml.load(tmp_path / "net"))
+    task.value_and_gradient(net, task.unknowns, num_threads=2)
+    task.advance(net, task.unknowns)
+    net.prolongation(net.refine()).dual(net.parameters)
+    with pytest.raises(ValueError, match="x"):
+        net([[np.inf, 1.0]])
+    assert process_state() == before
+
+
 def test_importing_leaves_the_process_as_it_was():
     code = """
 import signal, sys, warnings, numpy as np
