@@ -160,6 +160,22 @@ def test_files_that_are_named_are_there(page):
         assert any((ROOT / place / name).exists() for place in ("", "cpp", "python/kanml")), name
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_tests_that_are_named_are_there(page):
+    for path, name in re.findall(r"(tests/[\w/]+\.py):+(\w+)", page.read_text()):
+        assert re.search(rf"^def {name}\(", (ROOT / path).read_text(), re.MULTILINE), (path, name)
+
+
+def test_each_promise_names_its_test():
+    promises, _ = (ROOT / "docs" / "guarantees.md").read_text().split("## What is not promised")
+    items = re.findall(r"^- .*(?:\n  .*)*", promises, re.MULTILINE)
+    rows = re.findall(r"^\|.*", promises, re.MULTILINE)[2:]
+    assert len(items) > 30
+    assert len(rows) > 10
+    for promise in items + rows:
+        assert re.search(r"`(tests/[\w/]+\.py::test_\w+|bench/\w+\.py)`", promise), promise
+
+
 MEASUREMENTS = sorted((ROOT / "bench").glob("*.py"))
 
 

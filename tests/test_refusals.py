@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 import kanml
-from helpers import naming, same_bits
+from helpers import naming, run_python, same_bits
 
 X = np.linspace(-1, 1, 30)[:, None]
 Y = 5 * X  # far beyond the domain of the second layer, if that is reached
@@ -214,6 +216,21 @@ def test_more_memory_than_there_is(monkeypatch):
     with pytest.raises(ValueError, match=naming("level 10 of", "LBFGS(memory=20", "0.00141 GB")):
         train(kanml.LBFGS())
     assert train(kanml.Adam(1e-3)).status == "completed"
+
+
+def test_more_memory_than_the_process_may_have():
+    """The limit of the process counts where the machine has more."""
+    code = """
+import resource
+import kanml
+resource.setrlimit(resource.RLIMIT_AS, (2**31, 2**31))
+try:
+    kanml.KAN([2**15, 2**14], degree=1, intervals=1)
+except ValueError as error:
+    print(error)
+"""
+    parts = 2**30, "parameters", "8.59 GB", "this process can have 2.15 GB"
+    assert re.search(naming(*parts), run_python(code))
 
 
 @pytest.mark.parametrize("memory", [2, 20])
