@@ -190,5 +190,5 @@ def test_a_network_without_splines():
 
 def test_without_scipy(monkeypatch):
     monkeypatch.setitem(sys.modules, "scipy.interpolate", None)
-    with pytest.raises(ModuleNotFoundError, match="python -m pip install scipy"):
+    with pytest.raises(ModuleNotFoundError, match=r"python -m pip install 'kanml\[scipy\]'"):
         network().spline(1, 0, 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -67,6 +69,13 @@ def test_a_sobol_sequence_has_one_point_a_cell():
     unit = (sampler("sobol", 64).draw(1) - LOWER) / (UPPER - LOWER)
     counts, *_ = np.histogram2d(*unit.T, bins=8, range=[[0, 1]] * 2)
     assert (counts == 1).all()
+
+
+@pytest.mark.parametrize("method", ["latin-hypercube", "sobol"])
+def test_without_scipy(method, monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy.stats", None)
+    with pytest.raises(ModuleNotFoundError, match=rf"{method}.* install 'kanml\[scipy\]'"):
+        sampler(method).draw(0)
 
 
 def test_points_go_where_the_residual_is_large():

@@ -87,7 +87,7 @@ def test_a_data_frame_of_nothing():
 
 def test_without_pandas(monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(ModuleNotFoundError, match="python -m pip install pandas") as caught:
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'kanml\[pandas\]'") as caught:
         train(schedule=[1]).history.to_pandas()
     assert caught.value.name == "pandas"
 

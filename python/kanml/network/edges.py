@@ -83,7 +83,7 @@ def spline(edge: Edge) -> BSpline:
         from scipy.interpolate import BSpline
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            "splines of SciPy need SciPy: python -m pip install scipy", name=error.name
+            "splines of SciPy need SciPy: python -m pip install 'kanml[scipy]'", name=error.name
         ) from None
     return BSpline(
         edge.space.knots.copy(),

@@ -157,7 +157,7 @@ def _quasi_random(method: str, d: int, n: int, rng: np.random.Generator) -> Floa
         from scipy.stats import qmc
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            f"method {method!r} needs SciPy: python -m pip install scipy", name=error.name
+            f"method {method!r} needs SciPy: python -m pip install 'kanml[scipy]'", name=error.name
         ) from None
     if method == "latin-hypercube":
         return np.asarray(qmc.LatinHypercube(d, seed=rng).random(n), dtype=np.float64)

@@ -226,7 +226,7 @@ class History:
             import pandas
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(
-                "to_pandas needs pandas: python -m pip install pandas", name=error.name
+                "to_pandas needs pandas: python -m pip install 'kanml[pandas]'", name=error.name
             ) from None
         return pandas.DataFrame(self.table())
 
