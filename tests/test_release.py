@@ -1,4 +1,4 @@
-"""What a release says of itself: its extras."""
+"""What a release says of itself: its extras, how it is cited."""
 
 from __future__ import annotations
 
@@ -59,3 +59,20 @@ def test_errors_without_a_package_name_its_extra():
     found = re.findall(r"python -m pip install 'kanml\[(\w+)\]'", text)
     assert set(found) == {"pandas", "plot", "scipy", "sklearn"}
     assert len(found) == text.count("pip install")
+
+
+# How it is cited
+
+CITATION = (ROOT / "CITATION.cff").read_text()
+
+
+def test_the_version_that_is_cited_is_that_of_the_package():
+    versions = re.findall(r"^version: (.*)$", CITATION, re.MULTILINE)
+    assert versions == re.findall(r'^version = "(.*)"$', section("project"), re.MULTILINE)
+
+
+def test_the_authors_of_the_paper_are_not_those_of_the_software():
+    ours, _, theirs = CITATION.partition("\nreferences:\n")
+    assert ours.endswith('\nauthors:\n  - name: "The kanml developers"')
+    for name in ("Southworth", "Actor", "Harper", "Cyr"):
+        assert f"family-names: {name}\n" in theirs
