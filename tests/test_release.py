@@ -1,4 +1,4 @@
-"""What a release says of itself: its extras, how it is cited."""
+"""What a release says of itself: its extras, its versions of Python, how it is cited."""
 
 from __future__ import annotations
 
@@ -59,6 +59,13 @@ def test_errors_without_a_package_name_its_extra():
     found = re.findall(r"python -m pip install 'kanml\[(\w+)\]'", text)
     assert set(found) == {"pandas", "plot", "scipy", "sklearn"}
     assert len(found) == text.count("pip install")
+
+
+def test_wheels_are_built_for_the_versions_that_are_claimed():
+    claimed = re.findall(r'"Programming Language :: Python :: 3\.(\d+)"', section("project"))
+    built = re.search(r'^build = "cp3{([\d,]+)}-\*"', section("tool.cibuildwheel"), re.MULTILINE)
+    assert claimed == built[1].split(",")
+    assert f'requires-python = ">=3.{claimed[0]}"' in section("project")
 
 
 # How it is cited
