@@ -16,7 +16,8 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from kanml._validation import Float64Array, choice, integer, number
 from kanml.layers import Affine
 from kanml.problems.losses import DataLoss
-from kanml.sklearn.fitting import Form, fit, needed_inputs, starts
+from kanml.sklearn.fitting import Form, fit, starts
+from kanml.sklearn.selection import needed_inputs
 from kanml.sklearn.table import IntArray, Table, folds, scaling, text_columns
 
 __all__ = ["KANEstimator", "described", "require_numbers", "weights"]
@@ -46,8 +47,9 @@ class KANEstimator(BaseEstimator):
         How much the splines may bend: the strength of a `kanml.Smoothness`. "auto" takes the power
         of ten that is best on the rows held out.
     sparsity : float
-        How much functions of inputs cost: the strength of a `kanml.Sparsity`. Inputs that it
-        switches off, in a first fit, are left out of the network. 0 keeps all.
+        How much functions of inputs cost in a first fit: the strength of a `kanml.Sparsity`. Inputs
+        whose effect there does not lower the loss on the rows held out are then left out of the
+        network. If none are held out, those with next to no effect are. 0 keeps all.
     validation_fraction : float or None
         The share of rows held out, at most 0.5. Training ends when the loss there no longer falls.
         Unless the table is large, each part of the rows is held out once, and the network is the
@@ -125,8 +127,8 @@ class KANEstimator(BaseEstimator):
         report = print if self.verbose else _say_nothing
         scaled = scaling(table.x, table.weight)
         if sparsity > 0:
-            ((net, _),) = starts(form, table, scaled, np.full(len(table), -1), rng)
-            needed = needed_inputs(net, table, loss, sparsity, steps, report)
+            begun = starts(form, table, scaled, parts, rng)
+            needed = needed_inputs(begun, table, loss, sparsity, steps, report)
             scaled = scaled.holding(~needed)
         begun = starts(form, table, scaled, parts, rng)
         found = fit(begun, table, loss, strength, behind, steps, report)

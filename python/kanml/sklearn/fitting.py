@@ -11,7 +11,7 @@ import numpy as np
 
 from kanml.layers import Affine, SplineLayer
 from kanml.network import Network
-from kanml.problems import Regression, Smoothness, Sparsity
+from kanml.problems import Regression, Smoothness
 from kanml.problems.losses import DataLoss
 from kanml.problems.penalty import Penalty
 from kanml.sklearn.joining import mean_of
@@ -20,14 +20,12 @@ from kanml.splines import SplineSpace
 from kanml.training import Result, train
 from kanml.training.callbacks import EarlyStopping
 
-__all__ = ["Fit", "Form", "fit", "needed_inputs", "starts"]
+__all__ = ["Fit", "Form", "fit", "starts"]
 
 REACH = 3.0  # splines adapt on [-3, 3], in standard deviations
 STRENGTHS = [10.0**k for k in range(-6, 2)]
 FIRST = STRENGTHS.index(1e-2)  # the best one, or next to it, on most tables
 PATIENCE = 20
-SHARE = 0.1  # of the largest size of an input: smaller ones are switched off
-LEAST = 0.01  # and so are those smaller than this
 SMALL = 1_000_000  # rows times parameters, up to which all members choose the penalty
 MEDIUM = 20_000_000  # and up to which there are several members
 LEVELS = (2000, 20_000)  # the numbers of rows from which there is a finer level
@@ -122,36 +120,6 @@ def starts(
         (Network(layers, seed=int(rng.integers(2**31)), data=table.x), parts == part)
         for part in range(max(int(parts.max()) + 1, 1) if few else 1)
     ]
-
-
-def needed_inputs(
-    net: Network,
-    table: Table,
-    loss: str | DataLoss,
-    sparsity: float,
-    steps: int,
-    report: Callable[[str], None],
-) -> BoolArray:
-    """Return which inputs are not switched off when a network is trained on rows of a table.
-
-    Parameters
-    ----------
-    net : Network
-        As it starts.
-    table, loss, steps, report
-        See `fit`.
-    sparsity : float
-        The strength of the penalty on the functions of each input.
-    """
-    penalty = Sparsity(sparsity)
-    table = table.excerpt(ENOUGH)
-    nothing = np.zeros(len(table), bool)
-    member = Member(net, table, table.rows(nothing), loss)
-    run = member.train(net, STRENGTHS[FIRST], [steps], penalty)
-    sizes = penalty.sizes(run.network)[0]
-    needed: BoolArray = sizes > max(SHARE * sizes.max(), LEAST)
-    report(f"sparsity {sparsity:g}: {needed.sum()} of {len(needed)} inputs are needed")
-    return needed
 
 
 def fit(
