@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from kanml._validation import Float64Array, choice, integer, number
+from kanml._validation import MAX_SIZE, Float64Array, choice, integer, number
 from kanml.layers import Affine
 from kanml.problems.losses import DataLoss
 from kanml.sklearn.fitting import Form, fit, starts
 from kanml.sklearn.selection import needed_inputs
-from kanml.sklearn.table import IntArray, Table, folds, scaling, text_columns
+from kanml.sklearn.table import IntArray, Table, date_columns, folds, scaling, text_columns
 
-__all__ = ["KANEstimator", "described", "require_numbers", "weights"]
+__all__ = [
+    "KANEstimator",
+    "all_or_nothing",
+    "described",
+    "require_moderate",
+    "validated",
+    "weights",
+]
 
 Estimator = TypeVar("Estimator", bound="KANEstimator")
+Fit = TypeVar("Fit", bound=Callable[..., Any])
+LARGEST = 1e300  # there is room for sums of numbers of this size
+MOST_PARTS = 10
 SECTION = re.compile(r"^(Parameters|Attributes|Notes|Examples)\n-+\n", re.MULTILINE)
 
 
@@ -42,7 +54,8 @@ class KANEstimator(BaseEstimator):
         20,000 on.
     knots : {"uniform", "quantile"}
         Where the splines of the inputs have theirs: at equal distances within three standard
-        deviations from the mean, or with as many rows between any two.
+        deviations from the mean, or with as many rows between any two. Transform columns that are
+        heavily skewed, or have entries far beyond the others: neither kind suits them.
     penalty : "auto" or float
         How much the splines may bend: the strength of a `kanml.Smoothness`. "auto" takes the power
         of ten that is best on the rows held out.
@@ -51,10 +64,11 @@ class KANEstimator(BaseEstimator):
         whose effect there does not lower the loss on the rows held out are then left out of the
         network. If none are held out, those with next to no effect are. 0 keeps all.
     validation_fraction : float or None
-        The share of rows held out, at most 0.5. Training ends when the loss there no longer falls.
-        Unless the table is large, each part of the rows is held out once, and the network is the
-        mean of one network for each. With None, and with fewer than two rows for each part,
-        nothing is held out: training takes all its steps, and "auto" is a penalty of 0.01.
+        The share of rows held out, at most 0.5, rounded to one of several equal parts. Training
+        ends when the loss there no longer falls. Unless the table is large, each part is held out
+        once, up to ten of them, and the network is the mean of one network for each. With None, and
+        with fewer than two rows for each part, nothing is held out: training takes all its steps,
+        and "auto" is a penalty of 0.01.
     max_iter : int
         The steps of L-BFGS on each level, at most.
     random_state : int, RandomState or None
@@ -102,8 +116,14 @@ class KANEstimator(BaseEstimator):
         if isinstance(self.hidden, str):
             choice(self.hidden, "hidden", ("auto",))
             return (min(max(10, 3 * n_out), 50), n_out)
-        given = [self.hidden] if isinstance(self.hidden, Integral) else list(self.hidden)
-        return (*(integer(w, f"hidden[{i}]", 1) for i, w in enumerate(given)), n_out)
+        if isinstance(self.hidden, Integral):
+            return (integer(self.hidden, "hidden", 1, MAX_SIZE), n_out)
+        if not isinstance(self.hidden, (Sequence, np.ndarray)) or np.ndim(self.hidden) != 1:
+            raise TypeError(
+                f"hidden must be 'auto', an integer or a sequence of integers, got {self.hidden!r}"
+            )
+        widths = enumerate(self.hidden)
+        return (*(integer(width, f"hidden[{i}]", 1, MAX_SIZE) for i, width in widths), n_out)
 
     def _fit(
         self,
@@ -159,7 +179,9 @@ class KANEstimator(BaseEstimator):
         """Return the outputs of the network (N, n_out)."""
         check_is_fitted(self)
         require_numbers(x)
-        x = validate_data(self, x, dtype=np.float64, reset=False)
+        with np.errstate(invalid="ignore"):  # scikit-learn adds up all numbers
+            x = validate_data(self, x, dtype=np.float64, reset=False)
+        require_moderate(x, "X")
         return np.asarray(self.network_(x), np.float64)
 
 
@@ -182,10 +204,14 @@ def _sections(docstring: str) -> dict[str, str]:
 
 
 def _parts(groups: Float64Array, share: float, rng: np.random.Generator) -> IntArray:
-    """Return the part that each row is in; a share of them, all -1 if there are too few rows."""
+    """Return the part that each row is in; a share of them, all -1 if there are too few rows.
+
+    Parts beyond `MOST_PARTS` are held out by none, and are -1 too.
+    """
     if share == 0 or len(groups) < 2 / share:
         return np.full(len(groups), -1)
-    return folds(groups, round(1 / share), rng)
+    number = round(1 / share)
+    return np.maximum(folds(groups, number, rng) - max(number - MOST_PARTS, 0), -1)
 
 
 def _say_nothing(line: str) -> None:
@@ -193,7 +219,14 @@ def _say_nothing(line: str) -> None:
 
 
 def require_numbers(x: Any) -> None:
-    """Raise ValueError that names the columns of x with text, and what some of it is."""
+    """Raise ValueError that names the columns of x with text or dates, or its masked entries."""
+    require_unmasked(x, "X")
+    dates = date_columns(x)
+    if dates:
+        raise ValueError(
+            f"X must hold numbers, got dates or durations in the columns {', '.join(dates[:5])}"
+            f"{', ...' if len(dates) > 5 else ''}: take numbers from them first, for instance days"
+        )
     texts = text_columns(x)
     if texts:
         shown = [
@@ -207,9 +240,49 @@ def require_numbers(x: Any) -> None:
         )
 
 
+def all_or_nothing(fit: Fit) -> Fit:
+    """Let a method that fails leave the estimator as it was."""
+
+    @functools.wraps(fit)
+    def method(self: KANEstimator, *arguments: Any, **named: Any) -> Any:
+        before = self.__dict__.copy()
+        try:
+            return fit(self, *arguments, **named)
+        except BaseException:
+            self.__dict__ = before
+            raise
+
+    return cast(Fit, method)
+
+
+def validated(model: KANEstimator, x: Any, y: Any, **checks: Any) -> tuple[Float64Array, Any]:
+    """Return the inputs (N, n_in) and targets of a fit, or raise an error that says what is bad."""
+    require_numbers(x)
+    require_unmasked(y, "y")
+    with np.errstate(invalid="ignore"):  # scikit-learn adds up all numbers
+        x, y = validate_data(model, x, y, dtype=np.float64, **checks)
+    require_moderate(x, "X")
+    return x, y
+
+
+def require_unmasked(array: Any, name: str) -> None:
+    """Raise ValueError if an array has masked entries, which scikit-learn would read."""
+    if np.ma.is_masked(array):
+        raise ValueError(f"{name} must have no masked entries, got some")
+
+
+def require_moderate(array: Float64Array, name: str) -> None:
+    """Raise ValueError if numbers are so large that sums of them could overflow."""
+    largest = np.abs(array).max(initial=0.0)
+    if largest > LARGEST:
+        raise ValueError(f"{name} must hold numbers of size <= {LARGEST:g}, got {largest:g}")
+
+
 def weights(sample_weight: Any, x: Float64Array) -> Float64Array:
-    """Return a weight for each row of x, (N,)."""
+    """Return a weight for each row of x, (N,), at most 1; 0 if rounding would hide it."""
+    require_unmasked(sample_weight, "sample_weight")
     found = _check_sample_weight(sample_weight, x, dtype=np.float64, ensure_non_negative=True)
     if not found.any():
         raise ValueError("sample_weight must hold a number > 0, got zeros only")
-    return np.asarray(found)
+    found = np.ldexp(found, -int(np.frexp(found.max())[1]))  # their sum could overflow
+    return np.where(found < np.finfo(np.float64).eps * found.max(), 0.0, found)

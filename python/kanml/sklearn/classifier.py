@@ -8,10 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import validate_data
 
 from kanml._validation import Float64Array
-from kanml.sklearn.base import KANEstimator, described, require_numbers, weights
+from kanml.sklearn.base import KANEstimator, all_or_nothing, described, validated, weights
 from kanml.sklearn.table import Table
 
 __all__ = ["KANClassifier"]
@@ -43,6 +42,7 @@ class KANClassifier(ClassifierMixin, KANEstimator):
     (1, 3)
     """
 
+    @all_or_nothing
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> KANClassifier:
         """Fit the network to a table.
 
@@ -65,18 +65,18 @@ class KANClassifier(ClassifierMixin, KANEstimator):
         ValueError, TypeError
             If an argument is not as described. Columns with text are named, with some of it.
         """
-        require_numbers(X)
-        x, y = validate_data(self, X, y, dtype=np.float64)
+        x, y = validated(self, X, y)
         check_classification_targets(y)
         weight = weights(sample_weight, x)
-        self.classes_ = np.unique(y[weight > 0])
-        label = np.searchsorted(self.classes_, y).astype(np.float64)
-        n = len(self.classes_)
+        classes = np.unique(y[weight > 0])
+        label = np.searchsorted(classes, y).astype(np.float64)
+        n = len(classes)
         if n < 2:
-            raise ValueError(f"y must hold two classes or more, got one class: {self.classes_[0]}")
+            raise ValueError(f"y must hold two classes or more, got one class: {classes[0]}")
         table = Table.of(x, label[:, None], weight)
         loss, n_out = ("logistic", 1) if n == 2 else ("softmax", n)
         self._fit(table, n_out, loss, groups=table.y[:, 0])
+        self.classes_ = classes
         return self
 
     def decision_function(self, X: Any) -> Float64Array:

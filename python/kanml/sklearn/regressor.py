@@ -7,13 +7,19 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.utils.validation import validate_data
 
 from kanml._validation import Float64Array, choice
 from kanml.layers import Affine
 from kanml.problems.losses import Huber, Quantile
-from kanml.sklearn.base import KANEstimator, described, require_numbers, weights
-from kanml.sklearn.table import Table, scaling
+from kanml.sklearn.base import (
+    KANEstimator,
+    all_or_nothing,
+    described,
+    require_moderate,
+    validated,
+    weights,
+)
+from kanml.sklearn.table import Table, means, scaling
 
 __all__ = ["KANRegressor"]
 
@@ -54,6 +60,7 @@ class KANRegressor(RegressorMixin, KANEstimator):
 
     loss: Any = "squared"
 
+    @all_or_nothing
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> KANRegressor:
         """Fit the network to a table.
 
@@ -76,13 +83,12 @@ class KANRegressor(RegressorMixin, KANEstimator):
         ValueError, TypeError
             If an argument is not as described. Columns with text are named, with some of it.
         """
-        require_numbers(X)
-        x, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True)
-        self._one_column = y.ndim == 1
+        x, y = validated(self, X, y, multi_output=True, y_numeric=True)
+        require_moderate(y, "y")
         weight = weights(sample_weight, x)
         table = Table.of(x, np.asarray(y, np.float64).reshape(len(x), -1), weight)
-        self._predicts_rates = self._counts
-        if self._predicts_rates:
+        counts = self._counts
+        if counts:
             shift = self._log_means(table)
             behind = Affine(np.ones_like(shift), shift)
             table = table.with_targets(table.y / np.exp(shift))
@@ -91,6 +97,7 @@ class KANRegressor(RegressorMixin, KANEstimator):
             behind = Affine(np.where(scaled.constant, 0.0, scaled.scale), scaled.centre)
             table = table.with_targets(scaled(table.y))
         self._fit(table, table.y.shape[1], self.loss, behind)
+        self._predicts_rates, self._one_column = counts, y.ndim == 1
         return self
 
     def predict(self, X: Any) -> Float64Array:
@@ -128,10 +135,14 @@ class KANRegressor(RegressorMixin, KANEstimator):
             raise ValueError(
                 f"y must hold numbers >= 0 for the loss 'poisson', got {table.y.min()}"
             )
-        means = table.weight @ table.y / table.weight.sum()
-        if not means.all():
-            raise ValueError("y must hold a number > 0 for the loss 'poisson', got zeros only")
-        return np.asarray(np.log(means))
+        rates = means(table.y, table.weight)
+        if not rates.all():
+            zero = int(np.argmin(rates))
+            where = f" in column {zero}" if len(rates) > 1 else ""
+            raise ValueError(
+                f"y must hold a number > 0{where} for the loss 'poisson', got zeros only"
+            )
+        return np.asarray(np.log(rates))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,7 +16,9 @@ __all__ = [
     "IntArray",
     "Scaling",
     "Table",
+    "date_columns",
     "folds",
+    "means",
     "quantiles",
     "scaling",
     "text_columns",
@@ -24,6 +27,10 @@ __all__ = [
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
 IntArray: TypeAlias = npt.NDArray[np.int64]
 NORMAL_QUARTILES = 1.3489795003921634  # from the first to the third, in standard deviations
+DATES = (date, timedelta, np.datetime64, np.timedelta64)
+TINY = np.finfo(np.float64).tiny
+ROUNDING = 8 * np.finfo(np.float64).eps  # the extent of a column that is constant, in its unit
+RAREST = 1e-4  # deviations of less than this share of the extent come from weights of next to 0
 
 
 @dataclass(frozen=True)
@@ -103,16 +110,23 @@ def scaling(columns: Float64Array, weight: Float64Array, robust: bool = False) -
     largest = np.abs(columns).max(axis=0)
     unit = np.ldexp(1.0, np.frexp(largest)[1] - 1)  # no square overflows or underflows in it
     relative = columns / unit
-    share = weight / weight.sum()
-    centre = share @ relative
-    deviation = np.sqrt(share @ (relative - centre) ** 2)
+    centre = means(relative, weight)
+    deviation = np.sqrt(means((relative - centre) ** 2, weight))
+    extent = np.ptp(relative, axis=0)
+    constant = (extent <= ROUNDING) | (deviation <= RAREST * extent) | (largest < TINY)
     if robust:
         low, centre, high = quantiles(relative, weight, [0.25, 0.5, 0.75])
         deviation = np.where(high > low, (high - low) / NORMAL_QUARTILES, deviation)
-    rounding = 4 * np.finfo(np.float64).eps * largest
-    constant = np.ptp(columns, axis=0) <= np.maximum(rounding, np.finfo(np.float64).tiny)
-    centre = np.where(constant, columns[0], centre * unit)
+    centre = np.where(constant, columns[weight.argmax()], centre * unit)
     return Scaling(centre, np.where(constant, 1.0, deviation * unit), constant)
+
+
+def means(columns: Float64Array, weight: Float64Array) -> Float64Array:
+    """Return the weighted mean of each column, whose rounding no number of threads changes.
+
+    NumPy's products of matrices have BLAS add up, in an order that depends on its threads.
+    """
+    return np.asarray(((weight / weight.sum())[:, None] * columns).sum(axis=0))
 
 
 def quantiles(columns: Float64Array, weight: Float64Array, levels: npt.ArrayLike) -> Float64Array:
@@ -141,18 +155,34 @@ def folds(groups: Float64Array, number: int, rng: np.random.Generator) -> IntArr
 
 def text_columns(x: Any) -> dict[str, list[str]]:
     """Return the columns of a frame or array with text that is no number, and that text."""
-    if hasattr(x, "columns"):
-        columns = {str(name): np.asarray(x[name]).ravel() for name in x.columns}
-    else:
-        array = np.asarray(x)
-        columns = {str(j): column for j, column in enumerate(array.T)} if array.ndim == 2 else {}
     found = {}
-    for name, column in columns.items():
+    for name, column in _columns(x).items():
         if column.dtype.kind in "OUST":
-            texts = sorted({str(entry) for entry in column if isinstance(entry, str)})
+            texts = sorted({_text(entry) for entry in column if isinstance(entry, (str, bytes))})
             if not all(map(_is_number, texts)):
                 found[name] = texts
     return found
+
+
+def date_columns(x: Any) -> list[str]:
+    """Return the columns of a frame or array with dates or durations."""
+    return [
+        name
+        for name, column in _columns(x).items()
+        if column.dtype.kind in "mM"
+        or (column.dtype.kind == "O" and any(isinstance(entry, DATES) for entry in column))
+    ]
+
+
+def _columns(x: Any) -> dict[str, npt.NDArray[Any]]:
+    if hasattr(x, "columns"):
+        return {str(name): np.asarray(x[name]).ravel() for name in x.columns}
+    array = np.asarray(x)
+    return {str(j): column for j, column in enumerate(array.T)} if array.ndim == 2 else {}
+
+
+def _text(entry: str | bytes) -> str:
+    return entry if isinstance(entry, str) else entry.decode(errors="replace")
 
 
 def _is_number(text: str) -> bool:
