@@ -50,7 +50,8 @@ def test_rare_values_that_matter_are_kept(rate):
 def test_small_effects_beside_a_large_one_are_kept():
     x = np.random.default_rng(0).normal(size=(400, 3))
     y = 2 * np.sin(3 * x[:, 0]) + 0.5 * x[:, 1] + 0.5 * x[:, 2]
-    assert KANRegressor(sparsity=0.03, **FAST).fit(x, y).active_features_.all()
+    model = KANRegressor(sparsity=0.03, penalty=1e-2, random_state=0).fit(x, y)
+    assert model.active_features_.all()
 
 
 def test_noise_in_many_columns_is_switched_off():
@@ -67,7 +68,7 @@ def test_a_product_among_many_columns():
     rng = np.random.default_rng(0)
     x = rng.uniform(-1, 1, (100, 40))
     y = np.sin(2 * x[:, 0]) * x[:, 1] + 0.05 * rng.normal(size=100)
-    kept = KANRegressor(sparsity=0.03, random_state=0, penalty=1e-2).fit(x, y).active_features_
+    kept = KANRegressor(sparsity=0.01, random_state=0, penalty=1e-2).fit(x, y).active_features_
     assert kept[:2].all()
     assert kept[2:].sum() < 38 / 4
 
