@@ -259,7 +259,7 @@ def test_progress_of_a_level_that_ends_early_does_not_run_backwards(capfd):
 
 
 class Text(list):
-    """What some programs put in the place of the standard error: it can be written to, no more."""
+    """What some programs use as the standard error: it can be written to, no more."""
 
     def write(self, text):
         self.append(text)

@@ -72,7 +72,7 @@ class Table:
         return Table(self.x[chosen], self.y[chosen], self.weight[chosen])
 
     def excerpt(self, rows: int) -> Table:
-        """Return at most so many of the rows, always the same ones."""
+        """Return some of the rows, at most a number of them, always the same ones."""
         if rows >= len(self):
             return self
         chosen = np.zeros(len(self), bool)
