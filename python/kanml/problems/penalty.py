@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from kanml._validation import Float64Array, FloatArray, require_memory
 from kanml.network import Network
@@ -14,7 +15,7 @@ from kanml.optim.matrices import Triangle
 from kanml.problems.evaluation import TermValue
 from kanml.splines.operators import LinearOperator
 
-__all__ = ["UNLIMITED", "Penalties", "Penalty", "known_penalty", "parts_of"]
+__all__ = ["UNLIMITED", "Penalties", "Penalty", "as_float64", "known_penalty", "parts_of"]
 
 UNLIMITED = np.errstate(over="ignore", invalid="ignore")  # a trial may go anywhere
 
@@ -74,13 +75,13 @@ class Penalty(ABC):
         """Return J times a direction (m,), of which unknowns have no effect."""
         self.require_fit(net)
         of_parameters = direction[: net.n_parameters].astype(np.float64)
-        return np.asarray(self._factors(net) * (self._operator(net) @ of_parameters), np.float64)
+        return as_float64(self._factors(net) * (self._operator(net) @ of_parameters))
 
     @UNLIMITED
     def vjp(self, net: Network, cotangent: FloatArray) -> Float64Array:
         """Return J^T times a cotangent (n_parameters,)."""
         scaled = self._factors(net) * cotangent.astype(np.float64)
-        return np.asarray(self._operator(net).T @ scaled, np.float64)
+        return as_float64(self._operator(net).T @ scaled)
 
     @UNLIMITED
     def triangle(self, net: Network, n_unknowns: int) -> Triangle:
@@ -114,3 +115,8 @@ def parts_of(penalty: Penalties) -> tuple[Penalty, ...]:
     if penalty is None:
         return ()
     return (penalty,) if isinstance(penalty, Penalty) else tuple(penalty)
+
+
+def as_float64(array: npt.NDArray[Any]) -> Float64Array:
+    """Return an array as one of float64."""
+    return np.asarray(array, np.float64)

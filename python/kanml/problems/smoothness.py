@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kanml._validation import Float64Array, FloatArray, number
+from kanml._validation import Float64Array, number
 from kanml.network import Network
 from kanml.optim.matrices import Triangle
 from kanml.problems.evaluation import TermValue
-from kanml.problems.penalty import UNLIMITED, Penalty
+from kanml.problems.penalty import UNLIMITED, Penalty, as_float64
 from kanml.splines.operators import LinearOperator
 
 __all__ = ["Smoothness"]
@@ -90,7 +90,7 @@ class Smoothness(Penalty):
         rows = bending @ net.parameters.astype(np.float64)
         integral, largest = float(np.square(rows).sum()), float(np.abs(rows).max())
         term = TermValue(self.strength * integral, integral, len(rows), largest)
-        return term, _float64(2 * self.strength * (bending.T @ rows))
+        return term, as_float64(2 * self.strength * (bending.T @ rows))
 
     def _operator(self, net: Network) -> LinearOperator:
         return net._architecture.bending
@@ -108,7 +108,3 @@ class Smoothness(Penalty):
         matrix[:n, :n] = self._factors(net) * reduced.R
         matrix[:n, -1] = (matrix[:n, :n] * net.parameters).sum(axis=1)
         return Triangle(matrix, reduced.rows, reduced.epsilon)
-
-
-def _float64(array: FloatArray) -> Float64Array:
-    return np.asarray(array, np.float64)

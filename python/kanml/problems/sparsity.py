@@ -11,7 +11,7 @@ import numpy.typing as npt
 from kanml._validation import Float64Array, choice, number
 from kanml.network import Network
 from kanml.problems.evaluation import TermValue
-from kanml.problems.penalty import UNLIMITED, Penalty
+from kanml.problems.penalty import UNLIMITED, Penalty, as_float64
 from kanml.splines.operators import LinearOperator
 
 __all__ = ["Sparsity"]
@@ -109,7 +109,7 @@ class Sparsity(Penalty):
         ValueError
             If the network has no splines, or base functions beside them.
         """
-        found = self._sizes(net, self._operator(net) @ _float64(net.parameters))
+        found = self._sizes(net, self._operator(net) @ as_float64(net.parameters))
         layers = [layer for layer in net.layers if layer.spaces]
         shapes: list[tuple[int, ...]] = [(len(layer.spaces),) for layer in layers]
         if self.groups == "edges":
@@ -132,22 +132,22 @@ class Sparsity(Penalty):
     def term_and_gradient(self, net: Network) -> tuple[TermValue, Float64Array]:
         """Return the penalty as a term of a loss, and its gradient (n_parameters,)."""
         variation = self._operator(net)
-        rows = variation @ _float64(net.parameters)
+        rows = variation @ as_float64(net.parameters)
         sizes = self._sizes(net, rows)
         rounded = np.hypot(sizes, ROUNDING)
         total = float((rounded - ROUNDING).sum())
         term = TermValue(self.strength * total, total, len(sizes), float(sizes.max()))
         slopes = (self.strength / rounded)[self._group_of_row(net)]
-        return term, _float64(variation.T @ (slopes * rows))
+        return term, as_float64(variation.T @ (slopes * rows))
 
     def _operator(self, net: Network) -> LinearOperator:
         self.require_fit(net)
         return net._architecture.variation
 
     def _factors(self, net: Network) -> Float64Array:
-        sizes = self._sizes(net, self._operator(net) @ _float64(net.parameters))
+        sizes = self._sizes(net, self._operator(net) @ as_float64(net.parameters))
         factors = np.sqrt(self.strength / (2 * np.hypot(sizes, ROUNDING)))
-        return _float64(factors[self._group_of_row(net)])
+        return as_float64(factors[self._group_of_row(net)])
 
     def _sizes(self, net: Network, rows: npt.NDArray[Any]) -> Float64Array:
         return np.sqrt(np.bincount(self._group_of_row(net), weights=np.square(rows)))
@@ -158,7 +158,3 @@ class Sparsity(Penalty):
             return edges
         leaving = [layer.n_out or 0 for layer in net.layers for _ in layer.spaces]
         return np.repeat(np.arange(len(leaving)), leaving)[edges]
-
-
-def _float64(array: npt.NDArray[Any]) -> Float64Array:
-    return np.asarray(array, np.float64)
