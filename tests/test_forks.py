@@ -21,7 +21,8 @@ def evaluate(_=None):
 
 # Each child writes how many threads it has started, and the digest of what it computed.
 FORKS = """
-import os, signal, threading, time
+import os, signal, threading, time, warnings
+warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 on: of forking with threads
 def fork(work):
     pid = os.fork()
     if pid == 0:
