@@ -173,17 +173,19 @@ def test_each_promise_names_its_test():
     assert len(items) > 30
     assert len(rows) > 10
     for promise in items + rows:
-        assert re.search(r"`(tests/[\w/]+\.py::test_\w+|bench/\w+\.py)`", promise), promise
+        assert re.search(r"`(tests/[\w/]+\.py::test_\w+|(bench|tools/stress)/\w+\.py)`", promise), (
+            promise
+        )
 
 
-MEASUREMENTS = sorted((ROOT / "bench").glob("*.py"))
+PROGRAMS = sorted([*(ROOT / "bench").glob("*.py"), *(ROOT / "tools" / "stress").glob("*.py")])
 
 
-def test_measurements_find_what_they_import():
+def test_programs_find_what_they_import():
     """They use the oracles and cases of the tests, which may have moved."""
     code = "import runpy, sys\nfor path in sys.argv[1:]: runpy.run_path(path, run_name='imported')"
-    command = [sys.executable, "-W", "error", "-c", code, *map(str, MEASUREMENTS)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "bench")}
+    command = [sys.executable, "-W", "error", "-c", code, *map(str, PROGRAMS)]
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'bench'}:{ROOT / 'tools' / 'stress'}"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
 

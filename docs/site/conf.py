@@ -31,7 +31,7 @@ extensions = [
 root_doc = "docs/index"
 highlight_language = "none"  # unless a block names its own
 include_patterns = [
-    *("docs/*.md", "bench/README.md", "CHANGELOG.md", "CONTRIBUTING.md"),
+    *("docs/*.md", "bench/README.md", "tools/stress/README.md", "CHANGELOG.md", "CONTRIBUTING.md"),
     *("docs/site/api.rst", "docs/site/api/*", "docs/site/gallery/*"),
 ]
 templates_path = [str(SITE / "templates")]

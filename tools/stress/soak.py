@@ -1,7 +1,6 @@
 """Train, refine, checkpoint and resume with random settings for a while, and look for leaks.
 
-    python bench/soak.py 10             # minutes
-    python bench/soak.py 1 --seed 1234  # begin with the round that failed
+    python tools/stress/soak.py 10      minutes
 
 Each round draws a network, a problem, an optimizer, a schedule and numbers of threads. It trains
 once without interruption, and once in pieces: a callback stops the run at random steps, and a
@@ -12,15 +11,12 @@ second by 40 MiB in the median, of which the core may keep 32 for its next evalu
 
 from __future__ import annotations
 
-import argparse
 import ctypes
 import gc
-import itertools
 import resource
 import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,6 +24,7 @@ from typing import Any
 import numpy as np
 
 import kanml
+import search
 
 GROWTH = 40 * 2**20
 FEWEST_ROUNDS = 40  # before anything can be said about memory
@@ -161,31 +158,29 @@ def growth(used: list[int]) -> float:
     return statistics.median(used[-quarter:]) - statistics.median(used[quarter : 2 * quarter])
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("minutes", type=float, help="how long rounds are begun")
-    parser.add_argument("--seed", type=int, default=0, help="of the first round")
-    arguments = parser.parse_args()
-    end = time.monotonic() + 60 * arguments.minutes
-    used: list[int] = []
+def main() -> int:
+    """Run the command line."""
+    parser = search.parser(__doc__)
+    parser.add_argument(
+        "minutes", type=float, nargs="?", default=1.0, help="how long to begin rounds"
+    )
+    options = parser.parse_args()
+    found, used = search.Search(options, limit=600.0), list[int]()
+
+    def case(rng: np.random.Generator) -> str:
+        soak(int(rng.integers(2**31)), Path(folder) / "checkpoint")
+        used.append(memory())
+        return "resumed bit for bit"
+
     with tempfile.TemporaryDirectory() as folder:
-        for seed in itertools.count(arguments.seed):
-            if time.monotonic() > end:
-                break
-            try:
-                soak(seed, Path(folder) / "checkpoint")
-            except BaseException:
-                print(f"In the round of seed {seed}:", file=sys.stderr)
-                raise
-            used.append(memory())
-    print(f"{len(used)} rounds, all resumed bit for bit")
+        found.run("round", case, minutes=options.minutes)
     if len(used) < FEWEST_ROUNDS:
-        print("too few to say anything about memory")
-        return
+        print("too few rounds to say anything about memory")
+        return found.end()
     grown = growth(used)
-    print(f"{used[-1] / 2**20:.0f} MiB of memory, grown by {grown / 2**20:.1f} MiB")
-    sys.exit(grown > GROWTH)
+    print(f"{used[-1] / 2**20:.0f} MiB of memory, grown by {100 * grown:.2f} %")
+    return found.end() or int(grown > GROWTH)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,21 +1,19 @@
-"""Alter checkpoints and networks, put the digest right again, and load them.
+"""Alter networks and checkpoints, and load them.
 
-    python bench/fuzz_files.py 10000            alterations of each kind of file
-    python bench/fuzz_files.py 10000 --seed 3   others
+    python tools/stress/files.py 10000                      networks
+    python tools/stress/files.py 10000 --checkpoints 1000   checkpoints too
 
-Every altered file has to be refused with a ValueError that names it, or to be a file that could
-have been written: then a run continues from it for a step and returns a whole result. The script
-prints how many were refused and how many were taken, and fails at anything else.
+Most files have a value of the description or an array altered, and a digest that is right again.
+Each of them has to be refused with a ValueError that names the file, or to be a file that could
+have been written: a network then computes, and a run continues from a checkpoint for a step and
+returns a whole result. The other files have a few bytes altered, removed or added, and the old
+digest: all of them have to be refused.
 """
 
 from __future__ import annotations
 
-import argparse
-import collections
 import copy
 import sys
-import tempfile
-import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,8 +23,10 @@ from unittest import mock
 import numpy as np
 
 import kanml
+import search
 from kanml.layers import KINDS
 from kanml.network import files
+from search import Case
 
 STATUSES = ("completed", "stopped", "diverged")
 VALUES: tuple[Any, ...] = (
@@ -74,7 +74,7 @@ def checkpoints(folder: Path) -> Iterator[tuple[str, Path]]:
     """Write a checkpoint of each run, on either level."""
     for name, run in RUNS.items():
         for step in (2, 5):
-            path = folder / f"{name} {step}"
+            path = folder / f"{name} at step {step}"
             callbacks = [kanml.Checkpoint(path), lambda state, step=step: state.step == step]
             run(callbacks=callbacks)
             yield name, path
@@ -184,15 +184,32 @@ def require_whole(result: kanml.Result) -> None:
     assert result.network.layers[0].spaces[0].intervals in (2, 4)
 
 
-def fuzz(
-    source: Path, kind: str, number: int, rng: np.random.Generator, load: Callable[[Path], Any]
-) -> collections.Counter[str]:
-    """Load altered copies of a file; return how many were refused, taken, and neither."""
+def damaged(content: bytes, rng: np.random.Generator) -> bytes:
+    """Return the content of a file with a few bytes altered, removed or added."""
+    at, n = int(rng.integers(len(content))), int(rng.integers(1, 9))
+    action = rng.integers(4)
+    if action == 0:
+        return content[:at]
+    if action == 1:
+        return content[:at] + content[at + n :]
+    if action == 2:
+        return content[:at] + rng.bytes(n) + content[at:]
+    altered = bytearray(content)
+    altered[at] ^= 1 << rng.integers(8)
+    return bytes(altered)
+
+
+def altering(source: Path, kind: str, load: Callable[[Path], Any]) -> Case:
+    """Return the case that alters a file and loads it."""
+    content = source.read_bytes()
     description, arrays = files.read(source, kind)
     path = source.with_name("altered")
-    counts: collections.Counter[str] = collections.Counter()
-    for i in range(number):
-        if rng.integers(2):
+
+    def case(rng: np.random.Generator) -> str:
+        how = rng.integers(5)
+        if how == 0:
+            path.write_bytes(damaged(content, rng))
+        elif how < 3:
             files.write(path, altered_values(description, rng), arrays)
         else:
             files.write(path, description, altered_arrays(arrays, rng))
@@ -201,44 +218,44 @@ def fuzz(
                 warnings.simplefilter("ignore", RuntimeWarning)  # numbers may overflow
                 load(path)
         except ValueError as error:
-            named = repr(str(path)) in str(error)
-            counts["refused" if named else "refused without a name"] += 1
-            if not named:
-                print(f"{source.name}, alteration {i}: {error}", file=sys.stderr)
-        except Exception:
-            counts["failed"] += 1
-            print(f"{source.name}, alteration {i}:", file=sys.stderr)
-            traceback.print_exc()
-        else:
-            counts["taken"] += 1
-    return counts
+            assert repr(str(path)) in str(error), f"the file is not named in {error}"
+            return "refused"
+        assert how > 0 or path.read_bytes() == content, "damaged, but taken"
+        return "taken"
+
+    return case
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("number", type=int, help="alterations of each kind of file")
-    parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
-    rng = np.random.default_rng(arguments.seed)
-    failed = 0
-    # No file has to outlive the machine, and waiting for the disk would take most of the time.
-    with tempfile.TemporaryDirectory() as name, mock.patch("os.fsync"):
+def load_network(path: Path) -> None:
+    """Load a network, and compute with it."""
+    net = kanml.load(path)
+    assert net(np.zeros((2, net.n_in))).shape == (2, net.n_out)
+
+
+def main() -> int:
+    """Run the command line."""
+    parser = search.parser(__doc__)
+    parser.add_argument("networks", type=int, nargs="?", default=1000)
+    parser.add_argument("--checkpoints", type=int, default=0, metavar="NUMBER")
+    options = parser.parse_args()
+    if options.case is not None:
+        options.networks = options.checkpoints = 1
+    found = search.Search(options)
+    with search.folder() as name, mock.patch("os.fsync"):
         folder = Path(name)
-        cases: list[tuple[Path, str, int, Callable[[Path], Any]]] = []
-        for run, path in checkpoints(folder):
+        source = network_file(folder)
+        load_network(source)
+        found.run("network", altering(source, "network", load_network), options.networks)
+        per_file = -(-options.checkpoints // 4)
+        for run, source in checkpoints(folder) if per_file else ():
 
             def load(path: Path, run: str = run) -> None:
                 require_whole(RUNS[run](resume=path, callbacks=[lambda state: True]))
 
-            cases.append((path, "checkpoint", arguments.number // 4, load))
-        cases.append((network_file(folder), "network", arguments.number, kanml.load))
-        for path, kind, number, load in cases:
-            load(path)
-            counts = fuzz(path, kind, number, rng, load)
-            failed += number - counts["refused"] - counts["taken"]
-            print(f"{path.name:15s}" + ", ".join(f"{n} {what}" for what, n in counts.items()))
-    sys.exit(failed > 0)
+            load(source)
+            found.run(source.name, altering(source, "checkpoint", load), per_file)
+    return found.end()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,31 +1,30 @@
 """Interrupt trainings with Ctrl-C at random moments, and look at what comes back.
 
-    python bench/interrupts.py 2000
+    python tools/stress/interrupts.py 2000
 
 Each training gets a real SIGINT from another thread, at a random moment from before its start to
 after its end. Whatever that hits (set-up, an evaluation, a refinement, the writing of a
-checkpoint), no KeyboardInterrupt may come out of the run and the result has to be whole. The script
-prints how the trainings ended, and fails where one is not as it should be.
+checkpoint), no KeyboardInterrupt may come out of the run and the result has to be whole.
 """
 
 from __future__ import annotations
 
-import argparse
-import collections
 import os
 import signal
+import statistics
 import sys
-import tempfile
 import threading
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import kanml
+import search
 
 X = np.random.default_rng(0).uniform(-1, 1, (300, 2))
 Y = np.sin(3 * X[:, :1]) * X[:, 1:]
@@ -115,43 +114,53 @@ def interrupted(train: Callable[[], kanml.Result], delay: float) -> kanml.Result
     return result
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("number", type=int, help="trainings")
-    parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
+def main() -> int:
+    """Run the command line."""
+    parser = search.parser(__doc__)
+    parser.add_argument("number", type=int, nargs="?", default=100, help="trainings")
+    options = parser.parse_args()
+    found = search.Search(options)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    rng = np.random.default_rng(arguments.seed)
-    failed = 0
-    with tempfile.TemporaryDirectory() as name:
+    with search.folder() as name:
         folder = Path(name)
-        kinds = trainings(folder)
-        counts = {kind: collections.Counter[str]() for kind in kinds}
-        rows: dict[str, set[int]] = {kind: set() for kind in kinds}
-        seconds = {}
-        for kind, train in kinds.items():
-            train()
-            start = time.perf_counter()
-            require_whole(kind, train(), folder)
-            seconds[kind] = time.perf_counter() - start
-        for i in range(arguments.number):
-            kind = list(kinds)[i % len(kinds)]
-            try:
-                result = interrupted(kinds[kind], rng.uniform(0, 1.2 * seconds[kind]))
-                if result is not None:
-                    require_whole(kind, result, folder)
-                    rows[kind].add(len(result.history))
-                counts[kind][result.status if result is not None else "no result"] += 1
-            except AssertionError:
-                failed += 1
-                traceback.print_exc()
-            assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    for kind, count in counts.items():
-        text = ", ".join(f"{n} {status}" for status, n in sorted(count.items()))
-        print(f"{kind:15s}{text}; {len(rows[kind])} different lengths of the history")
-    print(f"{failed} of {arguments.number} failed")
-    sys.exit(failed > 0)
+        for kind, train in trainings(folder).items():
+            lengths: set[int] = set()
+            case = partial(interrupt, kind, train, duration(train), folder, lengths)
+            found.run(kind, case, -(-options.number // 5))
+            print(f"{kind}: {len(lengths)} different lengths of the history")
+    return found.end()
+
+
+def duration(train: Callable[[], kanml.Result]) -> list[float]:
+    """Return the seconds of a few trainings, the first one not counted."""
+    seconds = []
+    for _ in range(4):
+        start = time.perf_counter()
+        train()
+        seconds.append(time.perf_counter() - start)
+    return seconds[1:]
+
+
+def interrupt(
+    kind: str,
+    train: Callable[[], kanml.Result],
+    seconds: list[float],
+    folder: Path,
+    lengths: set[int],
+    rng: np.random.Generator,
+) -> str:
+    """Interrupt a training, and look at the result; `seconds` has those of earlier ones."""
+    start = time.perf_counter()
+    result = interrupted(train, rng.uniform(0, 1.1 * statistics.median(seconds[-9:])))
+    if result is not None and result.status == "completed":
+        seconds.append(time.perf_counter() - start)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if result is None:
+        return "without a result"
+    require_whole(kind, result, folder)
+    lengths.add(len(result.history))
+    return result.status
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
