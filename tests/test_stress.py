@@ -67,3 +67,13 @@ def test_a_case_that_hangs_ends_the_search(tmp_path):
     done = searched(tmp_path, 60, "--seed", "1")
     assert done.returncode == 3
     assert "'slow 0' hangs" in done.stderr
+
+
+def test_growing_memory_is_found(monkeypatch):
+    """A hundredth is allowed: steps at first, but not one in each round."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    import soak
+
+    steps = [100] * 10 + [150] * 30
+    assert soak.growth(steps) == 0.0 <= soak.GROWTH
+    assert soak.growth([1000 + i for i in range(40)]) > soak.GROWTH

@@ -150,6 +150,7 @@ class Number(NDArrayOperatorsMixin):
     def _no(self, *arguments: object) -> Any:
         raise TypeError("a field is no single number")
 
+    __hash__ = object.__hash__
     __bool__ = __float__ = __int__ = __index__ = __complex__ = __round__ = _no
     __iter__ = __len__ = __getitem__ = __contains__ = __array__ = _no
 
