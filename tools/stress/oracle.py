@@ -346,7 +346,10 @@ def _extreme(sign: float, skips_nan: bool) -> Callable[..., Any]:
 
 def _quotient(a: Any, b: Any, y: Any, da: Any, db: Any) -> Any:
     """Divide the change itself: where b is infinite it becomes a 0, but no constant one."""
-    return da / b if db._constant == 0.0 else da / b - a * db / b**2.0
+    result = a._world.constant(0.0)
+    if da._constant != 0.0:
+        result = result + da / b
+    return result if db._constant == 0.0 else result - a * db / b**2.0
 
 
 def _power_by_exponent(a: Any, b: Any) -> Any:

@@ -17,7 +17,7 @@ import threading
 import time
 import traceback
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -130,8 +130,3 @@ def folder() -> tempfile.TemporaryDirectory[str]:
     """
     memory = Path("/dev/shm")
     return tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None)
-
-
-def pick(rng: np.random.Generator, choices: Sequence) -> object:
-    """Return one of the choices, whatever their types."""
-    return choices[rng.integers(len(choices))]
