@@ -178,7 +178,7 @@ def test_a_run_that_diverges_at_its_start_leaves_no_file(tmp_path):
 
 
 SCRIPT = """
-import sys, time
+import csv, sys, time
 from pathlib import Path
 import numpy as np
 import kanml
@@ -201,13 +201,16 @@ def slow(state):
     if state.step % 10 == 1:
         print("training", flush=True)
 
-callbacks = [kanml.Checkpoint(checkpoint, int(every)), slow]
+log = Path(checkpoint + ".csv")
+callbacks = [kanml.Checkpoint(checkpoint, int(every)), kanml.Logger(log), slow]
 resume = checkpoint if Path(checkpoint).exists() else None
 result = kanml.train(net, problem, [90, 70, 60, 40], optimizer, callbacks=callbacks,
                      resume=resume, progress=False)
 assert result.status == "completed"
 history = result.history
-np.savez(result_file, parameters=result.network.parameters, loss=history.loss,
+rows = csv.DictReader(log.read_text().splitlines())
+logged = [[value for name, value in row.items() if name != "seconds"] for row in rows]
+np.savez(result_file, logged=logged, parameters=result.network.parameters, loss=history.loss,
          level=history.level, step=history.step, evaluations=history.evaluations)
 """
 
