@@ -114,7 +114,7 @@ class Search:
     def _watch(self) -> None:
         """End the process where a case hangs, also one that keeps Python's lock."""
         while True:
-            faulthandler.dump_traceback_later(2 * self.limit, exit=True)
+            faulthandler.dump_traceback_later(self.limit + 60.0, exit=True)
             time.sleep(1.0)
             begun = self._begun
             if begun is not None and time.monotonic() > begun[1] + self.limit:
