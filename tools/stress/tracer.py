@@ -2,11 +2,11 @@
 
     python tools/stress/tracer.py 10000
 
-Half of the residuals are made of what can be traced: they have to be. The other half has odd things
-too: wrong types and shapes, branches on fields, functions that cannot be traced. Each residual has
-to be traced and give the values and the gradient of the loss that numbers in place of the fields
-give (`oracle.py`, with the derivatives of the network by power series), or to raise one of the
-documented errors with a message that names the term.
+Half of the residuals are made of what can be traced: they have to be, whether there is a transform
+or not. The other half has odd things too: wrong types and shapes, branches on fields, functions
+that cannot be traced. Each residual has to be traced and give the values and the gradient of the
+loss that numbers in place of the fields give (`oracle.py`, with the derivatives of the network by
+power series), or to raise one of the documented errors with a message that names the term.
 """
 
 from __future__ import annotations
@@ -41,6 +41,11 @@ DIRECTIONS = {"x": (1.0, 0.0), "y": (0.0, 1.0), "p": (1.0, -0.5)}
 ORDER = 4
 UNKNOWN, CHANGE = 0.75, -0.5  # its value, and its rate along the direction "e"
 OF_NETWORK = 1e-11  # the error of a network's derivatives, relative to the largest
+TRANSFORMS = (
+    None,
+    lambda u, v, x, y: (x * u - y, np.exp(-x) * v + u),
+    lambda u, v, x, y: (np.sin(3.0 * x) + (1.0 - x**2) * u, np.where(x > 0.1, u * v, v)),
+)
 REFUSALS = (TypeError, ValueError, AttributeError)
 CONTENT = {"np": np, "math": math, "copy": copy, "pickle": pickle, "Decimal": Decimal}
 NAMES = {**CONTENT, "Fraction": fractions.Fraction}
@@ -105,11 +110,11 @@ def _never(letter: str) -> Number:
     raise AssertionError(f"a change has no derivative along {letter}")
 
 
-def problem_of(function: Any) -> kanml.PINN:
+def problem_of(function: Any, transform: Any) -> kanml.PINN:
     """Return the problem of a residual, whose residuals have no factor."""
     directions = {"p": DIRECTIONS["p"]}
     term = kanml.Term("it", POINTS, function, reduction="sum", directions=directions)
-    return kanml.PINN("xy", [term], outputs="uv", unknowns={"a": UNKNOWN})
+    return kanml.PINN("xy", [term], outputs="uv", unknowns={"a": UNKNOWN}, transform=transform)
 
 
 def compiled(written: Formula) -> Any:
@@ -121,9 +126,12 @@ def compiled(written: Formula) -> Any:
     return names["residual"]
 
 
-def expected(function: Any, known: Known) -> tuple[World, list[Number] | None]:
+def expected(function: Any, transform: Any, known: Known) -> tuple[World, list[Number] | None]:
     """Return the components of a residual as numbers, or None if it refuses numbers too."""
     world, fields = known.fields()
+    if transform is not None:
+        outputs = transform(**{name: fields[name] for name in "uvxy"})
+        fields |= dict(zip("uv", outputs, strict=True))
     try:
         returned = function(**fields)
         parts = returned if isinstance(returned, (tuple, list)) else [returned]
@@ -185,22 +193,23 @@ def case(known: list[Known], rng: np.random.Generator) -> str:
     """Trace a random residual and compare it, or look at the error that it raises."""
     written = formula(rng, len(POINTS))
     try:
-        return outcome(written, known[rng.integers(len(known))], bool(rng.integers(4) == 0))
+        transform = TRANSFORMS[rng.integers(len(TRANSFORMS))]
+        return outcome(written, transform, known[rng.integers(len(known))], rng.integers(4) == 0)
     except BaseException:
         print(f"\n{written.text}\n", file=sys.stderr)
         raise
 
 
-def outcome(written: Formula, known: Known, pickled: bool) -> str:
+def outcome(written: Formula, transform: Any, known: Known, pickled: bool) -> str:
     """Return what became of a formula."""
     function = compiled(written)
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of numbers that Python computes itself
-        world, numbers = expected(function, known)
+        world, numbers = expected(function, transform, known)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
-            problem = problem_of(function)
+            problem = problem_of(function, transform)
         except Exception as error:
             assert written.odd or numbers is None, f"refused: {error}"
             if comes_from(function, error):
