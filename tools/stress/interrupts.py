@@ -97,13 +97,18 @@ def loss_of(problem: Any, result: kanml.Result) -> float:
     return loss
 
 
-def interrupted(train: Callable[[], kanml.Result], delay: float) -> kanml.Result | None:
-    """Train with a SIGINT after `delay` seconds; None if it came before or after the training."""
+def interrupted(train: Callable[[], kanml.Result], delay: float) -> tuple[Any, float]:
+    """Train with a SIGINT after `delay` seconds; return the result and the seconds of the training.
+
+    The result is None if the signal came before or after the training.
+    """
     timer = threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT))
-    result = None
+    result, start = None, time.perf_counter()
+    end = start
     try:
         timer.start()
         result = train()
+        end = time.perf_counter()
         timer.join()
         time.sleep(0.001)  # a signal is dealt with between two lines
     except KeyboardInterrupt as escaped:
@@ -111,7 +116,7 @@ def interrupted(train: Callable[[], kanml.Result], delay: float) -> kanml.Result
         if "run.py" in files:
             raise AssertionError("a KeyboardInterrupt came out of the run") from escaped
         timer.join()
-    return result
+    return result, end - start
 
 
 def main() -> int:
@@ -121,6 +126,7 @@ def main() -> int:
     options = parser.parse_args()
     found = search.Search(options)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.setswitchinterval(1e-4)  # for the timer; trainings take some milliseconds
     with search.folder() as name:
         folder = Path(name)
         for kind, train in trainings(folder).items():
@@ -150,10 +156,9 @@ def interrupt(
     rng: np.random.Generator,
 ) -> str:
     """Interrupt a training, and look at the result; `seconds` has those of earlier ones."""
-    start = time.perf_counter()
-    result = interrupted(train, rng.uniform(0, 1.1 * statistics.median(seconds[-9:])))
+    result, took = interrupted(train, rng.uniform(0, 1.1 * statistics.median(seconds[-9:])))
     if result is not None and result.status == "completed":
-        seconds.append(time.perf_counter() - start)
+        seconds.append(took)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if result is None:
         return "without a result"
