@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,17 @@ import pytest
 from kanml import _core
 
 HERE = Path(__file__).parent
-NUMERICAL = [
-    "network/test_network.py",
-    "network/test_refinement.py",
-    "network/test_taylor.py",
-    "layers",
-]
+EVERY_KIND = "layers/test_every_kind.py"
+NUMERICAL = (  # two parts that take about the same time, side by side
+    [str(HERE / EVERY_KIND)],
+    [
+        str(HERE / "network/test_network.py"),
+        str(HERE / "network/test_refinement.py"),
+        str(HERE / "network/test_taylor.py"),
+        str(HERE / "layers"),
+        f"--ignore={HERE / EVERY_KIND}",
+    ],
+)
 OTHERS = [name for name in _core.instruction_sets() if name != _core.instruction_set()]
 
 
@@ -68,9 +74,12 @@ def test_an_unknown_set_is_refused_by_name_when_a_network_is_evaluated(network):
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_numerical_tests_pass_with_the_other_sets(name):
-    files = [str(HERE / file) for file in NUMERICAL]
-    done = run(["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *files], name)
-    assert done.returncode == 0, done.stdout[-3000:]
+    def tests(part):
+        return run(["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *part], name)
+
+    with ThreadPoolExecutor() as pool:
+        for done in pool.map(tests, NUMERICAL):
+            assert done.returncode == 0, done.stdout[-3000:]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
