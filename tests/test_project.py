@@ -12,6 +12,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -126,16 +127,32 @@ def python_blocks(page):
     return "\n".join(lines)
 
 
+@pytest.fixture(scope="module")
+def runs_of_pages(request, tmp_path_factory):
+    """The programs of the pages that are asked for, two at a time: most keep one core busy."""
+
+    def run(page, folder):
+        script = folder / f"{page.stem}.py"
+        script.write_text(python_blocks(page))
+        command = [sys.executable, "-W", "error", str(script)]
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+
+    asked_for = [
+        item.callspec.params["page"]
+        for item in request.session.items
+        if getattr(item, "originalname", None) == "test_pages_run"
+    ]
+    with ThreadPoolExecutor(2) as pool:
+        yield {
+            page: pool.submit(run, page, tmp_path_factory.mktemp(page.stem)) for page in asked_for
+        }
+        pool.shutdown(cancel_futures=True)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_pages_run(page, tmp_path):
-    code = python_blocks(page)
-    assert ("```python" in page.read_text()) == bool(code.strip())
-    if not code.strip():
-        return
-    script = tmp_path / f"{page.stem}.py"
-    script.write_text(code)
-    command = [sys.executable, "-W", "error", str(script)]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+def test_pages_run(page, runs_of_pages):
+    assert ("```python" in page.read_text()) == bool(python_blocks(page).strip())
+    done = runs_of_pages[page].result()
     assert done.returncode == 0, done.stderr
 
 
