@@ -143,6 +143,11 @@ BAD = {
         ValueError,
         ["input", "0..1", "2"],
     ),
+    "names of outputs": (
+        lambda: plotting.plot_partial_dependence(saddle, np.eye(2), 0, outputs=["a", "b"]),
+        ValueError,
+        ["outputs must be 1 names", "['a', 'b']"],
+    ),
     "a constant input": (
         lambda: plotting.plot_partial_dependence(saddle, np.ones((4, 2)), 1),
         ValueError,

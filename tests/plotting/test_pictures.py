@@ -216,6 +216,17 @@ def test_partial_dependence_leaves_the_data_alone():
     assert axes.get_xlabel() == "dose"
 
 
+def test_partial_dependence_names_outputs():
+    x = np.eye(2)
+    both = plotting.plot_partial_dependence(lambda z: z, x, 0, outputs=["_power", "heat"])
+    assert [text.get_text() for text in both.get_legend().get_texts()] == [" _power", "heat"]
+    assert both.get_ylabel() == "mean output"
+    one = plotting.plot_partial_dependence(saddle, x, 0, outputs=["power, kW"])
+    assert one.get_ylabel() == "mean power, kW"
+    assert one.get_legend() is None
+    assert plotting.plot_partial_dependence(saddle, x, 0).get_ylabel() == "mean output"
+
+
 @pytest.mark.parametrize(("outputs", "entries"), [(1, 0), (2, 2), (10, 10), (30, 30), (33, 0)])
 def test_a_legend_of_many_outputs_leaves_room_for_the_curves(outputs, entries):
     def function(x):

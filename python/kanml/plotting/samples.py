@@ -125,6 +125,7 @@ def plot_partial_dependence(
     x: npt.ArrayLike,
     input: int,
     name: str | None = None,
+    outputs: Sequence[str] | None = None,
     *,
     points: int = 50,
     axes: Axes | None = None,
@@ -146,6 +147,8 @@ def plot_partial_dependence(
         The input on the horizontal axis, from the least of its samples to the greatest.
     name : str, optional
         The name of that input.
+    outputs : sequence of str, optional
+        The names of all outputs.
     points : int
         The number of values of t.
     axes : matplotlib.axes.Axes, optional
@@ -183,16 +186,20 @@ def plot_partial_dependence(
     if low == high:
         raise ValueError(f"x must vary in column {at}, got {low} in every sample")
     grid = np.linspace(low, high, integer(points, "points", 2))
-    axes = given_or_new(axes)
     means = np.array([_mean(function, samples, at, t) for t in grid])
-    for j, mean in enumerate(means.T):
-        axes.plot(grid, mean, label=f"output {j}")
+    count = means.shape[1]
+    called = [f"output {j}" for j in range(count)] if outputs is None else outputs
+    called = names(called, "outputs", count)
+    axes = given_or_new(axes)
+    for mean, output in zip(means.T, called, strict=True):
+        axes.plot(grid, mean, label=in_legend(output))
     deciles = np.quantile(samples[:, at], np.linspace(0, 1, 11))
     below = axes.get_xaxis_transform()
     axes.plot(deciles, np.full(11, 0.03), "|", color=ink(0.65), ms=10, transform=below)
     across = f"x{at}" if name is None else name
-    describe(axes, across, "mean output", "Partial dependence; ticks: deciles of the data")
-    if means.shape[1] > 1:
+    mean_of = "output" if outputs is None or count > 1 else called[0]
+    describe(axes, across, f"mean {mean_of}", "Partial dependence; ticks: deciles of the data")
+    if count > 1:
         add_legend(axes, beside=True)
     return axes
 
