@@ -171,8 +171,17 @@ def test_an_error_by_its_size():
     expected = np.where(np.linspace(0, 2, 4) > 1, -3.0, -16.0)
     for row in axes.images[0].get_array():
         np.testing.assert_allclose(row, expected, atol=1e-9)
+    np.testing.assert_allclose(axes.images[0].get_clim(), (-7, -3), atol=1e-9)
     assert axes.get_title() == "log10 |error|, at most 1.0e-03"
     assert plotting.plot_error(fit, saddle, BOX, "mine", points=4).get_title() == "mine"
+
+
+def test_an_error_of_few_decades_fills_the_colours():
+    def fit(x):
+        return saddle(x) + np.where(x[:, 0] > 1, 1e-1, 1e-3)
+
+    image = plotting.plot_error(fit, saddle, BOX, points=4).images[0]
+    np.testing.assert_allclose(image.get_clim(), (-3, -1), atol=1e-9)
 
 
 @pytest.mark.parametrize(

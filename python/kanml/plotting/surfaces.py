@@ -32,7 +32,7 @@ def plot_surface(
     values: FloatArray,
     box: Sequence[float],
     title: str,
-    letters: str = "xy",
+    letters: str | Sequence[str] = "xy",
     limits: tuple[float, float] | None = None,
     colours: int = 256,
     *,
@@ -95,7 +95,7 @@ def plot_solution(
     function: Function,
     box: Sequence[float],
     title: str = "",
-    letters: str = "xy",
+    letters: str | Sequence[str] = "xy",
     *,
     like: Function | None = None,
     points: int = 200,
@@ -144,9 +144,7 @@ def plot_solution(
     """
     values = _on_grid(function, "function", box, points)
     every = [values] if like is None else [values, _on_grid(like, "like", box, points)]
-    seen = np.concatenate([one[np.isfinite(one)] for one in every])
-    limits = (float(seen.min()), float(seen.max())) if np.unique(seen).size > 1 else None
-    return plot_surface(values, box, title, letters, limits, colours, axes=axes)
+    return plot_surface(values, box, title, letters, _limits(every), colours, axes=axes)
 
 
 def plot_error(
@@ -154,13 +152,16 @@ def plot_error(
     exact: Function,
     box: Sequence[float],
     title: str = "",
-    letters: str = "xy",
+    letters: str | Sequence[str] = "xy",
     *,
     points: int = 200,
     colours: int = 256,
     axes: Axes | None = None,
 ) -> Axes:
     """Plot the decimal logarithm of the error of a function of two inputs.
+
+    The colours cover the four decades below the largest error. Where the error changes its sign, or
+    a condition holds exactly, it is smaller and has the colour of the lowest.
 
     Parameters
     ----------
@@ -190,7 +191,17 @@ def plot_error(
     """
     error = _on_grid(function, "function", box, points) - _on_grid(exact, "exact", box, points)
     title = title or f"log10 |error|, {_largest(error)}"
-    return plot_surface(log10_size(error), box, title, letters, colours=colours, axes=axes)
+    size = log10_size(error)
+    return plot_surface(size, box, title, letters, _limits([size], 4), colours, axes=axes)
+
+
+def _limits(every: Sequence[Float64Array], reach: float = np.inf) -> tuple[float, float] | None:
+    """Return the least and the greatest finite value, `reach` apart at most, if they differ."""
+    seen = np.concatenate([one[np.isfinite(one)] for one in every])
+    if seen.size == 0 or seen.min() == seen.max():
+        return None
+    top = float(seen.max())
+    return max(float(seen.min()), top - reach), top
 
 
 def _largest(error: Float64Array) -> str:
