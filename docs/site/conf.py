@@ -27,6 +27,7 @@ extensions = [
     "pages",
     "formulas",
     "names",
+    "tables",
 ]
 root_doc = "docs/index"
 highlight_language = "none"  # unless a block names its own
