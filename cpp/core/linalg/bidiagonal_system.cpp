@@ -174,7 +174,8 @@ void take_back(std::span<const RotationSweep> sweeps, index count, double* value
   for (std::size_t s = sweeps.size(); s-- > 0;) {
     const RotationSweep& sweep = sweeps[s];
     for (std::size_t r = sweep.rotations.size(); r-- > 0;) {
-      const auto [cosine, sine, radius] = sweep.rotations[r];
+      const double cosine = sweep.rotations[r].cosine;  // Clang takes no structured bindings below
+      const double sine = sweep.rotations[r].sine;
       double* const upper = values + (sweep.first + static_cast<index>(r)) * stride;
       double* const lower = upper + stride;
 #pragma omp simd
