@@ -5,6 +5,8 @@
 #include <limits>
 #include <stdexcept>
 
+#include "core/splines/double_double.hpp"
+
 namespace kanml {
 
 namespace {
@@ -19,8 +21,28 @@ void add_scaled(index m, double a, const T* x, double* y) {
   for (index c = 0; c < m; ++c) y[c] += a * static_cast<double>(x[c]);
 }
 
-// A row of running sums, one for each column. Each carries its rounding error along (Knuth's
-// TwoSum), so that a sum of many terms is as accurate as a sum of two.
+// A product of a few numbers, of any size: their exponents are kept apart.
+struct Product {
+  explicit Product(double sign) : mantissa{sign} {}
+
+  void multiply(DoubleDouble factor) {
+    int e = 0;
+    factor.high = std::frexp(factor.high, &e);
+    factor.low = std::ldexp(factor.low, -e);
+    mantissa = mantissa * factor;
+    exponent += e;
+  }
+
+  DoubleDouble mantissa;
+  int exponent = 0;
+};
+
+double quotient(const Product& a, const Product& b) {
+  return std::ldexp((a.mantissa / b.mantissa).high, a.exponent - b.exponent);
+}
+
+// A row of running sums, one for each column. Each carries its rounding error along, so that a sum
+// of many terms is as accurate as a sum of two.
 class RunningSums {
  public:
   explicit RunningSums(index m) : m_(m), high_(size()), low_(size()) {}
@@ -35,12 +57,10 @@ class RunningSums {
     double* const high = high_.data();
     double* const low = low_.data();
     for (index c = 0; c < m_; ++c) {
-      const double term = factor * row[c];
-      const double sum = high[c] + term;
-      const double from_term = sum - high[c];
-      low[c] += (high[c] - (sum - from_term)) + (term - from_term);
-      high[c] = sum;
-      row[c] = sum + low[c];
+      const DoubleDouble sum = two_sum(high[c], factor * row[c]);
+      low[c] += sum.low;
+      high[c] = sum.high;
+      row[c] = sum.high + low[c];
     }
   }
 
@@ -66,12 +86,13 @@ ReluTransform::ReluTransform(const SplineSpace& space)
   std::vector<double> column_sums(dim, 0.0);  // |A^T| 1
   for (std::size_t i = 0; i < dim; ++i) {
     for (std::size_t c = 0; c < width && i + c < dim; ++c) {
-      long double entry = r % 2 == 0 ? 1.0L : -1.0L;
-      entry *= static_cast<long double>(t[i + width - 1]) - t[i];
+      Product numerator(r % 2 == 0 ? 1.0 : -1.0);
+      numerator.multiply(two_sum(t[i + width - 1], -t[i]));
+      Product denominator(1.0);
       for (std::size_t l = i; l < i + width; ++l) {
-        if (l != i + c) entry /= static_cast<long double>(t[i + c]) - t[l];
+        if (l != i + c) denominator.multiply(two_sum(t[i + c], -t[l]));
       }
-      const double rounded = static_cast<double>(entry);
+      const double rounded = quotient(numerator, denominator);
       if (!in_range(rounded)) {
         throw std::invalid_argument("an entry of the matrix is beyond the range of float64");
       }

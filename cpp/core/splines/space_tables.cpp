@@ -49,23 +49,23 @@ SpaceTables<T>::SpaceTables(const SplineSpace& space)
 // by more than a fraction of it that is negligible in T.
 template <class T>
 void SpaceTables<T>::find_uniform_knots(const SplineSpace& space) {
-  const long double lower = space.lower();
-  const long double spacing = (space.upper() - lower) / static_cast<long double>(space.intervals());
+  const DoubleDouble exact = spacing(space);
   // Multiples of the first part of the spacing are exact if both have no more digits than T.
   constexpr int digits_of_multiples = std::is_same_v<T, float> ? 12 : 20;
   constexpr double negligible = std::is_same_v<T, float> ? 4e-9 : 5e-14;
   uniform_ = space.uniform(negligible) && space.intervals() < (index{1} << digits_of_multiples);
   int exponent = 0;
-  std::frexp(spacing, &exponent);
+  std::frexp(exact.high, &exponent);
   const int last_digit = exponent - (std::numeric_limits<T>::digits - digits_of_multiples);
   const auto first_part =
-      static_cast<T>(std::ldexp(std::nearbyint(std::ldexp(spacing, -last_digit)), last_digit));
+      static_cast<T>(std::ldexp(std::nearbyint(std::ldexp(exact.high, -last_digit)), last_digit));
   uniform_knots_ = {
       .lower = static_cast<T>(space.lower()),
-      .lower_rest = static_cast<T>(lower - static_cast<long double>(static_cast<T>(space.lower()))),
+      .lower_rest =
+          static_cast<T>(space.lower() - static_cast<double>(static_cast<T>(space.lower()))),
       .spacing = first_part,
-      .spacing_rest = static_cast<T>(spacing - static_cast<long double>(first_part)),
-      .frequency = static_cast<T>(1 / spacing),
+      .spacing_rest = static_cast<T>((exact - DoubleDouble{static_cast<double>(first_part)}).high),
+      .frequency = static_cast<T>((DoubleDouble{1.0} / exact).high),
       .last = static_cast<T>(space.intervals() - 1)};
 }
 

@@ -4,10 +4,14 @@
 #include <string_view>
 #include <vector>
 
+#include "core/splines/double_double.hpp"
 #include "kanml/spline_space.hpp"
 #include "point/space_view.hpp"
 
 namespace kanml {
+
+// The mean length (b - a) / n of the intervals, that of all if knots are uniform.
+DoubleDouble spacing(const SplineSpace& space);
 
 template <class T>
 class SpaceTables {

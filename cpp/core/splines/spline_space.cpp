@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "core/splines/double_double.hpp"
 #include "core/splines/space_tables.hpp"
 #include "point/basis.hpp"
 
@@ -28,16 +29,18 @@ std::vector<double> with_ghost_knots(std::span<const double> breakpoints, int de
   return knots;
 }
 
-// The largest distance of a knot from a multiple of the spacing, in spacings.
+// The largest distance of a knot from a multiple of the spacing, in spacings. Halves of knots are
+// subtracted: the difference of two knots may overflow.
 double largest_unevenness(const SplineSpace& space) {
-  const long double lower = space.lower();
-  const long double spacing = (space.upper() - lower) / static_cast<long double>(space.intervals());
-  long double deviation = 0;
+  const DoubleDouble half_spacing = spacing(space) * DoubleDouble{0.5};
+  double deviation = 0.0;
   for (std::size_t i = 0; i < space.knots().size(); ++i) {
-    const long double exact = lower + spacing * (static_cast<long double>(i) - space.degree());
-    deviation = std::max(deviation, std::abs(exact - space.knots()[i]));
+    const auto number = static_cast<double>(static_cast<index>(i) - space.degree());
+    const DoubleDouble expected = half_spacing * DoubleDouble{number};
+    const DoubleDouble found = two_sum(0.5 * space.knots()[i], -0.5 * space.lower());
+    deviation = std::max(deviation, std::fabs((found - expected).high));
   }
-  return static_cast<double>(deviation / spacing);
+  return deviation / half_spacing.high;
 }
 
 // Calls f with the degree as a constant, so that the loops of a row unroll.
@@ -65,6 +68,11 @@ void basis_row(const point::SpaceView<double>& space, std::int32_t i, double x, 
 }
 
 }  // namespace
+
+DoubleDouble spacing(const SplineSpace& space) {
+  const auto half_intervals = 0.5 * static_cast<double>(space.intervals());
+  return two_sum(0.5 * space.upper(), -0.5 * space.lower()) / DoubleDouble{half_intervals};
+}
 
 // Those for float are made at the first request, since few networks are in float.
 struct SplineSpace::Tables {
