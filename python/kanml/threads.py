@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
 from kanml import _core
+from kanml._system import processors_within_quota
 from kanml._validation import MAX_THREADS, integer
 
 __all__ = ["get_num_threads", "set_num_threads"]
@@ -40,3 +43,12 @@ def set_num_threads(n: int) -> None:
     >>> kanml.set_num_threads(before)
     """
     _core.set_num_threads(integer(n, "n", 1, MAX_THREADS))
+
+
+def _respect_quota() -> None:
+    quota = processors_within_quota()
+    if quota is not None and "OMP_NUM_THREADS" not in os.environ:
+        _core.set_num_threads(min(quota, _core.get_num_threads()))
+
+
+_respect_quota()

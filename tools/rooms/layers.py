@@ -8,7 +8,7 @@ from __future__ import annotations
 __all__ = ["CPP", "CPP_ONLY", "PYTHON", "PYTHON_ONLY"]
 
 PYTHON = [
-    ["_core"],
+    ["_core", "_system"],
     ["_validation"],
     ["threads", "splines", "expressions", "optim", "parallel", "canvas"],
     ["layers"],
