@@ -25,7 +25,7 @@ def test_everything_goes_downwards(sources):
 
 
 def test_files_of_arrays_are_files_alone():
-    assert SOURCES[0].uses["network.files"] == set()
+    assert SOURCES[0].uses["network.files"] == {"_system"}
 
 
 def test_what_is_read():

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import stat
+import subprocess
+import sys
+
 import pytest
 
 from helpers import run_python
 from kanml import _system
+
+UNIX = pytest.mark.skipif(
+    sys.platform == "win32", reason="Windows has no such permissions, signals"
+)
 
 
 @pytest.mark.parametrize(
@@ -41,3 +50,36 @@ threads._respect_quota()
 print(threads.get_num_threads())
 """
     assert run_python(code, **variables) == str(count)
+
+
+@UNIX
+def test_processes():
+    assert _system.is_running(os.getpid())
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    assert not _system.is_running(ended.pid)
+    assert not _system.is_running(10**30)
+
+
+@UNIX
+def test_permissions(tmp_path):
+    source, copy = tmp_path / "source", tmp_path / "copy"
+    source.touch()
+    source.chmod(0o640)
+    with copy.open("xb") as file:
+        _system.copy_permissions(source, file.fileno())
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o640
+
+
+def test_what_windows_lacks_is_not_asked_of_it(tmp_path, monkeypatch):
+    for name in ("kill", "fchmod", "sysconf"):
+        monkeypatch.delattr(os, name, raising=False)
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert _system.is_running(1)
+    assert _system.memory_limit() >= 2**40
+    _system.copy_permissions(tmp_path, -1)
+
+
+def test_a_folder_that_cannot_be_flushed(tmp_path):
+    _system.flush_folder(tmp_path)
+    _system.flush_folder(tmp_path / "missing")

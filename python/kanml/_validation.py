@@ -6,7 +6,6 @@ import contextlib
 import math
 import operator
 import os
-import resource
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,6 +16,8 @@ from typing import Any, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
+
+from kanml._system import memory_limit
 
 FloatArray = npt.NDArray[np.floating[Any]]
 Float64Array = npt.NDArray[np.float64]
@@ -240,10 +241,7 @@ def float_dtype(value: npt.DTypeLike) -> np.dtype[np.floating[Any]]:
 
 def require_memory(n_bytes: int, what: str) -> None:
     """Raise ValueError if `what` needs more memory than this process can have."""
-    limit = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if soft != resource.RLIM_INFINITY:
-        limit = min(limit, soft)
+    limit = memory_limit()
     if n_bytes > limit:
         raise ValueError(
             f"{what} {n_bytes / 1e9:.3g} GB of memory, but this process can have "

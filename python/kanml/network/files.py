@@ -4,7 +4,7 @@ A file is ``magic | length of the description | description (JSON) | arrays | SH
 Reading checks the digest before it uses anything else, and never unpickles. Writing goes to a
 temporary file beside the target, which is flushed to the disk and then renamed: after a crash there
 is either the old file or the new one. A temporary file that a killed process left is removed by the
-next process that writes to the same target.
+next process that writes to the same target (on Windows it stays).
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import math
 import os
 import re
 import secrets
-import stat
 import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -25,6 +24,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from kanml import _system
 
 __all__ = ["errors_about", "read", "rehearse", "replace", "write"]
 
@@ -52,12 +53,7 @@ def replace(path: PathLike, content: bytes) -> None:
     target = _target(path)
     with _temporary(target, content) as temporary:
         os.replace(temporary, target)
-    with contextlib.suppress(OSError):  # some file systems cannot; the new file is complete anyway
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # so that the new name is on the disk too
-        finally:
-            os.close(folder)
+    _system.flush_folder(target.parent)  # where that cannot be, the new file is complete anyway
 
 
 def rehearse(
@@ -155,7 +151,7 @@ def _temporary(target: Path, content: bytes) -> Iterator[Path]:
     try:
         with temporary.open("xb") as file:
             if target.exists():
-                os.fchmod(file.fileno(), stat.S_IMODE(target.stat().st_mode))
+                _system.copy_permissions(target, file.fileno())
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -174,16 +170,6 @@ def _remove_abandoned(target: Path) -> None:
                 if process == os.getpid():  # ours, or of an earlier process with our number
                     abandoned = found[2] != PROCESS
                 else:
-                    abandoned = not _is_running(process)
+                    abandoned = not _system.is_running(process)
                 if abandoned:
                     target.with_name(name).unlink()
-
-
-def _is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:  # it is another user's
-        pass
-    return True
