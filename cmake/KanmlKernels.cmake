@@ -6,7 +6,7 @@ set(KANML_INSTRUCTION_SETS native CACHE STRING
 
 # The instruction sets of this processor's family: the baseline first, the best last.
 function(kanml_known_instruction_sets result)
-  if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  if(KANML_PROCESSOR MATCHES "x86_64|AMD64")
     set(${result} v2 v3 v4 PARENT_SCOPE)
   else()
     set(${result} portable PARENT_SCOPE)
@@ -67,15 +67,15 @@ endfunction()
 
 # Compiles a library for one of them.
 function(kanml_set_instruction_set library instruction_set)
-  target_compile_options(${library} PRIVATE
+  kanml_compile_options(${library} PRIVATE
     -ffp-contract=fast                    # fused multiply-adds, where the instruction set has them
     -Wno-psabi)                           # vectors of several registers never leave inlined functions
   if(NOT instruction_set STREQUAL "portable")
     kanml_full_name(name ${instruction_set})
-    target_compile_options(${library} PRIVATE -march=${name})  # after the baseline's: the last one counts
+    kanml_compile_options(${library} PRIVATE -march=${name})  # after the baseline's: the last one counts
   endif()
   if(instruction_set STREQUAL "v4")
-    target_compile_options(${library} PRIVATE -mprefer-vector-width=512)  # half as many instructions
+    kanml_compile_options(${library} PRIVATE -mprefer-vector-width=512)  # half as many instructions
   endif()
 endfunction()
 
@@ -90,10 +90,13 @@ function(kanml_add_kernels core)
     kanml_set_flags(${library})
     kanml_set_instruction_set(${library} ${instruction_set})
     target_compile_definitions(${library} PRIVATE KANML_TARGET=${instruction_set})
-    # The linker keeps one of several equal functions, so none may be shared between the libraries.
-    add_custom_command(TARGET ${library} POST_BUILD VERBATIM
-      COMMAND ${CMAKE_COMMAND} -DNM=${CMAKE_NM} -DLIBRARY=$<TARGET_FILE:${library}> -DTARGET=${instruction_set}
-              -P ${CMAKE_CURRENT_SOURCE_DIR}/cmake/RequireOwnNamespace.cmake)
+    # The linker keeps one of several equal functions, so none may be shared between the libraries. The
+    # namespaces are the same everywhere; their check reads what nm says of ELF files.
+    if(UNIX AND NOT APPLE)
+      add_custom_command(TARGET ${library} POST_BUILD VERBATIM
+        COMMAND ${CMAKE_COMMAND} -DNM=${CMAKE_NM} -DLIBRARY=$<TARGET_FILE:${library}> -DTARGET=${instruction_set}
+                -P ${CMAKE_CURRENT_SOURCE_DIR}/cmake/RequireOwnNamespace.cmake)
+    endif()
     target_link_libraries(${core} PRIVATE ${library})
     kanml_full_name(name ${instruction_set})
     string(APPEND KANML_COMPILED_TARGETS " f(${instruction_set}, \"${name}\")")
