@@ -10,9 +10,7 @@ import numpy.typing as npt
 __all__ = ["lagrange"]
 
 
-def lagrange(
-    nodes: npt.NDArray[np.floating[Any]], points: npt.NDArray[np.floating[Any]]
-) -> npt.NDArray[Any]:
+def lagrange(nodes: npt.NDArray[Any], points: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return the Lagrange polynomials of the nodes (rows) at points (columns).
 
     Parameters
@@ -20,7 +18,7 @@ def lagrange(
     nodes : ndarray, shape (n,)
         Pairwise different.
     points : ndarray, shape (N,)
-        Their dtype is that of the computation and of the result.
+        Their dtype, which may be that of objects, is that of the computation and of the result.
 
     Returns
     -------

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 
 from kanml import _core
 from kanml._validation import FloatArray, choice
 from kanml.splines.operators import LinearOperator, Map, apply_along_axis_0, blockwise, made_by
 from kanml.splines.polynomials import lagrange
 from kanml.splines.space import SplineSpace
+from kanml.splines.twofold import Twofold, fractions
 
 __all__ = ["BlockProlongation", "Prolongation", "prolongation"]
 
@@ -176,10 +176,10 @@ def _relu_prolongation(coarse: SplineSpace, fine: SplineSpace) -> Prolongation:
     polynomials L_l of the fine knots t'_0 .. t'_k.
     """
     ends = slice(None, coarse.degree + 1)
-    # Large terms of opposite signs cancel; in extended precision only the result is rounded.
-    coarse_ends, fine_ends = (s.knots[ends].astype(np.longdouble) for s in (coarse, fine))
-    polynomials = lagrange(fine_ends, coarse_ends)
-    polynomials_back = lagrange(coarse_ends, fine_ends)
+    # Large terms of opposite signs cancel; so only the result is rounded.
+    coarse_ends, fine_ends = (fractions(s.knots[ends]) for s in (coarse, fine))
+    polynomials = Twofold(lagrange(fine_ends, coarse_ends))
+    polynomials_back = Twofold(lagrange(coarse_ends, fine_ends))
     # Nested breakpoints agree up to rounding: take the nearest one.
     halfway = 0.5 * (fine.breakpoints[1:] + fine.breakpoints[:-1])
     kept = coarse.degree + np.searchsorted(halfway, coarse.breakpoints[1:-1])
@@ -191,18 +191,14 @@ def _relu_prolongation(coarse: SplineSpace, fine: SplineSpace) -> Prolongation:
     )
     weight = np.clip((fine.knots[: fine.dim] - nodes[left]) / (nodes[left + 1] - nodes[left]), 0, 1)
 
-    def combine(matrix: npt.NDArray[np.longdouble], x: FloatArray) -> FloatArray:
-        combined: FloatArray = np.einsum("lj,cjm->clm", matrix, x).astype(x.dtype)
-        return combined
-
     def apply(x: FloatArray) -> FloatArray:
         y = np.zeros((x.shape[0], fine.dim, x.shape[2]), x.dtype)
-        y[:, ends] = combine(polynomials, x[:, ends])
+        y[:, ends] = polynomials.product(x[:, ends])
         y[:, kept] = x[:, coarse.degree + 1 :]
         return y
 
     def transpose(g: FloatArray) -> FloatArray:
-        return np.concatenate([combine(polynomials.T, g[:, ends]), g[:, kept]], axis=1)
+        return np.concatenate([polynomials.transposed_product(g[:, ends]), g[:, kept]], axis=1)
 
     def interpolate(g: FloatArray) -> FloatArray:
         padded = np.concatenate([g, np.zeros_like(g[:, :1])], axis=1)
@@ -213,7 +209,7 @@ def _relu_prolongation(coarse: SplineSpace, fine: SplineSpace) -> Prolongation:
 
     def dual(g: FloatArray) -> FloatArray:
         y = interpolate(g)
-        y[:, ends] = combine(polynomials_back.T, g[:, ends])
+        y[:, ends] = polynomials_back.transposed_product(g[:, ends])
         y[:, kept] = g[:, coarse.degree + 1 :]
         return y
 
