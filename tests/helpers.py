@@ -8,10 +8,15 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 import kanml
 from kanml.layers.parameters import BASES
 from reference import networks, splines
+
+unix = pytest.mark.skipif(
+    sys.platform == "win32", reason="Windows has other permissions, links, signals and limits"
+)
 
 
 def naming(*parts):

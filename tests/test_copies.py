@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import kanml
-from helpers import same_bits, with_random_parameters
+from helpers import same_bits, unix, with_random_parameters
 from kanml import equations
 from kanml.problems import Sampler
 from kanml.problems.points import METHODS
@@ -329,7 +329,7 @@ def test_a_residual_that_uses_the_field_of_another_function():
 # Other processes
 
 
-@pytest.mark.parametrize("start", ["spawn", "fork"])
+@pytest.mark.parametrize("start", ["spawn", pytest.param("fork", marks=unix)])
 def test_process_pools(start):
     jobs, expected = [], []
     for name in ("lambda", "transform", "all that moves", "minibatches", "Burgers"):

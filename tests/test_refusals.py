@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import kanml
-from helpers import naming, run_python, same_bits
+from helpers import naming, run_python, same_bits, unix
 
 X = np.linspace(-1, 1, 30)[:, None]
 Y = 5 * X  # far beyond the domain of the second layer, if that is reached
@@ -204,6 +204,7 @@ def test_more_levels_than_there_can_be(levels):
         kanml.train(net, task, [1] * levels, callbacks=[never], progress=False)
 
 
+@unix
 def test_more_memory_than_there_is(monkeypatch):
     """A machine of a megabyte: the network fits on all levels, but not the memory of L-BFGS."""
     monkeypatch.setattr("os.sysconf", lambda name: 2**10)
@@ -218,6 +219,7 @@ def test_more_memory_than_there_is(monkeypatch):
     assert train(kanml.Adam(1e-3)).status == "completed"
 
 
+@unix
 def test_more_memory_than_the_process_may_have():
     """The limit of the process counts where the machine has more."""
     code = """

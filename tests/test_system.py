@@ -9,12 +9,8 @@ import sys
 
 import pytest
 
-from helpers import run_python
+from helpers import run_python, unix
 from kanml import _system
-
-UNIX = pytest.mark.skipif(
-    sys.platform == "win32", reason="Windows has no such permissions, signals"
-)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +48,7 @@ print(threads.get_num_threads())
     assert run_python(code, **variables) == str(count)
 
 
-@UNIX
+@unix
 def test_processes():
     assert _system.is_running(os.getpid())
     ended = subprocess.Popen([sys.executable, "-c", ""])
@@ -61,7 +57,7 @@ def test_processes():
     assert not _system.is_running(10**30)
 
 
-@UNIX
+@unix
 def test_permissions(tmp_path):
     source, copy = tmp_path / "source", tmp_path / "copy"
     source.touch()

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import kanml
+from helpers import unix
 from kanml import _core
 from kanml.__main__ import PDES, main
 from kanml.experiments import demo, regression, spectrum
@@ -150,6 +151,7 @@ def test_a_bad_number_of_threads_in_the_environment_is_ignored(number, tmp_path)
 # How a command ends early
 
 
+@unix
 @pytest.mark.parametrize(
     ("command", "begins", "ends"),
     [

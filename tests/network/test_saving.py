@@ -11,7 +11,7 @@ import sys
 import pytest
 
 import kanml
-from helpers import naming
+from helpers import naming, unix
 from kanml.network import files
 
 
@@ -51,6 +51,7 @@ def test_permissions_are_those_of_any_new_file(tmp_path):
     assert saved.stat().st_mode == plain.stat().st_mode
 
 
+@unix
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o664])
 def test_the_permissions_of_a_file_are_kept(mode, tmp_path):
     path = tmp_path / "net"
@@ -60,6 +61,7 @@ def test_the_permissions_of_a_file_are_kept(mode, tmp_path):
     assert path.stat().st_mode & 0o777 == mode
 
 
+@unix
 @pytest.mark.parametrize("target", ["there/net", "there/new"])
 def test_a_symbolic_link_stays_one(target, tmp_path):
     (tmp_path / "there").mkdir()
@@ -74,6 +76,7 @@ def test_a_symbolic_link_stays_one(target, tmp_path):
     assert {p.name for p in (tmp_path / "there").iterdir()} == {"net", target[6:]}
 
 
+@unix
 def test_what_is_no_file_is_not_replaced(tmp_path):
     folder, pipe = tmp_path / "folder", tmp_path / "pipe"
     folder.mkdir()
@@ -91,6 +94,7 @@ kanml.KAN([1, 1]).save(sys.argv[1])
 """
 
 
+@unix
 def test_what_a_killed_process_left_is_removed(tmp_path):
     path = tmp_path / "net"
     for name in ("net", "other"):

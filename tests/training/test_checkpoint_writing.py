@@ -12,7 +12,7 @@ import pytest
 from checkpoint_runs import assert_same_run, train
 
 import kanml
-from helpers import naming
+from helpers import naming, unix
 
 
 @pytest.mark.parametrize("function", ["fsync", "replace"])
@@ -75,6 +75,7 @@ def test_a_folder_without_permission_is_refused(number, tmp_path, monkeypatch):
     refused(tmp_path / "run", OSError)
 
 
+@unix
 def test_a_full_disk_is_refused(tmp_path):
     """A limit on the size of files stands for the disk: ENOSPC is EFBIG then."""
     code = f"""

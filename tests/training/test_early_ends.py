@@ -21,7 +21,7 @@ from training_runs import (
 )
 
 import kanml
-from helpers import same_bits
+from helpers import same_bits, unix
 
 # Interrupts
 
@@ -70,6 +70,7 @@ def test_interrupts_in_a_callback(name, step):
     assert loss == pytest.approx(result.history.loss.min(), rel=1e-10)
 
 
+@unix
 def test_ctrl_c():
     """The signal itself, in a process of its own."""
     code = """
