@@ -14,6 +14,17 @@ template <class Number>
 #if defined(__FMA__)
   asm("" : "+v"(product));
 #endif
+#elif defined(__aarch64__)
+  constexpr int register_bytes = 16;
+  if constexpr (sizeof(Number) <= register_bytes) {
+    asm("" : "+w"(product));
+  } else {
+    typedef double Part __attribute__((vector_size(register_bytes)));
+    Part parts[sizeof(Number) / register_bytes];
+    __builtin_memcpy(parts, &product, sizeof product);
+    for (Part& part : parts) asm("" : "+w"(part));
+    __builtin_memcpy(&product, parts, sizeof product);
+  }
 #elif defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12
   product = __builtin_assoc_barrier(product);
 #endif

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/spline/planes.hpp"
+#include "point/rounding.hpp"
 
 namespace kanml::kernels::inline KANML_TARGET {
 
@@ -22,6 +23,9 @@ struct Contraction {
 template <class Number, class Composition>
 [[gnu::always_inline]] inline Number composed(const Composition& weight, int m, const Number* z) {
   Number sum = weight(1, m) * z[1];
+#if defined(__aarch64__)  // where GCC fuses another product in strips than in columns
+  if (m >= 2) sum = point::rounded(sum);
+#endif
   for (int r = 2; r <= m; ++r) sum += weight(r, m) * z[r];
   return sum;
 }
