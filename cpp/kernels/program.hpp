@@ -211,19 +211,19 @@ V where(V condition, V a, V b) {
 }
 template <AnyVector V>
 V maximum(V a, V b) {
-  return (a >= b) | (a != a) ? a : b;
+  return ((a >= b) | (a != a)) ? a : b;
 }
 template <AnyVector V>
 V minimum(V a, V b) {
-  return (a <= b) | (a != a) ? a : b;
+  return ((a <= b) | (a != a)) ? a : b;
 }
 template <AnyVector V>
 V fmax(V a, V b) {
-  return (a >= b) | (b != b) ? a : b;
+  return ((a >= b) | (b != b)) ? a : b;
 }
 template <AnyVector V>
 V fmin(V a, V b) {
-  return (a <= b) | (b != b) ? a : b;
+  return ((a <= b) | (b != b)) ? a : b;
 }
 template <AnyVector V>
 V heaviside(V a, V at_zero) {
@@ -305,11 +305,11 @@ KANML_OF_TWO(arctan2, atan2)
 }  // namespace operations
 
 // Runs f, an operation, on all samples: on full vectors if it takes them, else on single numbers.
-template <class T, int Arity, class F>
+template <class T, std::size_t Arity, class F>
 [[gnu::noinline]] void apply(const ProgramCall<T>& call, const Instruction& instruction, F f) {
   T* const result = call.registers[instruction.result];
   const T* arguments[Arity];
-  for (int i = 0; i < Arity; ++i) arguments[i] = call.registers[instruction.arguments[i]];
+  for (std::size_t i = 0; i < Arity; ++i) arguments[i] = call.registers[instruction.arguments[i]];
   [&]<std::size_t... I>(std::index_sequence<I...>) {
     if constexpr (std::is_invocable_v<F, decltype((static_cast<void>(I), FullVector<T>{}))...>) {
       constexpr int lanes = full_lanes<T>;
