@@ -19,13 +19,12 @@ struct Contraction {
   T* values;  // plane 0 of the outputs
 };
 
-// The m-th coefficient of a function with the derivatives z_r along a curve.
+// The m-th coefficient of a function with the derivatives z_r along a curve. The first product is
+// rounded, or else compilers would fuse another one in strips than in columns.
 template <class Number, class Composition>
 [[gnu::always_inline]] inline Number composed(const Composition& weight, int m, const Number* z) {
   Number sum = weight(1, m) * z[1];
-#if defined(__aarch64__)  // where GCC fuses another product in strips than in columns
   if (m >= 2) sum = point::rounded(sum);
-#endif
   for (int r = 2; r <= m; ++r) sum += weight(r, m) * z[r];
   return sum;
 }
