@@ -117,10 +117,12 @@ def test_their_triangle(make, num_threads):
 
 @each_problem
 def test_they_are_the_best_after_every_step(make):
-    """No other linear parameters lower the loss."""
+    """No other linear parameters lower the loss, as far as columns differ in the dtype."""
     problem, net = make()
     found = run(problem, [4, 3], net)
-    assert (np.diff(found.history.loss) <= 1e-6 * found.history.loss[:-1]).all()
+    loss, eps = found.history.loss, np.finfo(net.dtype).eps
+    rounding = 2 * eps * np.sqrt(loss[:-1])  # of outputs of order one
+    assert (np.diff(loss) <= 1e-6 * loss[:-1] + rounding).all()
     assert found.history.step[-1] == 7
     for on_level in found.levels:
         unknowns = list(found.unknowns.values()) if on_level is found.levels[-1] else None
@@ -128,9 +130,9 @@ def test_they_are_the_best_after_every_step(make):
             continue
         rows = problem.residuals(on_level, unknowns).astype(np.float64)
         columns = problem.jacobian(on_level, unknowns)[:, problem.linear_parameters(on_level)]
-        best = np.linalg.lstsq(columns.astype(np.float64), rows)[0]
+        best = np.linalg.lstsq(columns.astype(np.float64), rows, max(columns.shape) * eps)[0]
         least = np.sum((rows - columns @ best) ** 2)
-        rel = 1e-8 if net.dtype == np.float64 else 1e-2
+        rel = 1e-8 if net.dtype == np.float64 else 1e-6
         assert rows @ rows <= least * (1 + rel)
 
 
