@@ -120,7 +120,7 @@ def assert_same_run(left, right):
     assert left.message == right.message
     for name in COLUMNS:
         assert same_bits(getattr(left.history, name), getattr(right.history, name)), name
-    assert left.history.report.keys() == right.history.report.keys()
+    assert list(left.history.report) == list(right.history.report)
     for name, column in left.history.report.items():
         assert same_bits(column, right.history.report[name]), name
     assert same_bits(left.network.parameters, right.network.parameters)

@@ -256,8 +256,7 @@ class History:
             fields = {name: column[i] for name, column in lists.items() if "." not in name}
             by_term = {name: column[i] for name, column in terms.items()}
             reported = {name: column[i] for name, column in report.items()}
-            known = {name: value for name, value in reported.items() if not math.isnan(value)}
-            history.append(Row(**fields, terms=by_term, report=known))
+            history.append(Row(**fields, terms=by_term, report=reported))
         return history
 
     def _has(self, name: str) -> bool:
