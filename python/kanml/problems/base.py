@@ -333,6 +333,11 @@ class Problem(ABC):
         """
         return None
 
+    @property
+    def _fixed(self) -> bool:
+        """Whether `advance` changes nothing."""
+        return type(self).advance is Problem.advance
+
     def advance(
         self,
         net: Network,

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from kanml._validation import integer
 from kanml.problems.states import entries, generator_state, permutation
 
-__all__ = ["Batches", "Rows"]
+__all__ = ["Batches", "Rows", "generator_of"]
 
 Rows: TypeAlias = slice | npt.NDArray[np.int64]
 """All of n samples, or the numbers of some of them."""
@@ -36,6 +36,8 @@ class Batches:
         The rows of the samples; None: 0 to n - 1.
     position : int
         The index in the order at which the batch begins.
+    seed, stream : int
+        What the generator began with.
     """
 
     n: int
@@ -43,14 +45,23 @@ class Batches:
     generator: Mapping[str, Any]
     order: npt.NDArray[np.int64] | None = None
     position: int = 0
+    seed: int = 0
+    stream: int = 0
 
     @classmethod
-    def first(cls, n: int, size: object, seed: object, where: str = "") -> Batches:
+    def first(cls, n: int, size: object, seed: object, where: str = "", stream: int = 0) -> Batches:
         """Return the first batch; with `size` None it holds all samples."""
         size = n if size is None else integer(size, f"{where}batch_size", 1, n)
-        rng = np.random.default_rng(integer(seed, f"{where}seed", 0))
+        seed = integer(seed, f"{where}seed", 0)
+        rng = generator_of(seed, stream)
         order = rng.permutation(n) if size < n else None
-        return cls(n, size, rng.bit_generator.state, order)
+        return cls(n, size, rng.bit_generator.state, order, 0, seed, stream)
+
+    def in_stream(self, stream: int) -> Batches:
+        """Return the first batch in another stream of random numbers, if it is not this one."""
+        if self.size == self.n or stream == self.stream:
+            return self
+        return self.first(self.n, self.size, self.seed, stream=stream)
 
     @property
     def rows(self) -> Rows:
@@ -69,7 +80,8 @@ class Batches:
         rng = np.random.Generator(np.random.PCG64(0))
         rng.bit_generator.state = self.generator
         order = rng.permutation(self.n)
-        return Batches(self.n, self.size, rng.bit_generator.state, order)
+        state = rng.bit_generator.state
+        return replace(self, generator=state, order=order, position=0)
 
     def excerpt(self, samples: int) -> Batches:
         """Return a batch of at most `samples` samples, always the same ones, as the only one."""
@@ -99,3 +111,9 @@ class Batches:
         if position % self.size:
             raise ValueError(f"position must be a multiple of {self.size}, got {position}")
         return replace(self, generator=generator, order=order, position=position)
+
+
+def generator_of(seed: int | list[int], stream: int) -> np.random.Generator:
+    """Return a generator that begins with a seed, in a stream of its own for each process."""
+    key = (stream,) if stream else ()
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanml._validation import Float64Array, choice, finite, integer, number, real_array
+from kanml.problems.batches import generator_of
 
 __all__ = ["Sampler"]
 
@@ -93,7 +94,7 @@ class Sampler:
         """Whether a draw needs the residual."""
         return self.method == "residual"
 
-    def draw(self, count: int, magnitude: Any = None) -> Float64Array:
+    def draw(self, count: int, magnitude: Any = None, stream: int = 0) -> Float64Array:
         """Return the points of a draw.
 
         Parameters
@@ -102,10 +103,12 @@ class Sampler:
             The number of draws before it.
         magnitude : callable
             Points (m, d) -> the residual's magnitude (m,); required by "residual".
+        stream : int
+            The process that draws.
         """
         if not self.adaptive or count == 0:
-            return self._draw(count)
-        rng = np.random.default_rng([self.seed, count])
+            return self._draw(count, stream)
+        rng = generator_of([self.seed, count], stream)
         pool = rng.uniform(self.lower, self.upper, (self.candidates, self.lower.size))
         size = np.abs(np.asarray(magnitude(pool), dtype=np.float64))
         largest = size.max()
@@ -117,9 +120,9 @@ class Sampler:
         chosen = rng.choice(len(pool), self.n, replace=False, p=probability / probability.sum())
         return pool[np.sort(chosen)]
 
-    def fresh(self) -> Float64Array:
+    def fresh(self, stream: int = 0) -> Float64Array:
         """Return n points of the same distribution that training never draws."""
-        return self._draw(FRESH)
+        return self._draw(FRESH, stream)
 
     def require_inside(self, points: Float64Array) -> None:
         """Raise ValueError if one of the points (n, d) is not in the box."""
@@ -130,8 +133,8 @@ class Sampler:
                 f"{self.upper.tolist()}, got {points[outside.argmax()].tolist()}"
             )
 
-    def _draw(self, count: int) -> Float64Array:
-        rng = np.random.default_rng([self.seed, count])
+    def _draw(self, count: int, stream: int = 0) -> Float64Array:
+        rng = generator_of([self.seed, count], stream)
         d = self.lower.size
         if self.method in ("uniform", "residual"):
             unit = rng.uniform(size=(self.n, d))

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from kanml._validation import Float64Array, finite, real_array
 from kanml.network import Network
-from kanml.parallel import Communicator
+from kanml.parallel import ALONE, Communicator
 from kanml.problems.base import Problem
 from kanml.problems.batches import Batches
 from kanml.problems.evaluation import Evaluation, Want
@@ -132,6 +132,10 @@ class Regression(Problem):
         self._forget()
 
     @property
+    def _fixed(self) -> bool:
+        return self._batches.order is None
+
+    @property
     def x(self) -> Float64Array:
         """The inputs, shape (N, n_in), read-only."""
         return self._x
@@ -225,9 +229,12 @@ class Regression(Problem):
     def distributed(self, communicator: Communicator) -> Regression:
         """Return a copy whose loss is that of the samples of all processes.
 
-        The mean of the weights over all of them is 1.
+        The mean of the weights over all of them is 1. Minibatches that are those of another process
+        begin anew, so that each process has an order of its own, whatever the seeds are.
         """
         other = super().distributed(communicator)
+        if communicator is not ALONE:
+            other._batches = self._batches.in_stream(communicator.rank)
         n = len(self._x)
         weights, samples = communicator.total([self._mean_weight * n, n])
         mean = weights / samples

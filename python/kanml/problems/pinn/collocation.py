@@ -61,12 +61,15 @@ class Stage:
     batches : Batches
     steps, draws : int
         The number of steps so far, and that of draws of new points.
+    stream : int
+        The process that draws points and orders of batches.
     """
 
     samples: Samples
     batches: Batches
     steps: int = 0
     draws: int = 0
+    stream: int = 0
 
     def excerpt(self, samples: int) -> Stage:
         """Return the stage with a single batch of at most `samples` points."""
@@ -122,11 +125,35 @@ class Collocation:
             )
         return partner.copy()
 
-    def first(self, components: int) -> Stage:
+    def first(self, components: int, stream: int = 0) -> Stage:
         """Return the first stage, for a residual with this number of components."""
         attention = None if self.rule is None else np.ones((len(self.points), components))
-        samples = Samples(self.points, self.batches.rows, self.partner, attention)
-        return Stage(samples, self.batches)
+        batches = self.batches.in_stream(stream)
+        samples = Samples(self._at_first(stream), batches.rows, self.partner, attention)
+        return Stage(samples, batches, stream=stream)
+
+    def _at_first(self, stream: int) -> Float64Array:
+        """Return the points of the first stage; those of a sampler depend on the stream."""
+        return (
+            self.points
+            if self.sampler is None or stream == 0
+            else self.sampler.draw(0, stream=stream)
+        )
+
+    def in_stream(self, stage: Stage, components: int, stream: int) -> Stage:
+        """Return the first stage in another stream; the same object where it would not differ."""
+        if stage.stream == stream or not self._is_random:
+            return stage
+        return self.first(components, stream)
+
+    @property
+    def _is_random(self) -> bool:
+        return self.sampler is not None or self.batches.order is not None
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether the loss is the same function in every step."""
+        return not self._is_random and self.rule is None
 
     def next(
         self,
@@ -154,10 +181,11 @@ class Collocation:
         steps, draws = stage.steps + 1, stage.draws
         if self.sampler is not None and steps % self.sampler.every == 0:
             draws += 1
-            samples = replace(samples, points=self.sampler.draw(draws, magnitude))
+            points = self.sampler.draw(draws, magnitude, stage.stream)
+            samples = replace(samples, points=points)
             if samples.attention is not None:
                 samples = replace(samples, attention=np.ones_like(samples.attention))
-        return Stage(samples, batches, steps, draws)
+        return Stage(samples, batches, steps, draws, stage.stream)
 
     def _attention(self, weights: Float64Array, rows: Rows, value: TermValue) -> Float64Array:
         """Return the weights after a step."""
@@ -187,7 +215,7 @@ class Collocation:
         }
 
     def restored(self, state: object, first: Stage) -> Stage:
-        """Return the stage that `state` described; `first` has the expected shapes."""
+        """Return the stage that `state` described; `first` has the expected shapes and stream."""
         with checked(self.where.removesuffix(": ")):
             whole = entries(state, ("points", "attention"), "it")
             names = ("generator", "order", "position", "steps", "draws", "points")
@@ -196,19 +224,21 @@ class Collocation:
             draws = integer(values.pop("draws"), "draws", 0)
             if draws != (0 if self.sampler is None else steps // self.sampler.every):
                 raise ValueError(f"draws cannot be {draws} after {steps} steps")
-            points = self._drawn(values.pop("points"), draws)
-            batches = self.batches.restored(values)
+            points = self._drawn(values.pop("points"), draws, first.stream)
+            batches = first.batches.restored(values)
             attention = self._weights(whole["attention"], first.samples.attention)
         samples = Samples(points, batches.rows, self.partner, attention)
-        return Stage(samples, batches, steps, draws)
+        return Stage(samples, batches, steps, draws, first.stream)
 
-    def _drawn(self, given: object, draws: int) -> Float64Array:
+    def _drawn(self, given: object, draws: int, stream: int) -> Float64Array:
         """Return the points of a draw; a file holds them if they cannot be drawn again."""
         sampler = self.sampler
         if sampler is None or not sampler.adaptive:
             if given is not None:
                 raise ValueError("points must be None: they can be drawn again")
-            return self.points if sampler is None or draws == 0 else sampler.draw(draws)
+            if sampler is None or draws == 0:
+                return self._at_first(stream)
+            return sampler.draw(draws, stream=stream)
         points = floats(given, self.points.shape, "points")
         sampler.require_inside(points)
         return points

@@ -15,6 +15,7 @@ from kanml._validation import FloatArray
 from kanml.expressions import Expression
 from kanml.network import Network
 from kanml.optim.matrices import Triangle
+from kanml.parallel import ALONE, Communicator
 from kanml.problems.base import Problem
 from kanml.problems.evaluation import Evaluation, Want
 from kanml.problems.fresh import FreshLoss, final_prediction_error
@@ -141,8 +142,35 @@ class PINN(Problem):
             raise AttributeError(f"{name} of a PINN cannot be changed; make another one")
         super().__setattr__(name, value)
 
-    def _first_stages(self) -> tuple[Stage, ...]:
-        return tuple(traced.collocation.first(len(traced.components)) for traced in self._traced)
+    def _first_stages(self, streams: Sequence[int] = ()) -> tuple[Stage, ...]:
+        """Return the first stage of each term, in streams of random numbers or in the first one."""
+        pairs = zip(self._traced, streams or [0] * len(self._traced), strict=True)
+        return tuple(
+            traced.collocation.first(len(traced.components), stream) for traced, stream in pairs
+        )
+
+    @property
+    def _streams(self) -> list[int]:
+        return [stage.stream for stage in self._at_points.stages]
+
+    @property
+    def _fixed(self) -> bool:
+        return all(traced.collocation.is_fixed for traced in self._traced)
+
+    def distributed(self, communicator: Communicator) -> PINN:
+        """Return a copy whose loss is that of the points of all processes.
+
+        Random points and minibatches that are those of another process begin anew, so that each
+        process has its own, whatever the seeds are.
+        """
+        other = super().distributed(communicator)
+        if communicator is not ALONE:
+            stages = [
+                traced.collocation.in_stream(stage, len(traced.components), communicator.rank)
+                for traced, stage in zip(self._traced, self._at_points.stages, strict=True)
+            ]
+            other._at_points = self._at_points.moved(stages)
+        return other
 
     def evaluation(
         self,
@@ -343,7 +371,7 @@ class PINN(Problem):
         counts = [round(count) for count in self.communicator.total(sizes)]
         fresh, given, moved = [], [], False
         for traced, stage, count in zip(self._traced, stages, counts, strict=True):
-            points = traced.fresh_points()
+            points = traced.fresh_points(stage.stream)
             moved = moved or points is not None
             given.append(traced.recorded_at(stage.samples.points, count))
             fresh.append(given[-1] if points is None else traced.recorded_at(points, count))
@@ -401,7 +429,7 @@ class PINN(Problem):
         parts = entries(state, [term.name for term in self.terms], "the state of a PINN")
         stages = [
             traced.collocation.restored(parts[traced.term.name], first)
-            for traced, first in zip(self._traced, self._first_stages(), strict=True)
+            for traced, first in zip(self._traced, self._first_stages(self._streams), strict=True)
         ]
         self._at_points = self._at_points.moved(stages)
 
@@ -417,10 +445,12 @@ class PINN(Problem):
             "transform": None if transform is None else transform.function("transform"),
             "penalty": self.penalty,
         }
-        return {"arguments": arguments, "state": self.state()}
+        return {"arguments": arguments, "streams": self._streams, "state": self.state()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         PINN.__init__(self, **state["arguments"])
+        stages = self._first_stages(state.get("streams", ()))  # none before there were processes
+        self._at_points = self._at_points.moved(stages)
         self.restore(state["state"])
 
     def __repr__(self) -> str:

@@ -245,10 +245,10 @@ class TracedTerm:
             batch_size=None,
         )
 
-    def fresh_points(self) -> Float64Array | None:
+    def fresh_points(self, stream: int) -> Float64Array | None:
         """Return points of the residual that training has not seen; None if there are none."""
         if self.collocation.sampler is not None:
-            return self.collocation.sampler.fresh()
+            return self.collocation.sampler.fresh(stream)
         if self.reads_arrays or self.collocation.partner is not None:
             return None
         return between(self.collocation.points)
