@@ -15,6 +15,7 @@ from kanml.optim import (
     SSBroyden,
     VariableProjection,
 )
+from kanml.parallel import MPI
 from kanml.problems import (
     PINN,
     RBA,
@@ -40,6 +41,7 @@ __all__ = [
     "KAN",
     "LBFGS",
     "MLP",
+    "MPI",
     "PINN",
     "RBA",
     "Activation",
