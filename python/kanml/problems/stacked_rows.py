@@ -145,9 +145,8 @@ class StackedRows:
         self, net: Network, unknowns: Sequence[float], num_threads: int | None
     ) -> Triangle:
         """Return the triangle of all rows."""
-        first, *others = self._of_terms(0, net, unknowns, num_threads)
-        others += [part.triangle(net, len(unknowns)) for part in self._penalties]
-        return first.merged(others)
+        of_terms = self._of_terms(0, net, unknowns, num_threads)
+        return of_terms.merged(part.triangle(net, len(unknowns)) for part in self._penalties)
 
     def triangle_of(
         self, part: slice, net: Network, unknowns: Sequence[float], num_threads: int | None
@@ -162,15 +161,16 @@ class StackedRows:
             As in `triangle`.
         """
         layer = next(block.layer for block in net.blocks if block.slice.start == part.start)
-        first, *others = self._of_terms(layer, net, unknowns, num_threads)
-        first = first.merged(others).of_columns(slice(0, part.stop - part.start))
-        of_penalties = [penalty.triangle(net, 0).of_columns(part) for penalty in self._penalties]
-        return first.merged(of_penalties) if of_penalties else first
+        of_terms = self._of_terms(layer, net, unknowns, num_threads)
+        of_terms = of_terms.of_columns(slice(0, part.stop - part.start))
+        return of_terms.merged(
+            penalty.triangle(net, 0).of_columns(part) for penalty in self._penalties
+        )
 
     def _of_terms(
         self, first_layer: int, net: Network, unknowns: Sequence[float], num_threads: int | None
-    ) -> list[Triangle]:
-        """Return the triangle of each process, with the columns of layers from one on."""
+    ) -> Triangle:
+        """Return the triangle of the terms of all processes, with columns of layers from one on."""
         n = len(unknowns) + sum(
             math.prod(block.shape) for block in net.blocks if block.layer >= first_layer
         )
@@ -178,10 +178,9 @@ class StackedRows:
         reduce = partial(net._triangle, *self._arguments, unknowns, first_layer, num_threads)
         matrix = together(self._communicator, reduce)
         epsilon = float(np.finfo(net.dtype).eps)
-        return [
-            Triangle(part, height, epsilon)
-            for part, height in zip(self._communicator.gathered(matrix), self._heights, strict=True)
-        ]
+        parts = zip(self._communicator.one_by_one(matrix), self._heights, strict=True)
+        triangles = (Triangle(part, height, epsilon) for part, height in parts)
+        return next(triangles).merged(triangles)
 
     def triangles(
         self, net: Network, unknowns: Sequence[float], num_threads: int | None
