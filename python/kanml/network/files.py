@@ -103,13 +103,17 @@ def read(path: PathLike, kind: str) -> tuple[dict[str, Any], dict[str, npt.NDArr
 
 
 @contextlib.contextmanager
-def errors_about(path: PathLike) -> Iterator[None]:
+def errors_about(path: PathLike, passing: tuple[type[BaseException], ...] = ()) -> Iterator[None]:
     """Turn every error raised while the content of a file is used into a ValueError about the file.
+
+    Errors of the types `passing` are raised as they are.
 
     Such errors remain possible: the digest detects corruption, not forgery.
     """
     try:
         yield
+    except passing:
+        raise
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         raise ValueError(f"{os.fspath(path)!r} is not a valid kanml file: {reason}") from error

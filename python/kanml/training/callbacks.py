@@ -11,6 +11,7 @@ from functools import partial
 
 from kanml._validation import integer, path_in_folder, warn
 from kanml.network import Network
+from kanml.parallel import Communicator
 from kanml.problems import Evaluation, Problem
 from kanml.training.history import History
 from kanml.training.snapshot import Snapshot
@@ -58,7 +59,10 @@ class TrainingState:
     unknowns : dict of str to float
         The values of the problem's unknowns.
     snapshot : callable
-        Returns everything that is needed to continue from here, as a `Snapshot`.
+        Returns everything that is needed to continue from here, as a `Snapshot`. All processes that
+        train together have to call it.
+    communicator : Communicator
+        These processes; by default a single one, of rank 0.
     """
 
     network: Network
@@ -73,6 +77,7 @@ class TrainingState:
     history: History
     unknowns: dict[str, float]
     snapshot: Callable[[], Snapshot]
+    communicator: Communicator
 
     def __repr__(self) -> str:
         return f"<TrainingState: step {self.step}, level {self.level}, loss {self.loss:.3g}>"
@@ -236,7 +241,8 @@ class Checkpoint(Callback):
     With ``kanml.train(..., resume=path)`` the run continues, bit for bit as if it had not been
     interrupted. The file is replaced atomically. A path that cannot be written is refused before
     the first step; a failure after that is a RuntimeWarning, and training continues. Runs at the
-    same time need a file each.
+    same time need a file each. If several processes train together, all of them have this callback,
+    and the first one writes the file.
 
     Parameters
     ----------
@@ -268,8 +274,11 @@ class Checkpoint(Callback):
                 f"a run on a {kind.__name__} cannot be continued from a checkpoint: it overrides "
                 "advance, so state and restore have to be overridden too"
             )
+        snapshot = state.snapshot()
+        if state.communicator.rank:
+            return
         try:
-            state.snapshot().rehearse_saving(self.path)
+            snapshot.rehearse_saving(self.path)
         except OSError as error:
             reason = error.strerror or error
             message = f"no checkpoint can be written to {str(self.path)!r}: {reason}"
@@ -282,8 +291,11 @@ class Checkpoint(Callback):
 
     def end(self, state: TrainingState) -> None:
         """Write the file."""
+        snapshot = state.snapshot()
+        if state.communicator.rank:
+            return
         try:
-            state.snapshot().save(self.path)
+            snapshot.save(self.path)
         except OSError as error:
             where = f"no checkpoint of step {state.step} in {str(self.path)!r}"
             warn(f"{where}: {error}", RuntimeWarning)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from types import FrameType, TracebackType
 
 __all__ = ["CtrlC"]
+
+LATEST = 1.0  # seconds from the Ctrl-C of one process to that of another
 
 
 class CtrlC:
@@ -19,7 +22,7 @@ class CtrlC:
     Attributes
     ----------
     noted : bool
-        Whether there was a Ctrl-C.
+        Whether there was a Ctrl-C, in this process or in one that it works with.
     armed : bool
         Whether the next one raises KeyboardInterrupt, if one was noted. Raising disarms, so that
         its handling is not interrupted in turn.
@@ -42,6 +45,17 @@ class CtrlC:
         """Raise KeyboardInterrupt if there was a Ctrl-C, where it does no harm."""
         if self.noted:
             raise KeyboardInterrupt
+
+    def note_another(self) -> None:
+        """Note a Ctrl-C of another process, after a moment for it to reach this one too.
+
+        Otherwise it could come after the end, and would be taken for a new one.
+        """
+        last = time.monotonic() + LATEST
+        installed = signal.getsignal(signal.SIGINT) is self._handler
+        while installed and not self.noted and time.monotonic() < last:
+            time.sleep(0.01)
+        self.noted = True
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.noted and self.armed:

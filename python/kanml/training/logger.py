@@ -63,7 +63,8 @@ class Logger(Callback):
     The columns are those of ``history.to_pandas()``, and then the metrics. All digits are written.
     Each line reaches the file at once, so a crash loses none. The file is written anew, in one
     move, when a run begins, with the first row after a refinement, and at the end. Runs at the same
-    time need a Logger each, and each of these a file of its own.
+    time need a Logger each, and each of these a file of its own. If several processes train
+    together, the first one measures and writes.
 
     Examples
     --------
@@ -112,6 +113,8 @@ class Logger(Callback):
 
     def begin(self, state: TrainingState) -> None:
         """Write the first row, or what is due up to the row from which a run continues."""
+        if state.communicator.rank:
+            return
         # In one operation, so that of two threads one is refused.
         if self._runs.setdefault("present", state.history) is not state.history:
             raise RuntimeError(

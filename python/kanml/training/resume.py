@@ -16,6 +16,7 @@ from kanml._validation import integer
 from kanml.network import Network, files
 from kanml.optim import State
 from kanml.optim.base import require_parameters
+from kanml.parallel import ProcessError
 from kanml.problems import Problem
 from kanml.training.history import History
 from kanml.training.moment import Moment
@@ -42,20 +43,24 @@ def load_moment(path: str | os.PathLike[str], objective: Objective) -> tuple[Mom
     """
     settings = objective.settings
     description, arrays = files.read(path, "checkpoint")
-    if description.get("fingerprint") != settings.fingerprint:
-        raise ValueError(
-            f"{os.fspath(path)!r} belongs to another run: network, problem, schedule, optimizer, "
-            "transfer_state, validation and restarts must be those of the run that wrote it"
-        )
     with files.errors_about(path):
+        processes = _processes(description)
+    _require_same_run(path, description, processes, settings)
+    same_processes = len(processes) == settings.processes.size
+    if same_processes:
+        description["problem"] = processes[settings.processes.rank]["problem"]
+    with files.errors_about(path, passing=(ProcessError,)):
         snapshot = _snapshot(description, arrays, settings)
         _require_vectors(snapshot, settings)
         settings.optimizer_of(snapshot.level).require_sound(snapshot.optimizer_state)
         _require_row_of_state(snapshot, settings.levels)
         _require_row_of_best(snapshot, settings)
         problem = copy.copy(settings.problem)
-        problem.restore(snapshot.problem_state)
-        _require_same_loss(problem, snapshot, objective)
+        if same_processes:  # or else nothing changes: see `_require_same_run`
+            problem.restore(snapshot.problem_state)
+            _require_same_loss(problem, snapshot, objective)
+    if not same_processes:
+        _require_same_samples(path, problem, snapshot, objective)
     moment = Moment(
         net=snapshot.network,
         level=snapshot.level,
@@ -68,6 +73,40 @@ def load_moment(path: str | os.PathLike[str], objective: Objective) -> tuple[Mom
         rows=len(snapshot.history),
     )
     return moment, snapshot.history
+
+
+def _processes(description: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return fingerprint and state of the problem of each process that took part in a run."""
+    *_, own = description["fingerprint"].split()  # old files have nothing else
+    alone = [{"fingerprint": own, "problem": description["problem"]}]
+    processes = description.get("processes", alone)
+    if not isinstance(processes, list) or not processes:
+        raise ValueError(f"processes must be a list of them, got {processes!r:.80}")
+    return [{name: part[name] for name in ("fingerprint", "problem")} for part in processes]
+
+
+def _require_same_run(
+    path: str | os.PathLike[str],
+    description: Mapping[str, Any],
+    processes: Sequence[Mapping[str, Any]],
+    settings: Settings,
+) -> None:
+    """Raise ValueError if a checkpoint belongs to another run, or needs as many processes."""
+    rank, size = settings.processes.rank, settings.processes.size
+    if len(processes) == size:
+        same = processes[rank]["fingerprint"] == settings.fingerprint
+    else:
+        same = description["fingerprint"].split()[0] == settings.outline
+    if not same:
+        raise ValueError(
+            f"{os.fspath(path)!r} belongs to another run: network, problem, schedule, optimizer, "
+            "transfer_state, validation and restarts must be those of the run that wrote it"
+        )
+    if len(processes) != size and not settings.problem._fixed:
+        raise ValueError(
+            f"{os.fspath(path)!r} was written by {len(processes)} processes, and {size} cannot "
+            "continue the run: each has minibatches, attention or drawn points of its own"
+        )
 
 
 def _snapshot(description: Mapping[str, Any], arrays: Arrays, settings: Settings) -> Snapshot:
@@ -202,3 +241,21 @@ def _require_same_loss(problem: Problem, snapshot: Snapshot, objective: Objectiv
         raise ValueError(f"the loss is {found.value}, not {history.last['loss']} as in the history")
     if found.terms.keys() != history.terms.keys():
         raise ValueError(f"the terms are {list(found.terms)}, not {list(history.terms)}")
+
+
+def _require_same_samples(
+    path: str | os.PathLike[str], problem: Problem, snapshot: Snapshot, objective: Objective
+) -> None:
+    """Raise ValueError unless other processes have the same samples together: the same loss."""
+    found = objective.evaluation(
+        problem, snapshot.network, snapshot.optimizer_state.parameters, "value"
+    )
+    losses = snapshot.history.loss
+    epsilon = float(np.finfo(snapshot.network.dtype).eps)
+    bounds = {"rel_tol": math.sqrt(epsilon), "abs_tol": epsilon * float(abs(losses).max())}
+    same = math.isclose(found.value, losses[-1], **bounds)
+    if not same or found.terms.keys() != snapshot.history.terms.keys():
+        raise ValueError(
+            f"{os.fspath(path)!r} was written by another number of processes; together, all must "
+            f"have the samples of those, but their loss is {found.value}, not {losses[-1]}"
+        )

@@ -15,6 +15,7 @@ from kanml.network import Network
 from kanml.optim import Optimizer, State
 from kanml.parallel import ALONE
 from kanml.problems import Evaluation, FreshLoss
+from kanml.training.agreement import agreed
 from kanml.training.auto import is_stalled, reason_to_stop
 from kanml.training.callbacks import Callback, TrainingState, wishes
 from kanml.training.divergence import Diverged, not_finite, refusals_diverge
@@ -79,13 +80,14 @@ class Run:
         finally:
             for callback in callbacks:
                 callback._release(self.history)
-        if self.ctrl_c.noted:  # even after the last step, the user is told
+        if self.is_interrupted():  # even after the last step, the user is told
             self.interrupt()
 
     def run_phase(self, phase: Phase, callbacks: Sequence[Callback], progress: bool) -> None:
         """Call a phase, which an interrupt may end."""
         try:
-            self.ctrl_c.armed = True
+            # Processes stop together: what a second Ctrl-C does is left to what started them.
+            self.ctrl_c.armed = self.settings.communicator is None
             phase(callbacks, progress)
             self.ctrl_c.armed = False
         except KeyboardInterrupt:
@@ -98,7 +100,7 @@ class Run:
     def train(self, callbacks: Sequence[Callback], progress: bool) -> None:
         """Train on all levels, and note how that ended."""
         try:
-            with ProgressBar(self.settings.levels, progress) as bar:
+            with ProgressBar(self.settings.levels, progress and self.settings.speaks) as bar:
                 self.ending = self.levels(callbacks, bar)
         except Diverged as error:
             self.ending = "diverged", str(error)
@@ -149,13 +151,29 @@ class Run:
         return [callback(view) for callback in asked]
 
     def of_all_processes(self, stop: bool, next_level: bool) -> tuple[bool, bool]:
-        """Return what the callbacks of any process want; note a Ctrl-C of any of them."""
-        communicator = self.settings.communicator
+        """Return what the callbacks of any process want; note a Ctrl-C of any of them.
+
+        Raises
+        ------
+        ProcessError
+            Unless all processes have the same parameters.
+        """
+        communicator, state = self.settings.communicator, self.moment.state
         if communicator is None:
             return stop, next_level
-        largest = communicator.largest([stop, next_level, self.ctrl_c.noted]).tolist()
-        stop, next_level, self.ctrl_c.noted = map(bool, largest)
+        wanted = [stop, next_level, self.ctrl_c.noted]
+        stop, next_level, noted = agreed(communicator, wanted, state.parameters, state.step)
+        if noted:
+            self.ctrl_c.note_another()
         return stop, next_level
+
+    def is_interrupted(self) -> bool:
+        """Say whether there was a Ctrl-C in any process; all ask at the same time."""
+        if self.settings.communicator is not None:
+            noted = self.settings.communicator.largest([self.ctrl_c.noted])
+            if noted[0]:
+                self.ctrl_c.note_another()
+        return self.ctrl_c.noted
 
     def level_is_over(self, next_level: bool) -> str:
         """Return why the level ends, or an empty string if it does not."""
@@ -211,8 +229,7 @@ class Run:
     def choose_start(self, bar: ProgressBar) -> None:
         """Try other starts on the coarsest grid, and continue from the best."""
         now, settings, objective = self.moment, self.settings, self.objective
-        alone = settings.communicator is None
-        contest = Contest(objective, interrupted=lambda: alone and self.ctrl_c.noted)
+        contest = Contest(objective, interrupted=self.is_interrupted)
         count = contest.starts_within(1 + settings.restarts, settings.steps)
         if count > 1:
             given = now.net, now.state.parameters
@@ -252,9 +269,9 @@ class Run:
         return True
 
     def before_evaluation(self) -> None:
-        """Raise KeyboardInterrupt after a Ctrl-C; processes stop together, between steps."""
-        if self.settings.communicator is None:
-            self.ctrl_c.raise_if_noted()
+        """Raise KeyboardInterrupt after a Ctrl-C, in all processes."""
+        if self.is_interrupted():
+            raise KeyboardInterrupt
 
     def refine(self) -> None:
         """Go to the next level."""
@@ -391,6 +408,7 @@ class Run:
             history=self.history,
             unknowns=self.objective.unknowns(now.state.parameters),
             snapshot=lambda: Snapshot.of(now, self.history, self.objective),
+            communicator=self.settings.processes,
         )
 
     def resume(self, path: str | os.PathLike[str]) -> None:

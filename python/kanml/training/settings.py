@@ -11,16 +11,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
-import numpy as np
-
 from kanml._validation import choice, integer, require_memory, threads, warn
 from kanml.multilevel.geometry import geometry_maps
 from kanml.network import Network
 from kanml.network.network import describe_network
 from kanml.optim import Optimizer, OptimizerName, as_optimizer
-from kanml.parallel import Communicator
+from kanml.parallel import ALONE, Communicator
 from kanml.problems import Problem
 from kanml.problems.unknowns import starting_values
+from kanml.training.agreement import require_same, software
 
 __all__ = ["Optimizers", "Schedule", "Settings", "Transfer", "steps_of"]
 
@@ -75,29 +74,31 @@ class Settings:
         if not isinstance(self.net, Network):
             raise TypeError(f"net must be a Network, got {self.net!r}")
         _require_problem(self.problem, "problem")
-        object.__setattr__(self, "problem", self._own(self.problem))
         if not self.auto:
             object.__setattr__(self, "schedule", steps_of(self.schedule))
         choice(self.transfer_state, "transfer_state", ("prolong", "reset"))
         if self.validation is not None:
             _require_problem(self.validation, "validation")
-            object.__setattr__(self, "validation", self._own(self.validation))
             self._require_same_unknowns(list(self.validation.unknowns))
         integer(self.restarts, "restarts", 0)
         threads(self.num_threads)
-        for optimizer in self.optimizers:
+        optimizers = self.optimizers
+        if self.communicator is not None:
+            if not isinstance(self.communicator, Communicator):
+                raise TypeError(f"communicator must be a Communicator, got {self.communicator!r}")
+            require_same(self.communicator, {**self._parts(), "the software": software()})
+        for name in ("problem", "validation"):
+            given = getattr(self, name)
+            object.__setattr__(self, name, None if given is None else self._own(given))
+        for optimizer in optimizers:
             self._require_rows(optimizer)
         for level in reversed(range(max(len(self.levels), 1))):
             self.require_level(level)
-        if self.communicator is not None:
-            self._require_same_arguments(self.communicator)
 
     def _own(self, problem: Problem) -> Problem:
         """Return a copy of a problem, over the processes that train together."""
         if self.communicator is None:
             return copy.copy(problem)
-        if not isinstance(self.communicator, Communicator):
-            raise TypeError(f"communicator must be a Communicator, got {self.communicator!r}")
         return problem.distributed(self.communicator)
 
     def _require_same_unknowns(self, validated: list[str]) -> None:
@@ -105,25 +106,33 @@ class Settings:
         if validated and validated != trained:
             raise ValueError(f"validation must have the unknowns {trained}, got {validated}")
 
-    def _require_same_arguments(self, communicator: Communicator) -> None:
-        """Raise ValueError in all processes unless they begin the same run."""
-        digest = self._start()
-        for problem in (self.problem, self.validation):
-            unknowns = None if problem is None else dict(problem.unknowns)
-            digest.update(f"{type(problem).__name__} {unknowns}".encode())
-        ours = np.frombuffer(digest.digest(), dtype=np.uint8).astype(np.float64)
-        others = communicator.gathered(ours)
-        differing = [rank for rank, theirs in enumerate(others) if (theirs != others[0]).any()]
-        if differing:
-            raise ValueError(
-                "all processes must call train with the same network, unknowns, schedule and "
-                f"options: those of process {differing[0]} are not those of process 0"
-            )
+    def _parts(self) -> dict[str, str]:
+        """Return what all processes have in common, by name."""
+        parameters = hashlib.sha256(self.net.parameters.tobytes()).hexdigest()
+        return {
+            "the network": f"{describe_network(self.net)} with parameters of digest {parameters}",
+            "the problem": _outline(self.problem),
+            "the validation problem": _outline(self.validation),
+            "schedule": repr(self.schedule),
+            "optimizer": repr(self.optimizers),
+            "transfer_state": repr(self.transfer_state),
+            "restarts": repr(self.restarts),
+        }
 
     @property
     def levels(self) -> tuple[int, ...]:
         """The steps on each level; empty for "auto"."""
         return self.schedule if isinstance(self.schedule, tuple) else ()
+
+    @property
+    def processes(self) -> Communicator:
+        """The processes that train together; `ALONE` if there is no communicator."""
+        return ALONE if self.communicator is None else self.communicator
+
+    @property
+    def speaks(self) -> bool:
+        """Whether this process shows and writes what is the same in all."""
+        return self.processes.rank == 0
 
     @property
     def auto(self) -> bool:
@@ -174,7 +183,7 @@ class Settings:
         rows say nothing of the whole: their users are not warned.
         """
         said = self._few_rows(level)
-        if said and not any(self._few_rows(coarser) for coarser in range(level)):
+        if said and not any(self._few_rows(coarser) for coarser in range(level)) and self.speaks:
             warn(said, UserWarning)
 
     def _few_rows(self, level: int) -> str:
@@ -229,6 +238,11 @@ class Settings:
             digest.update(b"\0" + _fingerprint(self.validation).encode())
         return digest.hexdigest()
 
+    @cached_property
+    def outline(self) -> str:
+        """A digest of what all processes have in common."""
+        return hashlib.sha256(repr(self._parts()).encode()).hexdigest()
+
     def _start(self) -> hashlib._Hash:
         """Return a digest of everything but problems and callbacks."""
         digest = hashlib.sha256(repr(describe_network(self.net)).encode())
@@ -241,6 +255,15 @@ class Settings:
         ):
             digest.update(b"\0" + part.encode())
         return digest
+
+
+def _outline(problem: Problem | None) -> str:
+    """Say what the problems of all processes have in common."""
+    if problem is None:
+        return "None"
+    changes = "stays" if problem._fixed else "changes"
+    unknowns = f" with the unknowns {dict(problem.unknowns)}" if problem.unknowns else ""
+    return f"a {type(problem).__name__}{unknowns} whose loss {changes}"
 
 
 def _fingerprint(problem: Problem) -> str:

@@ -17,6 +17,7 @@ from kanml.problems import Problem
 from kanml.training.history import History
 from kanml.training.moment import Moment
 from kanml.training.objective import Objective
+from kanml.training.settings import Settings
 
 __all__ = ["Snapshot"]
 
@@ -43,7 +44,10 @@ class Snapshot:
         Everything that the problem's `advance` changes.
     history : History
     fingerprint : str
-        A digest of the settings of the run.
+        Two digests: of the settings that all processes have in common, and of all of this one.
+    processes : tuple of dict
+        If there are several, what each has of its own: ``{"fingerprint": ..., "problem": ...}``.
+        Only the first process has them.
     """
 
     network: Network
@@ -55,10 +59,15 @@ class Snapshot:
     problem_state: dict[str, Any]
     history: History
     fingerprint: str
+    processes: tuple[dict[str, Any], ...] = ()
 
     @classmethod
     def of(cls, moment: Moment, history: History, objective: Objective) -> Snapshot:
-        """Return what is needed to continue a run from a moment; `load_moment` reverses it."""
+        """Return what is needed to continue a run from a moment; `load_moment` reverses it.
+
+        All processes have to call it.
+        """
+        settings, state = objective.settings, _plain_state(moment.problem)
         return cls(
             network=objective.network(moment.net, moment.state.parameters),
             coarser=moment.coarser,
@@ -66,9 +75,10 @@ class Snapshot:
             level=moment.level,
             best=moment.best,
             best_value=moment.best_value,
-            problem_state=_plain_state(moment.problem),
+            problem_state=state,
             history=history.part(0, moment.rows),
-            fingerprint=objective.settings.fingerprint,
+            fingerprint=f"{settings.outline} {settings.fingerprint}",
+            processes=_processes(settings, state),
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -90,6 +100,7 @@ class Snapshot:
             "best_value": self.best_value,
             "problem": self.problem_state,
             "fingerprint": self.fingerprint,
+            **({"processes": list(self.processes)} if self.processes else {}),
         }
         arrays = {
             **{f"state.{name}": array for name, array in state_arrays.items()},
@@ -98,6 +109,14 @@ class Snapshot:
             **{f"history.{name}": column for name, column in self.history.arrays().items()},
         }
         return description, arrays
+
+
+def _processes(settings: Settings, state: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    """Return what each of several processes has of its own, in the first of them."""
+    if settings.processes.size == 1:
+        return ()
+    own = {"fingerprint": settings.fingerprint, "problem": state}
+    return tuple(map(json.loads, settings.processes.collected(json.dumps(own))))
 
 
 def _fields(state: State) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:

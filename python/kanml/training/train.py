@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable
 
 from kanml._validation import using_threads
 from kanml.network import Network
-from kanml.parallel import Communicator
+from kanml.parallel import Communicator, failing_together
 from kanml.problems import Problem
-from kanml.training.callbacks import Callback, TrainingState, checked_callbacks
+from kanml.training.agreement import require_same
+from kanml.training.callbacks import Callback, Checkpoint, TrainingState, checked_callbacks
 from kanml.training.interrupts import CtrlC
 from kanml.training.result import Result
 from kanml.training.run import Run
@@ -43,7 +44,7 @@ def train(
 
     Ctrl-C does not raise. Training ends after the evaluation in progress, with the status
     "interrupted"; the first network is always evaluated on all samples, so that there is a
-    result. A second Ctrl-C interrupts the work in progress as well.
+    result. A second Ctrl-C interrupts the work in progress as well, if this process trains alone.
 
     Parameters
     ----------
@@ -86,9 +87,10 @@ def train(
         A file that the callback `Checkpoint` wrote in a run with the same arguments; training
         continues from it, bit for bit.
     communicator : Communicator, optional
-        The processes that train together. All call `train` with the same arguments, but each with
-        samples of its own in `problem` and `validation`; means are those over all samples, and all
-        processes get the same result. By default this process trains alone.
+        The processes that train together, such as `kanml.MPI()`. All call `train` with the same
+        arguments, but each with samples of its own in `problem` and `validation`; means are those
+        over all samples, and all processes get the same result. An error or Ctrl-C in one of them
+        ends training in all. By default this process trains alone.
     num_threads : int, optional
         The number of threads of the run: of its evaluations, of the optimizer, and of evaluations
         in callbacks that do not name one. The result does not depend on it.
@@ -104,6 +106,8 @@ def train(
         needs a sum of squares and the loss is none.
     FileNotFoundError
         If there is no file to resume from.
+    kanml.parallel.ProcessError
+        If another process failed, or the parameters of processes differ after a step.
 
     Warns
     -----
@@ -129,7 +133,8 @@ def train(
     >>> bool(result.history.loss[-1] < 1e-7)
     True
     """
-    with CtrlC() as ctrl_c:  # first, so that an interrupt waits for a result
+    # First, so that an interrupt waits for a result
+    with CtrlC() as ctrl_c, failing_together(communicator):
         checked = checked_callbacks(callbacks)
         settings = Settings(
             net=net,
@@ -142,6 +147,12 @@ def train(
             communicator=communicator,
             num_threads=num_threads,
         )
+        if communicator is not None:
+            files = [repr(callback) for callback in checked if isinstance(callback, Checkpoint)]
+            resumed = "no file" if resume is None else "a file"
+            require_same(
+                communicator, {"resume": resumed, "the list of Checkpoint callbacks": f"{files}"}
+            )
         for level in range(max(len(settings.levels), 1)):
             settings.warn_of_few_rows(level)
         run = Run(settings, ctrl_c)
