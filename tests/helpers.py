@@ -167,3 +167,14 @@ def run_python(code, timeout=60, **environment):
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.strip()
+
+
+def python_blocks(page):
+    """The Python blocks of a page as one program, each on the lines where it stands."""
+    lines, inside = [], False
+    for line in page.read_text().splitlines():
+        fence = line.startswith("```")
+        lines.append(line if inside and not fence else "")
+        if fence:
+            inside = not inside and line.strip() == "```python"
+    return "\n".join(lines)
