@@ -9,7 +9,9 @@ import pytest
 from hypothesis import settings
 
 # Asserts of helper modules then say what they compared, like those of tests.
-pytest.register_assert_rewrite("helpers", "network_cases", "checkpoint_runs", "solutions")
+pytest.register_assert_rewrite(
+    "helpers", "mpi_cases", "network_cases", "checkpoint_runs", "solutions"
+)
 
 # A shell without job control starts commands in the background with SIGINT ignored, and so do their
 # children: tests that interrupt would wait for ever.
