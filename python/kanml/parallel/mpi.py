@@ -195,7 +195,10 @@ class MPI(Communicator):
             return
         timer = threading.Timer(GRACE, self._abort, [error])
         timer.daemon = True
-        timer.start()
+        try:
+            timer.start()
+        except (RuntimeError, MemoryError):  # of the system, which may be why this process failed
+            self._abort(error)
         text = "".join(traceback.format_exception_only(type(error), error)).strip()
         self._exchange(FAILED, np.zeros(0), text)
         timer.cancel()
