@@ -33,9 +33,10 @@ GRACE = 3.0  # seconds in which other processes have to notice a failure
 class MPI(Communicator):
     """The processes that ``mpiexec`` or ``srun`` started, as a communicator for `kanml.train`.
 
-    Make one, at the beginning of a program: all processes have to, at the same time. Sums are taken
-    in the order of the ranks, so that all processes have the same bits, and the same in every run
-    with as many processes. A program that was started without ``mpiexec`` is the only process.
+    Make one at the beginning of a program, before anything that can fail in one process alone: it
+    waits for all of them. Sums are taken in the order of the ranks, so that all processes have the
+    same bits, and the same in every run with as many processes. A program that was started without
+    ``mpiexec`` is the only process.
 
     What a process raises within `train` ends `train` in all of them: the others raise a
     `kanml.parallel.ProcessError` with its message. If they do not come to notice within three
