@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -65,6 +66,48 @@ def test_a_case_that_hangs_ends_the_search(tmp_path):
     done = searched(tmp_path, 60, "--seed", "1")
     assert done.returncode == 3
     assert "'slow 0' hangs" in done.stderr
+
+
+def test_ctrl_c_ends_with_the_figures_so_far(tmp_path):
+    """Also in a training, which returns a result of its own after a Ctrl-C of Python's."""
+    script = tmp_path / "script.py"
+    script.write_text("""
+import signal, sys
+import numpy as np
+import kanml, search
+
+found = search.Search(search.parser("").parse_args())
+x = np.zeros((4, 1))
+def train(step):
+    stop = lambda state: signal.raise_signal(signal.SIGINT) if state.step == step else None
+    kanml.train(kanml.KAN([1, 1]), kanml.Regression(x, x), [3], callbacks=[stop], progress=False)
+    return "fine"
+steps = iter([9, 9, 2])
+found.run("any", lambda rng: train(next(steps)), 40)
+sys.exit(found.end())
+""")
+    environment = {**os.environ, "PYTHONPATH": str(FOLDER)}
+    command = [sys.executable, str(script)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (130, "")
+    first, last = done.stdout.splitlines()
+    assert first.startswith("any: 2 fine, ")
+    assert last.startswith("2 cases in ")
+    assert last.endswith(" 0 failed")
+
+
+@pytest.mark.parametrize("name", ["nonsense", "any", "any x", "any -1", "other 3"])
+def test_a_case_that_is_not_there(name, tmp_path):
+    done = searched(tmp_path, 0, "--case", name)
+    assert done.returncode == 1
+    assert done.stderr == f"no case {name!r}, expected one such as 'any 0'\n"
+
+
+@pytest.mark.parametrize("number", ["-1", "1.5", "x", ""])
+def test_bad_numbers(number, tmp_path):
+    done = searched(tmp_path, 0, "--seed", number)
+    assert done.returncode == 2
+    assert f"expected a whole number, 0 or more, got {number!r}" in done.stderr
 
 
 def test_growing_memory_is_found(monkeypatch):

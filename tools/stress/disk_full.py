@@ -224,7 +224,7 @@ def mount(folder: Path) -> str | None:
 def main() -> int:
     """Run the command line."""
     parser = search.parser(__doc__)
-    parser.add_argument("number", type=int, nargs="?", default=40, help="cases")
+    parser.add_argument("number", type=search.count, nargs="?", default=40, help="cases")
     options = parser.parse_args()
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # writing raises an error instead
     found, half = search.Search(options, limit=300.0), -(-options.number // 2)

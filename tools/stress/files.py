@@ -235,8 +235,8 @@ def load_network(path: Path) -> None:
 def main() -> int:
     """Run the command line."""
     parser = search.parser(__doc__)
-    parser.add_argument("networks", type=int, nargs="?", default=1000)
-    parser.add_argument("--checkpoints", type=int, default=0, metavar="NUMBER")
+    parser.add_argument("networks", type=search.count, nargs="?", default=1000)
+    parser.add_argument("--checkpoints", type=search.count, default=0, metavar="NUMBER")
     options = parser.parse_args()
     if options.case is not None:
         options.networks = options.checkpoints = 1

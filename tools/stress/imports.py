@@ -197,7 +197,7 @@ def main() -> int:
     import search
 
     parser = search.parser(__doc__)
-    parser.add_argument("number", type=int, nargs="?", default=2, help="orders")
+    parser.add_argument("number", type=search.count, nargs="?", default=2, help="orders")
     options = parser.parse_args()
     missing = [name for name in LIBRARIES if importlib.util.find_spec(name) is None]
     for name in missing:

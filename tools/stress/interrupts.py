@@ -4,7 +4,8 @@
 
 Each training gets a real SIGINT from another thread, at a random moment from before its start to
 after its end. Whatever that hits (set-up, an evaluation, a refinement, the writing of a
-checkpoint), no KeyboardInterrupt may come out of the run and the result has to be whole.
+checkpoint), no KeyboardInterrupt may come out of the run and the result has to be whole. A Ctrl-C
+of yours is one more of these. To end the command, press Ctrl-\\.
 """
 
 from __future__ import annotations
@@ -122,7 +123,7 @@ def interrupted(train: Callable[[], kanml.Result], delay: float) -> tuple[Any, f
 def main() -> int:
     """Run the command line."""
     parser = search.parser(__doc__)
-    parser.add_argument("number", type=int, nargs="?", default=100, help="trainings")
+    parser.add_argument("number", type=search.count, nargs="?", default=100, help="trainings")
     options = parser.parse_args()
     found = search.Search(options)
     signal.signal(signal.SIGINT, signal.default_int_handler)

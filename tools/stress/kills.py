@@ -183,7 +183,9 @@ def require_same(folder: Path, whole: Path) -> None:
 def main() -> int:
     """Run the command line."""
     parser = search.parser(__doc__)
-    parser.add_argument("number", type=int, nargs="?", default=20, help="kills, at the least")
+    parser.add_argument(
+        "number", type=search.count, nargs="?", default=20, help="kills, at the least"
+    )
     options = parser.parse_args()
     found, killer = search.Search(options, limit=10 * SECONDS), Killer()
     with tempfile.TemporaryDirectory() as name:

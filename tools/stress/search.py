@@ -10,7 +10,9 @@ import argparse
 import collections
 import faulthandler
 import itertools
+import math
 import os
+import signal
 import sys
 import tempfile
 import threading
@@ -29,18 +31,33 @@ FAULTS = 10  # after which a command gives up
 BETWEEN_LINES = 10.0  # seconds of silence
 
 
+class Stopped(SystemExit):
+    """Ctrl-C. It is no KeyboardInterrupt, of which `kanml.train` would make a result."""
+
+
+def _stop(number: int, frame: object) -> None:
+    raise Stopped(130)
+
+
+def count(text: str) -> int:
+    """Return a number of cases, or a seed, from the command line."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number, 0 or more, got {text!r}")
+    return int(text)
+
+
 def parser(description: str | None) -> argparse.ArgumentParser:
     """Return a parser with the options of all commands; `description` is a docstring."""
     result = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    result.add_argument("--seed", type=int, default=0, help="of the random numbers (default: 0)")
+    result.add_argument("--seed", type=count, default=0, help="of the random numbers (default: 0)")
     result.add_argument("--case", metavar="NAME", help="repeat this case alone, such as 'any 517'")
     return result
 
 
 class Search:
-    """A search for faults in many cases.
+    """A search for faults in many cases. Ctrl-C ends it with the figures so far.
 
     Parameters
     ----------
@@ -55,6 +72,8 @@ class Search:
         self.faults = self.cases = 0
         self._started = self._said = time.monotonic()
         self._begun: tuple[str, float] | None = None
+        self._first = ""  # the name of the cases that run first
+        signal.signal(signal.SIGINT, _stop)
         threading.Thread(target=self._watch, daemon=True).start()
 
     def run(
@@ -62,36 +81,52 @@ class Search:
     ) -> collections.Counter[str]:
         """Run a number of cases, or cases for some minutes; return how many ended how."""
         counts: collections.Counter[str] = collections.Counter()
+        self._first = self._first or name
         start = time.monotonic()
+        end = math.inf if minutes is None else start + 60 * minutes
         numbers = itertools.count() if number is None else range(number)
         if self.only is not None:
             kind, _, i = self.only.rpartition(" ")
-            numbers, minutes = (int(i),) if kind == name else (), None
-        for i in numbers:
-            if minutes is not None and time.monotonic() > start + 60 * minutes:
-                break
-            counts[self._run_one(f"{name} {i}", case)] += 1
-            if time.monotonic() > self._said + BETWEEN_LINES:
-                self._say(name, counts, f"of {number}" if number is not None else "cases")
+            numbers, end = (int(i),) if kind == name and i.isdecimal() else (), math.inf
+        try:
+            for i in numbers:
+                if not time.monotonic() < end:
+                    break
+                counts[self._run_one(f"{name} {i}", case)] += 1
+                if time.monotonic() > self._said + BETWEEN_LINES:
+                    self._say(name, counts, f"of {number}" if number is not None else "cases")
+        except Stopped:
+            self._sum_up(name, counts, start)
+            self.end()
+            raise
+        self._sum_up(name, counts, start)
+        return counts
+
+    def _sum_up(self, name: str, counts: collections.Counter[str], start: float) -> None:
         if counts:
             said = ", ".join(f"{n} {how}" for how, n in sorted(counts.items()))
             print(f"{name}: {said}, in {time.monotonic() - start:.0f} s", flush=True)
-        return counts
 
     def end(self) -> int:
         """Print what was found; return the exit status."""
         self._begun = None
         seconds = time.monotonic() - self._started
+        if self.only is not None and self.cases == 0:
+            print(f"no case {self.only!r}, expected one such as '{self._first} 0'", file=sys.stderr)
         print(f"{self.cases} cases in {seconds:.0f} s, {self.faults} failed", flush=True)
         return int(self.faults > 0 or self.cases == 0)
 
     def _run_one(self, label: str, case: Case) -> str:
         rng = np.random.default_rng([self.seed, zlib.crc32(label.encode())])
-        self.cases += 1
         self._begun = label, time.monotonic()
         try:
-            return case(rng)
+            result = case(rng)
+            self.cases += 1
+            return result
+        except Stopped:
+            raise
         except BaseException as error:
+            self.cases += 1
             traceback.print_exc()
             print(self._again(label), file=sys.stderr, flush=True)
             self.faults += 1

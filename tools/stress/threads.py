@@ -168,7 +168,7 @@ def case(folder: Path, rng: np.random.Generator) -> str:
 def main() -> int:
     """Run the command line."""
     parser = search.parser(__doc__)
-    parser.add_argument("number", type=int, nargs="?", default=10, help="rounds")
+    parser.add_argument("number", type=search.count, nargs="?", default=10, help="rounds")
     options = parser.parse_args()
     warnings.simplefilter("ignore")  # of few iterations; filters are shared by all threads
     found = search.Search(options, limit=300.0)

@@ -248,7 +248,7 @@ def comes_from(function: Any, error: BaseException) -> bool:
 def main() -> int:
     """Run the command line."""
     parser = search.parser(__doc__)
-    parser.add_argument("number", type=int, nargs="?", default=1000, help="residuals")
+    parser.add_argument("number", type=search.count, nargs="?", default=1000, help="residuals")
     options = parser.parse_args()
     found = search.Search(options, limit=20.0)
     known = [Known(seed) for seed in range(3)]
