@@ -233,8 +233,10 @@ def main() -> int:
         disk = Path(name) / "disk"
         disk.mkdir()
         if (reason := mount(disk)) is None:
-            found.run("small disk", partial(case, partial(small, disk)), half)
-            subprocess.run(["umount", str(disk)], check=True)
+            try:
+                found.run("small disk", partial(case, partial(small, disk)), half)
+            finally:
+                subprocess.run(["umount", str(disk)], check=True)
         else:
             print(f"small disk: skipped, since none can be mounted: {reason}")
     return found.end()

@@ -13,6 +13,7 @@ their parent, within a time limit. Libraries that are not installed are left out
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import itertools
@@ -217,8 +218,14 @@ def main() -> int:
 def case(way: str, order: list[str], rng: object) -> str:
     """Run a process; raise AssertionError with what it printed if it fails."""
     command = [sys.executable, __file__, f"--{way}", *order]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=2 * SECONDS)
-    assert done.returncode == 0, done.stderr
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stderr=pipe, text=True, start_new_session=True) as process:
+        try:
+            _, printed = process.communicate(timeout=2 * SECONDS)
+        finally:  # its children too, which may hang
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 0, printed
     return "the bits of the parent"
 
 
