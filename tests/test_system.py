@@ -15,12 +15,16 @@ from kanml import _system
 
 @pytest.mark.parametrize(
     ("quota", "processors"),
-    [("max 100000", None), ("50000 100000", 1), ("250000 100000", 3), ("garbage", None)],
+    [
+        *[("max 100000", None), ("50000 100000", 1), ("250000 100000", 3), ("300000 100000", 3)],
+        *[("garbage", None), ("", None), ("50000", None), ("max", None), ("1 0", None)],
+        *[("-1 100000", None), (f"{10**400} 1", 10**400), ("\udcff", None)],
+    ],
 )
 def test_the_quota_of_a_control_group(quota, processors, tmp_path, monkeypatch):
     monkeypatch.setattr(_system, "CONTROL_GROUP", tmp_path)
     assert _system.processors_within_quota() is None
-    (tmp_path / "cpu.max").write_text(f"{quota}\n")
+    (tmp_path / "cpu.max").write_bytes(os.fsencode(f"{quota}\n"))
     assert _system.processors_within_quota() == processors
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import stat
 import sys
@@ -31,7 +30,7 @@ def processors_within_quota() -> int | None:
         else:
             quota = (CONTROL_GROUP / "cpu" / "cpu.cfs_quota_us").read_text()
             period = (CONTROL_GROUP / "cpu" / "cpu.cfs_period_us").read_text()
-        processors = math.ceil(int(quota) / int(period))
+        processors = -(-int(quota) // int(period))  # rounded up
     except (OSError, ValueError, ZeroDivisionError):  # no such files; "max"
         return None
     return processors if processors >= 1 else None  # -1 is no quota
