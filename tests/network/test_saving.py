@@ -127,6 +127,19 @@ def test_what_others_are_writing_is_left_alone(tmp_path):
     assert {p.name for p in tmp_path.iterdir()} == names | {"net"}
 
 
+@unix
+@pytest.mark.parametrize("name", ["n" * 255, "\U0001f600" * 63, "two\nlines"])
+def test_names_that_a_file_system_takes(name, tmp_path):
+    path = tmp_path / name
+    done = subprocess.run([sys.executable, "-c", KILLED, str(path)], timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.iterdir())) == 1
+    net = kanml.KAN([1, 1])
+    net.save(path)
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+    assert (kanml.load(path).parameters == net.parameters).all()
+
+
 def test_a_folder_that_cannot_be_flushed_is_no_failure(tmp_path, monkeypatch):
     """Some file systems refuse it; the file has been replaced by then."""
     flush = os.fsync

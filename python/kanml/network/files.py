@@ -151,7 +151,8 @@ def _target(path: PathLike) -> Path:
 def _temporary(target: Path, content: bytes) -> Iterator[Path]:
     """Write a file beside the target, with its permissions, and flush it; remove it at the end."""
     _remove_abandoned(target)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.{PROCESS}{next(COUNTER)}.tmp")
+    number = next(COUNTER)
+    temporary = target.with_name(f"{_prefix(target)}{os.getpid()}.{PROCESS}{number}.tmp")
     try:
         with temporary.open("xb") as file:
             if target.exists():
@@ -164,9 +165,14 @@ def _temporary(target: Path, content: bytes) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def _prefix(target: Path) -> str:
+    """Return what names of temporary files begin with; file systems end names at 255 bytes."""
+    return f".{target.name[:50]}."
+
+
 def _remove_abandoned(target: Path) -> None:
     """Remove temporary files of processes that were killed while they wrote to this target."""
-    pattern = re.compile(re.escape(f".{target.name}.") + r"(\d+)\.([0-9a-f]{16})\d+\.tmp")
+    pattern = re.compile(re.escape(_prefix(target)) + r"(\d+)\.([0-9a-f]{16})\d+\.tmp")
     with contextlib.suppress(OSError):  # a folder that cannot be listed, a file that is gone
         for name in os.listdir(target.parent):
             if found := pattern.fullmatch(name):
