@@ -195,7 +195,8 @@ def test_programs_find_what_they_import():
     """They use the oracles and cases of the tests, which may have moved."""
     code = "import runpy, sys\nfor path in sys.argv[1:]: runpy.run_path(path, run_name='imported')"
     command = [sys.executable, "-W", "error", "-c", code, *map(str, PROGRAMS)]
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'bench'}:{ROOT / 'tools' / 'stress'}"}
+    folders = os.pathsep.join(str(ROOT / name) for name in ("bench", "tools/stress"))
+    environment = {**os.environ, "PYTHONPATH": folders}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
 
