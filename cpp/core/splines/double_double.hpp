@@ -1,6 +1,6 @@
-// Sums of two doubles, for what is computed once for a space and rounded once. They have 106 digits
-// everywhere, where `long double` has 53, 64 or 113. The compiler must not fuse what is written
-// here: CMakeLists.txt sees to that.
+// Sums of two doubles, for what is computed once for a space and rounded once. They have 106
+// binary digits everywhere; `long double` has 53, 64 or 113. The compiler must not fuse what is
+// written here: CMakeLists.txt sees to that.
 #pragma once
 
 #include <cmath>

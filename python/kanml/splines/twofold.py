@@ -1,6 +1,7 @@
 """Products with matrices of which only the result is rounded.
 
-NumPy's `longdouble` has 53, 64 or 113 digits, as the platform likes. Sums of two doubles have 106.
+NumPy's `longdouble` has 53, 64 or 113 binary digits, which depends on the platform. Sums of two
+doubles have 106 everywhere.
 """
 
 from __future__ import annotations
