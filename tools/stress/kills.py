@@ -164,7 +164,8 @@ def require_files(folder: Path, every: int, printed: list[str]) -> None:
         assert checkpoint.exists(), f"step {over} is over, but there is no checkpoint"
     if checkpoint.exists():
         step = files.read(checkpoint, "checkpoint")[0]["state"]["step"]
-        assert isinstance(step, int)
+        if over:  # else it is that of an earlier process
+            assert over - over % every <= step <= over + 1, f"{step} is kept, step {over} was over"
 
 
 def require_same(folder: Path, whole: Path) -> None:
