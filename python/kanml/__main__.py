@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import _thread
 import argparse
 import contextlib
 import importlib.metadata
 import os
 import platform
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import kanml
@@ -29,7 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         try:
-            return _run(arguments)
+            with _no_lost_interrupt():
+                return _run(arguments)
         finally:
             print(end="", flush=True)  # raises here, not at exit, if it cannot be written
     except KeyboardInterrupt as interrupt:
@@ -43,6 +46,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _discard_output()
         print(f"python -m kanml: error: {error}", file=sys.stderr)
         return 1
+
+
+@contextlib.contextmanager
+def _no_lost_interrupt() -> Iterator[None]:
+    """Raise Ctrl-C again where Python could not.
+
+    Python only prints what is raised while an object is destroyed, and continues.
+    """
+    otherwise = sys.unraisablehook
+
+    def again(unraisable: sys.UnraisableHookArgs) -> None:
+        if unraisable.exc_type is KeyboardInterrupt:
+            threading.Timer(0.1, _thread.interrupt_main).start()  # here it would be lost again
+        else:
+            otherwise(unraisable)
+
+    sys.unraisablehook = again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = otherwise
 
 
 def _discard_output() -> None:

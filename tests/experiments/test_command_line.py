@@ -185,6 +185,37 @@ def test_an_interrupt_ends_the_command(command, begins, ends, tmp_path):
     assert "Traceback" not in rest
 
 
+INTERRUPTED_WHERE_AN_OBJECT_IS_DESTROYED = """
+import signal, sys, time, weakref
+from kanml import __main__
+
+class Thing:
+    pass
+
+def command(arguments):
+    thing = Thing()
+    destroyed = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGINT))
+    del thing
+    for _ in range(1000):
+        time.sleep(0.01)
+
+__main__._run = command
+hook = sys.unraisablehook
+print(__main__.main([]), sys.unraisablehook is hook)
+"""
+
+
+@unix
+def test_an_interrupt_that_python_cannot_raise_is_not_lost():
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_WHERE_AN_OBJECT_IS_DESTROYED],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.stdout, done.stderr) == ("130 True\n", "\nInterrupted\n")
+
+
 @pytest.mark.parametrize(
     ("command", "stderr"),
     [
