@@ -189,6 +189,7 @@ def applied(name: str, *given: Number) -> Number:
     if (simple := _simplified(name, numbers, constants)) is not None:
         return simple
     value, error = _with_error(getattr(np, name), numbers)
+    error[_beyond_period(name, numbers)] = np.inf
 
     def derivative(letter: str) -> Number:
         changes = [number._along(letter) for number in numbers] if RULES[name] else []
@@ -233,6 +234,18 @@ def _with_error(function: Any, numbers: list[Number]) -> tuple[np.ndarray, np.nd
     for e in errors:
         error[np.isinf(e)] = np.inf
     return value, error
+
+
+def _beyond_period(name: str, numbers: list[Number]) -> np.ndarray:
+    """Return where the arguments of a periodic function are so uncertain that its value is lost."""
+    values, errors = [n._value for n in numbers], [n._error for n in numbers]
+    if name in ("sin", "cos", "tan"):
+        return errors[0] > 0.5
+    if name == "remainder":
+        with np.errstate(all="ignore"):
+            uncertain = errors[0] + abs(values[0] / values[1]) * errors[1]
+            return uncertain > 0.25 * abs(values[1])
+    return np.zeros(numbers[0]._world.n, bool)
 
 
 def _conditions(name: str, numbers: Any) -> Number:
