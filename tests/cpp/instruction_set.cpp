@@ -47,12 +47,13 @@ TEST(a_set_needs_all_its_features_and_a_system_that_saves_its_registers) {
   const kanml::ProcessorFeatures everything{~0u, ~0u, ~0u, avx512};
   CHECK(best_of(everything) == InstructionSet::v4);
   auto some = everything;
-  for (const unsigned feature : {bit_AVX, bit_FMA, bit_F16C, bit_MOVBE}) {
+  for (const unsigned feature :
+       {unsigned{bit_AVX}, unsigned{bit_FMA}, unsigned{bit_F16C}, unsigned{bit_MOVBE}}) {
     some.leaf_1 = ~feature;
     CHECK(best_of(some) == InstructionSet::v2);
   }
   some = everything;
-  for (const unsigned feature : {bit_AVX2, bit_BMI, bit_BMI2}) {
+  for (const unsigned feature : {unsigned{bit_AVX2}, unsigned{bit_BMI}, unsigned{bit_BMI2}}) {
     some.leaf_7 = ~feature;
     CHECK(best_of(some) == InstructionSet::v2);
   }
