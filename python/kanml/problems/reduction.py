@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -28,7 +29,8 @@ class Summand:
     Attributes
     ----------
     name : str
-    core : _core.TermFloat32 or _core.TermFloat64
+    cores : iterable of _core.TermFloat32 or _core.TermFloat64
+        Its samples in blocks, one block or several, each a term of the core.
     rows : callable
         () -> RowsOfTerm, which are made only where they are needed, or a TypeError that says why
         the term has none.
@@ -41,11 +43,11 @@ class Summand:
     represents : int
         The number of samples that they stand for in a sum, such as in an excerpt; 0: `count`.
     keeps : bool
-        Whether the residuals are kept.
+        Whether the residuals are kept, which is for one block.
     """
 
     name: str
-    core: Any
+    cores: Iterable[Any]
     rows: Callable[[], RowsOfTerm]
     count: int
     weight: float
@@ -71,6 +73,7 @@ class Reduction:
     Parameters
     ----------
     summands : sequence of Summand
+        All with the same number of blocks. One block of each is in memory at a time.
     communicator : Communicator
     penalty : Penalty or sequence of Penalty, optional
         They are added once, however many processes there are.
@@ -86,7 +89,6 @@ class Reduction:
         self._penalties = parts_of(penalty)
         self._rows: StackedRows | None = None  # made when they are first needed
         self._summands = tuple(summands)
-        self._cores = [summand.core for summand in summands]
         self._keeps = [summand.keeps for summand in summands]
         n = len(summands)
         counts = [summand.count for summand in summands]
@@ -132,8 +134,8 @@ class Reduction:
         triangle = None
         if want == "least_squares":
             triangle = self.rows.triangle(net, unknowns, num_threads)
-        arguments = self._cores, self._factors, unknowns, wanted, self._keeps, num_threads
-        sums, gradient, residuals = self._sums(partial(net._reduce, *arguments))
+        own = partial(self._own_sums, net, unknowns, wanted, num_threads)
+        sums, gradient, residuals = self._sums(own)
         value, terms = 0.0, {}
         for i, (summand, (total, largest)) in enumerate(zip(self._summands, sums, strict=True)):
             loss = self._factors[i] * total
@@ -142,6 +144,14 @@ class Reduction:
             terms[summand.name] = TermValue(loss, total, self._counts[i], largest, kept)
         found = Evaluation(value, gradient if wanted else None, terms, triangle)
         return self._penalised(found, net) if self._penalties else found
+
+    def _own_sums(
+        self, net: Network, unknowns: Sequence[float], gradient: bool, num_threads: int | None
+    ) -> Sums:
+        """Return the sums of this process."""
+        arguments = self._factors, unknowns, gradient, self._keeps, num_threads
+        blocks = zip(*(summand.cores for summand in self._summands), strict=True)
+        return _added(net._reduce(list(cores), *arguments) for cores in blocks)
 
     def _sums(self, evaluate: Callable[[], Sums]) -> Sums:
         """Return the sums of all processes, and the residuals of this one."""
@@ -168,3 +178,21 @@ class Reduction:
             if gradient is not None:
                 gradient[: net.n_parameters] += rounded(slope, gradient.dtype)
         return replace(found, value=value, gradient=gradient, terms=terms)
+
+
+def _added(blocks: Iterator[Sums]) -> Sums:
+    """Return the sums of blocks, added in their order."""
+    first = next(blocks)
+    second = next(blocks, None)
+    if second is None:
+        return first
+    sums, gradient, residuals = first
+    losses, largest = np.array(sums).T
+    total = gradient.astype(np.float64)
+    for others, slope, _ in chain([second], blocks):
+        more, largest_there = np.array(others).T
+        losses += more
+        largest = np.maximum(largest, largest_there)
+        total += slope
+    pairs = list(zip(losses.tolist(), largest.tolist(), strict=True))
+    return pairs, rounded(total, gradient.dtype), residuals

@@ -337,7 +337,7 @@ class Regression(Problem):
         loss, arrays = self._form(point_loss, key)
         core = loss.term(arrays, batches.rows)
         rows = partial(self._rows, key, batches)
-        summand = Summand("data", core, rows, batches.size, 1.0, mean=True)
+        summand = Summand("data", [core], rows, batches.size, 1.0, mean=True)
         reduction = Reduction([summand], self.communicator, self.penalty)
         self._latest = {**self._latest, key: (batches, reduction)}
         return reduction
@@ -345,7 +345,7 @@ class Regression(Problem):
     def _rows(self, key: Key, batches: Batches) -> RowsOfTerm:
         program, arrays = self._form(point_rows, key)
         core = program.term(arrays, batches.rows)
-        return RowsOfTerm(core, program.n_rows * batches.size, program.is_affine)
+        return RowsOfTerm([core], [program.n_rows * batches.size], program.is_affine)
 
     def _stacked_rows(self, net: Network) -> StackedRows:
         return self._reduction(net).rows

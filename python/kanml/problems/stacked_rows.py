@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from kanml._validation import FloatArray, real_array, require_memory, rounded
+from kanml._validation import Float64Array, FloatArray, real_array, require_memory, rounded
 from kanml.network import Network
 from kanml.optim.matrices import Triangle
 from kanml.parallel import Communicator
@@ -27,15 +26,16 @@ class RowsOfTerm:
 
     Attributes
     ----------
-    core : _core.RowTermFloat32 or _core.RowTermFloat64
-    count : int
-        Their number.
+    cores : iterable of _core.RowTermFloat32 or _core.RowTermFloat64
+        Its samples in blocks, one block or several, each a term of the core.
+    counts : sequence of int
+        The number of rows of each block.
     is_affine : bool
         Whether they are affine in the outputs of the network and their derivatives.
     """
 
-    core: Any
-    count: int
+    cores: Iterable[Any]
+    counts: Sequence[int]
     is_affine: bool
 
 
@@ -48,7 +48,8 @@ class StackedRows:
     Parameters
     ----------
     terms : sequence of RowsOfTerm
-        Those of this process; the ranks follow one another.
+        Those of this process; the ranks follow one another. All have the same number of blocks, and
+        one block of each is in memory at a time.
     scales : sequence of float
         The factor of the rows of each term.
     communicator : Communicator
@@ -68,12 +69,12 @@ class StackedRows:
         communicator: Communicator,
         penalties: Sequence[Penalty],
     ) -> None:
-        self._terms = list(zip(terms, scales, strict=True))
-        self._arguments = [term.core for term in terms], list(scales)
+        self._terms, self._scales = tuple(terms), list(scales)
         self._communicator, self._penalties = communicator, tuple(penalties)
         affine = [term.is_affine for term in terms] + [part.is_affine for part in penalties]
         self.is_affine = all(affine)
-        own = np.array([sum(term.count for term in terms)], dtype=np.float64)
+        self._own = [sum(counts) for counts in zip(*(t.counts for t in terms), strict=True)]
+        own = np.array([sum(self._own)], dtype=np.float64)
         self._heights = [round(float(height[0])) for height in communicator.gathered(own)]
 
     def count(self, net: Network) -> int:
@@ -84,10 +85,11 @@ class StackedRows:
         self, net: Network, unknowns: Sequence[float], num_threads: int | None
     ) -> FloatArray:
         """Return the residuals (m,)."""
-        rows = partial(net._rows, *self._arguments, unknowns, False, num_threads)
-        residuals, _ = together(self._communicator, rows)
+        residuals = self._of_all(
+            lambda cores: net._rows(cores, self._scales, unknowns, False, num_threads)[0]
+        )
         of_penalties = [rounded(part.residuals(net), net.dtype) for part in self._penalties]
-        return np.concatenate([self._of_all(residuals), *of_penalties])
+        return np.concatenate([residuals, *of_penalties])
 
     def jacobian(
         self, net: Network, unknowns: Sequence[float], num_threads: int | None
@@ -98,9 +100,9 @@ class StackedRows:
             net.dtype.itemsize * shape[0] * shape[1],
             f"a Jacobian of {shape[0]} residuals and {shape[1]} parameters needs",
         )
-        rows = partial(net._rows, *self._arguments, unknowns, True, num_threads)
-        _, jacobian = together(self._communicator, rows)
-        jacobian = self._of_all(jacobian)
+        jacobian = self._of_all(
+            lambda cores: net._rows(cores, self._scales, unknowns, True, num_threads)[1]
+        )
         if not self._penalties:
             return jacobian
         whole = np.zeros(shape, net.dtype)
@@ -118,8 +120,7 @@ class StackedRows:
     ) -> FloatArray:
         """Return J v (m,) for a direction v (n,)."""
         v = _vector(direction, "direction", net.n_parameters + len(unknowns), net)
-        push = partial(net._push, *self._arguments, unknowns, v, num_threads)
-        along = self._of_all(together(self._communicator, push))
+        along = self._of_all(lambda cores: net._push(cores, self._scales, unknowns, v, num_threads))
         of_penalties = [rounded(part.jvp(net, v), net.dtype) for part in self._penalties]
         return np.concatenate([along, *of_penalties])
 
@@ -135,8 +136,15 @@ class StackedRows:
         heights = [*self._heights, *self._of_penalties(net)]
         parts = np.split(u, np.cumsum(heights)[:-1])
         mine = parts[self._communicator.rank]
-        pull = partial(net._pull, *self._arguments, unknowns, mine, num_threads)
-        total = self._communicator.total(together(self._communicator, pull))
+        own = np.split(mine, np.cumsum(self._own)[:-1])
+        pulled = together(
+            self._communicator,
+            lambda: sum(
+                net._pull(cores, self._scales, unknowns, block, num_threads).astype(np.float64)
+                for cores, block in zip(self._blocks(), own, strict=True)
+            ),
+        )
+        total = self._communicator.total(pulled)
         for penalty, part in zip(self._penalties, parts[len(self._heights) :], strict=True):
             total[: net.n_parameters] += penalty.vjp(net, part)
         return rounded(total, net.dtype)
@@ -175,12 +183,22 @@ class StackedRows:
             math.prod(block.shape) for block in net.blocks if block.layer >= first_layer
         )
         require_memory(8 * (n + 1) ** 2, f"least squares with {n} parameters need")
-        reduce = partial(net._triangle, *self._arguments, unknowns, first_layer, num_threads)
-        matrix = together(self._communicator, reduce)
         epsilon = float(np.finfo(net.dtype).eps)
-        parts = zip(self._communicator.one_by_one(matrix), self._heights, strict=True)
-        triangles = (Triangle(part, height, epsilon) for part, height in parts)
-        return next(triangles).merged(triangles)
+
+        def merged(matrices: Iterable[Float64Array], heights: Sequence[int]) -> Triangle:
+            parts = zip(matrices, heights, strict=True)
+            triangles = (Triangle(part, height, epsilon) for part, height in parts)
+            return next(triangles).merged(triangles)
+
+        def own() -> Float64Array:
+            reduced = (
+                net._triangle(cores, self._scales, unknowns, first_layer, num_threads)
+                for cores in self._blocks()
+            )
+            return merged(reduced, self._own).matrix
+
+        matrix = together(self._communicator, own)
+        return merged(self._communicator.one_by_one(matrix), self._heights)
 
     def triangles(
         self, net: Network, unknowns: Sequence[float], num_threads: int | None
@@ -190,16 +208,27 @@ class StackedRows:
             StackedRows([term], [scale], self._communicator, ()).triangle(
                 net, unknowns, num_threads
             )
-            for term, scale in self._terms
+            for term, scale in zip(self._terms, self._scales, strict=True)
         ]
         parts += [part.triangle(net, len(unknowns)) for part in self._penalties]
         return tuple(parts)
+
+    def _blocks(self) -> Iterator[list[Any]]:
+        """Return the terms of the core, block after block."""
+        return map(list, zip(*(term.cores for term in self._terms), strict=True))
 
     def _of_penalties(self, net: Network) -> list[int]:
         """Return the number of rows of each penalty."""
         return [part.n_rows(net) for part in self._penalties]
 
-    def _of_all(self, rows: FloatArray) -> FloatArray:
+    def _of_all(self, compute: Callable[[list[Any]], FloatArray]) -> FloatArray:
+        """Return what a function computes of each block, in the order of blocks and processes."""
+
+        def own() -> FloatArray:
+            parts = list(map(compute, self._blocks()))
+            return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+        rows = together(self._communicator, own)
         return below_one_another(self._communicator, rows, self._heights)
 
 

@@ -185,7 +185,7 @@ class TracedTerm:
         """Return the term at samples, in the form in which a loss is evaluated."""
         return Summand(
             self.term.name,
-            self.core(self.loss, samples, dtype),
+            [self.core(self.loss, samples, dtype)],
             partial(self._rows_at, samples, dtype),
             samples.count,
             self.term.weight,
@@ -197,7 +197,7 @@ class TracedTerm:
     def _rows_at(self, samples: Samples, dtype: np.dtype[Any]) -> RowsOfTerm:
         rows = self.rows
         core = self.core(rows, samples, dtype)
-        return RowsOfTerm(core, rows.n_rows * samples.count, rows.is_affine)
+        return RowsOfTerm([core], [rows.n_rows * samples.count], rows.is_affine)
 
     def residuals(
         self,
