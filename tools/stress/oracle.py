@@ -366,7 +366,8 @@ def _quotient(a: Any, b: Any, y: Any, da: Any, db: Any) -> Any:
 
 
 def _power_by_exponent(a: Any, b: Any) -> Any:
-    return np.where(a == 0.0, 0.0, np.log(a) * a**b)
+    at_zero = np.where(b < 0.0, np.nan, 0.0)  # the power is infinite there, or stays 0
+    return np.where(a == 0.0, at_zero, np.log(a) * a**b)
 
 
 RULES: dict[str, Callable[..., Any] | None] = {
