@@ -189,7 +189,10 @@ def test_directions_of_different_orders_add_up(widths, orders):
         own = slice(first, first + order)
         first += order
         alone = np.concatenate([cotangents[:1] if i == 0 else 0 * cotangents[:1], cotangents[own]])
-        np.testing.assert_array_equal(net._planes(x, [order], v[i : i + 1], None)[1:], planes[own])
+        found = net._planes(x, [order], v[i : i + 1], None)[1:]
+        # Compilers fuse multiply-adds where they like, and kernels of other orders differently.
+        error = abs(found - planes[own]).max(axis=(1, 2)) / abs(planes[own]).max(axis=(1, 2))
+        assert error.max() <= 1e-14
         gradients = net._planes_vjp(x, [order], v[i : i + 1], alone, True, None)
         total = [sum(pair) for pair in zip(total, gradients, strict=True)]
     for found, expected in zip(together, total, strict=True):
