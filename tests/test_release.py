@@ -38,7 +38,7 @@ def imported(tree):
 def test_what_the_package_imports_is_a_dependency_or_has_an_extra():
     used = {name for path in SOURCES for name in imported(ast.parse(path.read_text()))}
     optional = used - sys.stdlib_module_names - {"kanml", "numpy", "tqdm"}
-    assert optional == {"matplotlib", "mpi4py", "pandas", "scipy", "sklearn"}
+    assert optional == {"matplotlib", "mpi4py", "pandas", "pyarrow", "scipy", "sklearn"}
     for name in optional - EXTRAS.keys():
         assert any(requirement.startswith(f'"{name}>') for requirement in EXTRAS.values()), name
 
@@ -51,13 +51,13 @@ def test_extras_that_are_named_exist():
     for path in [*SOURCES, *PAGES]:
         for extras in re.findall(r"kanml\[([\w,]+)\]", path.read_text()):
             named.update(extras.split(","))
-    assert {"mpi", "pandas", "plot", "scipy", "sklearn"} <= named <= EXTRAS.keys()
+    assert {"mpi", "pandas", "parquet", "plot", "scipy", "sklearn"} <= named <= EXTRAS.keys()
 
 
 def test_errors_without_a_package_name_its_extra():
     text = "".join(path.read_text() for path in SOURCES)
     found = re.findall(r"python -m pip install 'kanml\[(\w+)\]'", text)
-    assert set(found) == {"mpi", "pandas", "plot", "scipy", "sklearn"}
+    assert set(found) == {"mpi", "pandas", "parquet", "plot", "scipy", "sklearn"}
     assert len(found) == text.count("pip install")
 
 

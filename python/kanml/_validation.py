@@ -108,11 +108,15 @@ def _numbers_of_frame(frame: Any, objects: npt.NDArray[Any]) -> npt.NDArray[Any]
     return numbers
 
 
-def finite(array: Array, name: str) -> Array:
-    """Return `array`, or raise ValueError with the position and value of its first NaN or inf."""
+def finite(array: Array, name: str, first_row: int = 0) -> Array:
+    """Return `array`, or raise ValueError with the position and value of its first NaN or inf.
+
+    `first_row` is the number of the first row of a part of a table.
+    """
     if not np.isfinite(array).all():
         position = _first(~np.isfinite(array))
-        raise ValueError(f"{name} must be finite, got {_entry(name, position)} = {array[position]}")
+        shown = tuple(map(operator.add, position, (first_row, 0))) if first_row else position
+        raise ValueError(f"{name} must be finite, got {_entry(name, shown)} = {array[position]}")
     return array
 
 

@@ -1,6 +1,7 @@
 """What is minimised: data fits and residuals of differential equations."""
 
 from kanml.problems.base import Problem
+from kanml.problems.data import Blocks, ParquetBlocks, RowBlocks
 from kanml.problems.evaluation import Evaluation, TermValue
 from kanml.problems.fresh import FreshLoss
 from kanml.problems.losses import Huber, Quantile
@@ -14,12 +15,15 @@ from kanml.problems.unknowns import Unknowns
 __all__ = [
     "PINN",
     "RBA",
+    "Blocks",
     "Evaluation",
     "FreshLoss",
     "Huber",
+    "ParquetBlocks",
     "Problem",
     "Quantile",
     "Regression",
+    "RowBlocks",
     "Sampler",
     "Smoothness",
     "Sparsity",

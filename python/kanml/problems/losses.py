@@ -68,18 +68,22 @@ class DataLoss(ABC):
         """Return where the loss is defined for targets, as truth values (N, columns)."""
         return np.isfinite(y)
 
-    def require_targets(self, y: Float64Array) -> None:
-        """Raise ValueError if the loss is not defined for targets (N, columns)."""
+    def require_targets(self, y: Float64Array, first: int = 0) -> None:
+        """Raise ValueError if the loss is not defined for targets (N, columns).
+
+        `first` is the number of the first sample, in messages.
+        """
         accepted = self.accepts(y)
         if not accepted.all():
             row, column = (int(i) for i in np.argwhere(~accepted)[0])
-            entry = f"y[{row}]" if y.shape[1] == 1 else f"y[{row}, {column}]"
+            number = first + row
+            entry = f"y[{number}]" if y.shape[1] == 1 else f"y[{number}, {column}]"
             raise ValueError(
                 f"y must hold {self.accepted} for the loss {self.name!r}, got {entry} = "
                 f"{y[row, column]}"
             )
 
-    def require_outputs(self, n_out: int, y: Float64Array) -> None:
+    def require_outputs(self, n_out: int, y: Float64Array, first: int = 0) -> None:
         """Raise ValueError if a network with `n_out` outputs does not fit accepted targets."""
         if y.shape[1] != n_out:
             raise ValueError(
@@ -290,15 +294,15 @@ class _Softmax(DataLoss):
     def accepts(self, y: Float64Array) -> Any:
         return (y >= 0) & (y == np.rint(y))
 
-    def require_targets(self, y: Float64Array) -> None:
+    def require_targets(self, y: Float64Array, first: int = 0) -> None:
         if y.shape[1] != 1:
             raise ValueError(
                 f"y must hold one label a sample for the loss 'softmax', shape (N,) or (N, 1), got "
                 f"shape {y.shape}; of one column a class, the labels are y.argmax(axis=1)"
             )
-        super().require_targets(y)
+        super().require_targets(y, first)
 
-    def require_outputs(self, n_out: int, y: Float64Array) -> None:
+    def require_outputs(self, n_out: int, y: Float64Array, first: int = 0) -> None:
         if n_out == 1:
             raise ValueError(
                 "the loss 'softmax' needs a network with one output a class, got 1 output; for two "
@@ -308,7 +312,7 @@ class _Softmax(DataLoss):
         if y[row, 0] >= n_out:
             raise ValueError(
                 f"a network with {n_out} outputs has the classes 0 to {n_out - 1}, got the label "
-                f"y[{row}] = {int(y[row, 0])}"
+                f"y[{first + row}] = {int(y[row, 0])}"
             )
 
 

@@ -9,14 +9,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
-from kanml._validation import Float64Array, finite, real_array
+from kanml._validation import Float64Array
 from kanml.network import Network
 from kanml.parallel import ALONE, Communicator
 from kanml.problems.base import Problem
-from kanml.problems.batches import Batches
+from kanml.problems.data import AnyBatches, Blocks, Table, TermsOfBatch, data_of
 from kanml.problems.evaluation import Evaluation, Want
 from kanml.problems.fresh import FreshLoss, final_prediction_error
 from kanml.problems.losses import (
@@ -25,9 +22,9 @@ from kanml.problems.losses import (
     known_loss,
 )
 from kanml.problems.penalty import Penalties, known_penalty
-from kanml.problems.point_program import PointArrays, PointProgram
+from kanml.problems.point_program import PointProgram
 from kanml.problems.reduction import Reduction, Summand
-from kanml.problems.sample_loss import point_loss, point_rows, sample_values
+from kanml.problems.sample_loss import point_loss, point_rows
 from kanml.problems.stacked_rows import RowsOfTerm, StackedRows
 from kanml.problems.states import checked
 from kanml.problems.unknowns import Unknowns
@@ -48,9 +45,10 @@ class Regression(Problem):
 
     Parameters
     ----------
-    x : array_like, shape (N, n_in)
-        Inputs, finite.
-    y : array_like, shape (N, n_out)
+    x : array_like or Blocks, shape (N, n_in)
+        Inputs, finite. Arrays are copied. A `numpy.memmap` and other `Blocks` stay where they are:
+        each evaluation reads them anew, block after block.
+    y : array_like or Blocks, shape (N, n_out)
         Targets, finite. Labels may have shape (N,).
     loss : str, Huber, Quantile or callable
         What is lost at a sample. Where each output has a target of its own, it is the mean over
@@ -67,14 +65,15 @@ class Regression(Problem):
           receives fields if there is one output, otherwise tuples of n_out fields, and returns the
           loss of a sample. Arrays of shape (N,) in it have an entry for each sample. The function
           is called once, here.
-    sample_weight : array_like, shape (N,), optional
+    sample_weight : array_like, shape (N,), or Blocks, shape (N, 1), optional
         Weights of the samples, not negative. Only ratios matter: the weights are scaled such that
         their mean over all samples is 1.
     penalty : Smoothness, Sparsity or list of these, optional
         What is added to the mean, such as ``kanml.Smoothness(1e-6)``.
     batch_size : int, optional
         The number of samples in a minibatch; all by default. Each epoch visits the samples in a new
-        random order, and leaves out those that do not fill a last batch.
+        random order, and leaves out those that do not fill a last batch. Samples in blocks come
+        block after block, in a random order of the blocks, and of the samples in each.
     seed : int
         The seed of the order of the minibatches.
 
@@ -102,33 +101,24 @@ class Regression(Problem):
 
     def __init__(
         self,
-        x: npt.ArrayLike,
-        y: npt.ArrayLike,
+        x: Table,
+        y: Table,
         *,
         loss: Loss = "squared",
-        sample_weight: npt.ArrayLike | None = None,
+        sample_weight: Table | None = None,
         penalty: Penalties = None,
         batch_size: int | None = None,
         seed: int = 0,
     ) -> None:
         known = known_loss(loss)
-        self._x = _samples(x, "x")
-        self._y = _samples(y, "y", labels=isinstance(known, DataLoss) and known.labels)
-        n = len(self._x)
-        if len(self._y) != n:
-            raise ValueError(
-                f"x and y must hold the same samples, got x of shape {self._x.shape} "
-                f"and y of shape {self._y.shape}"
-            )
-        if n == 0:
-            raise ValueError(f"x must hold at least one sample, got shape {self._x.shape}")
-        self._loss = known if isinstance(known, DataLoss) else Written(known, self._y)
-        self._loss.require_targets(self._y)
-        self._weight, self._mean_weight = None, 1.0  # scaled to the mean 1, and before that
-        if sample_weight is not None:
-            self._weight, self._mean_weight = _weights(sample_weight, n)
+        labels = isinstance(known, DataLoss) and known.labels
+        self._data = data = data_of(x, y, sample_weight, labels)
+        self._loss = (
+            known if isinstance(known, DataLoss) else Written(known, data.first_targets(), data.n)
+        )
+        data.require_targets(self._loss)
         self._penalty = known_penalty(penalty)
-        self._batches = Batches.first(n, batch_size, seed)
+        self._batches = data.batches(batch_size, seed)
         self._forget()
 
     @property
@@ -136,19 +126,22 @@ class Regression(Problem):
         return self._batches.order is None
 
     @property
-    def x(self) -> Float64Array:
+    def x(self) -> Float64Array | Blocks:
         """The inputs, shape (N, n_in), read-only."""
-        return self._x
+        return self._data.x
 
     @property
-    def y(self) -> Float64Array:
+    def y(self) -> Float64Array | Blocks:
         """The targets, shape (N, n_out), read-only."""
-        return self._y
+        return self._data.y
 
     @property
-    def sample_weight(self) -> Float64Array | None:
-        """The weights of the samples, scaled to the mean 1, shape (N,), read-only; None: all 1."""
-        return self._weight
+    def sample_weight(self) -> Float64Array | Blocks | None:
+        """The weights of the samples, None if all are 1.
+
+        Those in memory are scaled to the mean 1, shape (N,), read-only; blocks are as given.
+        """
+        return self._data.weight
 
     @property
     def penalty(self) -> Penalties:
@@ -210,10 +203,10 @@ class Regression(Problem):
         error; the loss of labels or counts, which is a likelihood, by his information criterion.
         """
         whole = copy.copy(self)
-        whole._batches, whole._penalty = self._batches.excerpt(len(self._x)), None
+        whole._batches, whole._penalty = self._data.batches(None, 0), None
         whole._forget()
         loss = whole.evaluation(net, unknowns, "value", num_threads=num_threads).value
-        samples = round(self.communicator.total([self._y.size])[0])
+        samples = round(self.communicator.total([self._data.n * self._data.n_targets])[0])
         rows, parameters = self._of_equal_weight(samples), net.n_parameters
         if self._loss.name in LIKELIHOODS:
             return FreshLoss(loss + parameters / rows, loss, rows)
@@ -221,9 +214,8 @@ class Regression(Problem):
 
     def _of_equal_weight(self, rows: int) -> int:
         """Return how many rows of equal weight would tell as much: Kish's effective sample size."""
-        n = float(len(self._x))
-        sums = [n, n] if self._weight is None else [self._weight.sum(), (self._weight**2).sum()]
-        total, squares, samples = map(float, self.communicator.total([*sums, n]))
+        sums = [*self._data.sums_of_weights(), self._data.n]
+        total, squares, samples = map(float, self.communicator.total(sums))
         return round(rows * total * total / (samples * squares))
 
     def distributed(self, communicator: Communicator) -> Regression:
@@ -235,21 +227,19 @@ class Regression(Problem):
         other = super().distributed(communicator)
         if communicator is not ALONE:
             other._batches = self._batches.in_stream(communicator.rank)
-        n = len(self._x)
-        weights, samples = communicator.total([self._mean_weight * n, n])
-        mean = weights / samples
-        if mean != self._mean_weight:
-            ones = np.ones(n) if self._weight is None else self._weight
-            other._weight = ones * (self._mean_weight / mean)
-            other._weight.setflags(write=False)
-            other._mean_weight = mean
+        n, own = self._data.n, self._data.mean_weight
+        weights, samples = communicator.total([own * n, n])
+        if weights / samples != own:
+            other._data = self._data.of_mean_weight(weights / samples)
             other._forget()
         return other
 
     def excerpt(self, samples: int) -> tuple[Regression, float]:
         """Return the problem on at most `samples` samples, and its cost relative to a batch."""
         part = copy.copy(self)
-        part._batches = self._batches.excerpt(samples)
+        part._data, part._batches = self._data.excerpt(self._batches, samples)
+        if part._data is not self._data:
+            part._forget()
         sizes = [part._batches.size, self._batches.size]
         ours, whole = self.communicator.total(sizes).tolist()
         return part, ours / whole
@@ -271,10 +261,10 @@ class Regression(Problem):
 
     def fingerprint(self) -> str:
         """Return a digest of the data, their weights, the loss, its penalty and the batch size."""
-        names = f"Regression {self._x.shape} {self._y.shape} {self._batches.size} {self._loss!r}"
-        digest = hashlib.sha256(names.encode())
-        for array in (self._x, self._y, self._weight):
-            digest.update(b"" if array is None else array.tobytes())
+        data = self._data
+        shapes = f"{(data.n, data.n_in)} {(data.n, data.n_targets)}"
+        digest = hashlib.sha256(f"Regression {shapes} {self._batches.size} {self._loss!r}".encode())
+        data.update(digest)
         if self.penalty is not None:
             digest.update(repr(self.penalty).encode())
         return digest.hexdigest()
@@ -284,9 +274,6 @@ class Regression(Problem):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        for array in (self._x, self._y, self._weight):
-            if array is not None:
-                array.setflags(write=False)
         self._forget()
 
     def __repr__(self) -> str:
@@ -294,34 +281,38 @@ class Regression(Problem):
         loss = "" if self._loss.name == "squared" else f", loss={known}"
         penalty = "" if self.penalty is None else f", penalty={self.penalty}"
         batch = "" if self._batches.order is None else f", batch_size={self._batches.size}"
-        data = f"x of shape {self._x.shape}, y of shape {self._y.shape}"
-        weight = "" if self._weight is None else f", sample_weight of shape {self._weight.shape}"
-        return f"Regression({data}{weight}{loss}{penalty}{batch})"
+        tables = {"x": self.x, "y": self.y, "sample_weight": self.sample_weight}
+        data = ", ".join(
+            f"{name} of shape {table.shape}"
+            + (f" in blocks ({len(table.sizes)})" if isinstance(table, Blocks) else "")
+            for name, table in tables.items()
+            if table is not None
+        )
+        return f"Regression({data}{loss}{penalty}{batch})"
 
     def _forget(self) -> None:
         """Begin without anything that follows from other attributes and is kept for speed.
 
         The keys are a dtype and numbers of inputs and outputs: `FORGOTTEN` names the attributes.
         """
-        self._forms: dict[tuple[Form[Any], Key], tuple[Any, PointArrays]] = {}
-        self._latest: dict[Key, tuple[Batches, Reduction]] = {}
+        self._forms: dict[tuple[Form[Any], Key], tuple[Any, TermsOfBatch]] = {}
+        self._latest: dict[Key, tuple[AnyBatches, Reduction]] = {}
 
     def _require_fit(self, net: Network) -> None:
-        if self._x.shape[1] != net.n_in:
+        if self._data.n_in != net.n_in:
             raise ValueError(
                 f"a network with {net.n_in} inputs does not fit data with x of shape "
-                f"{self._x.shape}"
+                f"{(self._data.n, self._data.n_in)}"
             )
-        self._loss.require_outputs(net.n_out, self._y)
+        self._data.require_outputs(self._loss, net.n_out)
 
-    def _form(self, form: Form[Program], key: Key) -> tuple[Program, PointArrays]:
-        """Return the loss or its rows, and all samples, in the form that the core reads."""
-        known: tuple[Program, PointArrays] | None = self._forms.get((form, key))
+    def _form(self, form: Form[Program], key: Key) -> tuple[Program, TermsOfBatch]:
+        """Return the loss or its rows, and what makes terms of the core with it."""
+        known: tuple[Program, TermsOfBatch] | None = self._forms.get((form, key))
         if known is None:
-            dtype, _, n_out = key
-            program = form(self._loss, n_out, self._y.shape[1], self._weight is not None)
-            values = sample_values(self._y, self._weight)
-            known = program, program.arrays([self._x], {}, values, dtype)
+            (dtype, _, n_out), data = key, self._data
+            program = form(self._loss, n_out, data.n_targets, data.is_weighted)
+            known = program, data.terms(program, self._loss, dtype, n_out)
             self._forms = {**self._forms, (form, key): known}
         return known
 
@@ -334,52 +325,17 @@ class Regression(Problem):
             if of_batches is batches and reduction.communicator is self.communicator:
                 return reduction
         self._require_fit(net)
-        loss, arrays = self._form(point_loss, key)
-        core = loss.term(arrays, batches.rows)
+        _, terms = self._form(point_loss, key)
         rows = partial(self._rows, key, batches)
-        summand = Summand("data", [core], rows, batches.size, 1.0, mean=True)
+        summand = Summand("data", terms(batches), rows, batches.size, 1.0, mean=True)
         reduction = Reduction([summand], self.communicator, self.penalty)
         self._latest = {**self._latest, key: (batches, reduction)}
         return reduction
 
-    def _rows(self, key: Key, batches: Batches) -> RowsOfTerm:
-        program, arrays = self._form(point_rows, key)
-        core = program.term(arrays, batches.rows)
-        return RowsOfTerm([core], [program.n_rows * batches.size], program.is_affine)
+    def _rows(self, key: Key, batches: AnyBatches) -> RowsOfTerm:
+        program, terms = self._form(point_rows, key)
+        counts = [program.n_rows * count for count in self._data.counts(batches)]
+        return RowsOfTerm(terms(batches), counts, program.is_affine)
 
     def _stacked_rows(self, net: Network) -> StackedRows:
         return self._reduction(net).rows
-
-
-def _weights(value: npt.ArrayLike, n: int) -> tuple[Float64Array, float]:
-    """Return weights of n samples, scaled such that their mean is 1, and their mean."""
-    array = finite(real_array(value, "sample_weight"), "sample_weight")
-    if array.shape != (n,):
-        raise ValueError(f"sample_weight must have shape ({n},), got shape {array.shape}")
-    if array.min() < 0:
-        row = int(array.argmin())
-        raise ValueError(
-            f"sample_weight must hold numbers >= 0, got sample_weight[{row}] = {array[row]}"
-        )
-    if array.max() == 0:
-        raise ValueError("sample_weight must hold a number > 0, got zeros only")
-    scaled: Float64Array = array / array.max()  # the sum of large weights could overflow
-    mean = float(scaled.mean())
-    scaled /= mean
-    scaled.setflags(write=False)
-    return scaled, float(array.max()) * mean
-
-
-def _samples(value: npt.ArrayLike, name: str, labels: bool = False) -> Float64Array:
-    array = real_array(value, name)
-    if labels and array.ndim == 1:
-        array = array[:, None]
-    if array.ndim != 2:
-        column = ".to_frame()" if hasattr(value, "to_frame") else "[:, None]"  # pandas, NumPy
-        raise ValueError(
-            f"{name} must have shape (N, columns), got shape {array.shape}; "
-            f"one column of numbers is {name}{column}"
-        )
-    array = finite(array, name).copy()
-    array.setflags(write=False)
-    return array

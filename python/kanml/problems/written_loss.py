@@ -25,14 +25,16 @@ class Written(DataLoss):
     function : callable
         Receives a field for the outputs and one for the targets if there is one column of targets,
         otherwise two tuples of fields.
-    y : ndarray, shape (N, n_out)
-        The targets.
+    y : ndarray, shape (n, n_out)
+        The targets of the first samples, or of all.
+    samples : int
+        The number N of all samples.
     """
 
-    def __init__(self, function: Callable[[Any, Any], Any], y: Float64Array) -> None:
-        n, columns = y.shape
+    def __init__(self, function: Callable[[Any, Any], Any], y: Float64Array, samples: int) -> None:
+        columns = y.shape[1]
         self.name = getattr(function, "__name__", type(function).__name__)
-        trace = Trace("", points=n)
+        trace = Trace("", points=samples)
         u, targets = fields(trace, columns, columns)
         given = (u[0], targets[0]) if columns == 1 else (tuple(u), tuple(targets))
         what = "fields u and y" if columns == 1 else f"tuples u and y of {columns} fields"
@@ -41,6 +43,10 @@ class Written(DataLoss):
         except (TypeError, ValueError, AttributeError, IndexError) as error:
             raise TypeError(f"loss cannot be applied to {what}: {error}") from error
         expression = single(trace, recording.returned)
+        if trace.has_data and len(y) < samples:
+            raise ValueError(
+                "loss must hold no arrays if the samples come in blocks; make them columns of y"
+            )
         self._recorded = recording.function("loss")
         self._text = repr(expression)
         if not any(leaf.kind == "derivative" for leaf in leaves([expression])):

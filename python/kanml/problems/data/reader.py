@@ -1,0 +1,68 @@
+"""Reading blocks while others are in use."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Generic, TypeVar
+
+__all__ = ["Reader", "read_ahead"]
+
+Block = TypeVar("Block")
+
+
+def read_ahead(read: Callable[[int], Block], indices: Sequence[int]) -> Iterator[Block]:
+    """Yield ``read(i)`` for each index; a thread reads the next one while one is in use."""
+    if len(indices) < 2:
+        yield from map(read, indices)
+        return
+    with ThreadPoolExecutor(1) as reader:  # which ends with the iterator, also early
+        waiting = reader.submit(read, indices[0])
+        for i in indices[1:]:
+            block = waiting.result()
+            waiting = reader.submit(read, i)
+            yield block
+            del block  # before the next but one is read
+        yield waiting.result()
+
+
+class Reader(Generic[Block]):
+    """Single blocks on demand, of which those in use and the next one are kept.
+
+    Parameters
+    ----------
+    read : callable
+        Index -> block.
+    """
+
+    def __init__(self, read: Callable[[int], Block]) -> None:
+        self._read = read
+        self._lock = threading.Lock()
+        self._kept: dict[int, Future[Block]] = {}
+        self.process = os.getpid()  # a fork has no threads, and perhaps a lock that is never freed
+
+    def blocks(self, indices: Sequence[int], following: int | None) -> list[Block]:
+        """Return blocks, and begin to read the one that is probably wanted after them."""
+        wanted = [*indices, *([] if following is None else [following])]
+        with self._lock:
+            kept = {i: self._kept.get(i) or self._begun(i) for i in wanted}
+            self._kept = {i: future for i, future in kept.items() if not _failed(future)}
+        return [kept[i].result() for i in indices]
+
+    def _begun(self, i: int) -> Future[Block]:
+        future: Future[Block] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(self._read(i))
+            except BaseException as error:  # raised again where the block is wanted
+                future.set_exception(error)
+
+        threading.Thread(target=run, daemon=True).start()
+        return future
+
+
+def _failed(future: Future[Block]) -> bool:
+    return future.done() and future.exception() is not None
