@@ -366,8 +366,8 @@ def _quotient(a: Any, b: Any, y: Any, da: Any, db: Any) -> Any:
 
 
 def _power_by_exponent(a: Any, b: Any) -> Any:
-    at_zero = np.where(b < 0.0, np.nan, 0.0)  # the power is infinite there, or stays 0
-    return np.where(a == 0.0, at_zero, np.log(a) * a**b)
+    # At 0 it is 0 where the power is, and undefined where that, or its derivative, is infinite.
+    return np.log(np.where(a == 0.0, 1.0, a)) * a**b
 
 
 RULES: dict[str, Callable[..., Any] | None] = {
