@@ -6,7 +6,6 @@ import copy
 import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy.typing as npt
@@ -21,12 +20,10 @@ from kanml.problems.evaluation import Evaluation, Want
 from kanml.problems.fresh import FreshLoss, final_prediction_error
 from kanml.problems.penalty import Penalties, known_penalty, parts_of
 from kanml.problems.pinn.at_points import TermsAtPoints
-from kanml.problems.pinn.collocation import Stage
 from kanml.problems.pinn.fields import named_fields
 from kanml.problems.pinn.term import Residual, Term, different_terms
 from kanml.problems.pinn.traced import TracedTerm, require_finite
 from kanml.problems.stacked_rows import StackedRows
-from kanml.problems.states import entries
 from kanml.problems.unknowns import Unknowns, starting_values
 
 __all__ = ["PINN"]
@@ -133,7 +130,7 @@ class PINN(Problem):
         )
         self._fingerprint = self._digest()  # now, since the caller may change the arrays of a term
         # The attributes that change. Each is replaced as a whole, and read once by an evaluation.
-        self._at_points = TermsAtPoints(self._traced, self._first_stages(), self.penalty)
+        self._at_points = TermsAtPoints.first(self._traced, self.penalty)
         self._fitting: object = None  # the architecture that was checked last
         self._residuals_checked = False  # set by the first evaluation
 
@@ -141,17 +138,6 @@ class PINN(Problem):
         if name in ARGUMENTS and name in self.__dict__:  # the loss would not change with it
             raise AttributeError(f"{name} of a PINN cannot be changed; make another one")
         super().__setattr__(name, value)
-
-    def _first_stages(self, streams: Sequence[int] = ()) -> tuple[Stage, ...]:
-        """Return the first stage of each term, in streams of random numbers or in the first one."""
-        pairs = zip(self._traced, streams or [0] * len(self._traced), strict=True)
-        return tuple(
-            traced.collocation.first(len(traced.components), stream) for traced, stream in pairs
-        )
-
-    @property
-    def _streams(self) -> list[int]:
-        return [stage.stream for stage in self._at_points.stages]
 
     @property
     def _fixed(self) -> bool:
@@ -165,11 +151,7 @@ class PINN(Problem):
         """
         other = super().distributed(communicator)
         if communicator is not ALONE:
-            stages = [
-                traced.collocation.in_stream(stage, len(traced.components), communicator.rank)
-                for traced, stage in zip(self._traced, self._at_points.stages, strict=True)
-            ]
-            other._at_points = self._at_points.moved(stages)
+            other._at_points = self._at_points.in_stream(communicator.rank)
         return other
 
     def evaluation(
@@ -208,17 +190,17 @@ class PINN(Problem):
         found = reduction.evaluate(net, values, want, num_threads)
         if not self._residuals_checked:
             if not math.isfinite(found.value):
-                self._require_finite(at_points.stages, net, values, num_threads)
+                self._require_finite(at_points, net, values, num_threads)
             self._residuals_checked = True
         return found
 
     def _require_finite(
-        self, stages: Sequence[Stage], net: Network, values: list[float], num_threads: int | None
+        self, at_points: TermsAtPoints, net: Network, values: list[float], num_threads: int | None
     ) -> None:
         """Raise ValueError, in all processes, for a residual that is not finite without reason."""
         wrong = None
         try:
-            for traced, stage in zip(self._traced, stages, strict=True):
+            for traced, stage in at_points.pairs():
                 require_finite(traced, stage.samples, net, values, num_threads)
         except ValueError as error:
             wrong = error
@@ -345,15 +327,7 @@ class PINN(Problem):
         ):
             evaluation = self.evaluation(net, unknowns, "value")
         terms = {} if evaluation is None else evaluation.terms
-        stages = [
-            traced.collocation.next(
-                stage,
-                terms.get(traced.term.name),
-                partial(traced.magnitude, net=net, unknowns=values),
-            )
-            for traced, stage in zip(self._traced, before.stages, strict=True)
-        ]
-        self._at_points = before.moved(stages)
+        self._at_points = before.next(terms, net, values)
         return not before.same_samples(self._at_points)
 
     def fresh_loss(
@@ -366,11 +340,11 @@ class PINN(Problem):
         arrays with one entry a point, or if it has partners. If all terms stay, the loss grows by
         Akaike's final prediction error. Attention and penalty are left out.
         """
-        stages = self._at_points.stages
-        sizes = [len(stage.samples.points) for stage in stages]
+        pairs = self._at_points.pairs()
+        sizes = [len(stage.samples.points) for _, stage in pairs]
         counts = [round(count) for count in self.communicator.total(sizes)]
         fresh, given, moved = [], [], False
-        for traced, stage, count in zip(self._traced, stages, counts, strict=True):
+        for (traced, stage), count in zip(pairs, counts, strict=True):
             points = traced.fresh_points(stage.stream)
             moved = moved or points is not None
             given.append(traced.recorded_at(stage.samples.points, count))
@@ -398,25 +372,15 @@ class PINN(Problem):
 
         Its sums of squares are scaled to represent the points that are left out.
         """
-        whole = self._at_points
         part = copy.copy(self)
-        part._at_points = whole.moved([stage.excerpt(samples) for stage in whole.stages])
-        costs = [
-            sum(
-                stage.samples.count * traced.loss.n_planes
-                for traced, stage in zip(self._traced, at_points.stages, strict=True)
-            )
-            for at_points in (part._at_points, whole)
-        ]
+        part._at_points = self._at_points.excerpt(samples)
+        costs = [part._at_points.cost, self._at_points.cost]
         fewer, all_points = self.communicator.total(costs).tolist()
         return part, fewer / all_points
 
     def state(self) -> dict[str, Any]:
         """Return what `advance` changes, as plain values for JSON."""
-        return {
-            traced.term.name: traced.collocation.state(stage)
-            for traced, stage in zip(self._traced, self._at_points.stages, strict=True)
-        }
+        return self._at_points.state()
 
     def restore(self, state: dict[str, Any]) -> None:
         """Restore a state that `state` returned.
@@ -426,12 +390,7 @@ class PINN(Problem):
         ValueError
             If it cannot be a state of this problem, which is then unchanged.
         """
-        parts = entries(state, [term.name for term in self.terms], "the state of a PINN")
-        stages = [
-            traced.collocation.restored(parts[traced.term.name], first)
-            for traced, first in zip(self._traced, self._first_stages(self._streams), strict=True)
-        ]
-        self._at_points = self._at_points.moved(stages)
+        self._at_points = self._at_points.restored(state)
 
     # Pickles hold the arguments, with recordings instead of functions, and the state.
 
@@ -445,12 +404,12 @@ class PINN(Problem):
             "transform": None if transform is None else transform.function("transform"),
             "penalty": self.penalty,
         }
-        return {"arguments": arguments, "streams": self._streams, "state": self.state()}
+        return {"arguments": arguments, "streams": self._at_points.streams, "state": self.state()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         PINN.__init__(self, **state["arguments"])
-        stages = self._first_stages(state.get("streams", ()))  # none before there were processes
-        self._at_points = self._at_points.moved(stages)
+        streams = state.get("streams", ())  # none before there were processes
+        self._at_points = TermsAtPoints.first(self._traced, self.penalty, streams)
         self.restore(state["state"])
 
     def __repr__(self) -> str:
