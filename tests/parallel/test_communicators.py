@@ -50,6 +50,15 @@ def test_processes_whose_parameters_drift_apart_are_told_so():
     assert 10 < step < 40
 
 
+def test_shares_of_memory_maps_are_read_in_blocks(tmp_path):
+    np.save(tmp_path / "x.npy", np.arange(14.0).reshape(7, 2))
+    x = np.load(tmp_path / "x.npy", mmap_mode="r")
+    parts = in_threads(3, lambda communicator: communicator.share(x))
+    assert all(isinstance(part, np.memmap) for part in parts)
+    assert [part[:, 0].tolist() for part in parts] == [[0, 6, 12], [2, 8], [4, 10]]
+    assert isinstance(kanml.Regression(parts[1], parts[1]).x, kanml.Blocks)
+
+
 def test_shares_are_all_rows():
     x, y = np.arange(14).reshape(7, 2), np.arange(7)
     parts = in_threads(3, lambda communicator: communicator.share(x, y))

@@ -97,7 +97,8 @@ class Communicator(ABC):
         >>> in_threads(2, lambda communicator: communicator.share(np.arange(5)).tolist())
         [[0, 2, 4], [1, 3]]
         """
-        whole = [np.asarray(array) for array in arrays]
+        # A memory map stays one, so that its rows are not read.
+        whole = [a if isinstance(a, np.memmap) else np.asarray(a) for a in arrays]
         shapes = [array.shape for array in whole]
         if not shapes or min(map(len, shapes)) == 0 or len({shape[0] for shape in shapes}) > 1:
             raise ValueError(f"arrays must have the same number of rows, got shapes {shapes}")
