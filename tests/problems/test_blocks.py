@@ -312,30 +312,36 @@ def test_a_state_that_does_not_fit_changes_nothing(name, value):
     assert problem.state() == before
 
 
-def test_a_checkpoint_continues_bit_for_bit(tmp_path):
+@pytest.mark.parametrize(
+    ("optimizer", "batch_size", "schedule"),
+    [
+        (kanml.Adam(1e-2), 40, [6, 6]),
+        (kanml.Adam(1e-2), N, [6, 6]),
+        (kanml.LBFGS(), None, [6, 6]),
+        (kanml.LevenbergMarquardt(), None, "auto"),
+    ],
+    ids=repr,
+)
+def test_a_checkpoint_continues_bit_for_bit(optimizer, batch_size, schedule, tmp_path):
     case = IN_BLOCKS["squared"]
     net = network(case.n_out)
     file = tmp_path / "run.checkpoint"
 
-    def train(stop=None, **options):
-        stops = [lambda state: state.step == stop]
+    def train(x=X, stop=None, **options):
+        problem = kanml.Regression(
+            Table(x, SIZES[0]), Table(case.y, SIZES[0]), batch_size=batch_size, seed=2
+        )
+        callbacks = [kanml.Checkpoint(file, every=1), lambda state: state.step == stop]
         return kanml.train(
-            net,
-            in_blocks(case, SIZES[0], batch_size=40, seed=2),
-            [6, 6],
-            kanml.Adam(1e-2),
-            callbacks=[kanml.Checkpoint(file, every=1), *stops],
-            progress=False,
-            **options,
+            net, problem, schedule, optimizer, callbacks=callbacks, progress=False, **options
         )
 
     whole = train()
     train(stop=8)
     continued = train(resume=file)
     assert same_bits(continued.network.parameters, whole.network.parameters)
-    other = kanml.Regression(Table(X + 1e-9, SIZES[0]), Table(case.y, SIZES[0]), batch_size=40)
     with pytest.raises(ValueError, match="belongs to another"):
-        kanml.train(net, other, [6, 6], kanml.Adam(1e-2), resume=file, progress=False)
+        train(X + 1e-9, resume=file)
 
 
 def evaluate_in_child(problem, net, queue):

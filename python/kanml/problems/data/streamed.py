@@ -111,7 +111,7 @@ class StreamedData(Data):
         size = self.n if size is None else integer(size, "batch_size", 1, self.n)
         seed = integer(seed, "seed", 0)
         if size == self.n:
-            return Batches(self.n, self.n, {}, seed=seed)
+            return Batches.first(self.n, None, seed)
         return BlockBatches.first(self.sizes, size, seed)
 
     def counts(self, batches: AnyBatches) -> list[int]:
@@ -123,7 +123,7 @@ class StreamedData(Data):
     def excerpt(self, batches: AnyBatches, samples: int) -> tuple[Data, Batches]:
         """Return at most `samples` samples in memory, or the same data if there are no more."""
         if samples >= self.n:
-            return self, Batches(self.n, self.n, {})
+            return self, Batches.first(self.n, None, 0)
         chosen = np.sort(np.random.default_rng(0).choice(self.n, samples, replace=False))
         rows = np.split(chosen, np.searchsorted(chosen, self._starts[1:-1]))
         blocks = [i for i, numbers in enumerate(rows) if len(numbers)]
@@ -136,7 +136,7 @@ class StreamedData(Data):
             if weight is not None and block.weight is not None:
                 weight[part] = block.weight[own]
             end = part.stop
-        return ArrayData(x, y, weight, self.mean_weight), Batches(samples, samples, {})
+        return ArrayData(x, y, weight, self.mean_weight), Batches.first(samples, None, 0)
 
     def of_mean_weight(self, mean: float) -> StreamedData:
         """Return the same samples, with weights that are scaled as if they had this mean."""
