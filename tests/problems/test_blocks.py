@@ -236,6 +236,31 @@ def epoch(problem):
         problem.advance(network(2))
 
 
+@pytest.mark.parametrize("batch_size", [None, 40])
+def test_a_class_may_fill_one_array_again(batch_size):
+    """It is filled with the next block while the present one is in use."""
+
+    class Buffer(Table):
+        def __init__(self, array, sizes):
+            super().__init__(array, sizes)
+            self.buffer = np.empty((max(sizes), self.shape[1]))
+
+        def block(self, i):
+            rows = super().block(i)
+            self.buffer[: len(rows)] = rows
+            return self.buffer[: len(rows)]
+
+    net = network(2)
+    expected, found = (
+        kanml.Regression(kind(X, SIZES[0]), kind(X, SIZES[0]), batch_size=batch_size, seed=1)
+        for kind in (Table, Buffer)
+    )
+    for _ in range(6):
+        assert found.evaluation(net).value == expected.evaluation(net).value
+        found.advance(net)
+        expected.advance(net)
+
+
 def test_an_error_of_a_block_is_raised():
     class Broken(Table):
         def block(self, i):

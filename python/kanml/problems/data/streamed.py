@@ -25,7 +25,7 @@ from kanml.problems.data.base import (
     rows_of_numbers,
 )
 from kanml.problems.data.block_batches import BlockBatches
-from kanml.problems.data.blocks import Blocks
+from kanml.problems.data.blocks import Blocks, ParquetBlocks, RowBlocks
 from kanml.problems.data.reader import Reader, read_ahead
 from kanml.problems.losses import DataLoss
 from kanml.problems.point_program import PointProgram
@@ -182,7 +182,9 @@ class StreamedData(Data):
             raise ValueError(
                 f"block {i} of {name} must have shape {expected}, got shape {rows.shape}"
             )
-        return rows
+        if isinstance(table, (RowBlocks, ParquetBlocks)):
+            return rows
+        return rows.copy()  # other classes may fill the same array with the next block
 
     def _block(self, i: int) -> _Samples:
         x, y = self._rows(self.x, "x", i), self._rows(self.y, "y", i)
