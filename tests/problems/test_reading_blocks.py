@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import pickle
 import threading
+import time
 import tracemalloc
 
 import numpy as np
@@ -102,6 +103,44 @@ def test_a_layer_that_refuses_names_the_block():
     problem = kanml.Regression(Table(x, SIZES[0]), Table(x, SIZES[0]))
     with pytest.raises(ValueError, match=r"samples from 61 on: layer 0 refuses .* at sample 9"):
         problem.evaluation(net)
+
+
+def test_a_batch_reads_one_block_at_a_time():
+    class Watched(Table):
+        present, most = 0, 0
+
+        def block(self, i):
+            self.present += 1
+            self.most = max(self.most, self.present)
+            time.sleep(0.001)
+            self.present -= 1
+            return super().block(i)
+
+    table = Watched(X, (3,) * 50)
+    problem = kanml.Regression(table, Table(X, (3,) * 50), batch_size=60)
+    for _ in range(4):
+        problem.evaluation(network(2))
+        problem.advance(network(2))
+    assert table.most == 1
+
+
+def test_a_block_that_could_not_be_read_is_tried_again():
+    class Offline(Table):
+        fails = True
+
+        def block(self, i):
+            if self.fails:
+                time.sleep(0.01)
+                raise OSError("the network is down")
+            return super().block(i)
+
+    table = Offline(X, SIZES[0])
+    problem = kanml.Regression(table, Table(X, SIZES[0]), batch_size=70)
+    with pytest.raises(OSError, match="the network is down"):
+        problem.evaluation(network(2))
+    table.fails = False
+    expected = kanml.Regression(Table(X, SIZES[0]), Table(X, SIZES[0]), batch_size=70)
+    assert problem.evaluation(network(2)).value == expected.evaluation(network(2)).value
 
 
 # Threads and processes

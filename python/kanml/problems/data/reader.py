@@ -39,29 +39,34 @@ class Reader(Generic[Block]):
 
     def __init__(self, read: Callable[[int], Block]) -> None:
         self._read = read
-        self._lock = threading.Lock()
+        self._lock, self._reads = threading.Lock(), threading.Lock()
         self._kept: dict[int, Future[Block]] = {}
         self.process = os.getpid()  # a fork has no threads, and perhaps a lock that is never freed
 
     def blocks(self, indices: Sequence[int], following: int | None) -> list[Block]:
-        """Return blocks, and begin to read the one that is probably wanted after them."""
+        """Return blocks, and begin to read the one that is probably wanted after them.
+
+        Blocks are read one at a time. One that could not be read is tried anew in the next call.
+        """
         wanted = [*indices, *([] if following is None else [following])]
         with self._lock:
-            kept = {i: self._kept.get(i) or self._begun(i) for i in wanted}
-            self._kept = {i: future for i, future in kept.items() if not _failed(future)}
-        return [kept[i].result() for i in indices]
+            kept = {i: future for i, future in self._kept.items() if not _failed(future)}
+            futures = {i: kept[i] if i in kept else Future[Block]() for i in wanted}
+            missing = {i: future for i, future in futures.items() if i not in kept}
+            if missing:  # before they are kept: nobody may wait for what no thread reads
+                threading.Thread(target=self._fill, args=(missing,), daemon=True).start()
+            self._kept = futures
+        return [futures[i].result() for i in indices]
 
-    def _begun(self, i: int) -> Future[Block]:
-        future: Future[Block] = Future()
-
-        def run() -> None:
-            try:
-                future.set_result(self._read(i))
-            except BaseException as error:  # raised again where the block is wanted
+    def _fill(self, missing: dict[int, Future[Block]]) -> None:
+        try:
+            for i in list(missing):
+                with self._reads:
+                    missing[i].set_result(self._read(i))
+                del missing[i]  # so that a block that is no longer wanted is freed
+        except BaseException as error:  # raised again where a block is wanted: the first comes last
+            for future in reversed(missing.values()):
                 future.set_exception(error)
-
-        threading.Thread(target=run, daemon=True).start()
-        return future
 
 
 def _failed(future: Future[Block]) -> bool:
