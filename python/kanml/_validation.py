@@ -54,13 +54,16 @@ __all__ = [
 
 
 @overload
-def real_array(value: object, name: str) -> Float64Array: ...
+def real_array(value: object, name: str, *, first_row: int = 0) -> Float64Array: ...
 @overload
 def real_array(value: object, name: str, dtype: npt.DTypeLike) -> FloatArray: ...
-def real_array(value: object, name: str, dtype: npt.DTypeLike = np.float64) -> FloatArray:
+def real_array(
+    value: object, name: str, dtype: npt.DTypeLike = np.float64, *, first_row: int = 0
+) -> FloatArray:
     """Return `value` as an aligned C-contiguous array of `dtype`; other real types are converted.
 
-    Truth values become 0 and 1. Missing values of data frames become NaN.
+    Truth values become 0 and 1. Missing values of data frames become NaN. `first_row` is the number
+    of the first row of a part of a table, in messages.
 
     Raises
     ------
@@ -72,8 +75,8 @@ def real_array(value: object, name: str, dtype: npt.DTypeLike = np.float64) -> F
     if type(value) is np.ndarray and value.dtype == dtype and _ready(value):
         return value  # the common case in training
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
-        masked = _first(np.ma.getmaskarray(value))
-        raise ValueError(f"{name} must have no masked entries, got one at {_entry(name, masked)}")
+        masked = _entry(name, _first(np.ma.getmaskarray(value)), first_row)
+        raise ValueError(f"{name} must have no masked entries, got one at {masked}")
     try:
         array = np.asarray(value)
     except ValueError as error:
@@ -111,12 +114,12 @@ def _numbers_of_frame(frame: Any, objects: npt.NDArray[Any]) -> npt.NDArray[Any]
 def finite(array: Array, name: str, first_row: int = 0) -> Array:
     """Return `array`, or raise ValueError with the position and value of its first NaN or inf.
 
-    `first_row` is the number of the first row of a part of a table.
+    `first_row` is as in `real_array`.
     """
     if not np.isfinite(array).all():
         position = _first(~np.isfinite(array))
-        shown = tuple(map(operator.add, position, (first_row, 0))) if first_row else position
-        raise ValueError(f"{name} must be finite, got {_entry(name, shown)} = {array[position]}")
+        entry = _entry(name, position, first_row)
+        raise ValueError(f"{name} must be finite, got {entry} = {array[position]}")
     return array
 
 
@@ -125,9 +128,10 @@ def _first(holds: npt.NDArray[np.bool_]) -> tuple[int, ...]:
     return tuple(int(i) for i in np.argwhere(holds)[0])
 
 
-def _entry(name: str, position: tuple[int, ...]) -> str:
+def _entry(name: str, position: tuple[int, ...], first_row: int) -> str:
     """Return the name of an entry in a message, without that of its term."""
-    return f"{name.rpartition(': ')[2]}[{', '.join(map(str, position))}]"
+    shown = ", ".join(str(k if axis else k + first_row) for axis, k in enumerate(position))
+    return f"{name.rpartition(': ')[2]}[{shown}]"
 
 
 def samples(value: object, name: str, columns: int, dtype: npt.DTypeLike) -> FloatArray:

@@ -71,6 +71,23 @@ def test_only_slices_of_rows_are_taken():
     assert dataset.taken == (slice(0, 40), slice(40, 80), slice(80, 100))
 
 
+def test_numbers_of_rows_of_any_type():
+    """Sums of small integers of NumPy would overflow."""
+    blocks = kanml.RowBlocks(X, rows=np.int8(90))
+    assert blocks.sizes == (90, 10)
+    assert set(map(type, blocks.sizes)) == {int}
+    assert (whole(blocks) == X).all()
+
+
+def test_masked_entries_are_refused():
+    masked = np.ma.masked_array(X, np.zeros_like(X))
+    problem = kanml.Regression(kanml.RowBlocks(masked, rows=40), Y)
+    assert problem.evaluation(NET).value == pytest.approx(EXPECTED, rel=1e-13)
+    masked[70, 1] = np.ma.masked
+    with pytest.raises(ValueError, match=r"x must have no masked entries, got one at x\[70, 1\]"):
+        problem.evaluation(NET)
+
+
 @pytest.mark.parametrize(
     "of", [np.asarray, np.asfortranarray, lambda a: a.astype(np.float32), lambda a: a.astype(">f8")]
 )

@@ -125,7 +125,7 @@ def rows_of_numbers(
     first : int
         The number of the first row, in messages.
     """
-    array = real_array(value, name)
+    array = real_array(value, name, first_row=first)
     if labels and array.ndim == 1:
         array = array[:, None]
     require_columns(array, name, ".to_frame()" if hasattr(value, "to_frame") else "[:, None]")

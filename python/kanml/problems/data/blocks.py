@@ -111,7 +111,8 @@ class RowBlocks:
         self.is_fixed = rows is not None
         if rows is None:
             rows = max(BLOCK_BYTES // (8 * self.shape[1]), FEWEST_ROWS)
-        whole, rest = divmod(n, integer(rows, "rows", 1))
+        rows = integer(rows, "rows", 1)
+        whole, rest = divmod(n, rows)
         self._set_sizes((rows,) * whole + ((rest,) if rest else ()))
 
     def _set_sizes(self, sizes: Sequence[int]) -> None:
@@ -128,7 +129,8 @@ class RowBlocks:
         """Return block i, shape (sizes[i], columns), in the type of the array."""
         end = self._ends[integer(i, "i", 0, len(self.sizes) - 1)]
         rows = self._array[end - self.sizes[i] : end]
-        return np.asarray(rows).reshape(-1, self.shape[1])
+        block: npt.NDArray[Any] = np.asanyarray(rows)  # masked arrays are refused later
+        return block.reshape(-1, self.shape[1])
 
     def __repr__(self) -> str:
         return f"RowBlocks(shape {self.shape}, blocks: {len(self.sizes)})"
