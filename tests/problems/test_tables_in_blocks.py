@@ -128,6 +128,27 @@ def test_other_tables_follow():
     assert problem.y.sizes == problem.x.sizes == (4096,) * 12 + (848,)
 
 
+def test_sizes_may_be_integers_of_numpy():
+    """Those of a type that is too short for their sum are added nevertheless."""
+    x, y = np.tile(X, (4, 1)), np.tile(Y, (4, 1))
+    problems = [
+        kanml.Regression(Table(x.shape, sizes, lambda i: X), y)
+        for sizes in ((100,) * 4, np.full(4, 100, dtype=np.uint8))
+    ]
+    values = {problem.evaluation(NET).value for problem in problems}
+    assert len(values) == 1
+    assert values.pop() == pytest.approx(EXPECTED, rel=1e-13)
+    assert problems[0].fingerprint() == problems[1].fingerprint()
+
+
+def test_arrays_beside_blocks_are_copied():
+    y, weight = Y.copy(), np.ones(100)
+    problem = kanml.Regression(kanml.RowBlocks(X, rows=30), y, sample_weight=weight)
+    y[:], weight[:] = 0.0, 0.0
+    assert problem.evaluation(NET).value == pytest.approx(EXPECTED, rel=1e-13)
+    assert not problem.y.block(0).flags.writeable
+
+
 # What is refused
 
 
@@ -139,12 +160,21 @@ def test_other_tables_follow():
         (Table((100, 2), ()), r"x must have blocks of at least one row each"),
         (Table((100,), (100,)), r"x must have shape \(N, columns\), not empty, got shape \(100,\)"),
         (Table((0, 2), ()), r"x must have shape \(N, columns\), not empty, got shape \(0, 2\)"),
+        (Table((100.0, 2), (100,)), r"x must have integers as shape and sizes, got \(100\.0, 2\)"),
+        (Table((100, 2), (50.0, 50.0)), r"x must have integers .* and \[50\.0, 50\.0\]"),
         (Table((99, 2), (99,)), r"x of shape \(99, 2\) and y of shape \(100, 2\)"),
     ],
 )
 def test_tables_that_do_not_fit(table, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, TypeError), match=message):
         kanml.Regression(table, Y)
+
+
+def test_arrays_beside_blocks_that_do_not_fit(tmp_path):
+    with pytest.raises(ValueError, match=r"y must be finite, got y\[0, 0\] = nan"):
+        kanml.Regression(kanml.RowBlocks(X, rows=30), np.full((100, 2), np.nan))
+    with pytest.raises(ValueError, match=r"y must have shape .*, not empty, got shape \(0, 2\)"):
+        kanml.Regression(mapped(tmp_path, X), Y[:0])
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from kanml._validation import real_array
 from kanml.problems.data.arrays import ArrayData
 from kanml.problems.data.base import (
     AnyBatches,
@@ -16,6 +15,7 @@ from kanml.problems.data.base import (
     TermsOfBatch,
     require_columns,
     require_same_samples,
+    rows_of_numbers,
 )
 from kanml.problems.data.blocks import Blocks, ParquetBlocks, RowBlocks, in_blocks
 from kanml.problems.data.streamed import StreamedData
@@ -40,7 +40,7 @@ def data_of(x: Table, y: Table, weight: Table | None, labels: bool) -> Data:
     Parameters
     ----------
     x, y, weight : array_like or Blocks
-        A `numpy.memmap` is read in blocks, and arrays beside blocks too.
+        A `numpy.memmap` is read in blocks, and copies of arrays beside blocks too.
     labels : bool
         Whether y may have shape (N,).
     """
@@ -65,17 +65,31 @@ def _blocks(table: Table, name: str, flat: bool) -> Blocks:
     if isinstance(table, Blocks):
         _require_blocks(table, name)
         return table
-    array = table if isinstance(table, np.memmap) else real_array(table, name)
-    if not (flat and array.ndim == 1):
+    if not isinstance(table, np.memmap):
+        array = rows_of_numbers(table, name, flat).copy()
+        array.setflags(write=False)
+    elif flat and table.ndim == 1:
+        array = table[:, None]
+    else:
+        array = table
         require_columns(array, name)
+    _require_rows(array.shape, name)
     return RowBlocks(array)
+
+
+def _require_rows(shape: tuple[int, ...], name: str) -> None:
+    if len(shape) != 2 or min(shape) < 1:
+        raise ValueError(f"{name} must have shape (N, columns), not empty, got shape {shape}")
 
 
 def _require_blocks(table: Blocks, name: str) -> None:
     shape, sizes = tuple(table.shape), list(table.sizes)
-    if len(shape) != 2 or min(shape) < 1:
-        raise ValueError(f"{name} must have shape (N, columns), not empty, got shape {shape}")
-    if min(sizes, default=0) < 1 or sum(sizes) != shape[0]:
+    _require_rows(shape, name)
+    if not all(isinstance(number, (int, np.integer)) for number in [*shape, *sizes]):
+        raise TypeError(
+            f"{name} must have integers as shape and sizes, got {shape} and {reprlib.repr(sizes)}"
+        )
+    if min(sizes, default=0) < 1 or sum(map(int, sizes)) != shape[0]:
         raise ValueError(
             f"{name} must have blocks of at least one row each, {shape[0]} in all, "
             f"got sizes {reprlib.repr(sizes)}"

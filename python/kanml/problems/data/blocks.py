@@ -116,7 +116,7 @@ class RowBlocks:
         self._set_sizes((rows,) * whole + ((rest,) if rest else ()))
 
     def _set_sizes(self, sizes: Sequence[int]) -> None:
-        self.sizes: Sequence[int] = tuple(sizes)
+        self.sizes: Sequence[int] = tuple(map(int, sizes))  # small integers of NumPy overflow
         self._ends = list(accumulate(self.sizes))
 
     def with_sizes(self, sizes: Sequence[int]) -> RowBlocks:

@@ -59,7 +59,7 @@ class StreamedData(Data):
 
     def __init__(self, tables: Mapping[str, Blocks]) -> None:
         self.x, self.y, self.weight = tables["x"], tables["y"], tables.get("sample_weight")
-        self.sizes: Sequence[int] = tuple(self.x.sizes)
+        self.sizes: Sequence[int] = tuple(map(int, self.x.sizes))
         self._starts = [0, *accumulate(self.sizes)]
         self._loss: DataLoss | None = None
         self._digest: bytes | None = None
