@@ -82,12 +82,18 @@ def test_parquet_files_that_do_not_fit(tmp_path):
     path = parquet(tmp_path / "a.parquet", slice(None), 40, s=["a"] * 100)
     with pytest.raises(ValueError, match=r"columns must be among 'x0', .* got 'z'"):
         kanml.ParquetBlocks(path, ["x0", "z"])
+    twins = pa.Table.from_arrays([pa.array(X[:, 0])] * 3, ["x0", "t", "t"])
+    pq.write_table(twins, tmp_path / "twins.parquet")
+    with pytest.raises(ValueError, match=r"columns must have one name each .*, got several 't'"):
+        kanml.ParquetBlocks(tmp_path / "twins.parquet", ["x0", "t"])
+    assert (whole(kanml.ParquetBlocks(tmp_path / "twins.parquet", ["x0"])) == X[:, :1]).all()
     with pytest.raises(TypeError, match=r"columns must hold numbers, got 's' of type string"):
         kanml.ParquetBlocks(path, ["s"])
     with pytest.raises(TypeError, match=r"columns must be a sequence of names, got 'x0'"):
         kanml.ParquetBlocks(path, "x0")
-    with pytest.raises(TypeError, match=r"path must be a path or a sequence of paths, got 3"):
-        kanml.ParquetBlocks(3, ["x0"])
+    for wrong in (3, b"a.parquet"):
+        with pytest.raises(TypeError, match=rf"a path or a sequence of paths, got {wrong!r}"):
+            kanml.ParquetBlocks(wrong, ["x0"])
     with pytest.raises(ValueError, match=r"path must have rows and columns, got shape \(100, 0\)"):
         kanml.ParquetBlocks(path, [])
     with pytest.raises(FileNotFoundError):

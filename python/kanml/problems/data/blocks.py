@@ -157,7 +157,7 @@ class ParquetBlocks:
     ModuleNotFoundError
         If pyarrow is not installed.
     ValueError
-        If a file has no such column or none has a row.
+        If a file has no such column, or several of that name, or none has a row.
     TypeError
         If a column does not hold numbers.
 
@@ -178,7 +178,8 @@ class ParquetBlocks:
 
     def __init__(self, path: Any, columns: Sequence[str]) -> None:
         pq = _parquet()
-        paths = path if isinstance(path, Sequence) and not isinstance(path, str) else [path]
+        is_one = isinstance(path, (str, bytes)) or not isinstance(path, Sequence)
+        paths = [path] if is_one else path
         self._paths = [absolute_path(one, "path", "a path or a sequence of paths") for one in paths]
         if isinstance(columns, str) or not isinstance(columns, Iterable):
             raise TypeError(f"columns must be a sequence of names, got {columns!r}")
@@ -264,6 +265,8 @@ def _require_numbers(schema: Any, columns: Sequence[str], file: str) -> None:
         if name not in schema.names:
             known = ", ".join(map(repr, schema.names))
             raise ValueError(f"columns must be among {known} of {file}, got {name!r}")
+        if schema.names.count(name) > 1:
+            raise ValueError(f"columns must have one name each in {file}, got several {name!r}")
         kind = schema.field(name).type
         is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
         if not (is_number or pa.types.is_boolean(kind)):
