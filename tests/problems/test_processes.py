@@ -145,10 +145,11 @@ def test_samplers_batches_and_attention_keep_processes_together(method):
     np.testing.assert_array_equal(loss, other)
 
 
+@pytest.mark.parametrize("unit", [1.0, 5e306])
 @pytest.mark.parametrize("weighted", [(0, 1), (0,)])
-def test_weights_count_between_processes_too(weighted):
+def test_weights_count_between_processes_too(weighted, unit):
     net, size = kanml.KAN([2, 1], seed=0), 2
-    weights = [np.linspace(1, 3, 35), np.linspace(10, 20, 35)]
+    weights = [unit * np.linspace(1, 3, 35), unit * np.linspace(10, 20, 35)]
     weights = [w if rank in weighted else np.ones(35) for rank, w in enumerate(weights)]
     whole = kanml.Regression(T, Y, sample_weight=np.concatenate(weights)).evaluation(net)
 

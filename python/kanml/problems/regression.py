@@ -228,9 +228,11 @@ class Regression(Problem):
         if communicator is not ALONE:
             other._batches = self._batches.in_stream(communicator.rank)
         n, own = self._data.n, self._data.mean_weight
-        weights, samples = communicator.total([own * n, n])
-        if weights / samples != own:
-            other._data = self._data.of_mean_weight(weights / samples)
+        [largest] = communicator.largest([own])  # the sum of large weights could overflow
+        weights, samples = communicator.total([own / largest * n, n])
+        mean = float(weights / samples * largest)
+        if mean != own:
+            other._data = self._data.of_mean_weight(mean)
             other._forget()
         return other
 
