@@ -40,6 +40,8 @@ class BlockBatches:
         The state of the generator that draws the next epoch.
     order : ndarray of int
         The blocks in the order of the epoch.
+    starts : ndarray of int
+        The number of samples of the epoch before each block of the order.
     key : int
         What the orders of the rows are drawn from.
     position : int
@@ -52,6 +54,7 @@ class BlockBatches:
     size: int
     generator: Mapping[str, Any]
     order: Numbers
+    starts: Numbers
     key: int
     position: int = 0
     seed: int = 0
@@ -62,7 +65,7 @@ class BlockBatches:
     def first(cls, sizes: Sequence[int], size: int, seed: int, stream: int = 0) -> BlockBatches:
         """Return the first batch."""
         rng = generator_of(seed, stream)
-        return cls(sizes, size, *_epoch(rng, len(sizes)), seed=seed, stream=stream)
+        return cls(sizes, size, *_epoch(rng, sizes), seed=seed, stream=stream)
 
     def in_stream(self, stream: int) -> BlockBatches:
         """Return the first batch in another stream of random numbers, if it is not this one."""
@@ -74,10 +77,11 @@ class BlockBatches:
     def parts(self) -> list[tuple[int, Numbers]]:
         """The blocks that have samples of the batch, each with the numbers of these rows."""
         begin, end = self.position, self.position + self.size
-        starts = self._starts
         return [
             (i, rows[max(begin - start, 0) : end - start])
-            for (i, rows), start in zip(self._orders.items(), starts[self._present], strict=True)
+            for (i, rows), start in zip(
+                self._orders.items(), self.starts[self._present].tolist(), strict=True
+            )
         ]
 
     @property
@@ -86,16 +90,16 @@ class BlockBatches:
         after = self._present.stop
         return int(self.order[after]) if after < len(self.order) else None
 
-    @cached_property
-    def _starts(self) -> Numbers:
-        """The number of samples of the epoch before each block of the order."""
-        return np.cumsum([0, *np.array(self.sizes)[self.order[:-1]]])
+    @property
+    def _samples(self) -> int:
+        """The number of samples of an epoch."""
+        return int(self.starts[-1]) + self.sizes[int(self.order[-1])]
 
     @cached_property
     def _present(self) -> slice:
         """The blocks of the batch, as places in the order."""
         last = self.position + self.size - 1
-        first, after = np.searchsorted(self._starts, [self.position, last], side="right")
+        first, after = np.searchsorted(self.starts, [self.position, last], side="right")
         return slice(int(first) - 1, int(after))
 
     @cached_property
@@ -111,12 +115,14 @@ class BlockBatches:
     def next(self) -> BlockBatches:
         """Return the next batch."""
         position = self.position + self.size
-        if position + self.size <= sum(self.sizes):
+        if position + self.size <= self._samples:
             return replace(self, position=position, _recent=self._orders)
         rng = np.random.Generator(np.random.PCG64(0))
         rng.bit_generator.state = self.generator
-        generator, order, key = _epoch(rng, len(self.sizes))
-        return replace(self, generator=generator, order=order, key=key, position=0, _recent={})
+        generator, order, starts, key = _epoch(rng, self.sizes)
+        return replace(
+            self, generator=generator, order=order, starts=starts, key=key, position=0, _recent={}
+        )
 
     def state(self) -> dict[str, Any]:
         """Return the position in the sequence, as plain values for JSON."""
@@ -133,16 +139,30 @@ class BlockBatches:
         generator = generator_state(values["generator"])
         order = permutation(values["order"], len(self.sizes), "order")
         key = integer(values["key"], "key", 0, KEYS - 1)
-        last = sum(self.sizes) - self.size
+        last = self._samples - self.size
         position = integer(values["position"], "position", 0, last)
         if position % self.size:
             raise ValueError(f"position must be a multiple of {self.size}, got {position}")
         return replace(
-            self, generator=generator, order=order, key=key, position=position, _recent={}
+            self,
+            generator=generator,
+            order=order,
+            starts=_starts(self.sizes, order),
+            key=key,
+            position=position,
+            _recent={},
         )
 
 
-def _epoch(rng: np.random.Generator, blocks: int) -> tuple[Mapping[str, Any], Numbers, int]:
-    """Return the state after drawing an epoch, the order of its blocks, and its key."""
-    order, key = rng.permutation(blocks), int(rng.integers(KEYS))
-    return rng.bit_generator.state, order, key
+def _epoch(
+    rng: np.random.Generator, sizes: Sequence[int]
+) -> tuple[Mapping[str, Any], Numbers, Numbers, int]:
+    """Return the state after drawing an epoch, the order of its blocks, their starts, its key."""
+    order, key = rng.permutation(len(sizes)), int(rng.integers(KEYS))
+    return rng.bit_generator.state, order, _starts(sizes, order), key
+
+
+def _starts(sizes: Sequence[int], order: Numbers) -> Numbers:
+    """Return the number of samples before each block in an order."""
+    ends: Numbers = np.array(sizes)[order].cumsum()
+    return np.concatenate([[0], ends[:-1]])
