@@ -96,6 +96,17 @@ def test_an_error_of_a_block_is_raised():
         epoch(batches)
 
 
+@pytest.mark.parametrize("sizes", SIZES, ids=len)
+def test_no_error_of_a_block_ends_the_samples(sizes):
+    class Ended(Table):
+        def block(self, i):
+            return next(iter([]))
+
+    problem = kanml.Regression(Ended(X, sizes), Table(X, sizes))
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        problem.fingerprint()
+
+
 def test_a_layer_that_refuses_names_the_block():
     net = kanml.KAN([2, 2], domain=(-1, 1), extrapolation="error")
     x = 0.9 * X / abs(X).max()

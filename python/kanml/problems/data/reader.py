@@ -16,7 +16,8 @@ Block = TypeVar("Block")
 def read_ahead(read: Callable[[int], Block], indices: Sequence[int]) -> Iterator[Block]:
     """Yield ``read(i)`` for each index; a thread reads the next one while one is in use."""
     if len(indices) < 2:
-        yield from map(read, indices)
+        for i in indices:  # `map` would take a StopIteration of `read` for its end
+            yield read(i)
         return
     with ThreadPoolExecutor(1) as reader:  # which ends with the iterator, also early
         waiting = reader.submit(read, indices[0])
