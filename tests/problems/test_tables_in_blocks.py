@@ -227,10 +227,10 @@ def test_weights_of_any_size(weight):
 def test_arrays_in_a_loss_are_refused():
     shift = RNG.normal(size=100)
     kanml.Regression(X, Y[:, :1], loss=lambda u, y: (u - y - shift) ** 2)
-    with pytest.raises(ValueError, match="must hold no arrays if the samples come in blocks"):
-        kanml.Regression(
-            kanml.RowBlocks(X, rows=40), Y[:, :1], loss=lambda u, y: (u - y - shift) ** 2
-        )
+    for rows in (40, 100):
+        x = kanml.RowBlocks(X, rows=rows)
+        with pytest.raises(ValueError, match="must hold no arrays if the samples come in blocks"):
+            kanml.Regression(x, Y[:, :1], loss=lambda u, y: (u - y - shift) ** 2)
 
 
 @pytest.mark.parametrize(

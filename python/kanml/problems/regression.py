@@ -63,8 +63,8 @@ class Regression(Problem):
         - "poisson": half the deviance of counts. Outputs are logarithms of rates.
         - A function ``loss(u, y)`` in NumPy arithmetic, which is traced as a residual is. It
           receives fields if there is one output, otherwise tuples of n_out fields, and returns the
-          loss of a sample. Arrays of shape (N,) in it have an entry for each sample. The function
-          is called once, here.
+          loss of a sample. Arrays of shape (N,) in it have an entry for each sample; samples in
+          blocks allow none. The function is called once, here.
     sample_weight : array_like, shape (N,), or Blocks, shape (N, 1), optional
         Weights of the samples, not negative. Only ratios matter: the weights are scaled such that
         their mean over all samples is 1.
@@ -114,7 +114,9 @@ class Regression(Problem):
         labels = isinstance(known, DataLoss) and known.labels
         self._data = data = data_of(x, y, sample_weight, labels)
         self._loss = (
-            known if isinstance(known, DataLoss) else Written(known, data.first_targets(), data.n)
+            known
+            if isinstance(known, DataLoss)
+            else Written(known, data.first_targets(), data.n, isinstance(data.x, Blocks))
         )
         data.require_targets(self._loss)
         self._penalty = known_penalty(penalty)

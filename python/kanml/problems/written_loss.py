@@ -29,9 +29,13 @@ class Written(DataLoss):
         The targets of the first samples, or of all.
     samples : int
         The number N of all samples.
+    in_blocks : bool
+        Whether the samples come in blocks, so that arrays with an entry for each are refused.
     """
 
-    def __init__(self, function: Callable[[Any, Any], Any], y: Float64Array, samples: int) -> None:
+    def __init__(
+        self, function: Callable[[Any, Any], Any], y: Float64Array, samples: int, in_blocks: bool
+    ) -> None:
         columns = y.shape[1]
         self.name = getattr(function, "__name__", type(function).__name__)
         trace = Trace("", points=samples)
@@ -43,9 +47,10 @@ class Written(DataLoss):
         except (TypeError, ValueError, AttributeError, IndexError) as error:
             raise TypeError(f"loss cannot be applied to {what}: {error}") from error
         expression = single(trace, recording.returned)
-        if trace.has_data and len(y) < samples:
+        if trace.has_data and in_blocks:
             raise ValueError(
-                "loss must hold no arrays if the samples come in blocks; make them columns of y"
+                "loss must hold no arrays if the samples come in blocks; factors can be the "
+                "sample_weight, and other numbers columns of y"
             )
         self._recorded = recording.function("loss")
         self._text = repr(expression)
