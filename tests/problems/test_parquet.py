@@ -105,3 +105,13 @@ def test_parquet_files_that_do_not_fit(tmp_path):
         match=r"x and y must have blocks of the same sizes, got \(40, 40, 20\) and \(50, 50\)",
     ):
         kanml.Regression(x, other)
+
+
+def test_a_file_that_was_written_again_is_refused(tmp_path):
+    """Blocks know where its row groups were."""
+    path = parquet(tmp_path / "a.parquet", slice(None), 40)
+    x = kanml.ParquetBlocks(path, ["x0"])
+    x.block(0)
+    parquet(path, slice(0, 90), 30)
+    with pytest.raises(ValueError, match=r"a\.parquet has changed since it was opened"):
+        x.block(0)

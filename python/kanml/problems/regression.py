@@ -268,7 +268,7 @@ class Regression(Problem):
         data = self._data
         shapes = f"{(data.n, data.n_in)} {(data.n, data.n_targets)}"
         digest = hashlib.sha256(f"Regression {shapes} {self._batches.size} {self._loss!r}".encode())
-        data.update(digest)
+        data.add_to(digest)
         if self.penalty is not None:
             digest.update(repr(self.penalty).encode())
         return digest.hexdigest()

@@ -114,7 +114,7 @@ class ArrayData(Data):
             return float(self.n), float(self.n)
         return float(self.weight.sum()), float((self.weight**2).sum())
 
-    def update(self, digest: hashlib._Hash) -> None:
+    def add_to(self, digest: hashlib._Hash) -> None:
         """Add the samples to a digest."""
         for array in (self.x, self.y, self.weight):
             digest.update(b"" if array is None else array.tobytes())

@@ -107,7 +107,7 @@ class Data(ABC):
         """Return the sum of the weights, and that of their squares."""
 
     @abstractmethod
-    def update(self, digest: hashlib._Hash) -> None:
+    def add_to(self, digest: hashlib._Hash) -> None:
         """Add the samples to a digest."""
 
 

@@ -6,6 +6,7 @@ import copy
 import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -184,7 +185,7 @@ class ParquetBlocks:
         if isinstance(columns, str) or not isinstance(columns, Iterable):
             raise TypeError(f"columns must be a sequence of names, got {columns!r}")
         self._columns = [*columns]
-        self._metadata = []
+        self._metadata, self._states = [], [_state(file) for file in self._paths]
         for file in self._paths:
             metadata = pq.ParquetFile(file).metadata
             _require_numbers(metadata.schema.to_arrow_schema(), self._columns, str(file))
@@ -201,8 +202,16 @@ class ParquetBlocks:
             raise ValueError(f"path must have rows and columns, got shape {self.shape} in {path!r}")
 
     def block(self, i: int) -> npt.NDArray[np.float64]:
-        """Return block i, shape (sizes[i], columns)."""
+        """Return block i, shape (sizes[i], columns).
+
+        Raises
+        ------
+        ValueError
+            If there is none, or its file was written again meanwhile.
+        """
         f, group = self._groups[integer(i, "i", 0, len(self.sizes) - 1)]
+        if _state(self._paths[f]) != self._states[f]:
+            raise ValueError(f"{self._paths[f]} has changed since it was opened")
         # One file for each call, since threads cannot share one.
         file = _parquet().ParquetFile(self._paths[f], metadata=self._metadata[f])
         table = file.read_row_group(group, columns=self._columns, use_threads=False)
@@ -245,6 +254,12 @@ def in_blocks(tables: Mapping[str, Blocks]) -> dict[str, Blocks]:
 
 def _follows(table: Blocks) -> bool:
     return isinstance(table, RowBlocks) and not table.is_fixed
+
+
+def _state(file: Path) -> tuple[int, int]:
+    """Return what changes when a file is written again."""
+    status = file.stat()
+    return status.st_size, status.st_mtime_ns
 
 
 def _parquet() -> Any:

@@ -63,8 +63,11 @@ class StreamedData(Data):
         self._starts = [0, *accumulate(self.sizes)]
         self._loss: DataLoss | None = None
         self._digest: bytes | None = None
-        self._factor, self.mean_weight, self._square = 1.0, 1.0, 1.0
-        self._unit = 1.0, 1.0  # the largest weight, and the mean of the others relative to it
+        # A weight w that was given becomes  w / largest / mean * factor:  the mean of w / largest is
+        # `mean`, and the factor is not 1 where other processes have weights too. The mean square of
+        # w / largest / mean is `square`.
+        self._largest, self._mean, self._factor, self._square = 1.0, 1.0, 1.0, 1.0
+        self.mean_weight = 1.0
         if self.weight is not None:
             self._read_weights(self.weight)
         self._begin()
@@ -149,7 +152,7 @@ class StreamedData(Data):
         """Return the sum of the weights, and that of their squares."""
         return self.n * self._factor, self.n * self._square * self._factor**2
 
-    def update(self, digest: hashlib._Hash) -> None:
+    def add_to(self, digest: hashlib._Hash) -> None:
         """Add the samples to a digest."""
         if self._digest is None:
             own = hashlib.sha256(repr((self.sizes, self._factor)).encode())
@@ -192,8 +195,7 @@ class StreamedData(Data):
             self._loss.require_targets(y, self._starts[i])
         weight = None
         if self.weight is not None:
-            largest, mean = self._unit
-            weight = self._rows(self.weight, "sample_weight", i)[:, 0] / largest / mean
+            weight = self._rows(self.weight, "sample_weight", i)[:, 0] / self._largest / self._mean
             weight *= self._factor
         elif self._factor != 1.0:
             weight = np.full(len(x), self._factor)
@@ -219,13 +221,12 @@ class StreamedData(Data):
             scaled = weight / (largest or 1.0)  # the sum of large weights could overflow
             sums.append((largest, scaled.sum(), (scaled**2).sum()))
         heights, totals, squares = np.array(sums).T
-        largest = heights.max()
-        if largest == 0:
+        if heights.max() == 0:
             raise ValueError("sample_weight must hold a number > 0, got zeros only")
-        mean = float((totals * (heights / largest)).sum()) / self.n
-        self._square = float((squares * (heights / largest) ** 2).sum()) / self.n / mean**2
-        self._unit = float(largest), mean
-        self.mean_weight = float(largest) * mean
+        heights, self._largest = heights / heights.max(), float(heights.max())
+        self._mean = float((totals * heights).sum()) / self.n
+        self._square = float((squares * heights**2).sum()) / self.n / self._mean**2
+        self.mean_weight = self._largest * self._mean
 
 
 class _Stream:
