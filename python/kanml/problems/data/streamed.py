@@ -63,8 +63,8 @@ class StreamedData(Data):
         self._starts = [0, *accumulate(self.sizes)]
         self._loss: DataLoss | None = None
         self._digest: bytes | None = None
-        # A weight w that was given becomes  w / largest / mean * factor:  the mean of w / largest is
-        # `mean`, and the factor is not 1 where other processes have weights too. The mean square of
+        # A given weight w becomes  w / largest / mean * factor:  the mean of w / largest is `mean`,
+        # and the factor is not 1 where other processes have weights too. The mean square of
         # w / largest / mean is `square`.
         self._largest, self._mean, self._factor, self._square = 1.0, 1.0, 1.0, 1.0
         self.mean_weight = 1.0
