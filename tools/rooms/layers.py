@@ -27,7 +27,7 @@ CPP = [
     ["include"],
     ["point"],
     ["simd"],
-    ["kernels"],
+    ["kernels", "block"],
     ["core/runtime"],
     ["core/linalg"],
     ["core/splines"],
