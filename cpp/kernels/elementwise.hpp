@@ -3,9 +3,9 @@
 
 #include <utility>
 
-#include "kernels/orders.hpp"
 #include "kernels/table.hpp"
 #include "point/activation.hpp"
+#include "point/orders.hpp"
 #include "point/rounding.hpp"
 #include "point/taylor.hpp"
 #include "simd/mathematics.hpp"
@@ -68,7 +68,7 @@ template <class T, class F>
 template <int Highest, class F>
 [[gnu::always_inline]] inline void for_directions(const Directions& directions, const F& f) {
   for (int d = 0; d < directions.count; ++d) {
-    for_order<Highest>(
+    point::for_order<Highest>(
         directions.orders[d], [&](auto order) __attribute__((always_inline)) {
           f(order, directions.planes[d]);
         });

@@ -4,30 +4,10 @@
 
 #include "kernels/elementwise.hpp"
 #include "kernels/table.hpp"
-#include "simd/mathematics.hpp"
+#include "point/feature.hpp"
 #include "simd/vectors.hpp"
 
 namespace kanml::kernels::inline KANML_TARGET {
-
-// Derivatives 0..Top of a feature with respect to its input x.
-template <class T, int Top, class Number>
-[[gnu::always_inline]] inline void feature_derivatives(Feature kind, T frequency, Number x,
-                                                       Number (&f)[Top + 1]) {
-  if (kind == Feature::identity) {
-    f[0] = x;
-    for (int m = 1; m <= Top; ++m) f[m] = Number{} + (m == 1 ? T(1) : T(0));
-    return;
-  }
-  const auto [sine, cosine] = sine_and_cosine(frequency * x);
-  // The derivatives repeat in a cycle: sin, cos, -sin, -cos.
-  const Number circle[4] = {sine, cosine, -sine, -cosine};
-  const int start = kind == Feature::sine ? 0 : 1;
-  T power = T(1);
-  for (int m = 0; m <= Top; ++m) {
-    f[m] = power * circle[(start + m) % 4];
-    power *= frequency;
-  }
-}
 
 // Calls f(feature, its inputs, its outputs) for groups of samples and each feature.
 template <class T, class F>
@@ -45,7 +25,8 @@ template <class T, int Order>
 Refusal embedding_forward(const EmbeddingView<T>& layer, const ForwardCall<T>& call) {
   for_features(layer, call.samples, [&](index q, const Entries& from, const Entries& to) {
     Group<T> f[Order + 1];
-    feature_derivatives<T, Order>(layer.features[q], layer.frequencies[q], from.of(call.x[0]), f);
+    point::feature_derivatives<VectorFunctions, T, Order>(layer.features[q], layer.frequencies[q],
+                                                          from.of(call.x[0]), f);
     to.set(call.y[0], f[0]);
     for_directions<Order>(call.directions, [&](auto order, int plane) {
       compose<T, order>(f, from, call.x + plane, to, call.y + plane);
@@ -63,8 +44,8 @@ Refusal embedding_backward(const EmbeddingView<T>& layer, const BackwardCall<T>&
   }
   for_features(layer, call.samples, [&](index q, const Entries& from, const Entries& to) {
     Group<T> f[Order + 2];
-    feature_derivatives<T, Order + 1>(layer.features[q], layer.frequencies[q], from.of(call.x[0]),
-                                      f);
+    point::feature_derivatives<VectorFunctions, T, Order + 1>(
+        layer.features[q], layer.frequencies[q], from.of(call.x[0]), f);
     Group<T> by_value = rounded(to.of(call.y_cotangent[0]) * f[1]);
     for_directions<Order>(call.directions, [&](auto order, int plane) {
       by_value += compose_back<T, order>(f, from, call.x + plane, to, call.y_cotangent + plane,

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "kanml/types.hpp"
+#include "point/device.hpp"
 #include "point/rounding.hpp"
 #include "point/target.hpp"
 
@@ -18,7 +19,8 @@ inline constexpr int max_activation_derivative = 5;
 static_assert(max_taylor_order + 1 <= max_activation_derivative);
 
 template <class Functions, class T, int Top, class Number>
-[[gnu::always_inline]] inline void logistic_derivatives(Number x, Number (&f)[Top + 1]) {
+[[gnu::always_inline]] KANML_DEVICE inline void logistic_derivatives(Number x,
+                                                                     Number (&f)[Top + 1]) {
   Number complement;
   const Number s = Functions::logistic(x, complement);
   const Number slope = rounded(s * complement);
@@ -37,7 +39,7 @@ struct Activation;
 template <>
 struct Activation<ActivationKind::sigmoid> {
   template <class Functions, class T, int Top, class Number>
-  [[gnu::always_inline]] static void derivatives(Number x, Number (&f)[Top + 1]) {
+  [[gnu::always_inline]] KANML_DEVICE static void derivatives(Number x, Number (&f)[Top + 1]) {
     logistic_derivatives<Functions, T, Top>(x, f);
   }
 };
@@ -45,7 +47,7 @@ struct Activation<ActivationKind::sigmoid> {
 template <>
 struct Activation<ActivationKind::tanh> {
   template <class Functions, class T, int Top, class Number>
-  [[gnu::always_inline]] static void derivatives(Number x, Number (&f)[Top + 1]) {
+  [[gnu::always_inline]] KANML_DEVICE static void derivatives(Number x, Number (&f)[Top + 1]) {
     Number u;
     const Number t = Functions::tanh(x, u);
     const Number t2 = rounded(t * t);
@@ -63,7 +65,7 @@ template <>
 struct Activation<ActivationKind::relu> {
   // Written so that NaN stays NaN. The derivative at 0 is defined as 0.
   template <class Functions, class T, int Top, class Number>
-  [[gnu::always_inline]] static void derivatives(Number x, Number (&f)[Top + 1]) {
+  [[gnu::always_inline]] KANML_DEVICE static void derivatives(Number x, Number (&f)[Top + 1]) {
     const Number zero = {};
     f[0] = x <= zero ? zero : x;
     if constexpr (Top >= 1) f[1] = x > zero ? zero + T(1) : zero;
@@ -74,7 +76,7 @@ struct Activation<ActivationKind::relu> {
 template <>
 struct Activation<ActivationKind::silu> {
   template <class Functions, class T, int Top, class Number>
-  [[gnu::always_inline]] static void derivatives(Number x, Number (&f)[Top + 1]) {
+  [[gnu::always_inline]] KANML_DEVICE static void derivatives(Number x, Number (&f)[Top + 1]) {
     Number g[Top + 1];
     logistic_derivatives<Functions, T, Top>(x, g);
     // The logistic function vanishes faster than x grows, but 0 times infinity is NaN.
@@ -89,7 +91,7 @@ struct Activation<ActivationKind::silu> {
 template <>
 struct Activation<ActivationKind::sin> {
   template <class Functions, class T, int Top, class Number>
-  [[gnu::always_inline]] static void derivatives(Number x, Number (&f)[Top + 1]) {
+  [[gnu::always_inline]] KANML_DEVICE static void derivatives(Number x, Number (&f)[Top + 1]) {
     const auto both = Functions::sine_and_cosine(x);
     for (int m = 0; m <= Top; ++m) {
       const Number even = m % 2 == 0 ? both.sine : both.cosine;

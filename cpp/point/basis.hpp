@@ -18,6 +18,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "point/device.hpp"
 #include "point/rounding.hpp"
 #include "point/space_view.hpp"
 #include "point/target.hpp"
@@ -26,7 +27,7 @@ namespace kanml::point::inline KANML_TARGET {
 
 // Rounds down numbers >= 0 that fit an int32.
 template <class T, class Number>
-[[gnu::always_inline]] inline Number whole_part(Number x) {
+[[gnu::always_inline]] KANML_DEVICE inline Number whole_part(Number x) {
   if constexpr (std::is_same_v<Number, T>) {
     return static_cast<T>(static_cast<std::int32_t>(x));
   } else {
@@ -39,7 +40,8 @@ template <class T, class Number>
 // The cell of x, 0 .. last, if the domain is divided into equal cells. NaN belongs to cell 0: its
 // values become NaN, but its index stays valid.
 template <class T, class Number>
-[[gnu::always_inline]] inline Number equal_cell(Number x, T lower, T frequency, T last) {
+[[gnu::always_inline]] KANML_DEVICE inline Number equal_cell(Number x, T lower, T frequency,
+                                                             T last) {
   const Number zero = {};
   const Number position = (x - lower) * frequency;
   const Number inside = position > zero ? position : zero;
@@ -49,7 +51,7 @@ template <class T, class Number>
 // The interval i with t_i <= x < t_{i+1}: the first one left of the domain and for NaN, the last
 // one at and right of its upper end.
 template <class T>
-inline std::int32_t find_interval(const SpaceView<T>& space, int degree, T x) {
+KANML_DEVICE inline std::int32_t find_interval(const SpaceView<T>& space, int degree, T x) {
   const T last_bucket = static_cast<T>(space.intervals - 1);
   const auto bucket =
       static_cast<std::int32_t>(equal_cell(x, space.lower, space.frequency, last_bucket));
@@ -75,16 +77,16 @@ struct KnotsAround {
   std::int32_t m;
   T x;
 
-  T left(int r) const { return (x - space.knots[m - r]) - remainder(m - r); }
-  T right(int r) const { return (space.knots[m + 1 + r] - x) + remainder(m + 1 + r); }
-  T reciprocal(int d, int r) const {
+  KANML_DEVICE T left(int r) const { return (x - space.knots[m - r]) - remainder(m - r); }
+  KANML_DEVICE T right(int r) const { return (space.knots[m + 1 + r] - x) + remainder(m + 1 + r); }
+  KANML_DEVICE T reciprocal(int d, int r) const {
     return space.reciprocals[(d - 1) * space.n_knots + m + 1 - d + r];
   }
-  T rate(int d, int r) const { return static_cast<T>(d) * reciprocal(d, r); }
+  KANML_DEVICE T rate(int d, int r) const { return static_cast<T>(d) * reciprocal(d, r); }
 
  private:
   // Knots are numbers of type double.
-  T remainder(std::int32_t i) const {
+  KANML_DEVICE T remainder(std::int32_t i) const {
     return std::is_same_v<T, double> ? T(0) : space.remainders[i];
   }
 };
@@ -96,18 +98,28 @@ struct UniformKnotsAround {
   Number v;     // 1 - u
   T frequency;  // 1 / spacing
 
-  Number left(int r) const { return u + static_cast<T>(r); }
-  Number right(int r) const { return v + static_cast<T>(r); }
-  static T reciprocal(int d, int) { return T(1) / static_cast<T>(d); }
-  T rate(int, int) const { return frequency; }
+  KANML_DEVICE Number left(int r) const { return u + static_cast<T>(r); }
+  KANML_DEVICE Number right(int r) const { return v + static_cast<T>(r); }
+  KANML_DEVICE static T reciprocal(int d, int) { return T(1) / static_cast<T>(d); }
+  KANML_DEVICE T rate(int, int) const { return frequency; }
 };
+
+// The same, if knots are looked up: from the distances to the knots on both sides of a point.
+template <class Number, class T>
+[[gnu::always_inline]] KANML_DEVICE inline UniformKnotsAround<Number, T> between_knots(
+    Number left, Number right, T frequency) {
+  // The reciprocal width of the interval itself, so that u + v = 1 and the basis sums to one: one
+  // Newton step from the reciprocal spacing, which is close enough.
+  const Number scale = Number{} + frequency + frequency * (T(1) - (left + right) * frequency);
+  return {left * scale, right * scale, frequency};
+}
 
 // The interval of x between multiples of the spacing, and its distances from both ends. Differences
 // are exact or rounded once, so the distances have small relative errors. The exception are points
 // within rounding of a knot, where the error is about 1e-9 of the spacing.
 template <class Number, class T>
-[[gnu::always_inline]] inline void locate(const UniformKnots<T>& knots, Number x, Number& interval,
-                                          Number (&distances)[2]) {
+[[gnu::always_inline]] KANML_DEVICE inline void locate(const UniformKnots<T>& knots, Number x,
+                                                       Number& interval, Number (&distances)[2]) {
   // x - lower = above + rest (Knuth's two-sum)
   const Number above = x - knots.lower;
   const Number back = above - x;
@@ -132,7 +144,8 @@ template <class Number, class T>
 
 // row: d values in, d + 1 out.
 template <class Number, class Knots>
-[[gnu::always_inline]] inline void raise_value(const Knots& knots, int d, Number* row) {
+[[gnu::always_inline]] KANML_DEVICE inline void raise_value(const Knots& knots, int d,
+                                                            Number* row) {
   Number carried = {};
   for (int r = 0; r < d; ++r) {
     const Number scaled = row[r] * knots.reciprocal(d, r);
@@ -144,7 +157,8 @@ template <class Number, class Knots>
 
 // The same step for the derivative: b'_{l,d} = d (b_{l,d-1} / (t_{l+d} - t_l) - ...).
 template <class Number, class Knots>
-[[gnu::always_inline]] inline void raise_derivative(const Knots& knots, int d, Number* row) {
+[[gnu::always_inline]] KANML_DEVICE inline void raise_derivative(const Knots& knots, int d,
+                                                                 Number* row) {
   Number carried = {};
   for (int r = 0; r < d; ++r) {
     const Number scaled = rounded(row[r] * knots.rate(d, r));
@@ -157,8 +171,8 @@ template <class Number, class Knots>
 // From a row of degree D - 1 to the basis of degree Degree and its derivatives. D is a template
 // parameter, so every loop unrolls and the rows stay in registers.
 template <class Number, int Degree, int Top, int D, class Knots>
-[[gnu::always_inline]] inline void basis_from_row(const Knots& knots, Number* row,
-                                                  Number (&values)[Top + 1][Degree + 1]) {
+[[gnu::always_inline]] KANML_DEVICE inline void basis_from_row(
+    const Knots& knots, Number* row, Number (&values)[Top + 1][Degree + 1]) {
   if constexpr (D <= Degree) {
     // Differentiated at all remaining degrees, this row is the derivative of this order.
     constexpr int derivative = Degree - D + 1;
@@ -178,8 +192,8 @@ template <class Number, int Degree, int Top, int D, class Knots>
 // polynomial pieces of that interval are evaluated wherever x lies. Derivatives above the degree
 // are zero.
 template <class Number, int Degree, int Top, class Knots>
-[[gnu::always_inline]] inline void basis(const Knots& knots,
-                                         Number (&values)[Top + 1][Degree + 1]) {
+[[gnu::always_inline]] KANML_DEVICE inline void basis(const Knots& knots,
+                                                      Number (&values)[Top + 1][Degree + 1]) {
   Number row[Degree + 1] = {Number{} + 1};
   basis_from_row<Number, Degree, Top, 1>(knots, row, values);
   for (int derivative = Degree + 1; derivative <= Top; ++derivative) {

@@ -1,6 +1,7 @@
 // Control over fused multiply-adds.
 #pragma once
 
+#include "point/device.hpp"
 #include "point/target.hpp"
 
 namespace kanml::point::inline KANML_TARGET {
@@ -9,8 +10,10 @@ namespace kanml::point::inline KANML_TARGET {
 // of two products to fuse, and values would depend on the derivatives requested with them. GCC's
 // own barrier splits vectors.
 template <class Number>
-[[gnu::always_inline]] inline Number rounded(Number product) {
-#if defined(__x86_64__)
+[[gnu::always_inline]] KANML_DEVICE inline Number rounded(Number product) {
+#if defined(__CUDA_ARCH__)
+  // On GPUs values may depend on them.
+#elif defined(__x86_64__)
 #if defined(__FMA__)
   asm("" : "+v"(product));
 #endif

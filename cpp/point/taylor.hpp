@@ -1,6 +1,7 @@
 // Univariate Taylor arithmetic at one point.
 #pragma once
 
+#include "point/device.hpp"
 #include "point/target.hpp"
 
 namespace kanml::point::inline KANML_TARGET {
@@ -9,8 +10,8 @@ namespace kanml::point::inline KANML_TARGET {
 // so that f(x(s)) has the coefficients y_m = sum_r weights[r][m] f^(r)(x_0) (Faa di Bruno).
 // A Number is a T, or a vector of them with one point in each lane.
 template <class T, int Order, class Number>
-[[gnu::always_inline]] inline void composition_weights(const Number (&x)[Order + 1],
-                                                       Number (&weights)[Order + 1][Order + 1]) {
+[[gnu::always_inline]] KANML_DEVICE inline void composition_weights(
+    const Number (&x)[Order + 1], Number (&weights)[Order + 1][Order + 1]) {
   for (int m = 1; m <= Order; ++m) weights[1][m] = x[m];
   for (int r = 2; r <= Order; ++r) {
     for (int m = r; m <= Order; ++m) {

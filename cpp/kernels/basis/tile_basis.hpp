@@ -166,19 +166,15 @@ struct TileBasis {
         store<full_lanes<T>>(v + s, distances[1]);
       }
     }
-    const Number zero = {};
     for (int s = 0; s < samples; s += full_lanes<T>) {
       const Number left = load<full_lanes<T>>(u + s);
       const Number right = load<full_lanes<T>>(v + s);
-      // If knots are looked up, the reciprocal width of the interval itself, so that u + v = 1 and
-      // the basis sums to one: one Newton step from the reciprocal spacing, which is close enough.
-      const Number frequency = zero + space.frequency;
-      Number scale = frequency;
       if constexpr (std::is_same_v<T, double>) {
-        scale += frequency * (T(1) - (left + right) * frequency);
+        store_basis(s, point::between_knots(left, right, space.frequency));
+      } else {
+        store_basis(s, point::UniformKnotsAround<Number, T>{
+                           left * space.frequency, right * space.frequency, space.frequency});
       }
-      store_basis(
-          s, point::UniformKnotsAround<Number, T>{left * scale, right * scale, space.frequency});
     }
   }
 

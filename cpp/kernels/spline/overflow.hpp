@@ -6,41 +6,9 @@
 
 #include "kernels/basis/tile_basis.hpp"
 #include "kernels/table.hpp"
+#include "point/continuation.hpp"
 
 namespace kanml::kernels::inline KANML_TARGET {
-
-template <class T>
-struct ValueAndSlope {
-  T value;
-  T slope;
-};
-
-// Value and slope of a spline at the distance `beyond` from the point at which the basis was
-// evaluated, from its Taylor coefficients of orders 0 .. top there, by Horner's scheme.
-template <class T, int Degree>
-ValueAndSlope<T> continued(const TileBasis<T, Degree, Degree>& basis, int sample, T beyond, int top,
-                           const T* coefficients, index n_out) {
-  const T* const c = coefficients + basis.first[sample] * n_out;
-  T taylor[Degree + 1] = {};
-  for (int j = 0; j <= Degree; ++j) taylor[0] += basis.derivatives[0][j][sample] * c[j * n_out];
-  T factorial = 1;
-  for (int m = 1; m <= top; ++m) {
-    factorial *= static_cast<T>(m);
-    // From differences of coefficients, so that a constant has no slope.
-    T sum = 0;
-    for (int j = 0; j < Degree; ++j) {
-      sum -= basis.derivatives[m][j][sample];
-      taylor[m] += sum * (c[(j + 1) * n_out] - c[j * n_out]);
-    }
-    taylor[m] /= factorial;
-  }
-  ValueAndSlope<T> at{taylor[top], static_cast<T>(top) * taylor[top]};
-  for (int m = top; m-- > 0;) {
-    at.value = at.value * beyond + taylor[m];
-    if (m > 0) at.slope = at.slope * beyond + static_cast<T>(m) * taylor[m];
-  }
-  return at;
-}
 
 // Recomputes the planes of such samples: the values, and plane 1 if it includes parameter_tangent.
 // The weights of other planes are finite.
@@ -91,11 +59,13 @@ template <class T, int Degree>
     for (int s = 0; s < samples; ++s) {
       if (!overflows[s]) continue;
       const auto spline = [&](const T* coefficients, index q) {
-        return continued(basis, s, beyond[s], linear ? 1 : Degree, coefficients + offset + q,
-                         layer.n_out);
+        const auto derivative = [&](int m, int j) { return basis.derivatives[m][j][s]; };
+        return point::continued<Degree>(derivative, beyond[s], linear ? 1 : Degree,
+                                        coefficients + offset + basis.first[s] * layer.n_out + q,
+                                        layer.n_out);
       };
       for (index q = 0; q < layer.n_out; ++q) {
-        const ValueAndSlope<T> at = spline(parameters, q);
+        const point::ValueAndSlope<T> at = spline(parameters, q);
         y[0][s * layer.n_out + q] += at.value;
         if (parameter_tangent == nullptr) continue;
         y[1][s * layer.n_out + q] +=

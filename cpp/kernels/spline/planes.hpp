@@ -2,8 +2,8 @@
 #pragma once
 
 #include "kernels/basis/tile_basis.hpp"
-#include "kernels/orders.hpp"
 #include "kernels/table.hpp"
+#include "point/orders.hpp"
 #include "point/taylor.hpp"
 #include "simd/vectors.hpp"
 
@@ -95,7 +95,7 @@ template <int Highest, class T, class F>
 [[gnu::always_inline]] inline void for_directions(const AllAlong<T>& directions, const F& f) {
   if constexpr (Highest > 0) {
     for (const Along<T>* along = directions.first; along != directions.last; ++along) {
-      for_order<Highest>(
+      point::for_order<Highest>(
           along->order, [&](auto order) __attribute__((always_inline)) { f(order, *along); });
     }
   }

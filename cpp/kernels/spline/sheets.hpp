@@ -6,9 +6,9 @@
 // one. Outputs are taken in strips of as many registers as fit beside the rows.
 #pragma once
 
-#include "kernels/orders.hpp"
 #include "kernels/spline/overflow.hpp"
 #include "kernels/spline/sorted_contract.hpp"
+#include "point/orders.hpp"
 
 namespace kanml::kernels::inline KANML_TARGET {
 
@@ -114,7 +114,7 @@ template <class T, int Degree, class F>
     const index left = n_out - q < width ? n_out - q : width;
     const auto registers = static_cast<int>((left + lanes - 1) / lanes);
     const auto last = static_cast<int>(left) - (registers - 1) * lanes;
-    for_order<strip_registers>(
+    point::for_order<strip_registers>(
         registers, [&](auto count) __attribute__((always_inline)) {
           if (last == lanes) {
             f(q, scratch.y + q * samples, OutputStrip<count, true>{last});

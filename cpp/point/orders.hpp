@@ -3,13 +3,14 @@
 
 #include <type_traits>
 
+#include "point/device.hpp"
 #include "point/target.hpp"
 
-namespace kanml::kernels::inline KANML_TARGET {
+namespace kanml::point::inline KANML_TARGET {
 
 // Calls f(integral constant) for an order of 1 .. Highest, so that loops over orders unroll.
 template <int Highest, class F>
-[[gnu::always_inline]] inline void for_order(int order, const F& f) {
+[[gnu::always_inline]] KANML_DEVICE inline void for_order(int order, const F& f) {
   if constexpr (Highest >= 1) {
     if (order == Highest) {
       f(std::integral_constant<int, Highest>{});
@@ -19,4 +20,4 @@ template <int Highest, class F>
   }
 }
 
-}  // namespace kanml::kernels::inline KANML_TARGET
+}  // namespace kanml::point::inline KANML_TARGET
