@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -16,9 +17,10 @@ using Space = std::shared_ptr<const kanml::SplineSpace>;
 inline kanml::Layers::value_type spline(
     index n_in, index n_out, const Space& space,
     kanml::Extrapolation extrapolation = kanml::Extrapolation::linear,
-    kanml::Basis basis = kanml::Basis::spline) {
+    kanml::Basis basis = kanml::Basis::spline,
+    std::optional<kanml::ActivationKind> base = std::nullopt) {
   const std::vector<Space> spaces(static_cast<std::size_t>(n_in), space);
-  return std::make_shared<const kanml::SplineLayer>(spaces, n_out, extrapolation, basis);
+  return std::make_shared<const kanml::SplineLayer>(spaces, n_out, extrapolation, basis, base);
 }
 
 inline kanml::Layers::value_type linear(index n_in, index n_out) {

@@ -33,7 +33,8 @@ CPP = [
     ["core/splines"],
     ["core/parameters"],
     ["core/network"],
-    ["core/cpu", "cuda"],
+    ["core/cpu"],
+    ["core/block"],
     ["bindings"],
 ]
 CPP_ONLY = {"bindings": {"include"}}

@@ -82,12 +82,15 @@ class Walk {
   void require_accepted(const kernels::Refusal& refusal, std::size_t l, const Tile& tile,
                         const Curves<T>& curves, const T* in) const {
     if (refusal.sample < 0) return;
-    const T value = in[refusal.sample * plan.widths[l] + refusal.input];
+    refuse(in[refusal.sample * plan.widths[l] + refusal.input], l, refusal.input,
+           curves.row(tile.first + refusal.sample), curves.where);
+  }
+  [[noreturn]] static void refuse(T value, std::size_t l, index input, index point,
+                                  std::string_view where) {
     std::ostringstream message;
-    message << curves.where << std::showpoint
-            << std::setprecision(std::numeric_limits<T>::max_digits10) << "layer " << l
-            << " refuses the value " << value << " of its input " << refusal.input << " at sample "
-            << curves.row(tile.first + refusal.sample)
+    message << where << std::showpoint << std::setprecision(std::numeric_limits<T>::max_digits10)
+            << "layer " << l << " refuses the value " << value << " of its input " << input
+            << " at sample " << point
             << ": it lies outside the domain, and extrapolation is \"error\"";
     throw OutsideDomain(message.str());
   }

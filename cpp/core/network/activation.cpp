@@ -28,6 +28,13 @@ class ActivationTileLayer final : public TileLayer<T> {
     return derivatives_bytes(highest_order(n_planes));
   }
   index work() const override { return 20 * view_.width; }
+  void describe(Description<T>& network) const override {
+    const auto number = block::first_activation + static_cast<int>(kind_);
+    network.add(block::LayerKind::pointwise, view_.width, view_.width);
+    for (index p = 0; p < view_.width; ++p) {
+      network.add_function(p, static_cast<block::PointFunction>(number), T(1));
+    }
+  }
 
  private:
   const kernels::ActivationKernels<T>& own_kernels() const {

@@ -78,6 +78,13 @@ class WithBaseFunction final : public TileLayer<T> {
   bool writes_fresh() const override { return splines_->writes_fresh(); }
   int wide_tile() const override { return splines_->wide_tile(); }
   index work() const override { return splines_->work() + n_in() * (20 + n_out()); }
+  void describe(Description<T>& network) const override {
+    splines_->describe(network);
+    auto& record = network.layers.back();
+    record.has_base = true;
+    record.base = static_cast<ActivationKind>(kind_);
+    record.weights = n_coefficients_;
+  }
 
  private:
   index n_in() const { return weights_view_.n_in; }

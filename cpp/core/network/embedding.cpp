@@ -34,6 +34,22 @@ class EmbeddingTileLayer final : public TileLayer<T> {
     return active_kernels<T>().embedding.backward[highest_order(call.directions)](view_, call);
   }
   index work() const override { return 20 * view_.n_out; }
+  void describe(Description<T>& network) const override {
+    network.add(block::LayerKind::pointwise, view_.n_in, view_.n_out);
+    for (std::size_t q = 0; q < inputs_.size(); ++q) {
+      switch (features_[q]) {
+        case Feature::identity:
+          network.add_function(inputs_[q], block::PointFunction::affine, T(1));
+          break;
+        case Feature::cosine:
+          network.add_function(inputs_[q], block::PointFunction::cosine, frequencies_[q]);
+          break;
+        case Feature::sine:
+          network.add_function(inputs_[q], block::PointFunction::sine, frequencies_[q]);
+          break;
+      }
+    }
+  }
 
  private:
   std::vector<index> inputs_;

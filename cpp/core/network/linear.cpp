@@ -23,6 +23,9 @@ class LinearTileLayer final : public TileLayer<T> {
     return active_kernels<T>().dense_backward(view_, call);
   }
   index work() const override { return view_.n_in * view_.n_out; }
+  void describe(Description<T>& network) const override {
+    network.add(block::LayerKind::linear, view_.n_in, view_.n_out).bias = view_.bias;
+  }
 
  private:
   kernels::DenseView view_;

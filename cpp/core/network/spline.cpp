@@ -54,6 +54,13 @@ class SplineTileLayer final : public TileLayer<T> {
   }
   index work() const override { return (degree_ + 1) * view_.n_in * (view_.n_out + degree_); }
 
+  void describe(Description<T>& network) const override {
+    auto& record = network.add(block::LayerKind::splines, view_.n_in, view_.n_out);
+    record.degree = degree_;
+    record.extrapolation = view_.extrapolation;
+    for (std::size_t p = 0; p < views_.size(); ++p) network.add_splines(views_[p], rows_[p]);
+  }
+
   // An interval should have several samples, and those of a tile should stay in cache.
   int wide_tile() const override { return wide() ? samples_for(8, 128, 2048) : 0; }
   index scratch_bytes(int samples, int n_planes) const override {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/network/description.hpp"
 #include "kanml/types.hpp"
 #include "kernels/calls.hpp"
 
@@ -65,6 +66,9 @@ class TileLayer {
   // The best tile size for `values`, or 0 if small tiles are as good.
   virtual int wide_tile() const { return 0; }
   virtual index work() const = 0;  // multiply-adds for each sample and plane, forwards
+
+  // Adds the layer to the description of a network. The layer must outlive it.
+  virtual void describe(Description<T>& network) const = 0;
 
  protected:
   TileLayer(index n_in, index n_out, bool has_parameters)

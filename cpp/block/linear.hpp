@@ -1,0 +1,46 @@
+// Linear layers: y = x W + b. W multiplies every Taylor plane; the bias is added to plane 0.
+#pragma once
+
+#include "block/network.hpp"
+#include "block/tile.hpp"
+
+namespace kanml::block {
+
+// Neighbouring outputs that a thread computes together, so that a number of the inputs is read once
+// for all of them.
+inline constexpr int strip = 4;
+
+// Calls f(first output, width) for the outputs of a group; the width is an integral constant.
+template <class F>
+[[gnu::always_inline]] KANML_DEVICE inline void for_strips(const Team& team, int group, int n_out,
+                                                           const F& f) {
+  for (int q = group * strip; q < n_out; q += team.groups * strip) {
+    if (q + strip <= n_out) {
+      f(q, std::integral_constant<int, strip>{});
+    } else {
+      for (int rest = q; rest < n_out; ++rest) f(rest, std::integral_constant<int, 1>{});
+    }
+  }
+}
+
+// A thread owns the outputs of its group at its sample.
+template <class T, class Array>
+KANML_DEVICE void linear_forward(const Team& team, const LayerRecord& layer, const T* parameters,
+                                 int n_planes, int s, int group, const Planes<Array>& in,
+                                 const Planes<Array>& out) {
+  const index n_out = layer.n_out;
+  const T* const bias = parameters + layer.n_in * n_out;
+  for_strips(team, group, layer.n_out, [&](int q, auto width) {
+    for (int m = 0; m < n_planes; ++m) {
+      T sums[width];
+      for (int i = 0; i < width; ++i) sums[i] = m == 0 && layer.bias ? bias[q + i] : T(0);
+      for (int p = 0; p < layer.n_in; ++p) {
+        const T x = in(m, p, s);
+        for (int i = 0; i < width; ++i) sums[i] += x * parameters[p * n_out + q + i];
+      }
+      for (int i = 0; i < width; ++i) out(m, q + i, s) = sums[i];
+    }
+  });
+}
+
+}  // namespace kanml::block
