@@ -1,5 +1,4 @@
-// The composition of a function with the curves of a sample, and its adjoint. In both, f holds the
-// derivatives of the function at the value of the curve.
+// The composition of a function with the curves of a sample, and its adjoint.
 #pragma once
 
 #include "block/tile.hpp"
@@ -19,7 +18,7 @@ struct Composition {
     point::composition_weights<T, Order>(curve, weights);
   }
 
-  // The m-th Taylor coefficient: sum_r C_rm f_r.
+  // The m-th Taylor coefficient of a function with the derivatives f_0, f_1, ...: sum_r C_rm f_r.
   KANML_DEVICE T composed(int m, const T* f) const {
     T sum = weights[1][m] * f[1];
     for (int r = 2; r <= m; ++r) sum += weights[r][m] * f[r];
@@ -27,38 +26,41 @@ struct Composition {
   }
 };
 
-// Adds what goes from the cotangents of planes of an output, cy, to those of planes of an input,
-// cx, along one direction; returns what goes to the value of the input. With v_m the Taylor
-// coefficients of f' along the curve: cx_l += sum_{m >= l} v_{m-l} cy_m.
-template <class T, int Order, class In, class Out>
-KANML_DEVICE inline T compose_back(const Composition<T, Order>& composition, const T* f,
-                                   const Planes<Out>& cy, int q, const Planes<In>& cx, int p,
-                                   int plane, int s) {
-  T v[Order + 1] = {f[1]};
+// What goes back along one direction, from the cotangents of output q to those of an input: with
+// v_m the Taylor coefficients of f' along the curve, sums_l += sum_{m >= l} v_{m-l} cy_m; returns
+// what goes to the value. `slopes` holds f_1 .. f_{Order + 1}, and sums begin with l = 1.
+template <class T, int Order, class Array>
+KANML_DEVICE inline T compose_back(const Composition<T, Order>& composition, const T* slopes,
+                                   const Planes<Array>& cy, int plane, int q, int s, T* sums) {
+  T v[Order + 1] = {slopes[0]};
   T cotangents[Order + 1];
   T to_value = T(0);
   for (int m = 1; m <= Order; ++m) {
-    v[m] = composition.composed(m, f + 1);
+    v[m] = composition.composed(m, slopes);
     cotangents[m] = cy(plane + m - 1, q, s);
     to_value += v[m] * cotangents[m];
   }
   for (int l = 1; l <= Order; ++l) {
-    T sum = T(0);
-    for (int m = l; m <= Order; ++m) sum += v[m - l] * cotangents[m];
-    cx(plane + l - 1, p, s) += sum;
+    for (int m = l; m <= Order; ++m) sums[l - 1] += v[m - l] * cotangents[m];
   }
   return to_value;
 }
 
-// The same for all directions and the value, with f_0 .. f_{Order + 1}.
-template <int Order, class T, class In, class Array>
-KANML_DEVICE inline void compose_all_back(const CurvesView<T>& curves, const T* f,
-                                          const Planes<In>& in, const Planes<Array>& cy, int q,
-                                          const Planes<Array>& cx, int p, int s) {
-  T to_value = f[1] * cy(0, q, s);
+// The same for all directions and Width outputs from q on, added to the cotangents of input p.
+template <int Order, int Width, class T, class Array>
+KANML_DEVICE inline void add_cotangents(const CurvesView<T>& curves,
+                                        const T (&slopes)[Width][Order + 1],
+                                        const Planes<Array>& in, const Planes<Array>& cy, int q,
+                                        const Planes<Array>& cx, int p, int s) {
+  T to_value = T(0);
+  for (int i = 0; i < Width; ++i) to_value += slopes[i][0] * cy(0, q + i, s);
   for_directions<Order>(curves, [&](auto order, int plane) {
     const Composition<T, order> composition(in, plane, p, s);
-    to_value += compose_back(composition, f, cy, q, cx, p, plane, s);
+    T sums[order] = {};
+    for (int i = 0; i < Width; ++i) {
+      to_value += compose_back(composition, slopes[i], cy, plane, q + i, s, sums);
+    }
+    for (int l = 0; l < order; ++l) cx(plane + l, p, s) += sums[l];
   });
   cx(0, p, s) += to_value;
 }

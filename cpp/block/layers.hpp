@@ -2,26 +2,18 @@
 #pragma once
 
 #include "block/spline.hpp"
+#include "block/spline_gradient.hpp"
 
 namespace kanml::block {
 
-// Which degrees a program is compiled for: one, or all.
-template <int Degree>
-struct OneDegree {
-  template <class F>
-  KANML_DEVICE static void choose(int /*degree*/, const F& f) {
-    f(std::integral_constant<int, Degree>{});
+// Calls f with a degree as an integral constant.
+template <int Lowest = min_degree, class F>
+KANML_DEVICE inline void with_degree(int degree, const F& f) {
+  if constexpr (Lowest <= max_degree) {
+    if (degree == Lowest) return f(std::integral_constant<int, Lowest>{});
+    with_degree<Lowest + 1>(degree, f);
   }
-};
-struct AnyDegree {
-  template <int Lowest = min_degree, class F>
-  KANML_DEVICE static void choose(int degree, const F& f) {
-    if constexpr (Lowest <= max_degree) {
-      if (degree == Lowest) return f(std::integral_constant<int, Lowest>{});
-      choose<Lowest + 1>(degree, f);
-    }
-  }
-};
+}
 
 // An input of a layer that lies outside its domain, where extrapolation is "error".
 template <class T>
@@ -32,29 +24,120 @@ struct Refusal {
   T value;
 };
 
-// What one thread, of a sample and a group, does for a layer. Returns the refused input, or -1.
-template <class Degrees, int Order, class T, class Array>
-KANML_DEVICE int layer_forward(const Team& team, const NetworkView<T>& network, int l,
-                               const T* parameters, const CurvesView<T>& curves, int s, int group,
-                               const Planes<Array>& in, const Planes<Array>& out) {
-  const LayerRecord& layer = network.layers[l];
-  const T* const own = parameters + layer.parameters;
-  int refused = -1;
-  switch (layer.kind) {
-    case LayerKind::splines:
-      Degrees::choose(layer.degree, [&](auto degree) {
-        refused = spline_forward<T, degree, Order>(team, SplinesView<T>{layer, network, own},
-                                                   curves, s, group, in, out);
-      });
-      break;
-    case LayerKind::linear:
-      linear_forward(team, layer, own, curves.n_planes, s, group, in, out);
-      break;
-    case LayerKind::pointwise:
-      pointwise_forward<Order>(team, network, layer, curves, s, group, in, out);
-      break;
+// A network with its parameters, as kernels read them.
+template <class T>
+struct LayersView {
+  NetworkView<T> network;
+  const T* parameters;
+
+  KANML_DEVICE const T* of_layer(int l) const { return parameters + network.layers[l].parameters; }
+  KANML_DEVICE SplinesView<T> splines(int l) const {
+    return {network.layers[l], network, of_layer(l)};
   }
-  return refused;
-}
+};
+
+// What programs do with layers, for directions of at most `Order`.
+template <class T, int Order>
+struct LayerPrograms {
+  LayersView<T> layers;
+  Team team;
+
+  // Takes a tile from planes(0) to planes(n_layers). Those of its samples that a layer refuses are
+  // entered in a list, (samples), which is cleared before if it is `fresh`.
+  template <class Block, class PlanesOf, class List>
+  KANML_DEVICE void forward(Block& block, const CurvesView<T>& curves, const Tile& tile,
+                            const PlanesOf& planes, const List& refused, bool fresh = true) const {
+    read_inputs(block, team, curves, tile, planes(0));
+    for (int l = 0; l < layers.network.n_layers; ++l) {
+      const auto in = planes(l);
+      const auto out = planes(l + 1);
+      phase_of_samples(block, team, tile, [&](int s, int group) {
+        const int input = layer_forward(l, curves, s, group, in, out);
+        if (group != 0) return;
+        if (l == 0 && fresh) refused[s] = Refusal<T>{-1, 0, 0, T(0)};
+        if (input >= 0 && Refusal<T>(refused[s]).layer < 0) {
+          refused[s] = Refusal<T>{l, input, tile.first + s, in(0, input, s)};
+        }
+      });
+    }
+  }
+
+  // The first of them, or what says that there is none. One thread calls it.
+  template <class List>
+  KANML_DEVICE static Refusal<T> first_of(const Tile& tile, const List& refused) {
+    Refusal<T> first = refused[0];
+    for (int s = 1; s < tile.count && first.layer < 0; ++s) first = refused[s];
+    return first;
+  }
+
+  // Adds what layer l contributes to the gradient with respect to all parameters.
+  template <class Block, class Array, class Edges>
+  KANML_DEVICE void add_gradient(Block& block, int l, const CurvesView<T>& curves, const Tile& tile,
+                                 const Planes<Array>& in, const Planes<Array>& cy,
+                                 const Edges& edges, T* gradient) const {
+    const LayerRecord& layer = layers.network.layers[l];
+    T* const own = gradient + layer.parameters;
+    switch (layer.kind) {
+      case LayerKind::splines:
+        with_degree(layer.degree, [&](auto degree) {
+          add_spline_gradient<degree, Order>(block, team, layers.splines(l), curves, tile, in, cy,
+                                             edges, own);
+        });
+        break;
+      case LayerKind::linear:
+        add_linear_gradient(block, layer, curves.n_planes, tile, in, cy, own);
+        break;
+      case LayerKind::pointwise:
+        break;
+    }
+  }
+
+  // Carries cotangents from the outputs of layer l to its inputs.
+  template <class Block, class Array>
+  KANML_DEVICE void back(Block& block, int l, const CurvesView<T>& curves, const Tile& tile,
+                         const Planes<Array>& in, const Planes<Array>& cy,
+                         const Planes<Array>& cx) const {
+    const LayerRecord& layer = layers.network.layers[l];
+    phase_of_samples(block, team, tile, [&](int s, int group) {
+      switch (layer.kind) {
+        case LayerKind::splines:
+          with_degree(layer.degree, [&](auto degree) {
+            spline_back<T, degree, Order>(team, layers.splines(l), curves, s, group, in, cy, cx);
+          });
+          break;
+        case LayerKind::linear:
+          linear_back(team, layer, layers.of_layer(l), curves.n_planes, s, group, cy, cx);
+          break;
+        case LayerKind::pointwise:
+          pointwise_back<Order>(team, layers.network, layer, curves, s, group, in, cy, cx);
+          break;
+      }
+    });
+  }
+
+ private:
+  // What the thread of a sample and a group does. Returns the refused input, or -1.
+  template <class Array>
+  KANML_DEVICE int layer_forward(int l, const CurvesView<T>& curves, int s, int group,
+                                 const Planes<Array>& in, const Planes<Array>& out) const {
+    const LayerRecord& layer = layers.network.layers[l];
+    int refused = -1;
+    switch (layer.kind) {
+      case LayerKind::splines:
+        with_degree(layer.degree, [&](auto degree) {
+          refused =
+              spline_forward<T, degree, Order>(team, layers.splines(l), curves, s, group, in, out);
+        });
+        break;
+      case LayerKind::linear:
+        linear_forward(team, layer, layers.of_layer(l), curves.n_planes, s, group, in, out);
+        break;
+      case LayerKind::pointwise:
+        pointwise_forward<Order>(team, layers.network, layer, curves, s, group, in, out);
+        break;
+    }
+    return refused;
+  }
+};
 
 }  // namespace kanml::block

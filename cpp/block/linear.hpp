@@ -43,4 +43,43 @@ KANML_DEVICE void linear_forward(const Team& team, const LayerRecord& layer, con
   });
 }
 
+// A thread owns the cotangents of the inputs of its group at its sample.
+template <class T, class Array>
+KANML_DEVICE void linear_back(const Team& team, const LayerRecord& layer, const T* parameters,
+                              int n_planes, int s, int group, const Planes<Array>& cy,
+                              const Planes<Array>& cx) {
+  for (int p = group; p < layer.n_in; p += team.groups) {
+    const T* const weights = parameters + index{p} * layer.n_out;
+    for (int m = 0; m < n_planes; ++m) {
+      T sum = T(0);
+      for (int q = 0; q < layer.n_out; ++q) sum += weights[q] * cy(m, q, s);
+      cx(m, p, s) = sum;
+    }
+  }
+}
+
+// Adds to the gradient with respect to W and the bias: a thread owns entries of them.
+template <class T, class Block, class Array>
+KANML_DEVICE void add_linear_gradient(Block& block, const LayerRecord& layer, int n_planes,
+                                      const Tile& tile, const Planes<Array>& in,
+                                      const Planes<Array>& cy, T* gradient) {
+  const index n_weights = index{layer.n_in} * layer.n_out;
+  block.phase([&](int thread) {
+    for (index i = thread; i < n_weights; i += block.threads()) {
+      const int p = static_cast<int>(i / layer.n_out);
+      const int q = static_cast<int>(i % layer.n_out);
+      T sum = T(0);
+      for (int m = 0; m < n_planes; ++m) {
+        for (int s = 0; s < tile.count; ++s) sum += in(m, p, s) * cy(m, q, s);
+      }
+      gradient[i] += sum;
+    }
+    for (int q = thread; layer.bias && q < layer.n_out; q += block.threads()) {
+      T sum = T(0);
+      for (int s = 0; s < tile.count; ++s) sum += cy(0, q, s);
+      gradient[n_weights + q] += sum;
+    }
+  });
+}
+
 }  // namespace kanml::block

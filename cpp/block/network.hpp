@@ -28,6 +28,8 @@ struct LayerRecord {
   index integers = 0;
   index numbers = 0;
   index parameters = 0;  // the first among those of the network
+  // Of pointwise layers: whether output q is a function of input q, for all of them
+  bool entrywise = false;
   // Of linear layers
   bool bias = false;
   // Of splines. The weights of the base function follow the coefficients.
@@ -44,7 +46,9 @@ struct NetworkView {
   std::int32_t n_layers;
   std::int32_t n_in;
   std::int32_t n_out;
-  std::int32_t widest;  // of all vectors of features
+  std::int32_t widest;    // of all vectors of features
+  std::int32_t features;  // the sum of their widths
+  std::int32_t degree;    // the highest of the splines, or 0
   const point::SpaceView<T>* spaces;
   const index* integers;
   const T* numbers;

@@ -78,4 +78,26 @@ KANML_DEVICE void pointwise_forward(const Team& team, const NetworkView<T>& netw
   }
 }
 
+// A thread owns the cotangents of the inputs of its group at its sample.
+template <int Order, class T, class Array>
+KANML_DEVICE void pointwise_back(const Team& team, const NetworkView<T>& network,
+                                 const LayerRecord& layer, const CurvesView<T>& curves, int s,
+                                 int group, const Planes<Array>& in, const Planes<Array>& cy,
+                                 const Planes<Array>& cx) {
+  for (int p = group; p < layer.n_in; p += team.groups) {
+    for (int m = 0; m < curves.n_planes; ++m) cx(m, p, s) = T(0);
+    const int first = layer.entrywise ? p : 0;
+    const int last = layer.entrywise ? p + 1 : layer.n_out;
+    for (int q = first; q < last; ++q) {
+      const OneFunction<T> function(network, layer, q);
+      if (function.p != p) continue;
+      T f[Order + 2];
+      function.template derivatives<Order + 1>(in(0, p, s), f);
+      T slopes[1][Order + 1];
+      for (int r = 0; r <= Order; ++r) slopes[0][r] = f[r + 1];
+      add_cotangents<Order>(curves, slopes, in, cy, q, cx, p, s);
+    }
+  }
+}
+
 }  // namespace kanml::block

@@ -153,7 +153,7 @@ template <class T, int Degree, class Array>
                                         index{layer.n_out})
                    .value;
         if (layer.has_base) {
-          T base[1];
+          T base[1] = {};
           activation_derivatives<T, 0>(layer.base, x, base);
           sum += base[0] * splines.weights(p)[q];
         }
@@ -199,6 +199,24 @@ KANML_DEVICE int spline_forward(const Team& team, const SplinesView<T>& splines,
   }
   if (overflows) sum_before_distances<T, Degree>(team, splines, s, group, in, out);
   return refused;
+}
+
+// A thread owns the cotangents of the inputs of its group at its sample.
+template <class T, int Degree, int Order, class Array>
+KANML_DEVICE void spline_back(const Team& team, const SplinesView<T>& splines,
+                              const CurvesView<T>& curves, int s, int group,
+                              const Planes<Array>& in, const Planes<Array>& cy,
+                              const Planes<Array>& cx) {
+  const LayerRecord& layer = splines.layer;
+  for (int p = group; p < layer.n_in; p += team.groups) {
+    for (int m = 0; m < curves.n_planes; ++m) cx(m, p, s) = T(0);
+    const EdgesAt<T, Degree, Order + 1> edges(splines, p, in(0, p, s));
+    for_strips({team.samples, 1}, 0, layer.n_out, [&](int q, auto width) {
+      T slopes[width][Order + 1];
+      edges.template derivatives<1, Order + 1>(q, slopes);
+      add_cotangents<Order>(curves, slopes, in, cy, q, cx, p, s);
+    });
+  }
 }
 
 }  // namespace kanml::block

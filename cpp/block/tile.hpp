@@ -25,11 +25,12 @@ struct Team {
 template <class Array>
 struct Planes {
   Array numbers;
+  index first;  // of the array
   int width;
   int stride;
 
   KANML_DEVICE decltype(auto) operator()(int plane, int feature, int sample) const {
-    return numbers[(plane * width + feature) * stride + sample];
+    return numbers[first + (plane * width + feature) * stride + sample];
   }
 };
 

@@ -30,7 +30,7 @@ class ActivationTileLayer final : public TileLayer<T> {
   index work() const override { return 20 * view_.width; }
   void describe(Description<T>& network) const override {
     const auto number = block::first_activation + static_cast<int>(kind_);
-    network.add(block::LayerKind::pointwise, view_.width, view_.width);
+    network.add(block::LayerKind::pointwise, view_.width, view_.width).entrywise = true;
     for (index p = 0; p < view_.width; ++p) {
       network.add_function(p, static_cast<block::PointFunction>(number), T(1));
     }

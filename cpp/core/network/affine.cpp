@@ -45,7 +45,7 @@ class AffineTileLayer final : public TileLayer<T> {
   }
   index work() const override { return width_; }
   void describe(Description<T>& network) const override {
-    network.add(block::LayerKind::pointwise, width_, width_);
+    network.add(block::LayerKind::pointwise, width_, width_).entrywise = true;
     for (int p = 0; p < width_; ++p) {
       const auto i = static_cast<std::size_t>(p);
       network.add_function(p, block::PointFunction::affine, scale_[i], shift_[i]);

@@ -40,12 +40,20 @@ struct Description {
 
   block::NetworkView<T> view() const {
     std::int32_t widest = layers.front().n_in;
-    for (const auto& layer : layers) widest = std::max(widest, layer.n_out);
+    std::int32_t features = widest;
+    std::int32_t degree = 0;
+    for (const auto& layer : layers) {
+      widest = std::max(widest, layer.n_out);
+      features += layer.n_out;
+      degree = std::max(degree, layer.degree);
+    }
     return {.layers = layers.data(),
             .n_layers = static_cast<std::int32_t>(layers.size()),
             .n_in = layers.front().n_in,
             .n_out = layers.back().n_out,
             .widest = widest,
+            .features = features,
+            .degree = degree,
             .spaces = spaces.data(),
             .integers = integers.data(),
             .numbers = numbers.data()};
