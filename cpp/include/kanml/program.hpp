@@ -10,7 +10,7 @@
 
 namespace kanml {
 
-// The operations by their names in NumPy, with their numbers of arguments. kernels/program.hpp
+// The operations by their names in NumPy, with their numbers of arguments. point/operations.hpp
 // defines each of them; if one is missing, the kernels do not compile. A condition is a number, 1
 // where it holds and 0 elsewhere.
 #define KANML_FOR_EACH_OPERATION(f)                                                                \
