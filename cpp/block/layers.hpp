@@ -24,6 +24,12 @@ struct Refusal {
   T value;
 };
 
+// What becomes of the cotangents of all parameters: they are added to one gradient.
+template <class T>
+struct SumSink {
+  T* gradient;
+};
+
 // A network with its parameters, as kernels read them.
 template <class T>
 struct LayersView {
@@ -70,13 +76,13 @@ struct LayerPrograms {
     return first;
   }
 
-  // Adds what layer l contributes to the gradient with respect to all parameters.
+  // Adds what layer l contributes to the gradient of all samples.
   template <class Block, class Array, class Edges>
-  KANML_DEVICE void add_gradient(Block& block, int l, const CurvesView<T>& curves, const Tile& tile,
-                                 const Planes<Array>& in, const Planes<Array>& cy,
-                                 const Edges& edges, T* gradient) const {
+  KANML_DEVICE void add_to_sink(Block& block, int l, const CurvesView<T>& curves, const Tile& tile,
+                                const Planes<Array>& in, const Planes<Array>& cy,
+                                const Edges& edges, const SumSink<T>& sink) const {
     const LayerRecord& layer = layers.network.layers[l];
-    T* const own = gradient + layer.parameters;
+    T* const own = sink.gradient + layer.parameters;
     switch (layer.kind) {
       case LayerKind::splines:
         with_degree(layer.degree, [&](auto degree) {

@@ -8,6 +8,8 @@
 #include "block/block.hpp"
 #include "block/evaluate.hpp"
 #include "block/gradient.hpp"
+#include "core/block/records.hpp"
+#include "core/cpu/loss_records.hpp"
 #include "core/cpu/walk.hpp"
 #include "core/network/description.hpp"
 
@@ -22,10 +24,10 @@ struct BlockSettings {
   bool checked;  // whether shared memory is watched over
 };
 
+// Its calls are those of Network.
 template <class T>
 class HostBlocks {
  public:
-  // Throws std::invalid_argument as Network does.
   HostBlocks(Layers layers, const BlockSettings& settings)
       : walk_(Plan(std::move(layers))), settings_(settings) {
     for (std::size_t l = 0; l < walk_.layers.size(); ++l) {
@@ -34,63 +36,117 @@ class HostBlocks {
     }
   }
 
-  // Outputs and their Taylor coefficients, as Network::taylor.
   void taylor(index n, std::span<const T> x, std::span<const T> parameters,
               const Directions<T>& directions, std::span<T> coefficients) const {
-    walk_.plan.require_orders(directions.orders);
-    const Curves<T> curves(n, x, walk_.plan.n_in(), directions);
+    const std::vector<Batch<T>> batches = one_batch(n, x, directions);
+    const BatchRecords<T> records(batches, settings_.team);
     std::vector<T> storage;
-    const T* const read = walk_.plan.decode(parameters, storage);
-    std::vector<block::Refusal<T>> refusals(
-        static_cast<std::size_t>(block::n_tiles(n, settings_.team)));
-    with_order(curves.directions, [&](auto order) {
-      run(block::Evaluate<T, order>{.programs = {{description_.view(), read}, settings_.team},
-                                    .curves = view_of(curves),
-                                    .y = coefficients.data(),
-                                    .refusals = refusals.data(),
-                                    .blocks = settings_.blocks});
-    });
-    require_accepted(refusals, curves);
-  }
-
-  // The gradient of sum(cotangents * coefficients), as Network::taylor_vjp.
-  void taylor_vjp(index n, std::span<const T> x, std::span<const T> parameters,
-                  const Directions<T>& directions, std::span<const T> cotangents,
-                  std::span<T> parameter_gradient, std::span<T> input_gradient) const {
-    walk_.plan.require_orders(directions.orders);
-    const Curves<T> curves(n, x, walk_.plan.n_in(), directions);
-    std::vector<T> storage;
-    const T* const read = walk_.plan.decode(parameters, storage);
-    const index tiles = block::n_tiles(n, settings_.team);
-    const block::BatchRecord batch{.n = n, .first_tile = 0, .first_place = 0, .n_places = 1};
-    const block::CurvesView<T> place = view_of(curves);
-    const index slots = slots_for(tiles, walk_.plan.n_parameters());
-    std::vector<T> gradients(static_cast<std::size_t>(slots * walk_.plan.n_parameters()));
-    std::vector<block::Refusal<T>> refusals(static_cast<std::size_t>(tiles));
-    with_order(curves.directions, [&](auto order) {
-      run(block::Gradient<T, order, block::GivenCotangents<T>>{
-          .programs = {{description_.view(), read}, settings_.team},
-          .batches = {&batch, 1, tiles, &place, place.n_planes},
-          .loss = {cotangents.data()},
-          .lowest = static_cast<int>(walk_.lowest(!input_gradient.empty())),
-          .slots = slots,
-          .n_parameters = walk_.plan.n_parameters(),
-          .gradients = gradients.data(),
-          .x_gradient = input_gradient.empty() ? nullptr : input_gradient.data(),
+    std::vector<block::Refusal<T>> refusals(static_cast<std::size_t>(records.tiles()));
+    with_order(records.order(), [&](auto order) {
+      run(block::Evaluate<T, order>{
+          .programs = programs<order>(walk_.plan.decode(parameters, storage)),
+          .curves = records.view().places[0],
+          .y = coefficients.data(),
           .refusals = refusals.data(),
           .blocks = settings_.blocks});
     });
-    require_accepted(refusals, curves);
+    require_accepted(refusals, records);
+  }
+
+  void taylor_vjp(index n, std::span<const T> x, std::span<const T> parameters,
+                  const Directions<T>& directions, std::span<const T> cotangents,
+                  std::span<T> parameter_gradient, std::span<T> input_gradient) const {
+    const std::vector<Batch<T>> batches = one_batch(n, x, directions);
+    const BatchRecords<T> records(batches, settings_.team);
+    run_losses(records, block::GivenCotangents<T>{cotangents.data()}, parameters, true,
+               parameter_gradient, input_gradient);
+  }
+
+  void reduce(std::span<const Term<T>> terms, std::span<const double> factors,
+              std::span<const T> parameters, std::span<const double> unknowns,
+              std::span<TermSums> sums, std::span<T> gradient,
+              std::span<const std::span<T>> components) const {
+    const std::vector<Batch<T>> batches = batches_of(walk_.plan, terms, unknowns.size());
+    const BatchRecords<T> records(batches, settings_.team);
+    const FormulaRecords<T, PointLoss> formulas(terms, unknowns);
+    std::vector<block::LossRecord<T>> losses;
+    for (std::size_t i = 0; i < terms.size(); ++i) {
+      const PointLoss& loss = *terms[i].formula;
+      const auto n_components = static_cast<std::size_t>(loss.n_components());
+      losses.push_back(
+          {.formula = formulas[i],
+           .n_components = loss.n_components(),
+           .differentiated = differentiated_at(loss.differentiated(), 1 + n_components),
+           .factor = static_cast<T>(factors[i]),
+           .components = components[i].empty() ? nullptr : components[i].data()});
+    }
+    LossRecords of_tiles(unknowns.size());
+    of_tiles.clear(records.tiles());
+    for (index t = 0; t < records.tiles(); ++t) of_tiles.of_tile(t, records.batch_of(t));
+    const auto size = gradient.empty() ? 0 : static_cast<std::size_t>(walk_.plan.n_parameters());
+    run_losses(records, block::TermLosses<T>{formulas.view(), losses.data(), of_tiles.data()},
+               parameters, !gradient.empty(), gradient.first(size), {});
+    of_tiles.add_up(factors, sums, gradient.subspan(size));
+  }
+
+ private:
+  std::vector<Batch<T>> one_batch(index n, std::span<const T> x,
+                                  const Directions<T>& directions) const {
+    walk_.plan.require_orders(directions.orders);
+    std::vector<Batch<T>> batches(1);
+    batches.front().n = n;
+    batches.front().places.emplace_back(n, x, walk_.plan.n_in(), directions);
+    return batches;
+  }
+
+  template <int Order>
+  block::LayerPrograms<T, Order> programs(const T* parameters) const {
+    return {{description_.view(), parameters}, settings_.team};
+  }
+
+  // A loss, and its gradient if `backward`.
+  template <class Loss>
+  void run_losses(const BatchRecords<T>& records, const Loss& loss, std::span<const T> stored,
+                  bool backward, std::span<T> parameter_gradient,
+                  std::span<T> input_gradient) const {
+    std::vector<T> storage;
+    const T* const parameters = walk_.plan.decode(stored, storage);
+    const index n_parameters = walk_.plan.n_parameters();
+    const index slots = slots_for(records.tiles());
+    std::vector<T> gradients(static_cast<std::size_t>(backward ? slots * n_parameters : 0));
+    std::vector<block::Refusal<T>> refusals(static_cast<std::size_t>(records.tiles()));
+    with_order(records.order(), [&](auto order) {
+      run(block::Gradient<T, order, Loss>{
+          .pass = {.programs = programs<order>(parameters),
+                   .batches = records.view(),
+                   .lowest = static_cast<int>(walk_.lowest(!input_gradient.empty())),
+                   .refusals = refusals.data()},
+          .loss = loss,
+          .backward = backward,
+          .slots = slots,
+          .n_parameters = n_parameters,
+          .gradients = gradients.data(),
+          .x_gradient = input_gradient.empty() ? nullptr : input_gradient.data(),
+          .blocks = settings_.blocks});
+    });
+    require_accepted(refusals, records);
+    if (!backward) return;
     run(block::AddUp<T>{.slots = slots,
-                        .n_parameters = walk_.plan.n_parameters(),
+                        .n_parameters = n_parameters,
                         .gradients = gradients.data(),
                         .gradient = parameter_gradient.data(),
                         .blocks = settings_.blocks,
                         .threads = settings_.team.threads()});
-    walk_.plan.pull_back(parameters, parameter_gradient);
+    walk_.plan.pull_back(stored, parameter_gradient);
   }
 
- private:
+  // As many slots as are allowed, if their gradients together take at most 256 MiB.
+  index slots_for(index tiles) const {
+    constexpr index budget_bytes = index{256} << 20;
+    const index bytes = std::max<index>(1, walk_.plan.n_parameters() * index{sizeof(T)});
+    return std::clamp<index>(std::min(tiles, budget_bytes / bytes), 1, settings_.slots);
+  }
+
   template <class Program>
   void run(const Program& program) const {
     if (settings_.checked) {
@@ -100,38 +156,20 @@ class HostBlocks {
     }
   }
 
-  // As many as are allowed, if all gradients together take at most 256 MiB.
-  index slots_for(index tiles, index n_parameters) const {
-    constexpr index budget_bytes = index{256} << 20;
-    const index bytes = std::max<index>(1, n_parameters * index{sizeof(T)});
-    return std::clamp<index>(std::min(tiles, budget_bytes / bytes), 1, settings_.slots);
-  }
-
-  // Calls f with the highest order of the directions, an integral constant.
+  // Calls f with an order as an integral constant.
   template <class F>
-  static void with_order(const kernels::Directions& directions, const F& f) {
-    if (directions.count == 0) return f(std::integral_constant<int, 0>{});
-    point::for_order<max_taylor_order>(static_cast<int>(highest_order(directions)), f);
-  }
-
-  static block::CurvesView<T> view_of(const Curves<T>& curves) {
-    return {.n = curves.n,
-            .x = curves.x.data(),
-            .points = curves.points,
-            .rows = curves.rows.empty() ? nullptr : curves.rows.data(),
-            .n_directions = curves.directions.count,
-            .orders = curves.directions.orders,
-            .planes = curves.directions.planes,
-            .n_planes = curves.directions.n_planes,
-            .vectors = curves.vectors.data(),
-            .one_a_point = curves.per_sample};
+  static void with_order(int order, const F& f) {
+    if (order == 0) return f(std::integral_constant<int, 0>{});
+    point::for_order<max_taylor_order>(order, f);
   }
 
   // Throws OutsideDomain for the first refusal.
   void require_accepted(std::span<const block::Refusal<T>> refusals,
-                        const Curves<T>& curves) const {
-    for (const auto& refusal : refusals) {
+                        const BatchRecords<T>& records) const {
+    for (std::size_t t = 0; t < refusals.size(); ++t) {
+      const block::Refusal<T>& refusal = refusals[t];
       if (refusal.layer < 0) continue;
+      const Curves<T>& curves = records.curves_of(static_cast<index>(t));
       walk_.refuse(refusal.value, static_cast<std::size_t>(refusal.layer), refusal.input,
                    curves.row(refusal.sample), curves.where);
     }

@@ -1,11 +1,10 @@
 // The losses of terms: what their programs give is reduced over the samples.
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 #include <span>
-#include <vector>
 
+#include "core/cpu/loss_records.hpp"
 #include "core/cpu/term_programs.hpp"
 
 namespace kanml {
@@ -21,18 +20,16 @@ class TermLosses {
         factors_(factors),
         n_unknowns_(unknowns.size()),
         components_(components),
-        programs_(terms, n_out, unknowns) {}
+        programs_(terms, n_out, unknowns),
+        records_(unknowns.size()) {}
 
   void prepare(int threads, index tiles) {
-    records_.assign(static_cast<std::size_t>(tiles) * record_size(), 0.0);
-    batches_.assign(static_cast<std::size_t>(tiles), 0);
+    records_.clear(tiles);
     programs_.prepare(threads);
   }
 
   void operator()(const TileOf& at, int thread, Workspace<T>* places, bool backward) {
-    const auto tile = static_cast<std::size_t>(at.number);
-    batches_[tile] = at.batch;
-    double* const record = records_.data() + tile * record_size();
+    double* const record = records_.of_tile(at.number, at.batch);
     programs_.run(at, thread, places, [&](const Desk& desk) {
       reduce(desk, record);
       if (!backward) return;
@@ -52,27 +49,12 @@ class TermLosses {
 
   // Adds up, in the order of the tiles, what the calls have found.
   void add_up(std::span<TermSums> sums, std::span<T> unknown_gradient) const {
-    std::vector<double> gradient(n_unknowns_, 0.0);
-    std::fill(sums.begin(), sums.end(), TermSums{});
-    for (std::size_t t = 0; t < batches_.size(); ++t) {
-      const double* const record = records_.data() + t * record_size();
-      TermSums& of_term = sums[batches_[t]];
-      of_term.loss += record[0];
-      of_term.largest = larger(of_term.largest, record[1]);
-      for (std::size_t i = 0; i < gradient.size(); ++i) {
-        gradient[i] += factors_[batches_[t]] * record[2 + i];
-      }
-    }
-    for (std::size_t i = 0; i < unknown_gradient.size(); ++i) {
-      unknown_gradient[i] = static_cast<T>(gradient[i]);
-    }
+    records_.add_up(factors_, sums, unknown_gradient);
   }
 
  private:
   using Desk = typename TermPrograms<T, PointLoss>::Desk;
 
-  std::size_t record_size() const { return 2 + n_unknowns_; }
-  static double larger(double a, double b) { return b > a || b != b ? b : a; }
   static std::size_t first_derivative(const PointLoss& loss) {
     return 1 + static_cast<std::size_t>(loss.n_components());
   }
@@ -87,7 +69,7 @@ class TermLosses {
       const T* const component = desk[1 + c];
       double largest = record[1];
       for (int s = 0; s < desk.count; ++s) {
-        largest = larger(largest, std::fabs(static_cast<double>(component[s])));
+        largest = LossRecords::larger(largest, std::fabs(static_cast<double>(component[s])));
       }
       record[1] = largest;
       const std::span<T> to = components_[desk.term];
@@ -115,8 +97,7 @@ class TermLosses {
   std::size_t n_unknowns_;
   std::span<const std::span<T>> components_;
   TermPrograms<T, PointLoss> programs_;
-  std::vector<double> records_;       // (tiles, record_size): loss, largest, unknowns
-  std::vector<std::size_t> batches_;  // (tiles)
+  LossRecords records_;
 };
 
 }  // namespace kanml

@@ -1,0 +1,162 @@
+// Terms by block programs on the host against the executors of processors.
+#include <algorithm>
+#include <limits>
+#include <memory>
+#include <span>
+#include <tuple>
+#include <vector>
+
+#include "check.hpp"
+#include "core/block/host_blocks.hpp"
+#include "kanml/network.hpp"
+#include "kanml/terms.hpp"
+#include "networks.hpp"
+
+using kanml::index;
+
+namespace {
+
+using kanml::Coefficient;
+using kanml::Operation;
+
+// The square of r = u_t + u u_x - nu u_xx - f: one place, the directions x and t, the column f and
+// the unknown nu. The Taylor coefficient of order 2 is half of u_xx.
+std::shared_ptr<const kanml::PointLoss> burgers() {
+  // Inputs: u, u_x, u_xx / 2, u_t, f, nu; the constant 2.
+  const std::vector<kanml::Instruction> code{
+      {Operation::multiply, 7, {0, 1, -1}},     // u u_x
+      {Operation::add, 7, {7, 3, -1}},          //
+      {Operation::multiply, 8, {6, 2, -1}},     // u_xx
+      {Operation::multiply, 9, {8, 5, -1}},     // nu u_xx
+      {Operation::subtract, 7, {7, 9, -1}},     //
+      {Operation::subtract, 7, {7, 4, -1}},     // r
+      {Operation::square, 9, {7, -1, -1}},      // the loss
+      {Operation::multiply, 10, {6, 7, -1}},    // by u_t: 2 r
+      {Operation::multiply, 11, {10, 1, -1}},   // by u
+      {Operation::multiply, 12, {10, 0, -1}},   // by u_x
+      {Operation::multiply, 13, {10, 8, -1}},   //
+      {Operation::negative, 13, {13, -1, -1}},  // by nu
+      {Operation::multiply, 14, {10, 5, -1}},   //
+      {Operation::multiply, 14, {14, 6, -1}},   //
+      {Operation::negative, 14, {14, -1, -1}},  // by u_xx / 2
+  };
+  const std::vector<Coefficient> coefficients{{0, 0, 0}, {0, 1, 0}, {0, 2, 0}, {0, 3, 0}};
+  return std::make_shared<const kanml::PointLoss>(
+      std::make_shared<const kanml::Program>(6, std::vector<double>{2.0}, code,
+                                             std::vector<std::int32_t>{9, 7, 11, 12, 14, 10, 13}),
+      coefficients, 1, 1, 1, coefficients);
+}
+
+// The square of the difference between the second output at two places.
+std::shared_ptr<const kanml::PointLoss> periodic() {
+  // Inputs: both outputs, nu; the constants 2 and 0.
+  const std::vector<kanml::Instruction> code{{Operation::subtract, 5, {0, 1, -1}},
+                                             {Operation::square, 6, {5, -1, -1}},
+                                             {Operation::multiply, 7, {3, 5, -1}},
+                                             {Operation::negative, 8, {7, -1, -1}}};
+  const std::vector<Coefficient> coefficients{{0, 0, 1}, {1, 0, 1}};
+  return std::make_shared<const kanml::PointLoss>(
+      std::make_shared<const kanml::Program>(3, std::vector<double>{2.0, 0.0}, code,
+                                             std::vector<std::int32_t>{6, 5, 7, 8, 4}),
+      coefficients, 0, 1, 1, coefficients);
+}
+
+// Both terms with numbers, of which the first is taken at chosen points.
+template <class T>
+struct Example {
+  kanml::Layers layers = networks::mixed(5);
+  std::vector<T> parameters = inputs::random<T>(kanml::Network<T>(layers).n_parameters());
+  std::vector<double> unknowns{0.3};
+  std::vector<T> x = inputs::random<T>(2 * 120);
+  std::vector<T> f = inputs::random<T>(2 * 120);
+  std::vector<T> left = inputs::random<T>(2 * 41);
+  std::vector<T> right = inputs::random<T>(2 * 41);
+  std::vector<index> chosen;
+  std::vector<int> orders{2, 1};
+  std::vector<T> vectors{T(1), T(0), T(0), T(1)};
+  std::vector<double> factors{0.7, 1.9};
+
+  Example() {
+    for (index i = 0; i < 75; ++i) chosen.push_back(i * 47 % 120);
+  }
+
+  std::vector<kanml::Term<T>> terms() const {
+    return {{burgers(), {{x, {orders, vectors}}}, {{f.data() + 1, 2}}, 75, chosen, "interior: "},
+            {periodic(), {{left, {}}, {right, {}}}, {}, 41, {}, "edges: "}};
+  }
+};
+
+struct Reduced {
+  std::vector<double> sums;  // and largest components
+  std::vector<double> gradient;
+  std::vector<double> components;
+
+  bool operator==(const Reduced&) const = default;
+};
+
+template <class T, class By>
+Reduced reduced(const Example<T>& example, const By& by, bool with_gradient = true) {
+  const auto terms = example.terms();
+  std::vector<kanml::TermSums> sums(2);
+  std::vector<T> gradient(with_gradient ? example.parameters.size() + 1 : 0);
+  std::vector<T> components(75);
+  const std::vector<std::span<T>> of_terms{components, {}};
+  by.reduce(terms, example.factors, example.parameters, example.unknowns, sums, gradient, of_terms);
+  return {{sums[0].loss, sums[0].largest, sums[1].loss, sums[1].largest},
+          {gradient.begin(), gradient.end()},
+          {components.begin(), components.end()}};
+}
+
+// In units of the rounding error, relative to the largest of the numbers.
+template <class T>
+double errors(const std::vector<double>& found, const std::vector<double>& expected) {
+  CHECK_EQUAL(found.size(), expected.size());
+  double largest = 0.0;
+  double difference = 0.0;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    largest = std::max(largest, std::fabs(expected[i]));
+    difference = std::max(difference, std::fabs(found[i] - expected[i]));
+  }
+  return difference / largest / double{std::numeric_limits<T>::epsilon()};
+}
+
+const std::vector<kanml::BlockSettings> all_settings{
+    {.team = {16, 2}, .blocks = 3, .slots = 4, .checked = true},
+    {.team = {8, 3}, .blocks = 4, .slots = 20, .checked = false}};
+
+template <class T>
+void compare_terms() {
+  const Example<T> example;
+  const Reduced expected = reduced(example, kanml::Network<T>(example.layers));
+  for (const auto& settings : all_settings) {
+    const kanml::HostBlocks<T> blocks(example.layers, settings);
+    const Reduced found = reduced(example, blocks);
+    // No difference was larger than 7 rounding errors.
+    CHECK_NEAR(errors<T>(found.sums, expected.sums), 0.0, 30.0);
+    CHECK_NEAR(errors<T>(found.gradient, expected.gradient), 0.0, 30.0);
+    CHECK_NEAR(errors<T>(found.components, expected.components), 0.0, 30.0);
+    // Without a gradient, the same bits.
+    const Reduced alone = reduced(example, blocks, false);
+    CHECK(alone.sums == found.sums);
+    CHECK(alone.components == found.components);
+  }
+}
+
+}  // namespace
+
+TEST(losses_and_gradients_of_terms_are_those_of_processors) {
+  compare_terms<double>();
+  compare_terms<float>();
+}
+
+TEST(losses_and_gradients_of_terms_do_not_depend_on_blocks) {
+  const Example<double> example;
+  std::vector<Reduced> results;
+  for (const bool checked : {false, true}) {
+    for (const int blocks : {1, 3, 5}) {
+      const kanml::BlockSettings settings{{8, 2}, blocks, 6, checked};
+      results.push_back(reduced(example, kanml::HostBlocks<double>(example.layers, settings)));
+      CHECK(results.back() == results.front());
+    }
+  }
+}
