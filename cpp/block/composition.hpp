@@ -26,6 +26,24 @@ struct Composition {
   }
 };
 
+// The cotangents of derivatives 0..Order of a function of input p, whose Taylor coefficients are
+// those of output q: e_0 = cy_0, e_r = sum_m C_rm cy_m, summed over the directions.
+template <int Order, class T, class Array>
+KANML_DEVICE inline void cotangents_of_derivatives(const CurvesView<T>& curves,
+                                                   const Planes<Array>& in, int p,
+                                                   const Planes<Array>& cy, int q, int s,
+                                                   T (&e)[Order + 1]) {
+  e[0] = cy(0, q, s);
+  for (int r = 1; r <= Order; ++r) e[r] = T(0);
+  for_directions<Order>(curves, [&](auto order, int plane) {
+    const Composition<T, order> composition(in, plane, p, s);
+    for (int m = 1; m <= order; ++m) {
+      const T cotangent = cy(plane + m - 1, q, s);
+      for (int r = 1; r <= m; ++r) e[r] += composition.weights[r][m] * cotangent;
+    }
+  });
+}
+
 // What goes back along one direction, from the cotangents of output q to those of an input: with
 // v_m the Taylor coefficients of f' along the curve, sums_l += sum_{m >= l} v_{m-l} cy_m; returns
 // what goes to the value. `slopes` holds f_1 .. f_{Order + 1}, and sums begin with l = 1.

@@ -24,10 +24,16 @@ struct Refusal {
   T value;
 };
 
-// What becomes of the cotangents of all parameters: they are added to one gradient.
+// What becomes of the cotangents of all parameters: they are added to one gradient, or to one of
+// each sample, a row of a Jacobian.
 template <class T>
 struct SumSink {
   T* gradient;
+};
+template <class T>
+struct RowSink {
+  T* first;  // of the first sample of the tile
+  index stride;
 };
 
 // A network with its parameters, as kernels read them.
@@ -96,6 +102,29 @@ struct LayerPrograms {
       case LayerKind::pointwise:
         break;
     }
+  }
+
+  // The same to a gradient of each sample.
+  template <class Block, class Array, class Edges>
+  KANML_DEVICE void add_to_sink(Block& block, int l, const CurvesView<T>& curves, const Tile& tile,
+                                const Planes<Array>& in, const Planes<Array>& cy,
+                                const Edges& /*edges*/, const RowSink<T>& sink) const {
+    const LayerRecord& layer = layers.network.layers[l];
+    phase_of_samples(block, team, tile, [&](int s, int group) {
+      T* const own = sink.first + s * sink.stride + layer.parameters;
+      switch (layer.kind) {
+        case LayerKind::splines:
+          with_degree(layer.degree, [&](auto degree) {
+            add_spline_row<degree, Order>(team, layers.splines(l), curves, s, group, in, cy, own);
+          });
+          break;
+        case LayerKind::linear:
+          add_linear_row(team, layer, curves.n_planes, s, group, in, cy, own);
+          break;
+        case LayerKind::pointwise:
+          break;
+      }
+    });
   }
 
   // Carries cotangents from the outputs of layer l to its inputs.

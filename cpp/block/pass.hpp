@@ -50,6 +50,8 @@ struct PlanesOfPlaces {
     return {numbers, first * stride, chosen, stride};
   }
 };
+template <class Array, class T>
+PlanesOfPlaces(Array, const CurvesView<T>*, int, int, int, int) -> PlanesOfPlaces<T, Array>;
 
 // What losses and rows share. A loss is an object with
 //   memory(block, team)             its shared memory

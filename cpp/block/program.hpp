@@ -28,6 +28,8 @@ struct Registers {
     return numbers[index{r} * samples + s];
   }
 };
+template <class Array>
+Registers(Array, int) -> Registers<Array>;
 
 template <class T, std::size_t Arity, class Array, class F>
 [[gnu::always_inline]] KANML_DEVICE inline void apply(const Registers<Array>& registers,

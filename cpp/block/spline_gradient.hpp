@@ -59,7 +59,7 @@ KANML_DEVICE auto edge_memory(Block& block, const Team& team, int order, int deg
       .team = team};
 }
 
-// Adds  cc_j[q] += sum_s sum_r b_j^(r) e_r[q],  e_0 = cy_0, e_r = sum_m C_rm cy_m.
+// Adds  cc_j[q] += sum_s sum_r b_j^(r) e_r[q]  over the samples of a tile.
 //
 // Groups take inputs. The samples of a tile are sorted by the interval in which their input lies:
 // so those at which a function is nonzero are neighbours. A thread owns a coefficient, of an input,
@@ -102,14 +102,8 @@ KANML_DEVICE void add_spline_gradient(Block& block, const Team& team, const Spli
           edges.sorted[edges.place(group, place)] = first;
         }
         for (int i = 0; i < n_q; ++i) {
-          T e[Order + 1] = {cy(0, q0 + i, s)};
-          for_directions<Order>(curves, [&](auto order, int plane) {
-            const Composition<T, order> composition(in, plane, p, s);
-            for (int m = 1; m <= order; ++m) {
-              const T cotangent = cy(plane + m - 1, q0 + i, s);
-              for (int r = 1; r <= m; ++r) e[r] += composition.weights[r][m] * cotangent;
-            }
-          });
+          T e[Order + 1];
+          cotangents_of_derivatives<Order>(curves, in, p, cy, q0 + i, s, e);
           for (int r = 0; r <= Order; ++r) edges.cotangent(group, Order, r, i, s) = e[r];
         }
       });
@@ -157,6 +151,30 @@ KANML_DEVICE void add_spline_gradient(Block& block, const Team& team, const Spli
           }
         }
       });
+    }
+  }
+}
+
+// The same at one sample, to a gradient of its own. A thread owns what belongs to the inputs of its
+// group.
+template <int Degree, int Order, class T, class Array>
+KANML_DEVICE void add_spline_row(const Team& team, const SplinesView<T>& splines,
+                                 const CurvesView<T>& curves, int s, int group,
+                                 const Planes<Array>& in, const Planes<Array>& cy, T* gradient) {
+  const int n_out = splines.layer.n_out;
+  for (int p = group; p < splines.layer.n_in; p += team.groups) {
+    const EdgesAt<T, Degree, (Order < 1 ? 1 : Order)> edges(splines, p, in(0, p, s));
+    T* const rows = gradient + (edges.coefficients - splines.parameters);
+    T* const weights = gradient + (edges.weights - splines.parameters);
+    for (int q = 0; q < n_out; ++q) {
+      T e[Order + 1];
+      cotangents_of_derivatives<Order>(curves, in, p, cy, q, s, e);
+      for (int j = 0; j <= Degree; ++j) {
+        T sum = T(0);
+        for (int r = 0; r <= Order; ++r) sum += edges.basis.derivatives[r][j] * e[r];
+        rows[j * n_out + q] += sum;
+      }
+      for (int r = 0; edges.has_base && r <= Order; ++r) weights[q] += edges.base[r] * e[r];
     }
   }
 }

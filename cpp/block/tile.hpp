@@ -33,6 +33,8 @@ struct Planes {
     return numbers[first + (plane * width + feature) * stride + sample];
   }
 };
+template <class Array>
+Planes(Array, index, int, int) -> Planes<Array>;
 
 // As many numbers as planes of a tile take.
 KANML_DEVICE inline int stride_of(const Team& team) { return team.samples + 1; }

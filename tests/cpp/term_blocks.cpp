@@ -61,6 +61,37 @@ std::shared_ptr<const kanml::PointLoss> periodic() {
       coefficients, 0, 1, 1, coefficients);
 }
 
+// Both residuals as rows of least squares; the first formula has u itself as a second row.
+std::shared_ptr<const kanml::PointRows> burgers_rows() {
+  const std::vector<kanml::Instruction> code{
+      {Operation::multiply, 8, {0, 1, -1}},     // u u_x
+      {Operation::add, 8, {8, 3, -1}},          //
+      {Operation::multiply, 9, {6, 2, -1}},     // u_xx
+      {Operation::multiply, 10, {9, 5, -1}},    // nu u_xx
+      {Operation::subtract, 8, {8, 10, -1}},    //
+      {Operation::subtract, 8, {8, 4, -1}},     // r
+      {Operation::multiply, 10, {6, 5, -1}},    //
+      {Operation::negative, 10, {10, -1, -1}},  // by u_xx / 2
+      {Operation::negative, 9, {9, -1, -1}},    // by nu
+      {Operation::subtract, 11, {6, 7, -1}},    // 1
+      {Operation::subtract, 12, {7, 7, -1}},    // 0
+  };
+  const std::vector<Coefficient> coefficients{{0, 0, 0}, {0, 1, 0}, {0, 2, 0}, {0, 3, 0}};
+  return std::make_shared<const kanml::PointRows>(
+      std::make_shared<const kanml::Program>(
+          6, std::vector<double>{2.0, 1.0}, code,
+          std::vector<std::int32_t>{8, 0, 1, 0, 10, 11, 9, 11, 12}),
+      coefficients, 1, 1, std::vector<std::vector<Coefficient>>{coefficients, {{0, 0, 0}}});
+}
+std::shared_ptr<const kanml::PointRows> periodic_rows() {
+  const std::vector<kanml::Instruction> code{{Operation::subtract, 6, {0, 1, -1}}};
+  const std::vector<Coefficient> coefficients{{0, 0, 1}, {1, 0, 1}};
+  return std::make_shared<const kanml::PointRows>(
+      std::make_shared<const kanml::Program>(3, std::vector<double>{1.0, -1.0, 0.0}, code,
+                                             std::vector<std::int32_t>{6, 3, 4, 5}),
+      coefficients, 0, 1, std::vector<std::vector<Coefficient>>{coefficients});
+}
+
 // Both terms with numbers, of which the first is taken at chosen points.
 template <class T>
 struct Example {
@@ -80,9 +111,11 @@ struct Example {
     for (index i = 0; i < 75; ++i) chosen.push_back(i * 47 % 120);
   }
 
-  std::vector<kanml::Term<T>> terms() const {
-    return {{burgers(), {{x, {orders, vectors}}}, {{f.data() + 1, 2}}, 75, chosen, "interior: "},
-            {periodic(), {{left, {}}, {right, {}}}, {}, 41, {}, "edges: "}};
+  template <class Formula>
+  std::vector<kanml::TermOf<T, Formula>> with(const std::shared_ptr<const Formula>& interior,
+                                              const std::shared_ptr<const Formula>& edges) const {
+    return {{interior, {{x, {orders, vectors}}}, {{f.data() + 1, 2}}, 75, chosen, "interior: "},
+            {edges, {{left, {}}, {right, {}}}, {}, 41, {}, "edges: "}};
   }
 };
 
@@ -96,7 +129,7 @@ struct Reduced {
 
 template <class T, class By>
 Reduced reduced(const Example<T>& example, const By& by, bool with_gradient = true) {
-  const auto terms = example.terms();
+  const auto terms = example.with(burgers(), periodic());
   std::vector<kanml::TermSums> sums(2);
   std::vector<T> gradient(with_gradient ? example.parameters.size() + 1 : 0);
   std::vector<T> components(75);
@@ -105,6 +138,16 @@ Reduced reduced(const Example<T>& example, const By& by, bool with_gradient = tr
   return {{sums[0].loss, sums[0].largest, sums[1].loss, sums[1].largest},
           {gradient.begin(), gradient.end()},
           {components.begin(), components.end()}};
+}
+
+// Values of rows, and their Jacobian.
+template <class T, class By>
+std::pair<std::vector<double>, std::vector<double>> rows(const Example<T>& example, const By& by) {
+  const auto terms = example.with(burgers_rows(), periodic_rows());
+  std::vector<T> values(2 * 75 + 41);
+  std::vector<T> jacobian(values.size() * (example.parameters.size() + 1));
+  by.rows(terms, example.factors, example.parameters, example.unknowns, values, jacobian);
+  return {{values.begin(), values.end()}, {jacobian.begin(), jacobian.end()}};
 }
 
 // In units of the rounding error, relative to the largest of the numbers.
@@ -142,6 +185,18 @@ void compare_terms() {
   }
 }
 
+template <class T>
+void compare_rows() {
+  const Example<T> example;
+  const auto expected = rows(example, kanml::Network<T>(example.layers));
+  for (const auto& settings : all_settings) {
+    const auto found = rows(example, kanml::HostBlocks<T>(example.layers, settings));
+    // No difference was larger than 7 rounding errors.
+    CHECK_NEAR(errors<T>(found.first, expected.first), 0.0, 30.0);
+    CHECK_NEAR(errors<T>(found.second, expected.second), 0.0, 30.0);
+  }
+}
+
 }  // namespace
 
 TEST(losses_and_gradients_of_terms_are_those_of_processors) {
@@ -159,4 +214,9 @@ TEST(losses_and_gradients_of_terms_do_not_depend_on_blocks) {
       CHECK(results.back() == results.front());
     }
   }
+}
+
+TEST(rows_and_their_jacobian_are_those_of_processors) {
+  compare_rows<double>();
+  compare_rows<float>();
 }

@@ -8,6 +8,7 @@
 #include "block/block.hpp"
 #include "block/evaluate.hpp"
 #include "block/gradient.hpp"
+#include "block/rows.hpp"
 #include "core/block/records.hpp"
 #include "core/cpu/loss_records.hpp"
 #include "core/cpu/walk.hpp"
@@ -89,6 +90,49 @@ class HostBlocks {
     of_tiles.add_up(factors, sums, gradient.subspan(size));
   }
 
+  void rows(std::span<const RowTerm<T>> terms, std::span<const double> scales,
+            std::span<const T> parameters, std::span<const double> unknowns, std::span<T> values,
+            std::span<T> jacobian) const {
+    const std::vector<Batch<T>> batches = batches_of(walk_.plan, terms, unknowns.size());
+    const BatchRecords<T> records(batches, settings_.team);
+    const FormulaRecords<T, PointRows> formulas(terms, unknowns);
+    std::vector<std::vector<block::Differentiated>> differentiated;
+    std::vector<block::RowsRecord<T>> of_terms;
+    index n_rows = 0;
+    for (std::size_t i = 0; i < terms.size(); ++i) {
+      const PointRows& formula = *terms[i].formula;
+      auto& of_formula = differentiated.emplace_back();
+      for (std::size_t row = 0; row < formula.n_rows(); ++row) {
+        of_formula.push_back(
+            differentiated_at(formula.differentiated(row), formula.first_derivative(row)));
+      }
+      of_terms.push_back({.formula = formulas[i],
+                          .n_rows = static_cast<int>(formula.n_rows()),
+                          .differentiated = of_formula.data(),
+                          .scale = static_cast<T>(scales[i]),
+                          .first = n_rows});
+      n_rows += terms[i].n * static_cast<index>(formula.n_rows());
+    }
+    std::vector<T> storage;
+    std::vector<block::Refusal<T>> refusals(static_cast<std::size_t>(records.tiles()));
+    with_order(records.order(), [&](auto order) {
+      run(block::Rows<T, order>{
+          .pass = pass<order>(records, walk_.plan.decode(parameters, storage), false, refusals),
+          .formulas = formulas.view(),
+          .terms = of_terms.data(),
+          .n_parameters = walk_.plan.n_parameters(),
+          .values = values.data(),
+          .jacobian = jacobian.empty() ? nullptr : jacobian.data(),
+          .blocks = settings_.blocks});
+    });
+    require_accepted(refusals, records);
+    for (index row = 0; !jacobian.empty() && row < n_rows; ++row) {
+      const auto n = parameters.size() + unknowns.size();
+      walk_.plan.pull_back(parameters,
+                           jacobian.subspan(static_cast<std::size_t>(row) * n, parameters.size()));
+    }
+  }
+
  private:
   std::vector<Batch<T>> one_batch(index n, std::span<const T> x,
                                   const Directions<T>& directions) const {
@@ -104,6 +148,15 @@ class HostBlocks {
     return {{description_.view(), parameters}, settings_.team};
   }
 
+  template <int Order>
+  block::Pass<T, Order> pass(const BatchRecords<T>& records, const T* parameters, bool to_inputs,
+                             std::vector<block::Refusal<T>>& refusals) const {
+    return {.programs = programs<Order>(parameters),
+            .batches = records.view(),
+            .lowest = static_cast<int>(walk_.lowest(to_inputs)),
+            .refusals = refusals.data()};
+  }
+
   // A loss, and its gradient if `backward`.
   template <class Loss>
   void run_losses(const BatchRecords<T>& records, const Loss& loss, std::span<const T> stored,
@@ -117,10 +170,7 @@ class HostBlocks {
     std::vector<block::Refusal<T>> refusals(static_cast<std::size_t>(records.tiles()));
     with_order(records.order(), [&](auto order) {
       run(block::Gradient<T, order, Loss>{
-          .pass = {.programs = programs<order>(parameters),
-                   .batches = records.view(),
-                   .lowest = static_cast<int>(walk_.lowest(!input_gradient.empty())),
-                   .refusals = refusals.data()},
+          .pass = pass<order>(records, parameters, !input_gradient.empty(), refusals),
           .loss = loss,
           .backward = backward,
           .slots = slots,
