@@ -34,7 +34,7 @@ CPP = [
     ["core/parameters"],
     ["core/network"],
     ["core/cpu"],
-    ["core/block"],
+    ["core/block", "cuda"],
     ["bindings"],
 ]
 CPP_ONLY = {"bindings": {"include"}}

@@ -1,0 +1,7 @@
+#include "block/evaluate.hpp"
+
+#include "cuda/launch.cuh"
+
+#define KANML_INSTANTIATE(T, order) \
+  template void kanml::cuda::launch(const kanml::block::Evaluate<T, order>&);
+KANML_FOR_EACH_TYPE_AND_ORDER(KANML_INSTANTIATE)
