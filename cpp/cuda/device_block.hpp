@@ -7,7 +7,7 @@
 
 namespace kanml::cuda {
 
-// More would leave fewer registers to each than a program with derivatives of high order takes.
+// Of a block. So few that each can have as many registers as programs of high order take.
 inline constexpr int most_threads = 256;
 
 class DeviceBlock {

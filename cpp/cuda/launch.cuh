@@ -12,7 +12,7 @@ namespace kanml::cuda {
 extern __shared__ __align__(16) char shared_memory[];
 
 template <class Program>
-__global__ void __launch_bounds__(most_threads) run(const __grid_constant__ Program program) {
+__global__ void __launch_bounds__(most_threads, 1) run(const __grid_constant__ Program program) {
   DeviceBlock block(shared_memory);
   program(block);
 }

@@ -12,7 +12,7 @@ namespace kanml::point::inline KANML_TARGET {
 template <class Number>
 [[gnu::always_inline]] KANML_DEVICE inline Number rounded(Number product) {
 #if defined(__CUDA_ARCH__)
-  // On GPUs values may depend on them.
+  // On GPUs values may depend on the derivatives that are requested with them.
 #elif defined(__x86_64__)
 #if defined(__FMA__)
   asm("" : "+v"(product));
