@@ -5,10 +5,9 @@
 Each round draws a network, a problem, an optimizer, a schedule and numbers of threads. It trains
 once without interruption, and once in pieces: a callback stops the run at random steps, and a
 checkpoint continues it. Both must have the same bits. The memory of the process is looked at after
-each round, when everything that can be given back was given back. The core keeps buffers as large as
-the largest that it needed, so the largest sizes of all come first. After forty more rounds, which
-load code, the last quarter of the rounds must not need more than the second by one percent, in the
-median.
+each round, when everything that can be given back was given back. The core keeps its buffers, so
+the largest sizes of all come first. After forty more rounds, which load code, the last quarter of
+the rounds must not need more than the second by one percent, in the median.
 """
 
 from __future__ import annotations
