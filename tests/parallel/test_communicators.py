@@ -11,6 +11,7 @@ import pytest
 
 import kanml
 from kanml.parallel import ALONE, Communicator, ProcessError, in_threads
+from kanml.training.agreement import require_same
 
 
 def test_an_error_without_mpi4py_names_the_extra(monkeypatch):
@@ -113,3 +114,36 @@ def test_each_process_draws_points_and_batches_of_its_own():
     draws = [points.tobytes() for seen in by_rank for points in seen[:9:3]]
     fresh = [kanml.Sampler([0, -1], [1, 1], 6).fresh(rank).tobytes() for rank in range(3)]
     assert len({*draws, *fresh}) == 12
+
+
+def test_a_message_shows_where_processes_differ():
+    """Descriptions of networks are long, and may differ at their ends."""
+    long = "a" * 1000
+    cases = [
+        (("short", "other"), "it is other and short"),
+        ((f"{long}b{long}", f"{long}c{long}"), "aac"),
+        ((long, f"{long}d"), "aad"),
+    ]
+    for texts, expected in cases:
+
+        def compare(communicator, texts=texts):
+            require_same(communicator, {"it": texts[communicator.rank]})
+
+        with pytest.raises(ValueError, match="must call train with the same") as raised:
+            in_threads(2, compare)
+        assert expected in str(raised.value)
+        theirs, first = str(raised.value).split(": it is ")[1].split(" and ")
+        assert theirs != first
+
+
+def test_other_parameters_are_named():
+    x = np.linspace(-1, 1, 20)[:, None]
+
+    def train(communicator):
+        net = kanml.KAN([1, 1], seed=communicator.rank)
+        return kanml.train(
+            net, kanml.Regression(x, x), [1], communicator=communicator, progress=False
+        )
+
+    with pytest.raises(ValueError, match="the digest of the parameters is"):
+        in_threads(2, train)

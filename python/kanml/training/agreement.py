@@ -38,12 +38,26 @@ def require_same(communicator: Communicator, parts: Mapping[str, str]) -> None:
         return
     rank, part = differing[0].tolist()
     name = list(parts)[part]
-    texts = communicator.texts(parts[name][:SHOWN])
+    texts = communicator.texts(parts[name])
+    begin = _first_difference(texts[rank], texts[0])
+    theirs, first = (_shortened(texts[of], begin) for of in (rank, 0))
     raise ValueError(
         "all processes must call train with the same network, unknowns, schedule, options and "
-        f"software: those of process {rank} are not those of process 0: {name} is {texts[rank]} "
-        f"and {texts[0]}"
+        f"software: those of process {rank} are not those of process 0: {name} is {theirs} and "
+        f"{first}"
     )
+
+
+def _first_difference(text: str, other: str) -> int:
+    pairs = enumerate(zip(text, other, strict=False))
+    return next((i for i, (a, b) in pairs if a != b), min(len(text), len(other)))
+
+
+def _shortened(text: str, begin: int) -> str:
+    """Return a text around the place where it begins to differ from another."""
+    begin = 0 if len(text) <= SHOWN else max(begin - SHOWN // 4, 0)
+    part = text[begin : begin + SHOWN]
+    return ("..." if begin else "") + part + ("..." if begin + SHOWN < len(text) else "")
 
 
 def agreed(

@@ -110,7 +110,8 @@ class Settings:
         """Return what all processes have in common, by name."""
         parameters = hashlib.sha256(self.net.parameters.tobytes()).hexdigest()
         return {
-            "the network": f"{describe_network(self.net)} with parameters of digest {parameters}",
+            "the network": repr(describe_network(self.net)),
+            "the digest of the parameters": parameters[:16],
             "the problem": _outline(self.problem),
             "the validation problem": _outline(self.validation),
             "schedule": repr(self.schedule),
