@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy.typing as npt
 
-from kanml._validation import MAX_SIZE, finite, integer, real_array
+from kanml._validation import MAX_SIZE, choice, finite, integer, real_array
 from kanml.layers import Activation, Layer, Linear, SplineLayer
 from kanml.layers.activation import ACTIVATIONS
 from kanml.network.network import Network
@@ -92,7 +92,7 @@ def KAN(
     if ends.shape != (2,) or not ends[0] < ends[1]:
         raise ValueError(f"domain must be two numbers a < b, got {domain!r}")
     low, high = ends.tolist()
-    between = [] if activation is None else [Activation(activation)]
+    between = [] if activation is None else [_activation(activation)]
     front = _checked_front(front)
     layers: list[Layer] = []
     for n_in, n_out in _pairs(widths, front):
@@ -152,7 +152,7 @@ def MLP(
     pairs = _pairs(widths, front)
     layers: list[Layer] = []
     for n_in, n_out in pairs[:-1]:
-        layers += [Linear(n_in, n_out), Activation(activation)]
+        layers += [Linear(n_in, n_out), _activation(activation)]
     layers.append(Linear(*pairs[-1], bias=output_bias))
     return Network([*front, *layers], seed=seed, dtype=dtype, data=data)
 
@@ -190,3 +190,7 @@ def _width_behind(width: int, front: Sequence[Layer]) -> int:
             )
         width = width if layer.n_out is None else layer.n_out
     return width
+
+
+def _activation(kind: object) -> Activation:
+    return Activation(choice(kind, "activation", ACTIVATIONS))
