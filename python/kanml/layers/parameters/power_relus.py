@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from kanml._validation import FloatArray
+from kanml._validation import FloatArray, warn
 from kanml.layers.parameters.basis import Basis
 from kanml.splines.operators import InvertibleOperator
 from kanml.splines.power_relu import ReluTransform
@@ -45,7 +44,7 @@ class PowerReLUs(Basis):
             )
             if lost >= 1:
                 raise ValueError(message)
-            warnings.warn(message.replace("cannot", "can hardly"), RuntimeWarning, stacklevel=2)
+            warn(message.replace("cannot", "can hardly"), RuntimeWarning)
 
 
 def as_channels(
