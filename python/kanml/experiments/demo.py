@@ -114,7 +114,7 @@ def _draw(results: Mapping[str, Result], data: RotatedWaves, picture: Path) -> N
 
     unit = (0.0, 1.0, 0.0, 1.0)
     fitted = surface(results["multilevel"].network)
-    plot_surface(fitted, unit, "The network, trained multilevel", colours=16, axes=top_right)
+    plot_surface(fitted, unit, "The network after multilevel training", colours=16, axes=top_right)
     errors = {name: error(results[name].network) for name in ("fine grid only", "multilevel")}
     limits = (min(map(np.min, errors.values())), max(map(np.max, errors.values())))
     for axes, (name, values) in zip((bottom_left, bottom_right), errors.items(), strict=True):
