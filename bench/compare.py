@@ -7,7 +7,7 @@
 
 The peers are torch, pykan, jaxkan and SciPy; those that are not installed are left out:
 
-    pip install torch jaxkan scipy
+    pip install ".[test]" torch jaxkan scipy
     pip install pykan scikit-learn pandas sympy pyyaml matplotlib tqdm    # pykan asks for none
 
 What is compared runs in turn, all of it once in each round, with the same number of threads;
