@@ -57,9 +57,9 @@ def accuracy(options: Options, table: Table) -> None:
 class Toy:
     """The example of pykan's documentation.
 
-    So small a network has local minima: of the seeds 0 to 2 one trains with pykan, the others end at
-    errors of about 0.5, and it gets that seed. kanml tries other starts, within its time, and the
-    seeds 0 to 5 all train.
+    So small a network has local minima: of the seeds 0 to 2 one trains with pykan, which gets it;
+    the others end at errors of about 0.5. kanml tries other starts, within its time, and the seeds
+    0 to 5 all train.
     """
 
     GRIDS = (3, 10, 20, 50, 100)
