@@ -290,7 +290,7 @@ class Widget(tqdm.tqdm):
     made = 0
 
     def __init__(self, *args, **options):
-        type(self).made += 1
+        Widget.made += 1
         super().__init__(*args, **options)
 
 

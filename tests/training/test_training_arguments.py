@@ -119,6 +119,7 @@ def process_state():
         np.get_printoptions(),
         kanml.get_num_threads(),
         sys.excepthook,
+        threading.enumerate(),
     )
 
 

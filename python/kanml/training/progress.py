@@ -31,9 +31,11 @@ class ProgressBar:
         widgets = shown and _has_widgets()
         # What is drawn anew moves often; in a log file a line every other second is enough.
         interval = 0.1 if widgets or (shown and _is_terminal()) else 2.0
-        kind = _of_notebooks() if widgets else tqdm
+        kind = _without_monitor(_of_notebooks() if widgets else tqdm)
         total = sum(schedule) if schedule else None
-        self.bar = kind(total=total, disable=not shown, unit="step", mininterval=interval)
+        self.bar = kind(
+            total=total, disable=not shown, unit="step", mininterval=interval, miniters=1
+        )
 
     def show(self, level: int, state: State, loss: float) -> None:
         """Move to the step of a state on a level."""
@@ -62,6 +64,11 @@ def _can_write() -> bool:
 
 def _is_terminal() -> bool:
     return bool(getattr(sys.stderr, "isatty", bool)())  # what replaces it may have no `isatty`
+
+
+def _without_monitor(kind: type[tqdm[Any]]) -> type[tqdm[Any]]:
+    """Return a kind of bar that starts no thread, which tqdm would leave running for ever."""
+    return type(kind.__name__, (kind,), {"monitor_interval": 0})
 
 
 def _of_notebooks() -> type[tqdm[Any]]:
