@@ -12,6 +12,7 @@ import pytest
 import kanml
 from kanml.parallel import ALONE, Communicator, ProcessError, in_threads
 from kanml.training.agreement import require_same
+from kanml.training.run import Run
 
 
 def test_an_error_without_mpi4py_names_the_extra(monkeypatch):
@@ -147,3 +148,26 @@ def test_other_parameters_are_named():
 
     with pytest.raises(ValueError, match="the digest of the parameters is"):
         in_threads(2, train)
+
+
+def test_ctrl_c_after_the_others_were_asked(monkeypatch):
+    """All hear of it before the next evaluation: none ends alone."""
+    x = np.linspace(-1, 1, 20)[:, None]
+    original = Run.of_all_processes
+
+    def asked(run, *wanted):
+        answers = original(run, *wanted)
+        if run.settings.communicator.rank == 0 and run.moment.state.step == 3:
+            run.ctrl_c.noted = True
+        return answers
+
+    monkeypatch.setattr(Run, "of_all_processes", asked)
+
+    def train(communicator):
+        problem = kanml.Regression(*communicator.share(x, x**2))
+        net = kanml.KAN([1, 1], seed=0)
+        return kanml.train(net, problem, [9], communicator=communicator, progress=False)
+
+    for result in in_threads(2, train):
+        assert result.status == "interrupted"
+        assert result.history.step[-1] == 3

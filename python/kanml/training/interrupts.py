@@ -41,11 +41,6 @@ class CtrlC:
         self.armed = False
         self._handler = self._note  # one object, so that it can be recognised
 
-    def raise_if_noted(self) -> None:
-        """Raise KeyboardInterrupt if there was a Ctrl-C, where it does no harm."""
-        if self.noted:
-            raise KeyboardInterrupt
-
     def note_another(self) -> None:
         """Note a Ctrl-C of another process, after a moment for it to reach this one too.
 

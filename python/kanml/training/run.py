@@ -128,8 +128,9 @@ class Run:
         while True:
             now = self.moment
             bar.show(now.level, now.state, self.history.last["loss"])
-            stop, next_level = self.of_all_processes(*wishes(answers))
-            self.ctrl_c.raise_if_noted()
+            stop, next_level, interrupted = self.of_all_processes(*wishes(answers))
+            if interrupted:
+                raise KeyboardInterrupt  # where it does no harm
             if stop:
                 return "stopped", "a callback stopped the training"
             if reason := self.level_is_over(next_level):
@@ -150,8 +151,8 @@ class Run:
         view = self.view()
         return [callback(view) for callback in asked]
 
-    def of_all_processes(self, stop: bool, next_level: bool) -> tuple[bool, bool]:
-        """Return what the callbacks of any process want; note a Ctrl-C of any of them.
+    def of_all_processes(self, stop: bool, next_level: bool) -> tuple[bool, bool, bool]:
+        """Return what the callbacks of any process want, and whether any had a Ctrl-C.
 
         Raises
         ------
@@ -160,20 +161,21 @@ class Run:
         """
         communicator, state = self.settings.communicator, self.moment.state
         if communicator is None:
-            return stop, next_level
+            return stop, next_level, self.ctrl_c.noted
         wanted = [stop, next_level, self.ctrl_c.noted]
         stop, next_level, noted = agreed(communicator, wanted, state.parameters, state.step)
-        if noted:
+        if noted:  # a Ctrl-C that came since is of this process alone: all hear of it later
             self.ctrl_c.note_another()
-        return stop, next_level
+        return stop, next_level, noted
 
     def is_interrupted(self) -> bool:
         """Say whether there was a Ctrl-C in any process; all ask at the same time."""
-        if self.settings.communicator is not None:
-            noted = self.settings.communicator.largest([self.ctrl_c.noted])
-            if noted[0]:
-                self.ctrl_c.note_another()
-        return self.ctrl_c.noted
+        if self.settings.communicator is None:
+            return self.ctrl_c.noted
+        noted = bool(self.settings.communicator.largest([self.ctrl_c.noted])[0])
+        if noted:
+            self.ctrl_c.note_another()
+        return noted
 
     def level_is_over(self, next_level: bool) -> str:
         """Return why the level ends, or an empty string if it does not."""
