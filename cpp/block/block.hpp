@@ -64,7 +64,7 @@ class CheckedArray {
     int read = nobody;
   };
 
-  // A word, in the place of T&.
+  // A word of the array. Programs use it as they would use a T&.
   class Word {
    public:
     Word(const CheckedArray& array, index i) : array_(array), i_(i) {}

@@ -48,11 +48,7 @@ struct Gradient {
 
   template <class Block>
   KANML_DEVICE auto memory(Block& block) const {
-    struct {
-      decltype(pass.memory(block)) of_pass;
-      decltype(loss.memory(block, pass.team())) of_loss;
-    } arrays{pass.memory(block), loss.memory(block, pass.team())};
-    return arrays;
+    return pass.memory_with(block, loss);
   }
 
   template <class Block>
@@ -69,7 +65,7 @@ struct Gradient {
       for (index t = slot * tiles / slots; t < (slot + 1) * tiles / slots; ++t) {
         const TileAt<T> at = pass.tile_at(t);
         pass.there(block, arrays.of_pass, at);
-        loss(block, pass.team(), at, arrays.of_loss, pass.outputs(arrays.of_pass, at),
+        loss(block, pass.team(), at, arrays.of_next, pass.outputs(arrays.of_pass, at),
              pass.cotangents(arrays.of_pass, at), backward);
         for (int place = 0; backward && place < at.n_places; ++place) {
           if (loss.has_cotangents(at, place)) go_back(block, arrays.of_pass, at, place, gradient);

@@ -53,6 +53,14 @@ struct PlanesOfPlaces {
 template <class Array, class T>
 PlanesOfPlaces(Array, const CurvesView<T>*, int, int, int, int) -> PlanesOfPlaces<T, Array>;
 
+template <class OfPass, class OfNext>
+struct PassMemory {
+  OfPass of_pass;
+  OfNext of_next;
+};
+template <class OfPass, class OfNext>
+PassMemory(OfPass, OfNext) -> PassMemory<OfPass, OfNext>;
+
 // What losses and rows share. A loss is an object with
 //   memory(block, team)             its shared memory
 //   (block, team, at, memory, outputs, cotangents, backward)
@@ -84,6 +92,12 @@ struct Pass {
              block.template shared<Refusal<T>>("refused", team().samples),
              edge_memory<T>(block, team(), Order, network().degree)};
     return arrays;
+  }
+
+  // The same, with the memory of what follows: a loss, or formulas.
+  template <class Block, class Next>
+  KANML_DEVICE auto memory_with(Block& block, const Next& next) const {
+    return PassMemory{memory(block), next.memory(block, team())};
   }
 
   KANML_DEVICE TileAt<T> tile_at(index t) const {

@@ -31,6 +31,12 @@ struct Registers {
 template <class Array>
 Registers(Array, int) -> Registers<Array>;
 
+template <class T, class Block>
+KANML_DEVICE auto registers_of(Block& block, int n_registers, const Team& team) {
+  return Registers{block.template shared<T>("registers", index{n_registers} * team.samples),
+                   team.samples};
+}
+
 template <class T, std::size_t Arity, class Array, class F>
 [[gnu::always_inline]] KANML_DEVICE inline void apply(const Registers<Array>& registers,
                                                       const Instruction& instruction, int s,
@@ -78,8 +84,7 @@ struct RunProgram {
 
   template <class Block>
   KANML_DEVICE auto memory(Block& block) const {
-    return Registers{block.template shared<T>("registers", index{n_registers} * team.samples),
-                     team.samples};
+    return registers_of<T>(block, n_registers, team);
   }
 
   template <class Block>

@@ -30,11 +30,7 @@ struct Rows {
 
   template <class Block>
   KANML_DEVICE auto memory(Block& block) const {
-    struct {
-      decltype(pass.memory(block)) of_pass;
-      decltype(formulas.memory(block, pass.team())) registers;
-    } arrays{pass.memory(block), formulas.memory(block, pass.team())};
-    return arrays;
+    return pass.memory_with(block, formulas);
   }
 
   template <class Block>
@@ -62,10 +58,10 @@ struct Rows {
     const auto outputs = pass.outputs(arrays.of_pass, at);
     phase_of_samples(block, pass.team(), at.tile, [&](int s, int group) {
       if (group != 0) return;
-      formulas.run(term.formula, at, arrays.registers, outputs, s);
+      formulas.run(term.formula, at, arrays.of_next, outputs, s);
       for (int row = 0; row < term.n_rows; ++row) {
         values[number(at, s, row)] =
-            term.scale * arrays.registers(term.formula.program.outputs[row], s);
+            term.scale * arrays.of_next(term.formula.program.outputs[row], s);
       }
     });
   }
@@ -82,10 +78,10 @@ struct Rows {
       for (index i = group; i < n_parameters; i += pass.team().groups) to[i] = T(0);
       if (group != 0) return;
       formulas.clear(at, cotangents, s);
-      formulas.add(term.formula, by, term.scale, arrays.registers, cotangents, s);
+      formulas.add(term.formula, by, term.scale, arrays.of_next, cotangents, s);
       for (int i = 0; i < formulas.n_unknowns; ++i) {
         const std::int32_t output = term.formula.program.outputs[by.first + by.count + i];
-        to[n_parameters + i] = term.scale * arrays.registers(output, s);
+        to[n_parameters + i] = term.scale * arrays.of_next(output, s);
       }
     });
     const RowSink<T> sink{jacobian + number(at, 0, row) * n, term.n_rows * n};

@@ -42,8 +42,7 @@ struct FormulasView {
 
   template <class Block>
   KANML_DEVICE auto memory(Block& block, const Team& team) const {
-    return Registers{block.template shared<T>("registers", index{n_registers} * team.samples),
-                     team.samples};
+    return registers_of<T>(block, n_registers, team);
   }
 
   // Runs the program of a formula at sample s of a tile. Its thread belongs to the first group.

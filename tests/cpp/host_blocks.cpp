@@ -88,24 +88,46 @@ double errors(const std::vector<T>& found, const std::vector<T>& expected) {
   return difference / largest / double{std::numeric_limits<T>::epsilon()};
 }
 
+// A network at samples, with parameters and directions.
 template <class T>
-double worst_of_planes() {
-  double worst = 0.0;
+struct Case {
+  const kanml::Layers& layers;
+  const kanml::Network<T>& network;
+  const std::vector<T>& x;
+  const std::vector<T>& parameters;
+  const kanml::Directions<T>& directions;
+
+  index planes() const { return directions.n_planes() * n * network.n_out(); }
+};
+
+// Calls f(case) for all networks and directions.
+template <class T, class F>
+void for_cases(const F& f) {
   for (const auto& layers : all_networks()) {
     const kanml::Network<T> network(layers);
     const auto x = inputs::random<T>(2 * n, -1.3, 1.3);
     const auto parameters = inputs::random<T>(network.n_parameters());
     for_directions<T>(layers, [&](const kanml::Directions<T>& directions) {
-      const auto size = static_cast<std::size_t>(directions.n_planes() * n * network.n_out());
-      std::vector<T> expected(size);
-      network.taylor(n, x, parameters, directions, expected);
-      for (const auto& of_blocks : all_settings) {
-        std::vector<T> found(size);
-        kanml::HostBlocks<T>(layers, of_blocks).taylor(n, x, parameters, directions, found);
-        worst = std::max(worst, errors(found, expected));
-      }
+      f(Case<T>{layers, network, x, parameters, directions});
     });
   }
+}
+
+template <class T>
+double worst_of_planes() {
+  double worst = 0.0;
+  for_cases<T>([&](const Case<T>& at) {
+    const auto planes = [&](const auto& by) {
+      std::vector<T> found(static_cast<std::size_t>(at.planes()));
+      by.taylor(n, at.x, at.parameters, at.directions, found);
+      return found;
+    };
+    const auto expected = planes(at.network);
+    for (const auto& of_blocks : all_settings) {
+      const auto found = planes(kanml::HostBlocks<T>(at.layers, of_blocks));
+      worst = std::max(worst, errors(found, expected));
+    }
+  });
   return worst;
 }
 
@@ -113,31 +135,26 @@ double worst_of_planes() {
 template <class T>
 double worst_of_gradients() {
   double worst = 0.0;
-  for (const auto& layers : all_networks()) {
-    const kanml::Network<T> network(layers);
-    const auto x = inputs::random<T>(2 * n, -1.3, 1.3);
-    const auto parameters = inputs::random<T>(network.n_parameters());
-    for_directions<T>(layers, [&](const kanml::Directions<T>& directions) {
-      const auto cotangents = inputs::random<T>(directions.n_planes() * n * network.n_out());
-      const auto both = [&](const auto& by) {
-        std::vector<T> gradient(parameters.size());
-        std::vector<T> x_gradient(x.size());
-        by.taylor_vjp(n, x, parameters, directions, cotangents, gradient, x_gradient);
-        return std::pair(gradient, x_gradient);
-      };
-      const auto expected = both(network);
-      for (const auto& of_blocks : all_settings) {
-        const kanml::HostBlocks<T> blocks(layers, of_blocks);
-        const auto found = both(blocks);
-        worst = std::max(worst, errors(found.first, expected.first));
-        worst = std::max(worst, errors(found.second, expected.second));
-        // Alone, the gradient with respect to parameters has the same bits.
-        std::vector<T> alone(parameters.size());
-        blocks.taylor_vjp(n, x, parameters, directions, cotangents, alone, {});
-        CHECK(alone == found.first);
-      }
-    });
-  }
+  for_cases<T>([&](const Case<T>& at) {
+    const auto cotangents = inputs::random<T>(at.planes());
+    const auto both = [&](const auto& by) {
+      std::vector<T> gradient(at.parameters.size());
+      std::vector<T> x_gradient(at.x.size());
+      by.taylor_vjp(n, at.x, at.parameters, at.directions, cotangents, gradient, x_gradient);
+      return std::pair(gradient, x_gradient);
+    };
+    const auto expected = both(at.network);
+    for (const auto& of_blocks : all_settings) {
+      const kanml::HostBlocks<T> blocks(at.layers, of_blocks);
+      const auto found = both(blocks);
+      worst = std::max(worst, errors(found.first, expected.first));
+      worst = std::max(worst, errors(found.second, expected.second));
+      // Alone, the gradient with respect to parameters has the same bits.
+      std::vector<T> alone(at.parameters.size());
+      blocks.taylor_vjp(n, at.x, at.parameters, at.directions, cotangents, alone, {});
+      CHECK(alone == found.first);
+    }
+  });
   return worst;
 }
 
