@@ -14,6 +14,7 @@ from kanml.problems.data.base import (
     Data,
     TermsOfBatch,
     require_columns,
+    require_entries,
     require_same_samples,
     rows_of_numbers,
 )
@@ -73,18 +74,13 @@ def _blocks(table: Table, name: str, flat: bool) -> Blocks:
     else:
         array = table
         require_columns(array, name)
-    _require_rows(array.shape, name)
+    require_entries(array.shape, name)
     return RowBlocks(array)
-
-
-def _require_rows(shape: tuple[int, ...], name: str) -> None:
-    if len(shape) != 2 or min(shape) < 1:
-        raise ValueError(f"{name} must have shape (N, columns), not empty, got shape {shape}")
 
 
 def _require_blocks(table: Blocks, name: str) -> None:
     shape, sizes = tuple(table.shape), list(table.sizes)
-    _require_rows(shape, name)
+    require_entries(shape, name)
     if not all(isinstance(number, (int, np.integer)) for number in [*shape, *sizes]):
         raise TypeError(
             f"{name} must have integers as shape and sizes, got {shape} and {reprlib.repr(sizes)}"

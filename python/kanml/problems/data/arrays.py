@@ -14,6 +14,7 @@ from kanml.problems.data.base import (
     AnyBatches,
     Data,
     TermsOfBatch,
+    require_entries,
     require_same_samples,
     require_weights,
     rows_of_numbers,
@@ -57,9 +58,8 @@ class ArrayData(Data):
         require_same_samples(own_x, own_y)
         if n == 0:
             raise ValueError(f"x must hold at least one sample, got shape {own_x.shape}")
-        for name, table in (("x", own_x), ("y", own_y)):
-            if table.shape[1] == 0:
-                raise ValueError(f"{name} must have at least one column, got shape {table.shape}")
+        require_entries(own_x.shape, "x")
+        require_entries(own_y.shape, "y")
         if weight is None:
             return cls(own_x, own_y, None, 1.0)
         return cls(own_x, own_y, *_weights(weight, n))

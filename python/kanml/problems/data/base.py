@@ -21,6 +21,7 @@ __all__ = [
     "Data",
     "TermsOfBatch",
     "require_columns",
+    "require_entries",
     "require_same_samples",
     "require_weights",
     "rows_of_numbers",
@@ -139,6 +140,12 @@ def require_columns(array: npt.NDArray[Any], name: str, one: str = "[:, None]") 
             f"{name} must have shape (N, columns), got shape {array.shape}; "
             f"one column of numbers is {name}{one}"
         )
+
+
+def require_entries(shape: tuple[int, ...], name: str) -> None:
+    """Raise ValueError unless a table has rows and columns, and some of both."""
+    if len(shape) != 2 or min(shape) < 1:
+        raise ValueError(f"{name} must have shape (N, columns), not empty, got shape {shape}")
 
 
 def require_same_samples(x: Any, y: Any) -> None:
