@@ -1,0 +1,60 @@
+// The host as a device: it runs block programs in loops, in memory of its own.
+#pragma once
+
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "block/block.hpp"
+#include "block/tile.hpp"
+#include "kanml/device.hpp"
+
+namespace kanml {
+
+// How a device cuts work. Sums depend on the team and on the number of slots, but not on that of
+// blocks.
+struct BlockLimits {
+  block::Team team;          // at most; see block/tile.hpp
+  int blocks;                // that are launched together
+  index slots;               // at most; see block/gradient.hpp
+  std::size_t shared_bytes;  // of a block
+};
+
+class HostDevice final : public Device {
+ public:
+  // If `checked`, shared memory is watched over.
+  HostDevice(const BlockLimits& limits, bool checked) : limits_(limits), checked_(checked) {}
+
+  std::string name() const override { return "block-host"; }
+  std::size_t free_bytes() const override { return static_cast<std::size_t>(-1); }
+  const BlockLimits& limits() const { return limits_; }
+
+  void* allocate(std::size_t bytes) override {
+    void* const memory = ::operator new(bytes, std::align_val_t{16});
+    std::memset(memory, 0xff, bytes);  // NaN, until it is written
+    return memory;
+  }
+  void release(void* memory) noexcept override { ::operator delete(memory, std::align_val_t{16}); }
+  void upload(const void* from, void* to, std::size_t bytes) override { move(from, to, bytes); }
+  void download(const void* from, void* to, std::size_t bytes) override { move(from, to, bytes); }
+  void copy(const void* from, void* to, std::size_t bytes) override { move(from, to, bytes); }
+
+  template <class Program>
+  void launch(const Program& program) const {
+    if (checked_) {
+      block::run_on_host<true>(program);
+    } else {
+      block::run_on_host<false>(program);
+    }
+  }
+
+ private:
+  static void move(const void* from, void* to, std::size_t bytes) {
+    if (bytes > 0) std::memcpy(to, from, bytes);
+  }
+
+  BlockLimits limits_;
+  bool checked_;
+};
+
+}  // namespace kanml
