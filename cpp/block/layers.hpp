@@ -25,7 +25,7 @@ struct Refusal {
 };
 
 // What becomes of the cotangents of all parameters: they are added to one gradient, or to one of
-// each sample, a row of a Jacobian.
+// each sample, a row of a Jacobian; or its product with a direction is.
 template <class T>
 struct SumSink {
   T* gradient;
@@ -34,7 +34,27 @@ template <class T>
 struct RowSink {
   T* first;  // of the first sample of the tile
   index stride;
+
+  // Takes what a thread adds to derivatives with respect to the parameters of a layer.
+  KANML_DEVICE auto of(int s, int /*group*/, const LayerRecord& layer) const {
+    return [own = first + s * stride + layer.parameters](index i, T value) { own[i] += value; };
+  }
 };
+template <class T, class Array>
+struct ProductSink {
+  const T* direction;
+  Array sums;  // (threads)
+  Team team;
+
+  KANML_DEVICE auto of(int s, int group, const LayerRecord& layer) const {
+    const int thread = team.thread_of(s, group);
+    return [factors = direction + layer.parameters, sums = sums, thread](index i, T value) {
+      sums[thread] += factors[i] * value;
+    };
+  }
+};
+template <class T, class Array>
+ProductSink(const T*, Array, Team) -> ProductSink<T, Array>;
 
 // A network with its parameters, as kernels read them.
 template <class T>
@@ -104,22 +124,22 @@ struct LayerPrograms {
     }
   }
 
-  // The same to a gradient of each sample.
-  template <class Block, class Array, class Edges>
+  // The same to what a sink has of each sample.
+  template <class Block, class Array, class Edges, class Sink>
   KANML_DEVICE void add_to_sink(Block& block, int l, const CurvesView<T>& curves, const Tile& tile,
                                 const Planes<Array>& in, const Planes<Array>& cy,
-                                const Edges& /*edges*/, const RowSink<T>& sink) const {
+                                const Edges& /*edges*/, const Sink& sink) const {
     const LayerRecord& layer = layers.network.layers[l];
     phase_of_samples(block, team, tile, [&](int s, int group) {
-      T* const own = sink.first + s * sink.stride + layer.parameters;
+      const auto add = sink.of(s, group, layer);
       switch (layer.kind) {
         case LayerKind::splines:
           with_degree(layer.degree, [&](auto degree) {
-            add_spline_row<degree, Order>(team, layers.splines(l), curves, s, group, in, cy, own);
+            add_spline_row<degree, Order>(team, layers.splines(l), curves, s, group, in, cy, add);
           });
           break;
         case LayerKind::linear:
-          add_linear_row(team, layer, curves.n_planes, s, group, in, cy, own);
+          add_linear_row<T>(team, layer, curves.n_planes, s, group, in, cy, add);
           break;
         case LayerKind::pointwise:
           break;

@@ -82,22 +82,22 @@ KANML_DEVICE void add_linear_gradient(Block& block, const LayerRecord& layer, in
   });
 }
 
-// The same at one sample, to a gradient of its own. A thread owns what belongs to the inputs of its
-// group; the first group has the bias.
-template <class T, class Array>
+// The same at one sample: calls add(parameter, derivative). A thread owns what belongs to the
+// inputs of its group; the first group has the bias.
+template <class T, class Array, class Add>
 KANML_DEVICE void add_linear_row(const Team& team, const LayerRecord& layer, int n_planes, int s,
                                  int group, const Planes<Array>& in, const Planes<Array>& cy,
-                                 T* gradient) {
+                                 const Add& add) {
   const index n_out = layer.n_out;
   for (int p = group; p < layer.n_in; p += team.groups) {
     for (int q = 0; q < layer.n_out; ++q) {
       T sum = T(0);
       for (int m = 0; m < n_planes; ++m) sum += in(m, p, s) * cy(m, q, s);
-      gradient[p * n_out + q] += sum;
+      add(p * n_out + q, sum);
     }
   }
   for (int q = 0; layer.bias && group == 0 && q < layer.n_out; ++q) {
-    gradient[layer.n_in * n_out + q] += cy(0, q, s);
+    add(layer.n_in * n_out + q, cy(0, q, s));
   }
 }
 

@@ -5,6 +5,9 @@
 
 namespace kanml::block {
 
+// A NaN is larger than any number.
+KANML_DEVICE inline double larger(double a, double b) { return b > a || b != b ? b : a; }
+
 // values[0] = values[0] + ... + values[count - 1], or what else `combine` does with two numbers.
 // The order is that of a binary tree over the count alone; the other values become partial results.
 template <class T, class Block, class Array, class Combine>

@@ -155,26 +155,26 @@ KANML_DEVICE void add_spline_gradient(Block& block, const Team& team, const Spli
   }
 }
 
-// The same at one sample, to a gradient of its own. A thread owns what belongs to the inputs of its
-// group.
-template <int Degree, int Order, class T, class Array>
+// The same at one sample: calls add(parameter, derivative). A thread owns what belongs to the
+// inputs of its group.
+template <int Degree, int Order, class T, class Array, class Add>
 KANML_DEVICE void add_spline_row(const Team& team, const SplinesView<T>& splines,
                                  const CurvesView<T>& curves, int s, int group,
-                                 const Planes<Array>& in, const Planes<Array>& cy, T* gradient) {
+                                 const Planes<Array>& in, const Planes<Array>& cy, const Add& add) {
   const int n_out = splines.layer.n_out;
   for (int p = group; p < splines.layer.n_in; p += team.groups) {
     const EdgesAt<T, Degree, (Order < 1 ? 1 : Order)> edges(splines, p, in(0, p, s));
-    T* const rows = gradient + (edges.coefficients - splines.parameters);
-    T* const weights = gradient + (edges.weights - splines.parameters);
+    const index rows = edges.coefficients - splines.parameters;
+    const index weights = edges.weights - splines.parameters;
     for (int q = 0; q < n_out; ++q) {
       T e[Order + 1];
       cotangents_of_derivatives<Order>(curves, in, p, cy, q, s, e);
       for (int j = 0; j <= Degree; ++j) {
         T sum = T(0);
         for (int r = 0; r <= Order; ++r) sum += edges.basis.derivatives[r][j] * e[r];
-        rows[j * n_out + q] += sum;
+        add(rows + j * n_out + q, sum);
       }
-      for (int r = 0; edges.has_base && r <= Order; ++r) weights[q] += edges.base[r] * e[r];
+      for (int r = 0; edges.has_base && r <= Order; ++r) add(weights + q, edges.base[r] * e[r]);
     }
   }
 }

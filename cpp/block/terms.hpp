@@ -170,10 +170,6 @@ struct TermLosses {
       });
     }
   }
-
- private:
-  // A NaN is larger than any number.
-  KANML_DEVICE static double larger(double a, double b) { return b > a || b != b ? b : a; }
 };
 
 }  // namespace kanml::block

@@ -18,6 +18,7 @@ struct Team {
   KANML_DEVICE int threads() const { return samples * groups; }
   KANML_DEVICE int sample_of(int thread) const { return thread % samples; }
   KANML_DEVICE int group_of(int thread) const { return thread / samples; }
+  KANML_DEVICE int thread_of(int sample, int group) const { return group * samples + sample; }
 };
 
 // Taylor planes of the features of a tile. Neighbouring samples lie side by side; the stride is

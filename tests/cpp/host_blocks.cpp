@@ -1,6 +1,6 @@
 // Block programs on the host against the executors of processors, which share only the mathematics
 // of one point with them.
-#include "core/block/host_blocks.hpp"
+#include "block_networks.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -21,7 +21,7 @@ using kanml::Extrapolation;
 constexpr index n = 101;
 
 // Several tiles a block and a slot in all of them, and the last tile is not full.
-const std::vector<kanml::BlockSettings> all_settings{
+const std::vector<block_networks::Settings> all_settings{
     {.team = {16, 2}, .blocks = 3, .slots = 4, .checked = true},
     {.team = {8, 3}, .blocks = 4, .slots = 5, .checked = false},
     {.team = {32, 1}, .blocks = 3, .slots = 3, .checked = false}};
@@ -124,7 +124,7 @@ double worst_of_planes() {
     };
     const auto expected = planes(at.network);
     for (const auto& of_blocks : all_settings) {
-      const auto found = planes(kanml::HostBlocks<T>(at.layers, of_blocks));
+      const auto found = planes(block_networks::OnHost<T>(at.layers, of_blocks));
       worst = std::max(worst, errors(found, expected));
     }
   });
@@ -145,7 +145,7 @@ double worst_of_gradients() {
     };
     const auto expected = both(at.network);
     for (const auto& of_blocks : all_settings) {
-      const kanml::HostBlocks<T> blocks(at.layers, of_blocks);
+      const block_networks::OnHost<T> blocks(at.layers, of_blocks);
       const auto found = both(blocks);
       worst = std::max(worst, errors(found.first, expected.first));
       worst = std::max(worst, errors(found.second, expected.second));
@@ -181,7 +181,7 @@ TEST(planes_do_not_depend_on_blocks_or_teams) {
   std::vector<std::vector<double>> results;
   for (const auto& of_blocks : all_settings) {
     results.emplace_back(static_cast<std::size_t>(4 * n * 2));
-    kanml::HostBlocks<double>(layers, of_blocks)
+    block_networks::OnHost<double>(layers, of_blocks)
         .taylor(n, x, parameters, {orders, vectors}, results.back());
     CHECK(results.back() == results.front());
   }
@@ -198,7 +198,7 @@ TEST(gradients_do_not_depend_on_blocks) {
   for (const bool checked : {false, true}) {
     for (const int blocks : {1, 3, 4, 7}) {
       results.emplace_back(parameters.size());
-      kanml::HostBlocks<double>(layers, {{8, 2}, blocks, 5, checked})
+      block_networks::OnHost<double>(layers, {{8, 2}, blocks, 5, checked})
           .taylor_vjp(n, x, parameters, {orders, vectors}, cotangents, results.back(), {});
       CHECK(results.back() == results.front());
     }
@@ -218,7 +218,7 @@ TEST(samples_far_outside_have_the_values_of_processors) {
     network.evaluate(n, x, parameters, expected);
     for (const auto& of_blocks : all_settings) {
       std::vector<double> found(expected.size());
-      kanml::HostBlocks<double>(layers, of_blocks).taylor(n, x, parameters, {}, found);
+      block_networks::OnHost<double>(layers, of_blocks).taylor(n, x, parameters, {}, found);
       for (std::size_t i = 0; i < found.size(); ++i) {
         const bool same =
             found[i] == expected[i] || (found[i] != found[i] && expected[i] != expected[i]);
@@ -240,7 +240,7 @@ TEST(the_first_sample_that_a_layer_refuses_is_named) {
   x[2 * 20 + 1] = 1.25;
   std::vector<double> y(static_cast<std::size_t>(n));
   for (const auto& of_blocks : all_settings) {
-    const kanml::HostBlocks<double> blocks(layers, of_blocks);
+    const block_networks::OnHost<double> blocks(layers, of_blocks);
     const auto evaluate = [&](const auto& by) { by.taylor(n, x, parameters, {}, y); };
     const char* const message =
         "layer 1 refuses the value 1.2500000000000000 of its input 1 at sample 20";

@@ -6,8 +6,8 @@
 #include <tuple>
 #include <vector>
 
+#include "block_networks.hpp"
 #include "check.hpp"
-#include "core/block/host_blocks.hpp"
 #include "kanml/network.hpp"
 #include "kanml/terms.hpp"
 #include "networks.hpp"
@@ -106,6 +106,8 @@ struct Example {
   std::vector<int> orders{2, 1};
   std::vector<T> vectors{T(1), T(0), T(0), T(1)};
   std::vector<double> factors{0.7, 1.9};
+  std::vector<T> direction = inputs::random<T>(static_cast<index>(parameters.size()) + 1);
+  std::vector<T> cotangent = inputs::random<T>(2 * 75 + 41);
 
   Example() {
     for (index i = 0; i < 75; ++i) chosen.push_back(i * 47 % 120);
@@ -150,6 +152,38 @@ std::pair<std::vector<double>, std::vector<double>> rows(const Example<T>& examp
   return {{values.begin(), values.end()}, {jacobian.begin(), jacobian.end()}};
 }
 
+// The Jacobian times a direction, and its transpose times a cotangent.
+template <class T, class By>
+std::pair<std::vector<double>, std::vector<double>> products(const Example<T>& example,
+                                                             const By& by) {
+  const auto terms = example.with(burgers_rows(), periodic_rows());
+  std::vector<T> along(example.cotangent.size());
+  std::vector<T> gradient(example.direction.size());
+  by.push(terms, example.factors, example.parameters, example.unknowns, example.direction, along);
+  by.pull(terms, example.factors, example.parameters, example.unknowns, example.cotangent,
+          gradient);
+  return {{along.begin(), along.end()}, {gradient.begin(), gradient.end()}};
+}
+
+// R^T R of the triangle with columns of layers from one on, which has no signs to choose.
+template <class T, class By>
+std::vector<double> gram_matrix(const Example<T>& example, const By& by, std::size_t first_layer) {
+  const auto terms = example.with(burgers_rows(), periodic_rows());
+  const auto n = static_cast<std::size_t>(
+      kanml::Network<T>(example.layers).n_parameters_from(first_layer) + 2);
+  std::vector<double> factor(n * n);
+  by.triangle(terms, example.factors, example.parameters, example.unknowns, first_layer, factor);
+  std::vector<double> gram(n * n);
+  for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t j = 0; j < n; ++j) {
+      for (std::size_t row = 0; row <= std::min(i, j); ++row) {
+        gram[i * n + j] += factor[row * n + i] * factor[row * n + j];
+      }
+    }
+  }
+  return gram;
+}
+
 // In units of the rounding error, relative to the largest of the numbers.
 template <class T>
 double errors(const std::vector<double>& found, const std::vector<double>& expected) {
@@ -163,16 +197,17 @@ double errors(const std::vector<double>& found, const std::vector<double>& expec
   return difference / largest / double{std::numeric_limits<T>::epsilon()};
 }
 
-const std::vector<kanml::BlockSettings> all_settings{
+const std::vector<block_networks::Settings> all_settings{
     {.team = {16, 2}, .blocks = 3, .slots = 4, .checked = true},
-    {.team = {8, 3}, .blocks = 4, .slots = 20, .checked = false}};
+    {.team = {8, 3}, .blocks = 4, .slots = 20, .checked = false},
+    {.team = {32, 8}, .blocks = 3, .slots = 4, .checked = true, .shared_bytes = 40'000}};
 
 template <class T>
 void compare_terms() {
   const Example<T> example;
   const Reduced expected = reduced(example, kanml::Network<T>(example.layers));
   for (const auto& settings : all_settings) {
-    const kanml::HostBlocks<T> blocks(example.layers, settings);
+    const block_networks::OnHost<T> blocks(example.layers, settings);
     const Reduced found = reduced(example, blocks);
     // No difference was larger than 7 rounding errors.
     CHECK_NEAR(errors<T>(found.sums, expected.sums), 0.0, 30.0);
@@ -190,10 +225,28 @@ void compare_rows() {
   const Example<T> example;
   const auto expected = rows(example, kanml::Network<T>(example.layers));
   for (const auto& settings : all_settings) {
-    const auto found = rows(example, kanml::HostBlocks<T>(example.layers, settings));
+    const auto found = rows(example, block_networks::OnHost<T>(example.layers, settings));
     // No difference was larger than 7 rounding errors.
     CHECK_NEAR(errors<T>(found.first, expected.first), 0.0, 30.0);
     CHECK_NEAR(errors<T>(found.second, expected.second), 0.0, 30.0);
+  }
+}
+
+template <class T>
+void compare_products() {
+  const Example<T> example;
+  const kanml::Network<T> network(example.layers);
+  const auto expected = products(example, network);
+  for (const auto& settings : all_settings) {
+    const block_networks::OnHost<T> blocks(example.layers, settings);
+    const auto found = products(example, blocks);
+    CHECK_NEAR(errors<T>(found.first, expected.first), 0.0, 30.0);
+    CHECK_NEAR(errors<T>(found.second, expected.second), 0.0, 30.0);
+    for (const std::size_t first_layer : {std::size_t{0}, std::size_t{1}}) {
+      CHECK_NEAR(errors<T>(gram_matrix(example, blocks, first_layer),
+                           gram_matrix(example, network, first_layer)),
+                 0.0, 30.0);
+    }
   }
 }
 
@@ -209,8 +262,8 @@ TEST(losses_and_gradients_of_terms_do_not_depend_on_blocks) {
   std::vector<Reduced> results;
   for (const bool checked : {false, true}) {
     for (const int blocks : {1, 3, 5}) {
-      const kanml::BlockSettings settings{{8, 2}, blocks, 6, checked};
-      results.push_back(reduced(example, kanml::HostBlocks<double>(example.layers, settings)));
+      const block_networks::Settings settings{{8, 2}, blocks, 6, checked};
+      results.push_back(reduced(example, block_networks::OnHost<double>(example.layers, settings)));
       CHECK(results.back() == results.front());
     }
   }
@@ -219,4 +272,17 @@ TEST(losses_and_gradients_of_terms_do_not_depend_on_blocks) {
 TEST(rows_and_their_jacobian_are_those_of_processors) {
   compare_rows<double>();
   compare_rows<float>();
+}
+
+TEST(products_with_jacobians_and_triangles_are_those_of_processors) {
+  compare_products<double>();
+  compare_products<float>();
+}
+
+TEST(a_network_that_does_not_fit_in_shared_memory_is_refused) {
+  const Example<double> example;
+  const block_networks::OnHost<double> blocks(
+      example.layers,
+      {.team = {32, 8}, .blocks = 3, .slots = 4, .checked = true, .shared_bytes = 500});
+  CHECK_THROWS(reduced(example, blocks), kanml::OutOfDeviceMemory, "bytes of shared memory");
 }

@@ -1,12 +1,13 @@
 // The host as a device: it runs block programs in loops, in memory of its own.
 #pragma once
 
-#include <cstdlib>
-#include <cstring>
+#include <algorithm>
+#include <cstddef>
 #include <new>
 
 #include "block/block.hpp"
 #include "block/tile.hpp"
+#include "core/block/host_triangle.hpp"
 #include "kanml/device.hpp"
 
 namespace kanml {
@@ -22,6 +23,9 @@ struct BlockLimits {
 
 class HostDevice final : public Device {
  public:
+  template <class T>
+  using Triangle = HostTriangle<T>;
+
   // If `checked`, shared memory is watched over.
   HostDevice(const BlockLimits& limits, bool checked) : limits_(limits), checked_(checked) {}
 
@@ -31,7 +35,7 @@ class HostDevice final : public Device {
 
   void* allocate(std::size_t bytes) override {
     void* const memory = ::operator new(bytes, std::align_val_t{16});
-    std::memset(memory, 0xff, bytes);  // NaN, until it is written
+    std::fill_n(static_cast<std::byte*>(memory), bytes, std::byte{0xff});  // NaN, until written
     return memory;
   }
   void release(void* memory) noexcept override { ::operator delete(memory, std::align_val_t{16}); }
@@ -50,7 +54,7 @@ class HostDevice final : public Device {
 
  private:
   static void move(const void* from, void* to, std::size_t bytes) {
-    if (bytes > 0) std::memcpy(to, from, bytes);
+    std::copy_n(static_cast<const std::byte*>(from), bytes, static_cast<std::byte*>(to));
   }
 
   BlockLimits limits_;

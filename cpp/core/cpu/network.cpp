@@ -223,26 +223,13 @@ void Network<T>::triangle(std::span<const RowTerm<T>> terms, std::span<const dou
                           std::span<const T> parameters, std::span<const double> unknowns,
                           std::size_t first_layer, std::span<double> factor, int threads) const {
   const Walk<T>& walk = implementation_->walk;
-  const index of_network = n_parameters_from(first_layer);
-  const index n = of_network + static_cast<index>(unknowns.size()) + 1;
+  const index n = n_parameters_from(first_layer) + static_cast<index>(unknowns.size()) + 1;
   implementation_->take_rows(
       terms, scales, parameters, unknowns, {},
       [&](const Pass<T>& pass, TermRows<T>& rows) {
-        Triangle triangle = Triangles<T>(pass, rows).reduce(threads);
+        const Triangle triangle = Triangles<T>(pass, rows).reduce(threads);
         std::ranges::copy(triangle.entries(), factor.begin());
-        if (walk.plan.stored_parts.empty()) return;
-        // With respect to what is stored: the rows of the triangle are mapped, and no others.
-        const std::vector<double> stored(parameters.begin(), parameters.end());
-        std::vector<double> gradient(stored.size());  // zero in front of the first layer
-        for (index row = 0; row < n; ++row) {
-          double* const entries = factor.data() + row * n;
-          std::copy_n(entries, of_network, gradient.end() - of_network);
-          walk.plan.template pull_back<double>(stored, gradient);
-          std::copy_n(gradient.end() - of_network, of_network, entries);
-        }
-        triangle.clear();
-        triangle.fold(n, factor.data(), n, threads);
-        std::ranges::copy(triangle.entries(), factor.begin());
+        map_to_stored(walk.plan, parameters, first_layer, n, factor, threads);
       },
       first_layer);
 }

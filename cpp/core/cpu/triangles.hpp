@@ -12,6 +12,26 @@
 
 namespace kanml {
 
+// Turns the factor of derivatives with respect to what kernels read, of layers from one on, into
+// that with respect to what is stored: the rows of the triangle are mapped, and no others.
+template <class T>
+void map_to_stored(const Plan& plan, std::span<const T> parameters, std::size_t first_layer,
+                   index columns, std::span<double> factor, int threads) {
+  if (plan.stored_parts.empty()) return;
+  const index of_network = plan.n_parameters() - plan.offsets[first_layer];
+  const std::vector<double> stored(parameters.begin(), parameters.end());
+  std::vector<double> gradient(stored.size());  // zero in front of the first layer
+  for (index row = 0; row < columns; ++row) {
+    double* const entries = factor.data() + row * columns;
+    std::copy_n(entries, of_network, gradient.end() - of_network);
+    plan.pull_back<double>(stored, gradient);
+    std::copy_n(gradient.end() - of_network, of_network, entries);
+  }
+  Triangle triangle(columns);
+  triangle.fold(columns, factor.data(), columns, threads);
+  std::ranges::copy(triangle.entries(), factor.begin());
+}
+
 // Which rows a triangle folds in, and in which panels, depends on numbers of rows and parameters
 // alone.
 template <class T>
