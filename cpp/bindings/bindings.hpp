@@ -8,6 +8,8 @@ namespace py = pybind11;
 namespace kanml::bindings {
 
 void bind_build(py::module_& m);
+void bind_device_network(py::module_& m);
+void bind_devices(py::module_& m);
 void bind_least_squares(py::module_& m);
 void bind_network(py::module_& m);
 void bind_program(py::module_& m);

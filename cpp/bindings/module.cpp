@@ -12,4 +12,6 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   kanml::bindings::bind_vector_ops(m);
   kanml::bindings::bind_least_squares(m);
   kanml::bindings::bind_symmetric(m);
+  kanml::bindings::bind_devices(m);
+  kanml::bindings::bind_device_network(m);
 }

@@ -19,12 +19,15 @@ std::vector<Coefficient> coefficients_of(const std::vector<CoefficientTuple>& tu
 template <class T, class Formula>
 void bind_term(py::module_& m, const char* name, const char* formula) {
   using Bound = BoundTerm<T, Formula>;
-  py::class_<Bound>(m, name).def(
-      py::init<std::shared_ptr<Formula>, index, std::optional<Array<index>>,
-               std::vector<typename Bound::PlaceArrays>, std::vector<py::array_t<T>>,
-               std::string>(),
-      py::arg(formula).none(false), py::arg("n"), py::arg("rows").noconvert(),
-      py::arg("places").noconvert(), py::arg("columns").noconvert(), py::arg("where"));
+  py::class_<Bound>(m, name)
+      .def(py::init<std::shared_ptr<Formula>, index, std::optional<Array<index>>,
+                    std::vector<typename Bound::PlaceArrays>, std::vector<py::array_t<T>>,
+                    std::string>(),
+           py::arg(formula).none(false), py::arg("n"), py::arg("rows").noconvert(),
+           py::arg("places").noconvert(), py::arg("columns").noconvert(), py::arg("where"))
+      .def_property_readonly("rows", &Bound::rows)
+      .def_property_readonly("places", &Bound::places)
+      .def_property_readonly("columns", &Bound::columns);
 }
 
 }  // namespace

@@ -57,6 +57,10 @@ class BoundTerm {
 
   const TermOf<T, Formula>& term() const { return term_; }
 
+  const std::optional<Array<index>>& rows() const { return rows_; }
+  const std::vector<PlaceArrays>& places() const { return places_; }
+  const std::vector<py::array_t<T>>& columns() const { return columns_; }
+
   void require_inputs(index n_in) const {
     for (const auto& [x, orders, vectors] : places_) {
       if (x.shape(1) != n_in) {

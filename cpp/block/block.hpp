@@ -31,6 +31,7 @@
 #include <vector>
 
 #include "kanml/types.hpp"
+#include "point/device.hpp"
 
 namespace kanml::block {
 
@@ -138,7 +139,7 @@ class CheckedArray {
 };
 
 // Arrays of shared memory lie one behind the other, each on a boundary of 16 bytes.
-constexpr std::size_t shared_bytes(std::size_t bytes) { return (bytes + 15) / 16 * 16; }
+KANML_DEVICE constexpr std::size_t shared_bytes(std::size_t bytes) { return (bytes + 15) / 16 * 16; }
 
 // A block on the host. In checking mode its shared memory and PerThread watch over the rules.
 template <bool Checked>
@@ -224,7 +225,7 @@ class HostBlock {
 class SharedMemorySize {
  public:
   template <class T>
-  T* shared(const char* /*name*/, index count) {
+  KANML_DEVICE T* shared(const char* /*name*/, index count) {
     bytes_ += shared_bytes(static_cast<std::size_t>(count) * sizeof(T));
     return nullptr;
   }

@@ -1,11 +1,9 @@
 // The definition of launch. Only the files that instantiate it include this header.
 #pragma once
 
-#include <stdexcept>
-#include <string>
-
 #include "cuda/device_block.hpp"
 #include "cuda/launch.hpp"
+#include "cuda/status.cuh"
 
 namespace kanml::cuda {
 
@@ -15,12 +13,6 @@ template <class Program>
 __global__ void __launch_bounds__(most_threads, 1) run(const __grid_constant__ Program program) {
   DeviceBlock block(shared_memory);
   program(block);
-}
-
-inline void require(cudaError_t status) {
-  if (status != cudaSuccess) {
-    throw std::runtime_error(std::string("CUDA: ") + cudaGetErrorString(status));
-  }
 }
 
 template <class Program>

@@ -1,8 +1,9 @@
 """Kolmogorov-Arnold networks with spline activations, trained coarse to fine."""
 
-from kanml import analysis, equations, plotting
+from kanml import analysis, cuda, equations, plotting
 from kanml._core import __version__
 from kanml.bridges.mlp import export_mlp
+from kanml.devices import DeviceArray
 from kanml.layers import Activation, Affine, Linear, PeriodicEmbedding, SplineLayer
 from kanml.network import KAN, MLP, Network, load
 from kanml.optim import (
@@ -54,6 +55,7 @@ __all__ = [
     "Callback",
     "Checkpoint",
     "CyclicDecay",
+    "DeviceArray",
     "EarlyStopping",
     "Evaluation",
     "GradientDescent",
@@ -83,6 +85,7 @@ __all__ = [
     "VariableProjection",
     "__version__",
     "analysis",
+    "cuda",
     "equations",
     "export_mlp",
     "get_num_threads",

@@ -7,7 +7,8 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['ActivationKind', 'ActivationLayer', 'AffineLayer', 'Basis', 'DampedSteps', 'EmbeddingLayer', 'Extrapolation', 'Feature', 'Layer', 'LinearLayer', 'NetworkFloat32', 'NetworkFloat64', 'OutsideDomain', 'PointLoss', 'PointRows', 'Program', 'Prolongation', 'ReluTransform', 'RowTermFloat32', 'RowTermFloat64', 'SplineLayer', 'SplineSpace', 'TermFloat32', 'TermFloat64', 'adam_direction', 'axpy', 'build_information', 'dot', 'fold_triangle', 'get_num_threads', 'instruction_set', 'instruction_sets', 'max_abs', 'max_degree', 'max_taylor_order', 'min_degree', 'operations', 'set_num_threads', 'symmetric_product', 'symmetric_update', 'two_loop', 'update_diagonal']
+import typing_extensions
+__all__: list[str] = ['ActivationKind', 'ActivationLayer', 'AffineLayer', 'Basis', 'DampedSteps', 'Device', 'DeviceArrayFloat32', 'DeviceArrayFloat64', 'DeviceArrayInt64', 'DeviceNetworkFloat32', 'DeviceNetworkFloat64', 'DeviceRowTermFloat32', 'DeviceRowTermFloat64', 'DeviceTermFloat32', 'DeviceTermFloat64', 'EmbeddingLayer', 'Extrapolation', 'Feature', 'Layer', 'LinearLayer', 'NetworkFloat32', 'NetworkFloat64', 'OutOfDeviceMemory', 'OutsideDomain', 'PointLoss', 'PointRows', 'Program', 'Prolongation', 'ReluTransform', 'RowTermFloat32', 'RowTermFloat64', 'SplineLayer', 'SplineSpace', 'TermFloat32', 'TermFloat64', 'adam_direction', 'axpy', 'borrowed', 'build_information', 'cuda_device', 'cuda_devices', 'dot', 'fold_triangle', 'get_num_threads', 'has_cuda', 'host_device', 'instruction_set', 'instruction_sets', 'joined', 'max_abs', 'max_degree', 'max_taylor_order', 'min_degree', 'operations', 'set_num_threads', 'symmetric_product', 'symmetric_update', 'two_loop', 'update_diagonal', 'uploaded']
 class SplineSpace:
     def __init__(self, breakpoints: numpy.typing.NDArray[numpy.float64], degree: typing.SupportsInt | typing.SupportsIndex) -> None:
         ...
@@ -129,14 +130,50 @@ class PointRows:
 class TermFloat32:
     def __init__(self, loss: PointLoss, n: typing.SupportsInt | typing.SupportsIndex, rows: numpy.typing.NDArray[numpy.int64] | None, places: list[tuple[numpy.typing.NDArray[numpy.float32], list[int], numpy.typing.NDArray[numpy.float32]]], columns: list[numpy.typing.NDArray[numpy.float32]], where: str) -> None:
         ...
+    @property
+    def columns(self) -> list[numpy.typing.NDArray[numpy.float32]]:
+        ...
+    @property
+    def places(self) -> list[tuple[numpy.typing.NDArray[numpy.float32], list[int], numpy.typing.NDArray[numpy.float32]]]:
+        ...
+    @property
+    def rows(self) -> numpy.typing.NDArray[numpy.int64] | None:
+        ...
 class TermFloat64:
     def __init__(self, loss: PointLoss, n: typing.SupportsInt | typing.SupportsIndex, rows: numpy.typing.NDArray[numpy.int64] | None, places: list[tuple[numpy.typing.NDArray[numpy.float64], list[int], numpy.typing.NDArray[numpy.float64]]], columns: list[numpy.typing.NDArray[numpy.float64]], where: str) -> None:
+        ...
+    @property
+    def columns(self) -> list[numpy.typing.NDArray[numpy.float64]]:
+        ...
+    @property
+    def places(self) -> list[tuple[numpy.typing.NDArray[numpy.float64], list[int], numpy.typing.NDArray[numpy.float64]]]:
+        ...
+    @property
+    def rows(self) -> numpy.typing.NDArray[numpy.int64] | None:
         ...
 class RowTermFloat32:
     def __init__(self, point_rows: PointRows, n: typing.SupportsInt | typing.SupportsIndex, rows: numpy.typing.NDArray[numpy.int64] | None, places: list[tuple[numpy.typing.NDArray[numpy.float32], list[int], numpy.typing.NDArray[numpy.float32]]], columns: list[numpy.typing.NDArray[numpy.float32]], where: str) -> None:
         ...
+    @property
+    def columns(self) -> list[numpy.typing.NDArray[numpy.float32]]:
+        ...
+    @property
+    def places(self) -> list[tuple[numpy.typing.NDArray[numpy.float32], list[int], numpy.typing.NDArray[numpy.float32]]]:
+        ...
+    @property
+    def rows(self) -> numpy.typing.NDArray[numpy.int64] | None:
+        ...
 class RowTermFloat64:
     def __init__(self, point_rows: PointRows, n: typing.SupportsInt | typing.SupportsIndex, rows: numpy.typing.NDArray[numpy.int64] | None, places: list[tuple[numpy.typing.NDArray[numpy.float64], list[int], numpy.typing.NDArray[numpy.float64]]], columns: list[numpy.typing.NDArray[numpy.float64]], where: str) -> None:
+        ...
+    @property
+    def columns(self) -> list[numpy.typing.NDArray[numpy.float64]]:
+        ...
+    @property
+    def places(self) -> list[tuple[numpy.typing.NDArray[numpy.float64], list[int], numpy.typing.NDArray[numpy.float64]]]:
+        ...
+    @property
+    def rows(self) -> numpy.typing.NDArray[numpy.int64] | None:
         ...
 class OutsideDomain(ValueError):
     pass
@@ -446,6 +483,155 @@ class DampedSteps:
         """
         The smallest singular value that counts; 0.0 if none does.
         """
+class OutOfDeviceMemory(MemoryError):
+    pass
+class Device:
+    """
+    Where block programs run.
+    """
+    def wait(self) -> None:
+        ...
+    @property
+    def free_bytes(self) -> int:
+        ...
+    @property
+    def gpu(self) -> int:
+        ...
+    @property
+    def name(self) -> str:
+        ...
+class DeviceArrayFloat64:
+    """
+    An array in the memory of a device.
+    """
+    def download(self) -> numpy.typing.NDArray[numpy.float64]:
+        ...
+    def lend(self) -> typing_extensions.CapsuleType:
+        """
+        A capsule of DLPack.
+        """
+    def part(self, first: typing.SupportsInt | typing.SupportsIndex, count: typing.SupportsInt | typing.SupportsIndex) -> DeviceArrayFloat64:
+        ...
+    def reshaped(self, shape: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex]) -> DeviceArrayFloat64:
+        ...
+    @property
+    def shape(self) -> tuple[int, ...]:
+        ...
+    @property
+    def size(self) -> int:
+        ...
+class DeviceArrayFloat32:
+    """
+    An array in the memory of a device.
+    """
+    def download(self) -> numpy.typing.NDArray[numpy.float32]:
+        ...
+    def lend(self) -> typing_extensions.CapsuleType:
+        """
+        A capsule of DLPack.
+        """
+    def part(self, first: typing.SupportsInt | typing.SupportsIndex, count: typing.SupportsInt | typing.SupportsIndex) -> DeviceArrayFloat32:
+        ...
+    def reshaped(self, shape: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex]) -> DeviceArrayFloat32:
+        ...
+    @property
+    def shape(self) -> tuple[int, ...]:
+        ...
+    @property
+    def size(self) -> int:
+        ...
+class DeviceArrayInt64:
+    """
+    An array in the memory of a device.
+    """
+    def download(self) -> numpy.typing.NDArray[numpy.int64]:
+        ...
+    def lend(self) -> typing_extensions.CapsuleType:
+        """
+        A capsule of DLPack.
+        """
+    def part(self, first: typing.SupportsInt | typing.SupportsIndex, count: typing.SupportsInt | typing.SupportsIndex) -> DeviceArrayInt64:
+        ...
+    def reshaped(self, shape: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex]) -> DeviceArrayInt64:
+        ...
+    @property
+    def shape(self) -> tuple[int, ...]:
+        ...
+    @property
+    def size(self) -> int:
+        ...
+class DeviceTermFloat32:
+    """
+    A term whose arrays are on a device.
+    """
+    def __init__(self, term: TermFloat32, rows: DeviceArrayInt64 | None, x: collections.abc.Sequence[DeviceArrayFloat32], vectors: collections.abc.Sequence[DeviceArrayFloat32], columns: collections.abc.Sequence[DeviceArrayFloat32]) -> None:
+        ...
+class DeviceTermFloat64:
+    """
+    A term whose arrays are on a device.
+    """
+    def __init__(self, term: TermFloat64, rows: DeviceArrayInt64 | None, x: collections.abc.Sequence[DeviceArrayFloat64], vectors: collections.abc.Sequence[DeviceArrayFloat64], columns: collections.abc.Sequence[DeviceArrayFloat64]) -> None:
+        ...
+class DeviceRowTermFloat32:
+    """
+    A term whose arrays are on a device.
+    """
+    def __init__(self, term: RowTermFloat32, rows: DeviceArrayInt64 | None, x: collections.abc.Sequence[DeviceArrayFloat32], vectors: collections.abc.Sequence[DeviceArrayFloat32], columns: collections.abc.Sequence[DeviceArrayFloat32]) -> None:
+        ...
+class DeviceRowTermFloat64:
+    """
+    A term whose arrays are on a device.
+    """
+    def __init__(self, term: RowTermFloat64, rows: DeviceArrayInt64 | None, x: collections.abc.Sequence[DeviceArrayFloat64], vectors: collections.abc.Sequence[DeviceArrayFloat64], columns: collections.abc.Sequence[DeviceArrayFloat64]) -> None:
+        ...
+class DeviceNetworkFloat32:
+    """
+    A network on a device.
+    """
+    def __init__(self, device: Device, layers: collections.abc.Sequence[Layer]) -> None:
+        ...
+    def jvp(self, x: DeviceArrayFloat32, parameters: DeviceArrayFloat32, parameter_tangent: DeviceArrayFloat32) -> DeviceArrayFloat32:
+        ...
+    def mean_squared_error(self, x: DeviceArrayFloat32, parameters: DeviceArrayFloat32, target: DeviceArrayFloat32) -> tuple[float, DeviceArrayFloat32]:
+        ...
+    def pull(self, terms: collections.abc.Sequence[DeviceRowTermFloat32], scales: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], parameters: DeviceArrayFloat32, unknowns: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], cotangent: DeviceArrayFloat32) -> DeviceArrayFloat32:
+        ...
+    def push(self, terms: collections.abc.Sequence[DeviceRowTermFloat32], scales: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], parameters: DeviceArrayFloat32, unknowns: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], direction: DeviceArrayFloat32) -> DeviceArrayFloat32:
+        ...
+    def reduce(self, terms: collections.abc.Sequence[DeviceTermFloat32], factors: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], parameters: DeviceArrayFloat32, unknowns: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], gradient: bool, components: collections.abc.Sequence[bool]) -> tuple[list[tuple[float, float]], DeviceArrayFloat32, list[DeviceArrayFloat32]]:
+        ...
+    def rows(self, terms: collections.abc.Sequence[DeviceRowTermFloat32], scales: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], parameters: DeviceArrayFloat32, unknowns: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], jacobian: bool) -> tuple[DeviceArrayFloat32, DeviceArrayFloat32]:
+        ...
+    def taylor(self, x: DeviceArrayFloat32, parameters: DeviceArrayFloat32, orders: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], vectors: DeviceArrayFloat32) -> DeviceArrayFloat32:
+        ...
+    def taylor_vjp(self, x: DeviceArrayFloat32, parameters: DeviceArrayFloat32, orders: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], vectors: DeviceArrayFloat32, cotangents: DeviceArrayFloat32, by_x: bool) -> tuple[DeviceArrayFloat32, DeviceArrayFloat32]:
+        ...
+    def triangle(self, terms: collections.abc.Sequence[DeviceRowTermFloat32], scales: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], parameters: DeviceArrayFloat32, unknowns: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], first_layer: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
+        ...
+class DeviceNetworkFloat64:
+    """
+    A network on a device.
+    """
+    def __init__(self, device: Device, layers: collections.abc.Sequence[Layer]) -> None:
+        ...
+    def jvp(self, x: DeviceArrayFloat64, parameters: DeviceArrayFloat64, parameter_tangent: DeviceArrayFloat64) -> DeviceArrayFloat64:
+        ...
+    def mean_squared_error(self, x: DeviceArrayFloat64, parameters: DeviceArrayFloat64, target: DeviceArrayFloat64) -> tuple[float, DeviceArrayFloat64]:
+        ...
+    def pull(self, terms: collections.abc.Sequence[DeviceRowTermFloat64], scales: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], parameters: DeviceArrayFloat64, unknowns: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], cotangent: DeviceArrayFloat64) -> DeviceArrayFloat64:
+        ...
+    def push(self, terms: collections.abc.Sequence[DeviceRowTermFloat64], scales: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], parameters: DeviceArrayFloat64, unknowns: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], direction: DeviceArrayFloat64) -> DeviceArrayFloat64:
+        ...
+    def reduce(self, terms: collections.abc.Sequence[DeviceTermFloat64], factors: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], parameters: DeviceArrayFloat64, unknowns: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], gradient: bool, components: collections.abc.Sequence[bool]) -> tuple[list[tuple[float, float]], DeviceArrayFloat64, list[DeviceArrayFloat64]]:
+        ...
+    def rows(self, terms: collections.abc.Sequence[DeviceRowTermFloat64], scales: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], parameters: DeviceArrayFloat64, unknowns: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], jacobian: bool) -> tuple[DeviceArrayFloat64, DeviceArrayFloat64]:
+        ...
+    def taylor(self, x: DeviceArrayFloat64, parameters: DeviceArrayFloat64, orders: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], vectors: DeviceArrayFloat64) -> DeviceArrayFloat64:
+        ...
+    def taylor_vjp(self, x: DeviceArrayFloat64, parameters: DeviceArrayFloat64, orders: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], vectors: DeviceArrayFloat64, cotangents: DeviceArrayFloat64, by_x: bool) -> tuple[DeviceArrayFloat64, DeviceArrayFloat64]:
+        ...
+    def triangle(self, terms: collections.abc.Sequence[DeviceRowTermFloat64], scales: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], parameters: DeviceArrayFloat64, unknowns: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], first_layer: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
+        ...
 @typing.overload
 def adam_direction(gradient: numpy.typing.NDArray[numpy.float64], first_moment: numpy.typing.NDArray[numpy.float64], second_moment: numpy.typing.NDArray[numpy.float64], direction: numpy.typing.NDArray[numpy.float64], *, learning_rate: typing.SupportsFloat | typing.SupportsIndex, beta1: typing.SupportsFloat | typing.SupportsIndex, beta2: typing.SupportsFloat | typing.SupportsIndex, eps: typing.SupportsFloat | typing.SupportsIndex, updates: typing.SupportsInt | typing.SupportsIndex) -> None:
     """
@@ -466,8 +652,18 @@ def axpy(a: typing.SupportsFloat | typing.SupportsIndex, x: numpy.typing.NDArray
     """
     Write y + a x to `out`, which may be x or y.
     """
+def borrowed(device: Device, capsule: typing_extensions.CapsuleType) -> typing.Any:
+    """
+    The array of a capsule of DLPack, which it uses up.
+    """
 def build_information() -> str:
     ...
+def cuda_device(number: typing.SupportsInt | typing.SupportsIndex) -> Device:
+    ...
+def cuda_devices() -> int:
+    """
+    The number of GPUs that this build can use.
+    """
 @typing.overload
 def dot(x: numpy.typing.NDArray[numpy.float64], y: numpy.typing.NDArray[numpy.float64]) -> float:
     """
@@ -484,9 +680,26 @@ def fold_triangle(triangle: numpy.typing.NDArray[numpy.float64], panel: numpy.ty
     """
 def get_num_threads() -> int:
     ...
+def has_cuda() -> bool:
+    """
+    Whether there is code for GPUs in this build.
+    """
+def host_device() -> Device:
+    """
+    The host as a device, for tests.
+    """
 def instruction_set() -> str:
     ...
 def instruction_sets() -> list[str]:
+    ...
+@typing.overload
+def joined(device: Device, parts: collections.abc.Sequence[DeviceArrayFloat64]) -> DeviceArrayFloat64:
+    ...
+@typing.overload
+def joined(device: Device, parts: collections.abc.Sequence[DeviceArrayFloat32]) -> DeviceArrayFloat32:
+    ...
+@typing.overload
+def joined(device: Device, parts: collections.abc.Sequence[DeviceArrayInt64]) -> DeviceArrayInt64:
     ...
 @typing.overload
 def max_abs(x: numpy.typing.NDArray[numpy.float64]) -> float:
@@ -544,6 +757,15 @@ def update_diagonal(step: numpy.typing.NDArray[numpy.float32], gradient_change: 
     """
     Update the diagonal of an inverse Hessian in place with one pair.
     """
+@typing.overload
+def uploaded(device: Device, numbers: numpy.typing.NDArray[numpy.float64]) -> DeviceArrayFloat64:
+    ...
+@typing.overload
+def uploaded(device: Device, numbers: numpy.typing.NDArray[numpy.float32]) -> DeviceArrayFloat32:
+    ...
+@typing.overload
+def uploaded(device: Device, numbers: numpy.typing.NDArray[numpy.int64]) -> DeviceArrayInt64:
+    ...
 __version__: str
 max_degree: int = 5
 max_taylor_order: int = 4

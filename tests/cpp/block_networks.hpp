@@ -6,8 +6,10 @@
 #include <span>
 #include <vector>
 
-#include "core/block/block_network.hpp"
-#include "core/block/host_device.hpp"
+#include "core/block/host_network.hpp"
+
+extern template class kanml::BlockNetwork<float, kanml::HostDevice<true>>;
+extern template class kanml::BlockNetwork<double, kanml::HostDevice<true>>;
 
 namespace block_networks {
 
@@ -25,26 +27,27 @@ struct Settings {
 template <class T>
 class OnHost {
  public:
-  OnHost(kanml::Layers layers, const Settings& settings)
-      : device_(std::make_shared<kanml::HostDevice>(
-            kanml::BlockLimits{settings.team, settings.blocks, settings.slots,
-                               settings.shared_bytes},
-            settings.checked)),
-        network_(device_, std::move(layers)) {}
+  OnHost(kanml::Layers layers, const Settings& settings) {
+    if (settings.checked) {
+      make<true>(std::move(layers), settings);
+    } else {
+      make<false>(std::move(layers), settings);
+    }
+  }
 
   void taylor(index n, std::span<const T> x, std::span<const T> parameters,
               const kanml::Directions<T>& directions, std::span<T> coefficients) const {
     Arrays arrays(device_);
-    network_.taylor(n, arrays.in(x), arrays.in(parameters), arrays.in(directions),
-                    arrays.out(coefficients));
+    network_->taylor(n, arrays.in(x), arrays.in(parameters), arrays.in(directions),
+                     arrays.out(coefficients));
   }
   void taylor_vjp(index n, std::span<const T> x, std::span<const T> parameters,
                   const kanml::Directions<T>& directions, std::span<const T> cotangents,
                   std::span<T> parameter_gradient, std::span<T> input_gradient) const {
     Arrays arrays(device_);
-    network_.taylor_vjp(n, arrays.in(x), arrays.in(parameters), arrays.in(directions),
-                        arrays.in(cotangents), arrays.out(parameter_gradient),
-                        arrays.out(input_gradient));
+    network_->taylor_vjp(n, arrays.in(x), arrays.in(parameters), arrays.in(directions),
+                         arrays.in(cotangents), arrays.out(parameter_gradient),
+                         arrays.out(input_gradient));
   }
   void reduce(std::span<const kanml::Term<T>> terms, std::span<const double> factors,
               std::span<const T> parameters, std::span<const double> unknowns,
@@ -53,39 +56,48 @@ class OnHost {
     Arrays arrays(device_);
     std::vector<std::span<T>> of_terms;
     for (const auto& component : components) of_terms.push_back(arrays.out(component));
-    network_.reduce(arrays.in(terms), factors, arrays.in(parameters), unknowns, sums,
-                    arrays.out(gradient), of_terms);
+    network_->reduce(arrays.in(terms), factors, arrays.in(parameters), unknowns, sums,
+                     arrays.out(gradient), of_terms);
   }
   void rows(std::span<const kanml::RowTerm<T>> terms, std::span<const double> scales,
             std::span<const T> parameters, std::span<const double> unknowns, std::span<T> values,
             std::span<T> jacobian) const {
     Arrays arrays(device_);
-    network_.rows(arrays.in(terms), scales, arrays.in(parameters), unknowns, arrays.out(values),
-                  arrays.out(jacobian));
+    network_->rows(arrays.in(terms), scales, arrays.in(parameters), unknowns, arrays.out(values),
+                   arrays.out(jacobian));
   }
   void push(std::span<const kanml::RowTerm<T>> terms, std::span<const double> scales,
             std::span<const T> parameters, std::span<const double> unknowns,
             std::span<const T> direction, std::span<T> products) const {
     Arrays arrays(device_);
-    network_.push(arrays.in(terms), scales, arrays.in(parameters), unknowns, arrays.in(direction),
-                  arrays.out(products));
+    network_->push(arrays.in(terms), scales, arrays.in(parameters), unknowns, arrays.in(direction),
+                   arrays.out(products));
   }
   void pull(std::span<const kanml::RowTerm<T>> terms, std::span<const double> scales,
             std::span<const T> parameters, std::span<const double> unknowns,
             std::span<const T> cotangent, std::span<T> gradient) const {
     Arrays arrays(device_);
-    network_.pull(arrays.in(terms), scales, arrays.in(parameters), unknowns, arrays.in(cotangent),
-                  arrays.out(gradient));
+    network_->pull(arrays.in(terms), scales, arrays.in(parameters), unknowns, arrays.in(cotangent),
+                   arrays.out(gradient));
   }
   void triangle(std::span<const kanml::RowTerm<T>> terms, std::span<const double> scales,
                 std::span<const T> parameters, std::span<const double> unknowns,
                 std::size_t first_layer, std::span<double> factor) const {
     Arrays arrays(device_);
-    network_.triangle(arrays.in(terms), scales, arrays.in(parameters), unknowns, first_layer,
-                      factor);
+    network_->triangle(arrays.in(terms), scales, arrays.in(parameters), unknowns, first_layer,
+                       factor);
   }
 
  private:
+  template <bool Checked>
+  void make(kanml::Layers layers, const Settings& settings) {
+    using Device = kanml::HostDevice<Checked>;
+    auto device = std::make_shared<Device>(
+        kanml::BlockLimits{settings.team, settings.blocks, settings.slots, settings.shared_bytes});
+    network_ = std::make_unique<kanml::BlockNetwork<T, Device>>(device, std::move(layers));
+    device_ = std::move(device);
+  }
+
   // The arrays of a call. What it writes is downloaded at the end.
   class Arrays {
    public:
@@ -137,8 +149,8 @@ class OnHost {
     std::vector<std::pair<const T*, std::span<T>>> outputs_;
   };
 
-  std::shared_ptr<kanml::HostDevice> device_;
-  kanml::BlockNetwork<T, kanml::HostDevice> network_;
+  std::shared_ptr<kanml::Device> device_;
+  std::unique_ptr<const kanml::DeviceNetwork<T>> network_;
 };
 
 }  // namespace block_networks

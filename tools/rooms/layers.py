@@ -10,8 +10,8 @@ __all__ = ["CPP", "CPP_ONLY", "PYTHON", "PYTHON_ONLY"]
 PYTHON = [
     ["_core", "_system"],
     ["_validation"],
-    ["threads", "splines", "expressions", "optim", "parallel", "canvas"],
-    ["layers"],
+    ["threads", "splines", "expressions", "optim", "parallel", "canvas", "cuda"],
+    ["layers", "devices"],
     ["network"],
     ["problems"],
     ["equations", "multilevel"],
@@ -34,7 +34,9 @@ CPP = [
     ["core/parameters"],
     ["core/network"],
     ["core/cpu"],
-    ["core/block", "cuda"],
+    ["core/block"],
+    ["cuda"],
+    ["core/devices"],
     ["bindings"],
 ]
 CPP_ONLY = {"bindings": {"include"}}

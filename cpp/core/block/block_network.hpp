@@ -11,9 +11,11 @@
 #include "block/evaluate.hpp"
 #include "block/gradient.hpp"
 #include "block/pull.hpp"
-#include "block/sums.hpp"
+#include "block/tile_records.hpp"
 #include "core/block/records.hpp"
 #include "core/block/stored.hpp"
+#include "core/cpu/output_rows.hpp"
+#include "core/cpu/squared_error.hpp"
 #include "core/cpu/triangles.hpp"
 #include "core/cpu/walk.hpp"
 #include "kanml/device_network.hpp"
@@ -80,6 +82,26 @@ class BlockNetwork final : public DeviceNetwork<T> {
                {0, 0, false}, [&](Package& /*package*/, double* /*records*/) {
                  return block::GivenCotangents<T>{cotangents.data()};
                });
+  }
+
+  void jvp(index n, std::span<const T> x, std::span<const T> parameters,
+           std::span<const T> parameter_tangent, std::span<T> y_tangent) const override {
+    const RowTerm<T> rows = output_rows(n, walk_.plan.n_out(), x);
+    const double scale = 1.0;
+    push({&rows, 1}, {&scale, 1}, parameters, {}, parameter_tangent, y_tangent);
+  }
+
+  double mean_squared_error(index n, std::span<const T> x, std::span<const T> parameters,
+                            std::span<const T> target,
+                            std::span<T> parameter_gradient) const override {
+    const index n_out = walk_.plan.n_out();
+    const Term<T> term = squared_error(n, n_out, x, target);
+    const double factor = 1.0 / static_cast<double>(n * n_out);
+    TermSums sums;
+    const std::span<T> no_components;
+    reduce({&term, 1}, {&factor, 1}, parameters, {}, {&sums, 1}, parameter_gradient,
+           {&no_components, 1});
+    return factor * sums.loss;
   }
 
   void reduce(std::span<const Term<T>> terms, std::span<const double> factors,
@@ -178,7 +200,6 @@ class BlockNetwork final : public DeviceNetwork<T> {
     const index width = walk_.plan.n_parameters() + static_cast<index>(unknowns.size());
     const index columns = width - walk_.plan.offsets[first_layer] + 1;
     const auto batches = batches_of(walk_.plan, terms, unknowns.size());
-    typename D::template Triangle<T> triangle(*device_, columns);
     with_order(batches, [&](auto order) {
       index capacity = 0;
       const auto [memory, job] =
@@ -193,6 +214,7 @@ class BlockNetwork final : public DeviceNetwork<T> {
                                                   .jacobian = package.reserve<T>(capacity * width),
                                                   .blocks = device_->limits().blocks}};
           });
+      typename D::template Triangle<T> triangle(device_, columns, capacity);
       auto program = job.program;
       const Panels panels(job.records, terms);
       while (program.rows.first_tile < job.records.tiles()) {
@@ -204,13 +226,13 @@ class BlockNetwork final : public DeviceNetwork<T> {
         program.rows.first_tile = program.rows.end_tile;
       }
       require_accepted(job.records, program.rows.pass.refusals, batches);
+      triangle.download(factor);
     });
-    triangle.download(factor);
     map_to_stored<T>(walk_.plan, stored.numbers(), first_layer, columns, factor, 0);
   }
 
  private:
-  // The records of tiles that a loss writes; see block/sums.hpp.
+  // The records of tiles that a loss writes; see block/tile_records.hpp.
   struct Records {
     int size;
     int entries;

@@ -21,15 +21,17 @@ struct BlockLimits {
   std::size_t shared_bytes;  // of a block
 };
 
+// If `Checked`, shared memory is watched over.
+template <bool Checked>
 class HostDevice final : public Device {
  public:
   template <class T>
   using Triangle = HostTriangle<T>;
 
-  // If `checked`, shared memory is watched over.
-  HostDevice(const BlockLimits& limits, bool checked) : limits_(limits), checked_(checked) {}
+  explicit HostDevice(const BlockLimits& limits) : limits_(limits) {}
 
   std::string name() const override { return "block-host"; }
+  int gpu() const override { return -1; }
   std::size_t free_bytes() const override { return static_cast<std::size_t>(-1); }
   const BlockLimits& limits() const { return limits_; }
 
@@ -43,13 +45,11 @@ class HostDevice final : public Device {
   void download(const void* from, void* to, std::size_t bytes) override { move(from, to, bytes); }
   void copy(const void* from, void* to, std::size_t bytes) override { move(from, to, bytes); }
 
+  void wait() override {}
+
   template <class Program>
   void launch(const Program& program) const {
-    if (checked_) {
-      block::run_on_host<true>(program);
-    } else {
-      block::run_on_host<false>(program);
-    }
+    block::run_on_host<Checked>(program);
   }
 
  private:
@@ -58,7 +58,6 @@ class HostDevice final : public Device {
   }
 
   BlockLimits limits_;
-  bool checked_;
 };
 
 }  // namespace kanml

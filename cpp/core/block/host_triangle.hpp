@@ -2,6 +2,8 @@
 #pragma once
 
 #include <algorithm>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "core/linalg/triangle.hpp"
@@ -12,15 +14,16 @@ namespace kanml {
 template <class T>
 class HostTriangle {
  public:
-  HostTriangle(Device& device, index columns)
-      : device_(device), columns_(columns), triangle_(columns) {}
+  // Of that many columns, with values the last; no panel has more than `most_rows` rows.
+  HostTriangle(std::shared_ptr<Device> device, index columns, index /*most_rows*/)
+      : device_(std::move(device)), columns_(columns), triangle_(columns) {}
 
   // Folds in rows: the last numbers of each row of a Jacobian, and a value.
   void fold(index rows, const T* jacobian, index stride, const T* values) {
     std::vector<T> derivatives(static_cast<std::size_t>(rows * stride));
     std::vector<T> last(static_cast<std::size_t>(rows));
-    device_.download(jacobian, derivatives.data(), derivatives.size() * sizeof(T));
-    device_.download(values, last.data(), last.size() * sizeof(T));
+    device_->download(jacobian, derivatives.data(), derivatives.size() * sizeof(T));
+    device_->download(values, last.data(), last.size() * sizeof(T));
     std::vector<double> panel;
     panel.reserve(static_cast<std::size_t>(rows * columns_));
     for (index row = 0; row < rows; ++row) {
@@ -36,7 +39,7 @@ class HostTriangle {
   }
 
  private:
-  Device& device_;
+  std::shared_ptr<Device> device_;
   index columns_;
   Triangle triangle_;
 };

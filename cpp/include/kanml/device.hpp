@@ -24,6 +24,7 @@ class Device {
   virtual ~Device() = default;
 
   virtual std::string name() const = 0;
+  virtual int gpu() const = 0;  // its number, or -1: the memory is that of the process
   virtual std::size_t free_bytes() const = 0;
 
   // Memory on a boundary of 16 bytes. Throws OutOfDeviceMemory.
@@ -34,6 +35,9 @@ class Device {
   virtual void upload(const void* from, void* to, std::size_t bytes) = 0;
   virtual void download(const void* from, void* to, std::size_t bytes) = 0;
   virtual void copy(const void* from, void* to, std::size_t bytes) = 0;
+
+  // Waits for all that was launched.
+  virtual void wait() = 0;
 };
 
 // An array in the memory of a device.

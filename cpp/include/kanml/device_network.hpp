@@ -26,6 +26,13 @@ class DeviceNetwork {
                           const Directions<T>& directions, std::span<const T> cotangents,
                           std::span<T> parameter_gradient, std::span<T> input_gradient) const = 0;
 
+  virtual void jvp(index n, std::span<const T> x, std::span<const T> parameters,
+                   std::span<const T> parameter_tangent, std::span<T> y_tangent) const = 0;
+
+  virtual double mean_squared_error(index n, std::span<const T> x, std::span<const T> parameters,
+                                    std::span<const T> target,
+                                    std::span<T> parameter_gradient) const = 0;
+
   virtual void reduce(std::span<const Term<T>> terms, std::span<const double> factors,
                       std::span<const T> parameters, std::span<const double> unknowns,
                       std::span<TermSums> sums, std::span<T> gradient,

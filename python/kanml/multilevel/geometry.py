@@ -24,7 +24,7 @@ import numpy as np
 from kanml._validation import choice
 from kanml.network import Network
 from kanml.optim.base import GEOMETRIES, Coarser, Geometry, TransferMaps, VectorMap
-from kanml.optim.vectors import Vector
+from kanml.optim.vectors import Vector, operations
 
 __all__ = ["coarser_grids", "geometry_maps", "transfer_maps"]
 
@@ -93,7 +93,7 @@ def transfer_maps(
         primal=keeping(memory.__matmul__),
         dual=keeping(memory.dual),
         second_moment=keeping(memory.second_moment),
-        inverse_curvature=lambda diagonal: 1 / curvature(1 / diagonal),
+        inverse_curvature=_of_arrays(lambda diagonal: 1 / curvature(1 / diagonal)),
     )
 
 
@@ -120,10 +120,21 @@ def _bases(name: str) -> tuple[str, str]:
 
 def _keeping_unknowns(apply: VectorMap, n_unknowns: int) -> VectorMap:
     """Return the map that leaves the last `n_unknowns` numbers of a vector unchanged."""
-    if n_unknowns == 0:
-        return apply
 
     def apply_to_parameters(v: Vector) -> Vector:
+        if n_unknowns == 0:
+            return apply(v)
         return np.concatenate([apply(v[:-n_unknowns]), v[-n_unknowns:]])
 
-    return apply_to_parameters
+    return _of_arrays(apply_to_parameters)
+
+
+def _of_arrays(apply: VectorMap) -> VectorMap:
+    """Return a map of arrays as one of vectors of every kind, by way of arrays."""
+
+    def apply_to_vectors(v: Vector) -> Vector:
+        if isinstance(v, np.ndarray):
+            return apply(v)
+        return operations(v).vector(apply(np.asarray(v)), v)
+
+    return apply_to_vectors

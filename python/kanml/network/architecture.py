@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 from kanml import _core
 from kanml._validation import FloatArray, require_memory
+from kanml.devices import Device
+from kanml.devices.network import DeviceNetwork
 from kanml.layers import KINDS, Layer
 from kanml.layers.parameters import Arrays, Part
 from kanml.optim.matrices import Triangle
@@ -99,9 +101,19 @@ class Architecture:
         self.require_fit(np.float64)
         return _core.NetworkFloat64(self.core_layers)
 
-    def core(self, dtype: np.dtype[Any]) -> Any:
-        """Return the compiled network in a dtype."""
-        return self.float32 if dtype == np.float32 else self.float64
+    def core(self, dtype: np.dtype[Any], device: Device | None = None) -> Any:
+        """Return the compiled network in a dtype, on a device if there is one."""
+        if device is None:
+            return self.float32 if dtype == np.float32 else self.float64
+        key = device, dtype
+        if key not in self._on_devices:
+            self.require_fit(dtype)
+            self._on_devices[key] = DeviceNetwork(device, self.core_layers, dtype)
+        return self._on_devices[key]
+
+    @cached_property
+    def _on_devices(self) -> dict[tuple[Device, np.dtype[Any]], DeviceNetwork]:
+        return {}
 
     def refine(self, factor: int, spaces: Sequence[Any] | None) -> Architecture:
         """Return the architecture on finer spaces; see `Network.refine`."""

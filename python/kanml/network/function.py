@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import Any, Protocol, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from kanml import _core
 from kanml._validation import FloatArray, integer, real_array, require_memory, threads
+from kanml.devices import Device, DeviceArray
+from kanml.devices import find as find_device
 from kanml.network.derivatives import DirectionSet
 from kanml.network.output_rows import output_rows
 from kanml.network.parametrised import Parametrised
@@ -17,18 +20,51 @@ from kanml.network.parametrised import Parametrised
 __all__ = ["Differentiable"]
 
 
+class SupportsDLPack(Protocol):
+    """An array of another library."""
+
+    def __dlpack__(self) -> Any: ...
+    def __dlpack_device__(self) -> tuple[Any, Any]: ...
+
+
 class Differentiable(Parametrised):
     """An architecture with parameters, as a function of inputs and parameters."""
 
     __slots__ = ()
 
-    def __call__(self, x: npt.ArrayLike, *, num_threads: int | None = None) -> FloatArray:
+    @overload
+    def __call__(
+        self,
+        x: npt.ArrayLike,
+        *,
+        device: str | Device | None = None,
+        num_threads: int | None = None,
+    ) -> FloatArray: ...
+    @overload
+    def __call__(
+        self,
+        x: SupportsDLPack,
+        *,
+        device: str | Device | None = None,
+        num_threads: int | None = None,
+    ) -> DeviceArray: ...
+    def __call__(
+        self,
+        x: npt.ArrayLike | SupportsDLPack,
+        *,
+        device: str | Device | None = None,
+        num_threads: int | None = None,
+    ) -> FloatArray | DeviceArray:
         """Evaluate the network.
 
         Parameters
         ----------
         x : array_like, shape (N, n_in)
-            Real numbers; converted to the network's dtype. NaN gives NaN in its own sample.
+            Real numbers; converted to the network's dtype. NaN gives NaN in its own sample. If it
+            is in the memory of the device already, such as a tensor of PyTorch, it is read there,
+            and must have that dtype.
+        device : {"cpu", "cuda", "cuda:0", ...}, optional
+            Where the network is evaluated; by default on the processors.
         num_threads : int, optional
             Number of threads; `kanml.get_num_threads()` by default. The result does not depend
             on it.
@@ -36,19 +72,47 @@ class Differentiable(Parametrised):
         Returns
         -------
         ndarray, shape (N, n_out)
+            In the memory of the device if `x` is there: a `kanml.DeviceArray`, which other
+            libraries read by DLPack.
 
         Raises
         ------
         ValueError
             If `x` has another shape, or lies outside the domain of a layer whose extrapolation
-            is "error".
+            is "error"; or if there is no device of that name.
         TypeError
-            If `x` does not hold real numbers.
+            If `x` does not hold real numbers, or is in the memory of the device in another dtype.
+        RuntimeError
+            If there is no such GPU, or this build has no code for GPUs.
         """
-        y: FloatArray = self._core_network().evaluate(
-            self._samples(x, "x", self.n_in), self._parameters, threads(num_threads)
-        )
+        where = find_device(device)
+        given: Any = x
+        inputs = self._in_place(given, where)
+        if inputs is None:
+            inputs = self._samples(given, "x", self.n_in)
+        core = self._core_network(where)
+        y: FloatArray | DeviceArray
+        y = core.evaluate(inputs, self._parameters, threads(num_threads))
         return y
+
+    def _in_place(self, x: Any, device: Device | None) -> Any:
+        """Return inputs that are in the memory of a device, or None."""
+        if isinstance(x, DeviceArray):
+            if device is None or x.device is not device:
+                there = "the processors" if device is None else repr(device.name)
+                raise ValueError(
+                    f"x is in the memory of {x.device.name!r}, and the network is evaluated on "
+                    f"{there}: pass device={x.device.name!r}, or numpy.asarray(x)"
+                )
+        elif device is not None and device.holds(x):
+            x = device.taken(x)
+        else:
+            return None
+        if x.dtype != self.dtype:
+            raise TypeError(f"x must have the network's dtype {self.dtype}, got {x.dtype}")
+        if x.ndim != 2 or x.shape[1] != self.n_in:
+            raise ValueError(f"x must have shape (N, {self.n_in}), got shape {x.shape}")
+        return x
 
     def vjp(
         self, x: npt.ArrayLike, cotangent: npt.ArrayLike, *, num_threads: int | None = None

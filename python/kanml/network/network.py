@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanml._validation import FloatArray, choice, finite, float_dtype, integer, real_array
+from kanml.devices import DeviceArray
 from kanml.layers import BASES, Layer, describe, from_description
 from kanml.network import files
 from kanml.network.architecture import Architecture
@@ -168,6 +169,12 @@ class Network(Visible):
         theta = self._vector(parameters, "parameters")
         return Network._of(self._architecture, theta.copy())
 
+    def _placed(self, parameters: DeviceArray) -> Network:
+        """Return the network with parameters on a device, where it is evaluated then."""
+        net = object.__new__(Network)
+        net._architecture, net._parameters, net._start = self._architecture, parameters, None
+        return net
+
     def astype(self, dtype: npt.DTypeLike) -> Network:
         """Return the network in another dtype, with its parameters rounded to it.
 
@@ -190,7 +197,7 @@ class Network(Visible):
         >>> kanml.KAN([1, 1], seed=3).astype("float32").dtype
         dtype('float32')
         """
-        parameters = self._parameters.astype(float_dtype(dtype))
+        parameters = self.parameters.astype(float_dtype(dtype))
         net = Network._of(self._architecture, parameters, self._start)
         net._core_network()  # so that knots which coincide in the dtype are refused here
         return net
@@ -201,7 +208,7 @@ class Network(Visible):
         Networks derived from each other by `with_parameters` share their architecture.
         """
         return self._architecture is other._architecture and np.array_equal(
-            self._parameters, other._parameters
+            self.parameters, other.parameters
         )
 
     def refine(self, factor: int = 2, spaces: Sequence[Any] | None = None) -> Network:
@@ -226,8 +233,8 @@ class Network(Visible):
             weights of a finer layer in the ReLU basis.
         """
         architecture = self._architecture.refine(factor, spaces)
-        operator = self._architecture.prolongation(self._parameters, architecture)
-        fine = Network._of(architecture, operator @ self._parameters)
+        operator = self._architecture.prolongation(self.parameters, architecture)
+        fine = Network._of(architecture, operator @ self.parameters)
         fine._core_network()  # so that parameters which do not fit the dtype are refused here
         return fine
 
@@ -269,7 +276,7 @@ class Network(Visible):
         """
         change = self.change_of_basis(basis)
         architecture = self._architecture.to_basis(basis)
-        return Network._of(architecture, change @ self._parameters, self._start)
+        return Network._of(architecture, change @ self.parameters, self._start)
 
     def change_of_basis(self, basis: str) -> InvertibleOperator:
         """Return the linear operator from these parameters to those of `to_basis`.
@@ -319,7 +326,7 @@ class Network(Visible):
         """
         if not isinstance(fine, Network):
             raise TypeError(f"fine must be a Network, got {fine!r}")
-        return self._architecture.prolongation(self._parameters, fine._architecture)
+        return self._architecture.prolongation(self.parameters, fine._architecture)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to a file, which `kanml.load` reads.

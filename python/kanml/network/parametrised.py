@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanml._validation import Float64Array, FloatArray, real_array, samples, threads
+from kanml.devices import Device, DeviceArray
 from kanml.layers import Layer
 from kanml.network.architecture import Architecture, Block
 
@@ -21,10 +22,13 @@ class Parametrised:
     __slots__ = ("_architecture", "_parameters")
 
     _architecture: Architecture
-    _parameters: FloatArray
+    _parameters: FloatArray | DeviceArray  # in training, they may be on a device
 
-    def _core_network(self) -> Any:
-        return self._architecture.core(self._parameters.dtype)
+    def _core_network(self, device: Device | None = None) -> Any:
+        """Return the compiled network: that on a device if one is given, or has the parameters."""
+        if isinstance(self._parameters, DeviceArray):
+            device = self._parameters.device
+        return self._architecture.core(self._parameters.dtype, device)
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -34,6 +38,10 @@ class Parametrised:
     @property
     def parameters(self) -> FloatArray:
         """The flat parameter vector, read-only, shape (n_parameters,)."""
+        if isinstance(self._parameters, DeviceArray):
+            parameters = np.asarray(self._parameters)
+            parameters.setflags(write=False)
+            return parameters
         return self._parameters
 
     @property

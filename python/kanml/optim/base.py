@@ -85,6 +85,16 @@ class State:
         """
         return self.changed(value=None, gradient=None, finished="")
 
+    def with_vectors(self: S, convert: VectorMap) -> S:
+        """Return the state with ``convert(vector)`` in place of every vector."""
+        fields: dict[str, Any] = {}
+        for name, value in self.__dict__.items():
+            if _is_vector(value):
+                fields[name] = convert(value)
+            elif isinstance(value, tuple) and all(map(_is_vector, value)):
+                fields[name] = tuple(map(convert, value))
+        return self.changed(**fields)
+
     def changed(self: S, **changes: Any) -> S:
         """Return the state with other values of some fields.
 
@@ -109,6 +119,10 @@ class State:
         if self.value is None or self.gradient is None:
             raise ValueError("the state has not been evaluated at its parameters")
         return self.value, self.gradient
+
+
+def _is_vector(value: object) -> bool:
+    return hasattr(value, "shape") and hasattr(value, "dtype")
 
 
 def _same(vector: Vector) -> Vector:

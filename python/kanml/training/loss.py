@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from kanml.network import Network
 from kanml.optim import Vector
 from kanml.optim.least_squares import SumOfSquares
 from kanml.optim.matrices import Triangle
+from kanml.optim.vectors import operations
 from kanml.problems import Evaluation, Problem
 from kanml.problems.evaluation import Want
 from kanml.training.objective import Objective, value_and_gradient
@@ -80,14 +83,16 @@ class Loss(SumOfSquares):
         self._before()
         net, unknowns = self._objective.split(self._net, theta)
         threads = self._objective.settings.num_threads
-        return self._problem.jvp(net, v, unknowns, num_threads=threads)
+        along = self._problem.jvp(net, v, unknowns, num_threads=threads)
+        return _like(theta, along)
 
     def vjp(self, theta: Vector, u: Vector) -> Vector:
         """Return the product (n,) of the transposed Jacobian with a vector (m,)."""
         self._before()
         net, unknowns = self._objective.split(self._net, theta)
         threads = self._objective.settings.num_threads
-        return self._problem.vjp(net, u, unknowns, num_threads=threads)
+        pulled = self._problem.vjp(net, u, unknowns, num_threads=threads)
+        return _like(theta, pulled)
 
     def at(self, theta: Vector) -> Evaluation | None:
         """Return the last evaluation at this vector, the same object, if there was one."""
@@ -110,6 +115,13 @@ class Loss(SumOfSquares):
         else:
             self._others.append((theta, found))
         return found
+
+
+def _like(theta: Vector, numbers: Vector) -> Vector:
+    """Return numbers as a vector of the kind of another."""
+    if isinstance(theta, np.ndarray):
+        return numbers
+    return operations(theta).vector(numbers, theta)
 
 
 def _tells(evaluation: Evaluation, want: Want) -> bool:

@@ -21,6 +21,7 @@ from kanml._validation import (
     real_array,
     warn,
 )
+from kanml.devices import Device
 from kanml.layers import Affine
 from kanml.network import Network
 from kanml.optim import Optimizer
@@ -207,6 +208,7 @@ def march(
     progress: bool = True,
     folder: str | os.PathLike[str] | None = None,
     every: int = 100,
+    device: str | Device | None = None,
     num_threads: int | None = None,
 ) -> March:
     """Solve an evolution slab after slab in time, where errors grow too much for one network.
@@ -244,6 +246,8 @@ def march(
         arguments, `march` continues from them, bit for bit.
     every : int
         The number of steps between two checkpoints.
+    device : {"cpu", "cuda", "cuda:0", "cuda:1", ...}, optional
+        As in `train`.
     num_threads : int, optional
         The number of threads of an evaluation. The result does not depend on it.
 
@@ -294,7 +298,11 @@ def march(
     time = integer(time, "time", 0, net.n_in - 1)
     every = integer(every, "every", 1)
     files = None if folder is None else Files(absolute_path(folder, "folder"), every)
-    common: dict[str, Any] = {"progress": progress, "num_threads": num_threads}
+    common: dict[str, Any] = {
+        "progress": progress,
+        "device": device,
+        "num_threads": num_threads,
+    }
     observers = checked_callbacks(callbacks)
     first = {"transfer_state": transfer_state, "restarts": restarts}
     slabs: list[Slab] = []

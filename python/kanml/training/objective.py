@@ -6,14 +6,16 @@ import math
 import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from kanml._core import OutsideDomain
+from kanml.devices import DeviceArray
 from kanml.multilevel.geometry import coarser_grids, geometry_maps
 from kanml.network import Network
 from kanml.optim import Geometry, Triangle, Vector
+from kanml.optim.vectors import operations
 from kanml.problems import Evaluation, FreshLoss, Problem, TermValue
 from kanml.problems.evaluation import Want
 from kanml.training.settings import Settings
@@ -35,20 +37,30 @@ class Objective:
     def start(self, net: Network) -> Vector:
         """Return the parameters of a network, followed by the initial unknowns."""
         unknowns = list(self.settings.problem.unknowns.values())
-        return np.concatenate([net.parameters, np.array(unknowns, dtype=net.dtype)])
+        theta = np.concatenate([net.parameters, np.array(unknowns, dtype=net.dtype)])
+        return self.placed(theta)
+
+    def placed(self, theta: Vector) -> Vector:
+        """Return a vector where the run is: on its device, if it has one."""
+        device = self.settings.device
+        return theta if device is None else cast(Vector, device.array(theta))
 
     def network(self, net: Network, theta: Vector) -> Network:
-        """Return the network at a vector."""
-        return net.with_parameters(theta[: net.n_parameters])
+        """Return the network at a vector, on the processors."""
+        return net.with_parameters(np.asarray(theta[: net.n_parameters]))
 
     def unknowns(self, theta: Vector) -> dict[str, float]:
         """Return the unknowns at a vector, by name."""
         names = tuple(self.settings.problem.unknowns)
-        return dict(zip(names, theta[theta.size - len(names) :].tolist(), strict=True))
+        values = np.asarray(theta[theta.size - len(names) :])
+        return dict(zip(names, values.tolist(), strict=True))
 
     def split(self, net: Network, theta: Vector) -> tuple[Network, Vector]:
-        """Return the network and the values of the unknowns at a vector."""
-        return self.network(net, theta), theta[net.n_parameters :]
+        """Return the network where the run is, and the values of the unknowns at a vector."""
+        unknowns = np.asarray(theta[net.n_parameters :])
+        if isinstance(theta, DeviceArray):
+            return net._placed(theta[: net.n_parameters]), unknowns
+        return self.network(net, theta), unknowns
 
     def geometry(self, net: Network, level: int) -> Geometry:
         """Return the maps of the geometry of a level's optimizer on its grid."""
@@ -69,7 +81,7 @@ class Objective:
         if not problem.unknowns:  # a validation problem may have none
             unknowns = unknowns[:0]
         found = problem.evaluation(trained, unknowns, want, num_threads=self.settings.num_threads)
-        return _checked(problem, found, want, trained.n_parameters + unknowns.size)
+        return _checked(problem, found, want, trained.n_parameters + unknowns.size, theta)
 
     def trial(
         self, problem: Problem, net: Network, theta: Vector, want: Want = "gradient"
@@ -78,7 +90,7 @@ class Objective:
         try:
             return self.evaluation(problem, net, theta, want)
         except OutsideDomain:
-            gradient = None if want == "value" else np.full_like(theta, math.nan)
+            gradient = None if want == "value" else operations(theta).full(math.nan, theta)
             triangle = Triangle.unknown(theta.size) if want == "least_squares" else None
             return Evaluation(math.inf, gradient, triangle=triangle)
 
@@ -152,8 +164,11 @@ def value_and_gradient(evaluation: Evaluation) -> tuple[float, Vector]:
     return evaluation.value, evaluation.gradient
 
 
-def _checked(problem: Problem, found: Any, want: Want, size: int) -> Evaluation:
-    """Return what `evaluation` of a problem returned, with what is wanted of this many numbers."""
+def _checked(problem: Problem, found: Any, want: Want, size: int, theta: Vector) -> Evaluation:
+    """Return what `evaluation` of a problem returned, with what is wanted of this many numbers.
+
+    The gradient becomes a vector of the kind of `theta`.
+    """
     name = f"evaluation of {type(problem).__name__}"
     if not isinstance(found, Evaluation):
         raise TypeError(f"{name} must return a kanml.Evaluation, got {found!r}")
@@ -165,14 +180,17 @@ def _checked(problem: Problem, found: Any, want: Want, size: int) -> Evaluation:
     for term in terms.values():
         if not (isinstance(term, TermValue) and _is_real(term.loss)):
             raise TypeError(f"{name} must return terms of type TermValue, got {term!r}")
-    gradient = None
+    gradient: Any = None
     if want != "value":
-        gradient = np.asarray(found.gradient)
+        known: Any = found.gradient
+        gradient = known if isinstance(known, DeviceArray) else np.asarray(known)
         if gradient.shape != (size,) or gradient.dtype.kind not in "fiu":
             raise ValueError(
                 f"{name} must return a real gradient of shape ({size},), for all parameters and "
                 f"unknowns, got {gradient.dtype} of shape {gradient.shape}"
             )
+        if isinstance(theta, DeviceArray):
+            gradient = operations(theta).vector(gradient, theta)
     triangle = None
     if want == "least_squares":
         triangle = found.triangle

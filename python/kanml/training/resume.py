@@ -67,8 +67,8 @@ def load_moment(path: str | os.PathLike[str], objective: Objective) -> tuple[Mom
         coarser=snapshot.coarser,
         geometry=objective.geometry(snapshot.network, snapshot.level),
         problem=problem,
-        state=snapshot.optimizer_state,
-        best=snapshot.best,
+        state=snapshot.optimizer_state.with_vectors(objective.placed),
+        best=snapshot.best.with_vectors(objective.placed),
         best_value=snapshot.best_value,
         rows=len(snapshot.history),
     )

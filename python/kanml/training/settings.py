@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 from kanml._validation import choice, integer, require_memory, threads, warn
+from kanml.devices import Device
 from kanml.multilevel.geometry import geometry_maps
 from kanml.network import Network
 from kanml.network.network import describe_network
@@ -69,6 +70,7 @@ class Settings:
     restarts: int
     communicator: Communicator | None
     num_threads: int | None
+    device: Device | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.net, Network):

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kanml.network import Network, files
-from kanml.optim import State
+from kanml.optim import State, Vector
 from kanml.problems import Problem
 from kanml.training.history import History
 from kanml.training.moment import Moment
@@ -71,9 +71,9 @@ class Snapshot:
         return cls(
             network=objective.network(moment.net, moment.state.parameters),
             coarser=moment.coarser,
-            optimizer_state=moment.state,
+            optimizer_state=moment.state.with_vectors(_as_array),
             level=moment.level,
-            best=moment.best,
+            best=moment.best.with_vectors(_as_array),
             best_value=moment.best_value,
             problem_state=state,
             history=history.part(0, moment.rows),
@@ -142,3 +142,10 @@ def _plain_state(problem: Problem) -> dict[str, Any]:
             f"state of {type(problem).__name__} must return plain values for JSON: {error}"
         ) from None
     return state
+
+
+def _as_array(vector: Vector) -> Vector:
+    """Return a vector, which may be on a device, as a read-only array."""
+    array = np.asarray(vector)
+    array.setflags(write=False)
+    return array

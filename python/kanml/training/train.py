@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 
 from kanml._validation import using_threads
+from kanml.devices import Device, find
 from kanml.network import Network
 from kanml.parallel import Communicator, failing_together
 from kanml.problems import Problem
@@ -33,6 +34,7 @@ def train(
     progress: bool = True,
     resume: str | os.PathLike[str] | None = None,
     communicator: Communicator | None = None,
+    device: str | Device | None = None,
     num_threads: int | None = None,
 ) -> Result:
     """Train a network on a sequence of refined grids.
@@ -91,6 +93,10 @@ def train(
         arguments, but each with samples of its own in `problem` and `validation`; means are those
         over all samples, and all processes get the same result. An error or Ctrl-C in one of them
         ends training in all. By default this process trains alone.
+    device : {"cpu", "cuda", "cuda:0", "cuda:1", ...}, optional
+        Where samples, parameters and the memory of the optimizer are, and the loss is evaluated; by
+        default on the processors. Results on a GPU differ from those by rounding; two runs on one
+        GPU are the same bit for bit. docs/gpu.md has what is still done on the processors.
     num_threads : int, optional
         The number of threads of the run: of its evaluations, of the optimizer, and of evaluations
         in callbacks that do not name one. The result does not depend on it.
@@ -106,6 +112,10 @@ def train(
         needs a sum of squares and the loss is none.
     FileNotFoundError
         If there is no file to resume from.
+    RuntimeError
+        If there is no such GPU, or this build has no code for GPUs.
+    MemoryError
+        If samples, parameters and the memory of the optimizer do not fit in that of the GPU.
     kanml.parallel.ProcessError
         If another process failed, or the parameters of processes differ after a step.
 
@@ -146,6 +156,7 @@ def train(
             restarts=restarts,
             communicator=communicator,
             num_threads=num_threads,
+            device=find(device),
         )
         if communicator is not None:
             files = [repr(callback) for callback in checked if isinstance(callback, Checkpoint)]

@@ -16,8 +16,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from kanml.multilevel.geometry import geometry_maps
 from kanml.network import Network
 from kanml.optim import LBFGS, Geometry, Optimizer, State, Vector
@@ -120,7 +118,7 @@ class Contest:
             return 1
         share = max(self.tried[1], self.held_out[1])
         start = self.objective.start(self.net)
-        needed = self.optimizer.numbers(start.size, self.rounds[0]) * start.itemsize
+        needed = self.optimizer.numbers(start.size, self.rounds[0]) * start.dtype.itemsize
         count = 1
         while count < most and cost(count + 1, self.rounds) * share <= steps:
             if (count + 1) * needed > MAX_BYTES:
@@ -178,7 +176,7 @@ class Contest:
         """Train a candidate for more steps."""
         if candidate.state is None:
             theta = self.objective.start(self.net.restart(candidate.number))
-            if not np.isfinite(theta).all():  # the dtype cannot hold them
+            if not operations(theta).is_finite(theta):  # the dtype cannot hold them
                 return
             first = self.optimizer.init(theta)
             candidate.state = self.optimizer.evaluate(self.function(first), first)

@@ -1,0 +1,3 @@
+#include "core/block/host_network.hpp"
+
+template class kanml::BlockNetwork<float, kanml::HostDevice<false>>;

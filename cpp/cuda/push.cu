@@ -1,0 +1,6 @@
+#include "block/rows.hpp"
+#include "cuda/launch.cuh"
+
+#define KANML_INSTANTIATE(T, order) \
+  template void kanml::cuda::launch(const kanml::block::Push<T, order>&);
+KANML_FOR_EACH_TYPE_AND_ORDER(KANML_INSTANTIATE)

@@ -1,0 +1,7 @@
+#include "block/tile_records.hpp"
+
+#include "cuda/launch.cuh"
+
+template void kanml::cuda::launch(const kanml::block::AddUpRecords&);
+template void kanml::cuda::launch(const kanml::block::FirstRefusal<float>&);
+template void kanml::cuda::launch(const kanml::block::FirstRefusal<double>&);

@@ -1,0 +1,164 @@
+"""Devices by name, and what is kept in their memory."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from kanml import _core
+from kanml.devices.array import DeviceArray, kinds
+from kanml.devices.operations import DeviceOperations
+
+__all__ = ["Device", "find"]
+
+Arrays: TypeAlias = npt.NDArray[Any] | DeviceArray
+
+
+class Device:
+    """A device with its memory.
+
+    Parameters
+    ----------
+    core : _core.Device
+
+    Attributes
+    ----------
+    name : str
+    operations : DeviceOperations
+        The operations on vectors in its memory.
+    """
+
+    def __init__(self, core: Any) -> None:
+        self.core, self.name = core, core.name
+        self.operations = DeviceOperations(self)
+        self._placed: dict[int, tuple[weakref.ref[Any], DeviceArray]] = {}
+        self._terms: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+
+    def __repr__(self) -> str:
+        return f"<Device: {self.name}>"
+
+    # A device is what it is: copies and pickles of what names it name the same.
+    def __reduce__(self) -> tuple[Any, ...]:
+        return find, (self.name,)
+
+    def __copy__(self) -> Device:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Device:
+        return self
+
+    def array(self, numbers: Arrays) -> DeviceArray:
+        """Return an array in the memory of this device; one that is there already itself."""
+        if isinstance(numbers, DeviceArray):
+            if numbers.device is not self:
+                return self.array(np.asarray(numbers))
+            return numbers
+        ready = np.require(numbers, requirements=["C", "ALIGNED"])
+        return DeviceArray(_core.uploaded(self.core, ready), self, ready.dtype)
+
+    def placed(self, numbers: Arrays) -> DeviceArray:
+        """Return the same; what cannot change is uploaded once, as long as the array exists."""
+        if isinstance(numbers, DeviceArray) or numbers.flags.writeable:
+            return self.array(numbers)
+        key = id(numbers)
+        if (known := self._placed.get(key)) is not None and known[0]() is numbers:
+            return known[1]
+        array = self.array(numbers)
+        forget = weakref.ref(numbers, lambda gone: self._forget(key, gone))
+        self._placed[key] = forget, array
+        return array
+
+    def _forget(self, key: int, gone: weakref.ref[Any]) -> None:
+        if (known := self._placed.get(key)) is not None and known[0] is gone:
+            del self._placed[key]
+
+    def taken(self, tensor: Any) -> DeviceArray:
+        """Return an array of another library, in the memory of this device, without a copy.
+
+        Parameters
+        ----------
+        tensor : object with `__dlpack__`
+            Float32 or float64, in C order. It must not change while it is used.
+        """
+        stream = {} if self.core.gpu < 0 else {"stream": 1}  # the default stream
+        core = _core.borrowed(self.core, tensor.__dlpack__(**stream))
+        is_double = isinstance(core, _core.DeviceArrayFloat64)
+        return DeviceArray(core, self, np.float64 if is_double else np.float32)
+
+    def holds(self, value: object) -> bool:
+        """Say whether a value is an array of another library in the memory of this device."""
+        where = getattr(value, "__dlpack_device__", None)
+        if where is None or isinstance(value, (np.ndarray, DeviceArray)):
+            return False
+        kind, number = where()
+        return int(kind) == 2 and int(number) == self.core.gpu
+
+    def terms(self, terms: Sequence[Any], dtype: np.dtype[Any]) -> list[Any]:
+        """Return terms of the core with their arrays in the memory of this device."""
+        return [self._term(term, dtype) for term in terms]
+
+    def _term(self, term: Any, dtype: np.dtype[Any]) -> Any:
+        found = self._terms.get(term)
+        if found is None:
+            rows = "Row" if "RowTerm" in type(term).__name__ else ""
+            found = kinds(f"Device{rows}Term", dtype)(
+                term,
+                None if term.rows is None else self.placed(term.rows).core,
+                [self.placed(x).core for x, _, _ in term.places],
+                [self.placed(vectors).core for _, _, vectors in term.places],
+                [self.placed(column).core for column in term.columns],
+            )
+            self._terms[term] = found
+        return found
+
+
+@cache
+def _host() -> Device:
+    return Device(_core.host_device())
+
+
+@cache
+def _gpu(number: int) -> Device:
+    return Device(_core.cuda_device(number))
+
+
+def find(name: str | Device | None) -> Device | None:
+    """Return the device of a name; None stands for the processors.
+
+    Parameters
+    ----------
+    name : {"cpu", "cuda", "cuda:0", "cuda:1", ..., "block-host"} or Device or None
+        "cuda" is "cuda:0". "block-host" runs the programs of GPUs on the host, for tests.
+
+    Raises
+    ------
+    ValueError
+        If there is no such name.
+    RuntimeError
+        If there is no such GPU, or this build has no code for GPUs.
+    """
+    if name is None or isinstance(name, Device):
+        return name
+    if name == "cpu":
+        return None
+    if name == "block-host":
+        return _host()
+    kind, _, number = name.partition(":") if isinstance(name, str) else ("", "", "")
+    if kind != "cuda" or not (number.isdecimal() or name == "cuda"):
+        raise ValueError(
+            f'device must be "cpu", "cuda", "cuda:" with a number, or "block-host", got {name!r}'
+        )
+    if not _core.has_cuda():
+        raise RuntimeError(
+            f"device {name!r} needs a build of kanml with code for GPUs, and this one has none; "
+            "docs/gpu.md has the command that builds it"
+        )
+    found = _core.cuda_devices()
+    if int(number or 0) >= found:
+        raise RuntimeError(f"there is no device {name!r}: kanml finds {found} GPUs")
+    return _gpu(int(number or 0))
