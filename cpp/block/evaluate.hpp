@@ -11,7 +11,7 @@ struct Evaluate {
   LayerPrograms<T, Order> programs;
   CurvesView<T> curves;
   T* y;                  // (n_planes, n, n_out)
-  Refusal<T>* refusals;  // (tiles)
+  Refusal<T>* refusals;  // (tiles), if a layer refuses inputs
   int blocks;
   int threads = programs.team.threads();
 
@@ -24,7 +24,7 @@ struct Evaluate {
       index size;
       decltype(block.template shared<Refusal<T>>("", 0)) refused;
     } arrays{block.template shared<T>("planes", 2 * size), size,
-             block.template shared<Refusal<T>>("refused", team.samples)};
+             refused_memory<T>(block, programs.layers.network, team)};
     return arrays;
   }
 
@@ -47,7 +47,8 @@ struct Evaluate {
             y[(m * curves.n + tile.first + s) * network.n_out + q] = out(m, q, s);
           }
         }
-        if (s == 0 && group == 0) refusals[t] = programs.first_of(tile, arrays.refused);
+        if (network.refuses && s == 0 && group == 0)
+          refusals[t] = programs.first_of(tile, arrays.refused);
       });
     }
   }

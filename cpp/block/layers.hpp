@@ -24,6 +24,12 @@ struct Refusal {
   T value;
 };
 
+// Those of the samples of a tile; none if no layer refuses inputs.
+template <class T, class Block>
+KANML_DEVICE auto refused_memory(Block& block, const NetworkView<T>& network, const Team& team) {
+  return block.template shared<Refusal<T>>("refused", network.refuses ? team.samples : 0);
+}
+
 // What becomes of the cotangents of all parameters: they are added to one gradient, or to one of
 // each sample, a row of a Jacobian; or its product with a direction is.
 template <class T>
@@ -75,7 +81,8 @@ struct LayerPrograms {
   Team team;
 
   // Takes a tile from planes(0) to planes(n_layers). Those of its samples that a layer refuses are
-  // entered in a list, (samples), which is cleared before if it is `fresh`.
+  // entered in a list, (samples), which is cleared before if it is `fresh`. Without layers that
+  // refuse, it is not used.
   template <class Block, class PlanesOf, class List>
   KANML_DEVICE void forward(Block& block, const CurvesView<T>& curves, const Tile& tile,
                             const PlanesOf& planes, const List& refused, bool fresh = true) const {
@@ -85,7 +92,7 @@ struct LayerPrograms {
       const auto out = planes(l + 1);
       phase_of_samples(block, team, tile, [&](int s, int group) {
         const int input = layer_forward(l, curves, s, group, in, out);
-        if (group != 0) return;
+        if (group != 0 || !layers.network.refuses) return;
         if (l == 0 && fresh) refused[s] = Refusal<T>{-1, 0, 0, T(0)};
         if (input >= 0 && Refusal<T>(refused[s]).layer < 0) {
           refused[s] = Refusal<T>{l, input, tile.first + s, in(0, input, s)};

@@ -49,6 +49,7 @@ struct NetworkView {
   std::int32_t widest;    // of all vectors of features
   std::int32_t features;  // the sum of their widths
   std::int32_t degree;    // the highest of the splines, or 0
+  bool refuses;           // whether a layer refuses inputs outside its domain
   const point::SpaceView<T>* spaces;
   const index* integers;
   const T* numbers;

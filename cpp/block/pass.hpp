@@ -72,7 +72,7 @@ struct Pass {
   LayerPrograms<T, Order> programs;
   BatchesView<T> batches;
   int lowest;            // the layer at which cotangents stop
-  Refusal<T>* refusals;  // (tiles)
+  Refusal<T>* refusals;  // (tiles), if a layer refuses inputs
 
   KANML_DEVICE const Team& team() const { return programs.team; }
   KANML_DEVICE const NetworkView<T>& network() const { return programs.layers.network; }
@@ -89,7 +89,7 @@ struct Pass {
     } arrays{planes("features", network().features),
              planes("cotangents of outputs", network().n_out),
              planes("cotangents", 2 * network().widest),  // of even layers, then of odd ones
-             block.template shared<Refusal<T>>("refused", team().samples),
+             refused_memory<T>(block, network(), team()),
              edge_memory<T>(block, team(), Order, network().degree)};
     return arrays;
   }
@@ -137,6 +137,7 @@ struct Pass {
       const auto planes = [&](int l) { return features(arrays, at, l)(place); };
       programs.forward(block, at.places[place], at.tile, planes, arrays.refused, place == 0);
     }
+    if (!network().refuses) return;
     block.phase([&](int thread) {
       if (thread == 0) refusals[at.number] = programs.first_of(at.tile, arrays.refused);
     });

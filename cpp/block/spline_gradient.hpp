@@ -59,11 +59,43 @@ KANML_DEVICE auto edge_memory(Block& block, const Team& team, int order, int deg
       .team = team};
 }
 
+// What a sample adds to the gradient of output i among those at once: sum_r weight(r) e_r.
+template <class T, int Order, class Edges, class Weight>
+[[gnu::always_inline]] KANML_DEVICE inline T contribution(const Edges& edges, int group, int s,
+                                                          int i, const Weight& weight) {
+  T sum = T(0);
+  for (int r = 0; r <= Order; ++r) sum += weight(r) * edges.cotangent(group, Order, r, i, s);
+  return sum;
+}
+
+// Adds to one coefficient, of an input, a function and an output, what the samples contribute at
+// which the function is nonzero, in their sorted order.
+template <int Degree, int Order, class T, class Edges>
+KANML_DEVICE void add_coefficient(const Tile& tile, const Edges& edges, int group, int function,
+                                  int i, T* coefficient) {
+  int begin = 0;  // the first of them, by bisection
+  for (int end = tile.count; begin < end;) {
+    const int middle = (begin + end) / 2;
+    const bool before = edges.sorted[edges.place(group, middle)] < function - Degree;
+    begin = before ? middle + 1 : begin;
+    end = before ? end : middle;
+  }
+  T sum = T(0);
+  int at = begin;
+  for (; at < tile.count; ++at) {
+    const int j = function - edges.sorted[edges.place(group, at)];
+    if (j < 0) break;
+    const int s = edges.order[edges.place(group, at)];
+    sum += contribution<T, Order>(edges, group, s, i,
+                                  [&](int r) { return T(edges.basis(group, r, j, s)); });
+  }
+  if (at > begin) *coefficient += sum;
+}
+
 // Adds  cc_j[q] += sum_s sum_r b_j^(r) e_r[q]  over the samples of a tile.
 //
 // Groups take inputs. The samples of a tile are sorted by the interval in which their input lies:
-// so those at which a function is nonzero are neighbours. A thread owns a coefficient, of an input,
-// a function and an output, and adds up what these samples contribute in their order.
+// so those at which a function is nonzero are neighbours. A thread owns a coefficient.
 template <int Degree, int Order, class T, class Block, class Array, class Integers>
 KANML_DEVICE void add_spline_gradient(Block& block, const Team& team, const SplinesView<T>& splines,
                                       const CurvesView<T>& curves, const Tile& tile,
@@ -108,47 +140,33 @@ KANML_DEVICE void add_spline_gradient(Block& block, const Team& team, const Spli
         }
       });
 
+      const int n_groups = layer.n_in - p0 < team.groups ? layer.n_in - p0 : team.groups;
       block.phase([&](int thread) {
-        for (int group = 0; group < team.groups && p0 + group < layer.n_in; ++group) {
-          const auto contribution = [&](int s, int i, const auto& weight) {
-            T sum = T(0);
-            for (int r = 0; r <= Order; ++r) {
-              sum += weight(r) * edges.cotangent(group, Order, r, i, s);
-            }
-            return sum;
-          };
-          const int p = p0 + group;
-          const int dim = splines.space(p).intervals + Degree;
-          T* const rows = gradient + (splines.rows(p) - splines.parameters);
-          for (int item = thread; item < dim * n_q; item += block.threads()) {
-            const int function = item / n_q;
-            const int i = item % n_q;
-            int begin = 0;  // the first sample at which the function is nonzero, by bisection
-            for (int end = tile.count; begin < end;) {
-              const int middle = (begin + end) / 2;
-              const bool before = edges.sorted[edges.place(group, middle)] < function - Degree;
-              begin = before ? middle + 1 : begin;
-              end = before ? end : middle;
-            }
-            T sum = T(0);
-            int at = begin;
-            for (; at < tile.count; ++at) {
-              const int j = function - edges.sorted[edges.place(group, at)];
-              if (j < 0) break;
-              const int s = edges.order[edges.place(group, at)];
-              sum += contribution(s, i, [&](int r) { return T(edges.basis(group, r, j, s)); });
-            }
-            if (at > begin) rows[index{function} * n_out + q0 + i] += sum;
+        int most_functions = 0;  // of an input
+        for (int group = 0; group < n_groups; ++group) {
+          const int functions = splines.space(p0 + group).intervals + Degree;
+          most_functions = functions > most_functions ? functions : most_functions;
+        }
+        const int items = n_groups * most_functions * n_q;
+        for (int item = thread; item < items; item += block.threads()) {
+          const int i = item % n_q;
+          const int function = item / n_q % most_functions;
+          const int group = item / n_q / most_functions;
+          if (function >= splines.space(p0 + group).intervals + Degree) continue;
+          add_coefficient<Degree, Order>(tile, edges, group, function, i,
+                                         gradient +
+                                             (splines.rows(p0 + group) - splines.parameters) +
+                                             index{function} * n_out + q0 + i);
+        }
+        for (int item = thread; layer.has_base && item < n_groups * n_q; item += block.threads()) {
+          const int i = item % n_q;
+          const int group = item / n_q;
+          T sum = T(0);
+          for (int s = 0; s < tile.count; ++s) {
+            sum += contribution<T, Order>(edges, group, s, i,
+                                          [&](int r) { return T(edges.base(group, r, s)); });
           }
-          if (!layer.has_base) continue;
-          T* const weights = gradient + (splines.weights(p) - splines.parameters);
-          for (int i = thread; i < n_q; i += block.threads()) {
-            T sum = T(0);
-            for (int s = 0; s < tile.count; ++s) {
-              sum += contribution(s, i, [&](int r) { return T(edges.base(group, r, s)); });
-            }
-            weights[q0 + i] += sum;
-          }
+          gradient[splines.weights(p0 + group) - splines.parameters + q0 + i] += sum;
         }
       });
     }

@@ -59,6 +59,7 @@ std::vector<kanml::Layers> all_networks() {
   all.push_back({embedding, std::make_shared<const kanml::SplineLayer>(spaces, 6),
                  networks::tanh(6), networks::spline(6, 1, networks::space(2, 3))});
   all.push_back(networks::mixed(7));
+  all.push_back(networks::mixed(11));  // three groups
   return all;
 }
 

@@ -46,9 +46,6 @@ class BlockNetwork final : public DeviceNetwork<T> {
           for (std::size_t l = 0; l < walk_.layers.size(); ++l) {
             walk_.layers[l]->describe(description);
             description.layers[l].parameters = walk_.plan.offsets[l];
-            may_refuse_ =
-                may_refuse_ || (description.layers[l].kind == block::LayerKind::splines &&
-                                description.layers[l].extrapolation == Extrapolation::error);
           }
           return sent(package, description);
         })) {}
@@ -60,12 +57,11 @@ class BlockNetwork final : public DeviceNetwork<T> {
     with_order(batches, [&](auto order) {
       const auto [memory, job] =
           fitting(batches, [&](Package& package, const BatchRecords<T>& records) {
-            block::Refusal<T>* const refusals = package.reserve<block::Refusal<T>>(records.tiles());
             const block::Evaluate<T, order> program{
                 .programs = programs<order>(records, stored),
                 .curves = sent(package, batches.front().places.front()),
                 .y = coefficients.data(),
-                .refusals = refusals,
+                .refusals = refusals(package, records),
                 .blocks = device_->limits().blocks};
             return BlockJob{records, program};
           });
@@ -293,13 +289,17 @@ class BlockNetwork final : public DeviceNetwork<T> {
     return {{network_.job, stored.read()}, records.team()};
   }
 
+  block::Refusal<T>* refusals(Package& package, const BatchRecords<T>& records) const {
+    return package.reserve<block::Refusal<T>>(network_.job.refuses ? records.tiles() : 0);
+  }
+
   template <int Order>
   block::Pass<T, Order> pass(Package& package, const BatchRecords<T>& records,
                              const Stored<T>& stored, bool to_inputs) const {
     return {.programs = programs<Order>(records, stored),
             .batches = records.sent(package),
             .lowest = static_cast<int>(walk_.lowest(to_inputs)),
-            .refusals = package.reserve<block::Refusal<T>>(records.tiles())};
+            .refusals = refusals(package, records)};
   }
 
   template <int Order>
@@ -388,7 +388,9 @@ class BlockNetwork final : public DeviceNetwork<T> {
   template <class Build>
   auto fitting(const std::vector<Batch<T>>& batches, const Build& build) const {
     block::Team team = device_->limits().team;
-    team.groups = std::clamp(static_cast<int>(network_.job.widest), 1, team.groups);
+    // More groups than strips of outputs would have nothing to do on the way forwards.
+    const int strips = (network_.job.widest + block::strip - 1) / block::strip;
+    team.groups = std::min(strips, team.groups);
     while (true) {
       const BatchRecords<T> records(batches, team);
       Package measured;
@@ -418,7 +420,7 @@ class BlockNetwork final : public DeviceNetwork<T> {
   // Throws OutsideDomain for the first refusal.
   void require_accepted(const BatchRecords<T>& records, const block::Refusal<T>* refusals,
                         const std::vector<Batch<T>>& batches) const {
-    if (!may_refuse_) return;
+    if (!network_.job.refuses) return;
     DeviceArray<block::RefusalOfTile<T>> memory(device_, 1);
     device_->launch(block::FirstRefusal<T>{.tiles = records.tiles(),
                                            .refusals = refusals,
@@ -438,7 +440,6 @@ class BlockNetwork final : public DeviceNetwork<T> {
 
   std::shared_ptr<D> device_;
   Walk<T> walk_;
-  bool may_refuse_ = false;
   Packed<block::NetworkView<T>> network_;
 };
 

@@ -42,10 +42,13 @@ struct Description {
     std::int32_t widest = layers.front().n_in;
     std::int32_t features = widest;
     std::int32_t degree = 0;
+    bool refuses = false;
     for (const auto& layer : layers) {
       widest = std::max(widest, layer.n_out);
       features += layer.n_out;
       degree = std::max(degree, layer.degree);
+      refuses = refuses || (layer.kind == block::LayerKind::splines &&
+                            layer.extrapolation == Extrapolation::error);
     }
     return {.layers = layers.data(),
             .n_layers = static_cast<std::int32_t>(layers.size()),
@@ -54,6 +57,7 @@ struct Description {
             .widest = widest,
             .features = features,
             .degree = degree,
+            .refuses = refuses,
             .spaces = spaces.data(),
             .integers = integers.data(),
             .numbers = numbers.data()};

@@ -1,0 +1,202 @@
+"""Networks on a device, which is the host that runs the programs of GPUs."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import pickle
+import weakref
+
+import numpy as np
+import pytest
+
+import kanml
+from helpers import naming, same_bits
+from kanml import _core
+from layer_examples import NAMES, example, reach
+
+
+@pytest.fixture
+def shared(there):
+    """The device, whose memory is that of NumPy too."""
+    if there.core.gpu >= 0:
+        pytest.skip("NumPy does not read the memory of a GPU")
+    return there
+
+
+def points(n, n_in, dtype=np.float64, seed=0):
+    return np.random.default_rng(seed).uniform(-0.9, 0.9, (n, n_in)).astype(dtype)
+
+
+def close(found, expected, epsilons=200):
+    """Whether numbers agree to so many rounding errors of the largest."""
+    expected = np.asarray(expected)
+    bound = epsilons * np.finfo(expected.dtype).eps * max(abs(expected).max(initial=0), 1)
+    return (
+        np.asarray(found).dtype == expected.dtype and abs(found - expected).max(initial=0) <= bound
+    )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("kind", "name"), NAMES)
+def test_every_kind_of_layer(kind, name, dtype, there):
+    layer = example(kind, name, 2)
+    net = kanml.Network([kanml.Affine(reach(layer) / 2, np.zeros(2)), layer], dtype=dtype, seed=1)
+    x = points(61, 2, dtype)
+    assert close(net(x, device=there), net(x))
+    placed = net._placed(there.array(net.parameters))
+    order = min(net._architecture.core(net.dtype).n_in, 2)
+    order = min([order, *(part.degree for part in net.layers if part.degree is not None)])
+    directions = np.eye(2)
+    planes = net.taylor(x, directions, order)
+    assert close(placed.taylor(x, directions, order), planes)
+    cotangents = np.random.default_rng(2).normal(size=planes.shape)
+    for found, expected in zip(
+        placed.taylor_vjp(x, directions, cotangents),
+        net.taylor_vjp(x, directions, cotangents),
+        strict=True,
+    ):
+        assert close(np.asarray(found), expected, 1000)
+    direction = np.random.default_rng(3).normal(size=net.n_parameters)
+    assert close(placed.jvp(x, direction), net.jvp(x, direction), 1000)
+    assert close(placed.jacobian(x), net.jacobian(x), 1000)
+    value, gradient = net.mean_squared_error(x, np.zeros((61, net.n_out)))
+    found, by_parameters = placed.mean_squared_error(x, np.zeros((61, net.n_out)))
+    assert found == pytest.approx(value, rel=1e-5 if dtype == "float32" else 1e-13)
+    assert close(np.asarray(by_parameters), gradient, 1000)
+
+
+def test_no_samples(there):
+    net = kanml.KAN([2, 3, 1])
+    placed = net._placed(there.array(net.parameters))
+    assert net(np.zeros((0, 2)), device=there).shape == (0, 1)
+    by_parameters, by_x = placed.vjp(np.zeros((0, 2)), np.zeros((0, 1)))
+    assert same_bits(np.asarray(by_parameters), np.zeros(net.n_parameters))
+    assert by_x.shape == (0, 2)
+
+
+def test_refused_inputs_are_named_as_on_processors(there):
+    net = kanml.KAN([2, 1], extrapolation="error")
+    x = points(100, 2)
+    x[[30, 70]] = 5.0
+    with pytest.raises(ValueError, match="layer 0 refuses") as expected:
+        net(x)
+    with pytest.raises(_core.OutsideDomain) as found:
+        net(x, device=there)
+    assert str(found.value) == str(expected.value)
+
+
+# Arrays on the device
+
+
+def test_inputs_on_the_device_give_outputs_there(there):
+    net = kanml.KAN([2, 3, 1])
+    x = points(50, 2)
+    y = net(there.array(x), device=there)
+    assert isinstance(y, kanml.DeviceArray)
+    assert (y.shape, y.dtype, y.size, len(y), y.ndim) == ((50, 1), np.float64, 50, 50, 2)
+    assert same_bits(np.asarray(y), net(x, device=there))
+    assert repr(y).startswith("DeviceArray(array([[")
+
+
+def test_dlpack_shares_memory(shared):
+    given = points(50, 2)
+    taken = shared.taken(given)
+    view = np.from_dlpack(taken)
+    assert np.shares_memory(view, given)
+    assert taken.__dlpack__() is not None  # a capsule that nobody takes frees itself
+    assert same_bits(np.from_dlpack(shared.array(given)), given)
+
+
+def test_shared_memory_lives_as_long_as_somebody_reads_it(shared):
+    given = points(50, 2)
+    expected = given.copy()
+    gone = weakref.ref(given)
+    taken = shared.taken(given)
+    del given
+    gc.collect()
+    assert gone() is not None
+    assert same_bits(np.asarray(taken), expected)
+    view = np.from_dlpack(taken)
+    del taken
+    gc.collect()
+    assert same_bits(view, expected)
+    del view
+    gc.collect()
+    assert gone() is None
+
+
+@pytest.mark.parametrize(
+    ("array", "error", "message"),
+    [
+        (np.ones((4, 6))[:, ::2], ValueError, "contiguous"),
+        (np.ones((4, 3), np.int32), TypeError, "float32 or float64"),
+    ],
+)
+def test_what_cannot_be_taken(array, error, message, shared):
+    with pytest.raises(error, match=message):
+        shared.taken(array)
+
+
+@pytest.mark.parametrize(
+    ("x", "on_processors", "error", "parts"),
+    [
+        (np.ones((4, 3)), False, ValueError, ["(N, 2)", (4, 3)]),
+        (np.ones((4, 2), np.float32), False, TypeError, ["float64", "float32"]),
+        (np.ones((4, 2)), True, ValueError, ["processors", "numpy.asarray(x)"]),
+    ],
+)
+def test_arrays_of_the_device_that_do_not_fit(x, on_processors, error, parts, there):
+    with pytest.raises(error, match=naming(*parts)):
+        kanml.KAN([2, 1])(there.array(x), device=None if on_processors else there)
+
+
+def test_arrays_that_cannot_change_are_uploaded_once(there):
+    fixed, changing = points(9, 2), points(9, 2)
+    fixed.setflags(write=False)
+    assert there.placed(fixed) is there.placed(fixed)
+    assert there.placed(changing) is not there.placed(changing)
+    gone = weakref.ref(there.placed(fixed))
+    del fixed
+    gc.collect()
+    assert gone() is None
+
+
+def test_parts_of_vectors(there):
+    vector = there.array(np.arange(10.0))
+    assert same_bits(np.asarray(vector[2:5]), np.array([2.0, 3.0, 4.0]))
+    assert vector[5:2].size == 0
+    with pytest.raises(TypeError, match="slices"):
+        vector[3]
+    with pytest.raises(ValueError, match="step 2"):
+        vector[::2]
+    with pytest.raises(ValueError, match="without a copy"):
+        np.asarray(vector, copy=False)
+
+
+# Names
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:", "cuda:-1", "cuda:x", "", 0])
+def test_names_that_no_device_has(name):
+    with pytest.raises(ValueError, match="device must be"):
+        kanml.KAN([1, 1])([[0.0]], device=name)
+
+
+def test_the_processors_by_name():
+    net = kanml.KAN([1, 1])
+    assert same_bits(net([[0.5]], device="cpu"), net([[0.5]]))
+
+
+@pytest.mark.skipif(_core.has_cuda(), reason="this build has code for GPUs")
+def test_a_build_without_code_for_gpus_says_so():
+    assert not kanml.cuda.is_available()
+    with pytest.raises(RuntimeError, match="build of kanml with code for GPUs"):
+        kanml.KAN([1, 1])([[0.0]], device="cuda")
+
+
+def test_copies_of_a_device_are_itself(there):
+    assert copy.copy(there) is there
+    assert copy.deepcopy(there) is there
+    assert pickle.loads(pickle.dumps(there)) is there
+    assert repr(there) == f"<Device: {there.name}>"

@@ -1,0 +1,220 @@
+"""Training on a device, which is the host that runs the programs of GPUs."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+
+import kanml
+from helpers import naming, same_bits
+
+RNG = np.random.default_rng(7)  # the network draws with 0, and puts the ends of domains there
+X = RNG.uniform(-1, 1, (300, 2))
+Y = np.sin(3 * X[:, :1]) * X[:, 1:]
+
+
+def regression(**options):
+    return kanml.Regression(X, Y, **options)
+
+
+def inverse(**options):
+    """Burgers' equation with an unknown viscosity."""
+    pde = kanml.Term("pde", X, lambda u, nu: u.t + u * u.x - nu * u.xx, **options)
+    start = kanml.Term("start", X[:40], lambda u, x: u - np.sin(x))
+    return kanml.PINN("tx", [pde, start], unknowns={"nu": 0.1})
+
+
+def drawn():
+    box = kanml.Sampler([-1, -1], [1, 1], n=200, every=5, seed=3)
+    return kanml.PINN("tx", [kanml.Term("pde", box, lambda u, t: u.t - np.cos(t))])
+
+
+def periodic():
+    edges = kanml.Term(
+        "edges", X, lambda u, u_partner: (u - u_partner, u.x - u_partner.x), partner=-X
+    )
+    return kanml.PINN("tx", [edges, kanml.Term("pde", X, lambda u, x: u.t - np.sin(x))])
+
+
+PROBLEMS = {
+    "regression": regression,
+    "minibatches": lambda: regression(batch_size=64),
+    "robust": lambda: regression(loss=kanml.Huber(0.1)),
+    "penalty": lambda: regression(penalty=kanml.Smoothness(1e-4)),
+    "blocks": lambda: kanml.Regression(kanml.RowBlocks(X, rows=70), kanml.RowBlocks(Y, rows=70)),
+    "inverse": inverse,
+    "attention": lambda: inverse(attention=kanml.RBA(0.1)),
+    "minibatches of points": lambda: inverse(batch_size=50),
+    "drawn": drawn,
+    "partners": periodic,
+}
+OPTIMIZERS = {
+    "adam": kanml.Adam(lr=1e-2, weight_decay=1e-3),
+    "gradient descent": kanml.GradientDescent(lr=0.05),
+    "lbfgs": kanml.LBFGS(memory=5),
+    "ssbroyden": kanml.SSBroyden(),
+    "levenberg-marquardt": kanml.LevenbergMarquardt(),
+    "matrix-free": kanml.LevenbergMarquardt(largest_triangle=0, columns=10),
+}
+
+
+def net(**options):
+    return kanml.KAN([2, 4, 1], degree=3, intervals=3, seed=0, **options)
+
+
+def trained(problem, optimizer, device, schedule=(6, 6), network=None, **options):
+    options = {"restarts": 0, "progress": False, **options}
+    return kanml.train(network or net(), problem, schedule, optimizer, device=device, **options)
+
+
+def assert_close(found, expected, rel=1e-6):
+    """The same course but for rounding, which grows with the steps."""
+    assert len(found.history) == len(expected.history)
+    np.testing.assert_allclose(found.history.loss, expected.history.loss, rtol=rel)
+    for name, value in expected.unknowns.items():
+        assert found.unknowns[name] == pytest.approx(value, rel=rel)
+    np.testing.assert_allclose(found.network(X), expected.network(X), atol=rel)
+
+
+@pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
+def test_every_kind_of_problem(problem, device):
+    optimizer = OPTIMIZERS["adam"]
+    expected = trained(problem(), optimizer, None)
+    found = trained(problem(), optimizer, device)
+    assert_close(found, expected)
+    again = trained(problem(), optimizer, device)
+    assert same_bits(found.network.parameters, again.network.parameters)
+    assert same_bits(found.history.loss, again.history.loss)
+
+
+@pytest.mark.filterwarnings("ignore:level 1")  # few rows
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_every_optimizer(optimizer, device):
+    expected = trained(inverse(), optimizer, None)
+    found = trained(inverse(), optimizer, device)
+    assert_close(found, expected, 1e-5)
+    again = trained(inverse(), optimizer, device)
+    assert same_bits(found.network.parameters, again.network.parameters)
+
+
+@pytest.mark.filterwarnings("ignore:level 1")
+def test_variable_projection(device):
+    optimizer = kanml.VariableProjection()
+    expected = trained(regression(), optimizer, None)
+    assert_close(trained(regression(), optimizer, device), expected, 1e-4)
+
+
+@pytest.mark.parametrize("optimizer", [kanml.Adam(1e-2, geometry="spline"), kanml.LBFGS()])
+def test_power_relus(optimizer, device):
+    expected = trained(regression(), optimizer, None, network=net().to_basis("relu"))
+    found = trained(regression(), optimizer, device, network=net().to_basis("relu"))
+    assert_close(found, expected, 1e-5)
+
+
+def test_single_precision(device):
+    options = {"network": net(dtype="float32")}
+    expected = trained(inverse(), OPTIMIZERS["adam"], None, **options)
+    found = trained(inverse(), OPTIMIZERS["adam"], device, **options)
+    assert found.network.dtype == np.float32
+    assert_close(found, expected, 1e-3)
+
+
+def test_starts_are_tried_on_the_device(device):
+    expected = trained(regression(), kanml.LBFGS(), None, (400,), restarts=3)
+    found = trained(regression(), kanml.LBFGS(), device, (400,), restarts=3)
+    assert len(found.history.tries) == len(expected.history.tries) > 1
+    for ours, theirs in zip(found.history.tries, expected.history.tries, strict=True):
+        assert ours.loss == pytest.approx(theirs.loss, rel=1e-3)
+
+
+def test_validation_and_callbacks(device):
+    seen = []
+
+    def watch(state):
+        seen.append((state.loss, state.network(X[:3]).shape, state.unknowns))
+
+    held_out = kanml.Regression(X[:50] * 0.9, Y[:50])
+    options = {"validation": held_out, "callbacks": [watch]}
+    expected = trained(regression(), kanml.LBFGS(), None, **options)
+    found = trained(regression(), kanml.LBFGS(), device, **options)
+    assert_close(found, expected)
+    np.testing.assert_allclose(found.history.validation, expected.history.validation, rtol=1e-6)
+    assert {shape for _, shape, _ in seen} == {(3, 1)}
+
+
+def test_refused_inputs_of_a_trial(device):
+    network = kanml.KAN([2, 3, 1], extrapolation="error", seed=1, data=X)
+    shrunk = network.with_parameters(0.9 * network.parameters)
+    expected = trained(regression(), kanml.LBFGS(), None, network=shrunk)
+    assert_close(trained(regression(), kanml.LBFGS(), device, network=shrunk), expected)
+
+
+def test_a_problem_of_ones_own(device):
+    class LogCosh(kanml.Problem):
+        def evaluation(self, net, unknowns=None, want="gradient", *, num_threads=None):
+            error = net(X, num_threads=num_threads) - Y
+            gradient, _ = net.vjp(X, np.tanh(error) / error.size, num_threads=num_threads)
+            return kanml.Evaluation(np.mean(np.log(np.cosh(error))), gradient)
+
+        def fingerprint(self):
+            return hashlib.sha256(X.tobytes()).hexdigest()
+
+    expected = trained(LogCosh(), kanml.LBFGS(), None)
+    assert_close(trained(LogCosh(), kanml.LBFGS(), device), expected)
+
+
+@pytest.mark.filterwarnings("ignore:level 1")
+@pytest.mark.parametrize("name", ["adam", "lbfgs", "ssbroyden", "matrix-free"])
+def test_a_checkpoint_continues_bit_for_bit(name, tmp_path, device):
+    path, optimizer = tmp_path / "run.npz", OPTIMIZERS[name]
+    problem = PROBLEMS["attention"]
+    whole = trained(problem(), optimizer, device)
+
+    callbacks = [kanml.Checkpoint(path, every=1), lambda state: state.step == 8]
+    trained(problem(), optimizer, device, callbacks=callbacks)
+    resumed = trained(problem(), optimizer, device, resume=path)
+    assert same_bits(resumed.network.parameters, whole.network.parameters)
+    # Elsewhere it goes on, too.
+    assert_close(trained(problem(), optimizer, None, resume=path), whole, 1e-5)
+
+
+def test_processes_together(tmp_path, device):
+    from kanml.parallel import in_threads
+
+    def run(communicator, device):
+        part = slice(communicator.rank, None, 2)
+        problem = kanml.Regression(X[part], Y[part])
+        return trained(problem, kanml.LBFGS(), device, communicator=communicator)
+
+    expected = in_threads(2, lambda communicator: run(communicator, None))[0]
+    found = in_threads(2, lambda communicator: run(communicator, device))
+    assert_close(found[0], expected)
+    assert same_bits(found[0].network.parameters, found[1].network.parameters)
+
+
+def test_marching(device):
+    def problem(start, end, before):
+        t = np.linspace(start, end, 30)[:, None]
+        value = 1.0 if before is None else float(before(t[:1])[0, 0])
+        ode = kanml.Term("ode", t, lambda u: u.t + u)
+        return kanml.PINN("t", [ode, kanml.Term("start", t[:1], lambda u: u - value)])
+
+    kan = kanml.KAN([1, 1], degree=3, intervals=4, domain=(0, 0.5))
+    times = [0.0, 0.5, 1.0]
+    found = kanml.march(kan, problem, times, [20], progress=False, device=device)
+    assert abs(found([[1.0]])[0, 0] - np.exp(-1)) < 1e-3
+
+
+@pytest.mark.skipif(kanml.cuda.is_available(), reason="there is a GPU")
+def test_no_gpu_is_an_error_before_any_work():
+    class Never(kanml.Problem):
+        def evaluation(self, *args, **kwargs):
+            raise AssertionError("work was done")
+
+        def fingerprint(self):
+            return ""
+
+    with pytest.raises(RuntimeError, match=naming("cuda")):
+        trained(Never(), kanml.LBFGS(), "cuda")
