@@ -18,7 +18,8 @@ add_library(kanml_cuda STATIC
   cpp/cuda/pull.cu
   cpp/cuda/push.cu
   cpp/cuda/rows.cu
-  cpp/cuda/tile_records.cu)
+  cpp/cuda/tile_records.cu
+  cpp/cuda/vectors.cu)
 target_include_directories(kanml_cuda PUBLIC cpp cpp/include)
 target_include_directories(kanml_cuda PRIVATE ${PROJECT_BINARY_DIR}/generated)
 target_compile_features(kanml_cuda PUBLIC cxx_std_20 cuda_std_20)
@@ -27,6 +28,8 @@ target_link_libraries(kanml_cuda PUBLIC OpenMP::OpenMP_CXX CUDA::cudart_static)
 target_compile_options(kanml_cuda PRIVATE
   $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr   # functions of the standard library that are constexpr
   -Xptxas=-v>)                                          # prints registers, shared memory and spills of each kernel
+set_source_files_properties(cpp/cuda/vectors.cu PROPERTIES
+  COMPILE_OPTIONS -fmad=false)  # rounded as it is written, like the core: the same bits as on the host
 if(TARGET CUDA::cusolver)
   target_sources(kanml_cuda PRIVATE cpp/cuda/cuda_triangle.cu cpp/cuda/panel.cu)
   target_compile_definitions(kanml_cuda PUBLIC KANML_CUSOLVER)

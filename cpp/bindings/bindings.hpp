@@ -9,6 +9,7 @@ namespace kanml::bindings {
 
 void bind_build(py::module_& m);
 void bind_device_network(py::module_& m);
+void bind_device_vectors(py::module_& m);
 void bind_devices(py::module_& m);
 void bind_least_squares(py::module_& m);
 void bind_network(py::module_& m);

@@ -14,4 +14,5 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   kanml::bindings::bind_symmetric(m);
   kanml::bindings::bind_devices(m);
   kanml::bindings::bind_device_network(m);
+  kanml::bindings::bind_device_vectors(m);
 }

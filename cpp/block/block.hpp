@@ -139,7 +139,9 @@ class CheckedArray {
 };
 
 // Arrays of shared memory lie one behind the other, each on a boundary of 16 bytes.
-KANML_DEVICE constexpr std::size_t shared_bytes(std::size_t bytes) { return (bytes + 15) / 16 * 16; }
+KANML_DEVICE constexpr std::size_t shared_bytes(std::size_t bytes) {
+  return (bytes + 15) / 16 * 16;
+}
 
 // A block on the host. In checking mode its shared memory and PerThread watch over the rules.
 template <bool Checked>

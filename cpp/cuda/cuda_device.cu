@@ -82,15 +82,24 @@ void* CudaDevice::allocate(std::size_t bytes) {
   require(status);
   return memory;
 }
-void CudaDevice::release(void* memory) noexcept { cudaFreeAsync(memory, nullptr); }
+void CudaDevice::release(void* memory) noexcept {
+  try {
+    const Current current(number_);
+    cudaFreeAsync(memory, nullptr);
+  } catch (const std::runtime_error&) {  // as the process ends, CUDA may be gone already
+  }
+}
 
 void CudaDevice::upload(const void* from, void* to, std::size_t bytes) {
+  const Current current(number_);
   if (bytes > 0) require(cudaMemcpy(to, from, bytes, cudaMemcpyHostToDevice));
 }
 void CudaDevice::download(const void* from, void* to, std::size_t bytes) {
+  const Current current(number_);
   if (bytes > 0) require(cudaMemcpy(to, from, bytes, cudaMemcpyDeviceToHost));
 }
 void CudaDevice::copy(const void* from, void* to, std::size_t bytes) {
+  const Current current(number_);
   if (bytes > 0) require(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice));
 }
 void CudaDevice::wait() {

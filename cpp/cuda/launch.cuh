@@ -18,8 +18,12 @@ __global__ void __launch_bounds__(most_threads, 1) run(const __grid_constant__ P
 template <class Program>
 void launch(const Program& program) {
   const std::size_t bytes = block::shared_bytes_of(program);
-  require(cudaFuncSetAttribute(run<Program>, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                               static_cast<int>(bytes)));
+  // Always the most that there is: another thread may launch the same kernel.
+  int device = 0;
+  int most = 0;
+  require(cudaGetDevice(&device));
+  require(cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
+  require(cudaFuncSetAttribute(run<Program>, cudaFuncAttributeMaxDynamicSharedMemorySize, most));
   run<Program>
       <<<static_cast<unsigned>(program.blocks), static_cast<unsigned>(program.threads), bytes>>>(
           program);

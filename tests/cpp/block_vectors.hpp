@@ -14,15 +14,33 @@ namespace block_vectors {
 using kanml::index;
 namespace block = kanml::block;
 
+// Shared memory may be watched over.
+class Host final : public kanml::HostDevice<false> {
+ public:
+  Host(const kanml::BlockLimits& limits, bool checked) : HostDevice(limits), checked_(checked) {}
+
+  template <class Program>
+  void launch(const Program& program) const {
+    if (checked_) {
+      block::run_on_host<true>(program);
+    } else {
+      block::run_on_host<false>(program);
+    }
+  }
+
+ private:
+  bool checked_;
+};
+
 template <class T>
-using Vectors = kanml::BlockVectors<T, kanml::HostDevice>;
+using Vectors = kanml::BlockVectors<T, Host>;
 
 // Arrays of the process lie in memory of this device.
 template <class T>
 Vectors<T> vectors(block::Team team, int blocks, bool checked) {
   const kanml::BlockLimits limits{
       .team = team, .blocks = blocks, .slots = 1, .shared_bytes = 100'000};
-  return Vectors<T>(std::make_shared<kanml::HostDevice>(limits, checked));
+  return Vectors<T>(std::make_shared<Host>(limits, checked));
 }
 
 // Teams of which no number of entries is a multiple, and one as on a GPU; one block, and several.

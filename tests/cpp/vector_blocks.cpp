@@ -61,9 +61,11 @@ struct Memory {
 // A device that counts launches, and from which no number comes back.
 class Counting final : public kanml::Device {
  public:
-  explicit Counting(const kanml::BlockLimits& limits) : host_(limits, false) {}
+  explicit Counting(const kanml::BlockLimits& limits) : host_(limits) {}
 
   std::string name() const override { return host_.name(); }
+  int gpu() const override { return host_.gpu(); }
+  void wait() override { host_.wait(); }
   std::size_t free_bytes() const override { return host_.free_bytes(); }
   const kanml::BlockLimits& limits() const { return host_.limits(); }
   void* allocate(std::size_t bytes) override { return host_.allocate(bytes); }
@@ -81,7 +83,7 @@ class Counting final : public kanml::Device {
   std::size_t launches = 0;
 
  private:
-  kanml::HostDevice host_;
+  kanml::HostDevice<false> host_;
 };
 
 template <class T>

@@ -23,7 +23,7 @@ struct BlockLimits {
 
 // If `Checked`, shared memory is watched over.
 template <bool Checked>
-class HostDevice final : public Device {
+class HostDevice : public Device {
  public:
   template <class T>
   using Triangle = HostTriangle<T>;

@@ -2,6 +2,7 @@
 
 #include <stdexcept>
 
+#include "core/block/block_vectors.hpp"
 #include "core/block/host_network.hpp"
 #ifdef KANML_CUDA
 #include "cuda/cuda_network.hpp"
@@ -29,23 +30,43 @@ std::shared_ptr<Device> cuda_device(int /*number*/) {
 }
 #endif
 
+namespace {
+
+// What f makes of the device, of its own type.
+template <class F>
+auto with_type(const std::shared_ptr<Device>& device, const F& f) {
+#ifdef KANML_CUDA
+  if (auto gpu = std::dynamic_pointer_cast<cuda::CudaDevice>(device)) return f(std::move(gpu));
+#endif
+  auto host = std::dynamic_pointer_cast<HostDevice<false>>(device);
+  if (host == nullptr) throw std::invalid_argument(device->name() + " is no device of this build");
+  return f(std::move(host));
+}
+
+}  // namespace
+
 template <class T>
 std::unique_ptr<const DeviceNetwork<T>> network_on(const std::shared_ptr<Device>& device,
                                                    Layers layers) {
-  if (auto host = std::dynamic_pointer_cast<HostDevice<false>>(device)) {
-    return std::make_unique<BlockNetwork<T, HostDevice<false>>>(std::move(host), std::move(layers));
-  }
-#ifdef KANML_CUDA
-  if (auto gpu = std::dynamic_pointer_cast<cuda::CudaDevice>(device)) {
-    return std::make_unique<BlockNetwork<T, cuda::CudaDevice>>(std::move(gpu), std::move(layers));
-  }
-#endif
-  throw std::invalid_argument("there are no networks on " + device->name());
+  using Network = std::unique_ptr<const DeviceNetwork<T>>;
+  return with_type(device, [&]<class D>(std::shared_ptr<D> typed) -> Network {
+    return std::make_unique<BlockNetwork<T, D>>(std::move(typed), std::move(layers));
+  });
 }
 
-template std::unique_ptr<const DeviceNetwork<float>> network_on(const std::shared_ptr<Device>&,
-                                                                Layers);
-template std::unique_ptr<const DeviceNetwork<double>> network_on(const std::shared_ptr<Device>&,
-                                                                 Layers);
+template <class T>
+std::unique_ptr<const DeviceVectors<T>> vectors_on(const std::shared_ptr<Device>& device) {
+  using Vectors = std::unique_ptr<const DeviceVectors<T>>;
+  return with_type(device, [&]<class D>(std::shared_ptr<D> typed) -> Vectors {
+    return std::make_unique<BlockVectors<T, D>>(std::move(typed));
+  });
+}
+
+#define KANML_INSTANTIATE(T)                                                                  \
+  template std::unique_ptr<const DeviceNetwork<T>> network_on(const std::shared_ptr<Device>&, \
+                                                              Layers);                        \
+  template std::unique_ptr<const DeviceVectors<T>> vectors_on(const std::shared_ptr<Device>&);
+KANML_INSTANTIATE(float)
+KANML_INSTANTIATE(double)
 
 }  // namespace kanml

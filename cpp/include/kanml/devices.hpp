@@ -5,6 +5,7 @@
 
 #include "kanml/device.hpp"
 #include "kanml/device_network.hpp"
+#include "kanml/device_vectors.hpp"
 #include "kanml/layers.hpp"
 
 namespace kanml {
@@ -22,5 +23,8 @@ std::shared_ptr<Device> cuda_device(int number);
 template <class T>
 std::unique_ptr<const DeviceNetwork<T>> network_on(const std::shared_ptr<Device>& device,
                                                    Layers layers);
+
+template <class T>
+std::unique_ptr<const DeviceVectors<T>> vectors_on(const std::shared_ptr<Device>& device);
 
 }  // namespace kanml

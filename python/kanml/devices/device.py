@@ -1,4 +1,4 @@
-"""Devices by name, and what is kept in their memory."""
+"""Devices by name, and arrays in their memory."""
 
 from __future__ import annotations
 
@@ -11,10 +11,88 @@ import numpy as np
 import numpy.typing as npt
 
 from kanml import _core
-from kanml.devices.array import DeviceArray, kinds
+from kanml.devices.kinds import of_kind
 from kanml.devices.operations import DeviceOperations
+from kanml.optim.vectors import Operations
 
-__all__ = ["Device", "find"]
+__all__ = ["Device", "DeviceArray", "find"]
+
+
+class DeviceArray:
+    """An array in the memory of a device. It never changes.
+
+    ``numpy.asarray(array)`` copies it to the memory of the process. Libraries that know DLPack read
+    it where it is, for instance ``torch.from_dlpack(array)``; they must not write there.
+
+    Attributes
+    ----------
+    device : Device
+    dtype : dtype
+    shape : tuple of int
+    """
+
+    __slots__ = ("__weakref__", "core", "device", "dtype", "shape")
+
+    core: Any
+    device: Device
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+    def __init__(self, core: Any, device: Device, dtype: npt.DTypeLike) -> None:
+        self.core, self.device, self.dtype = core, device, np.dtype(dtype)
+        self.shape = core.shape
+
+    @property
+    def size(self) -> int:
+        """The number of entries."""
+        size: int = self.core.size
+        return size
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def operations(self) -> Operations:
+        """The operations on vectors of this kind, for optimizers."""
+        return self.device.operations
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __array__(
+        self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
+    ) -> npt.NDArray[Any]:
+        if copy is False:
+            raise ValueError("an array in the memory of a device cannot be read without a copy")
+        return np.asarray(self.core.download(), dtype)
+
+    def __getitem__(self, part: slice) -> DeviceArray:
+        if not isinstance(part, slice) or self.ndim != 1:
+            raise TypeError(f"only vectors have parts, which are slices; got {part!r}")
+        start, stop, step = part.indices(self.size)
+        if step != 1:
+            raise ValueError(f"a part must be contiguous, got the step {step}")
+        return self._like(self.core.part(start, max(stop - start, 0)))
+
+    def reshape(self, shape: tuple[int, ...]) -> DeviceArray:
+        """Return the array in another shape, in the same memory."""
+        return self._like(self.core.reshaped(shape))
+
+    def __dlpack__(self, **_: Any) -> Any:
+        return self.core.lend()
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        gpu = self.device.core.gpu
+        return (1, 0) if gpu < 0 else (2, gpu)
+
+    def __repr__(self) -> str:
+        return f"DeviceArray({np.asarray(self)!r}, device={self.device.name!r})"
+
+    def _like(self, core: Any) -> DeviceArray:
+        return DeviceArray(core, self.device, self.dtype)
+
 
 Arrays: TypeAlias = npt.NDArray[Any] | DeviceArray
 
@@ -29,13 +107,15 @@ class Device:
     Attributes
     ----------
     name : str
-    operations : DeviceOperations
+    operations : Operations
         The operations on vectors in its memory.
     """
 
     def __init__(self, core: Any) -> None:
         self.core, self.name = core, core.name
-        self.operations = DeviceOperations(self)
+        self.operations: Operations = DeviceOperations(
+            core, lambda found, dtype: DeviceArray(found, self, dtype)
+        )
         self._placed: dict[int, tuple[weakref.ref[Any], DeviceArray]] = {}
         self._terms: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
@@ -106,7 +186,7 @@ class Device:
         found = self._terms.get(term)
         if found is None:
             rows = "Row" if "RowTerm" in type(term).__name__ else ""
-            found = kinds(f"Device{rows}Term", dtype)(
+            found = of_kind(f"Device{rows}Term", dtype)(
                 term,
                 None if term.rows is None else self.placed(term.rows).core,
                 [self.placed(x).core for x, _, _ in term.places],

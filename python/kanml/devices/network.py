@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from kanml.devices.array import DeviceArray, kinds
-from kanml.devices.device import Arrays, Device
+from kanml.devices.device import Arrays, Device, DeviceArray
+from kanml.devices.kinds import of_kind
 
 __all__ = ["DeviceNetwork"]
 
@@ -32,7 +32,7 @@ class DeviceNetwork:
 
     def __init__(self, device: Device, layers: Sequence[Any], dtype: np.dtype[Any]) -> None:
         self._device, self._dtype = device, dtype
-        self._core = kinds("DeviceNetwork", dtype)(device.core, list(layers))
+        self._core = of_kind("DeviceNetwork", dtype)(device.core, list(layers))
 
     def evaluate(self, x: Arrays, parameters: Arrays, threads: int) -> Arrays:
         """Return the outputs (n, n_out)."""

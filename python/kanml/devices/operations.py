@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from kanml.devices.array import DeviceArray, kinds
+from kanml import _core
+from kanml.devices.kinds import of_kind
 from kanml.optim.vectors import ARRAYS, Operations, Vector
-
-if TYPE_CHECKING:
-    from kanml.devices.device import Device
 
 __all__ = ["DeviceOperations"]
 
@@ -21,29 +19,40 @@ class DeviceOperations(Operations):
     """See `Operations`. Vectors stay on the device; only numbers come back.
 
     `signs` and `symmetric_transfer` are computed on the host.
+
+    Parameters
+    ----------
+    device : _core.Device
+    wrap : callable
+        Returns an array of the core as one of this package, given its dtype.
     """
 
-    def __init__(self, device: Device) -> None:
-        self._device = device
+    def __init__(self, device: Any, wrap: Callable[[Any, np.dtype[Any]], Any]) -> None:
+        self._device, self._wrap = device, wrap
         self._cores: dict[np.dtype[Any], Any] = {}
 
     def _core(self, like: Vector) -> Any:
         """Return the operations of the core for the dtype of a vector."""
         core = self._cores.get(like.dtype)
         if core is None:
-            core = kinds("DeviceVectors", like.dtype)(self._device.core)
+            core = of_kind("DeviceVectors", like.dtype)(self._device)
             self._cores[like.dtype] = core
         return core
 
+    def _uploaded(self, array: Vector) -> Any:
+        return self._wrap(_core.uploaded(self._device, array), array.dtype)
+
     def _of(self, core: Any, like: Any) -> Any:
-        return DeviceArray(core, self._device, like.dtype)
+        return self._wrap(core, like.dtype)
 
     def vector(self, numbers: npt.ArrayLike, like: Vector) -> Vector:
         """Return numbers on the device; see `Operations.vector`."""
         known: Any = numbers
-        if isinstance(known, DeviceArray) and known.dtype == like.dtype:
-            return self._device.array(known)  # type: ignore[return-value]
-        return self._device.array(np.array(known, like.dtype, order="C"))  # type: ignore[return-value]
+        if getattr(known, "operations", None) is self and known.dtype == like.dtype:
+            same: Vector = known
+            return same
+        uploaded: Vector = self._uploaded(np.array(known, like.dtype, order="C"))
+        return uploaded
 
     def full(self, value: float, like: Vector) -> Vector:
         """Return equal entries; see `Operations.full`."""
@@ -68,7 +77,7 @@ class DeviceOperations(Operations):
 
     def signs(self, seed: int, like: Any) -> Any:
         """Return random signs; see `Operations.signs`."""
-        return self._device.array(ARRAYS.signs(seed, np.empty(like.shape, like.dtype)))
+        return self._uploaded(ARRAYS.signs(seed, np.empty(like.shape, like.dtype)))
 
     def plus_product(self, x: Any, y: Any, z: Any) -> Any:
         """Return x + y z; see `Operations.plus_product`."""

@@ -171,7 +171,7 @@ class Reduction:
     def _penalised(self, found: Evaluation, net: Network) -> Evaluation:
         """Return an evaluation with the penalties, as more terms."""
         value, terms, gradient = found.value, dict(found.terms), found.gradient
-        gradient = None if gradient is None else gradient.copy()
+        gradient = None if gradient is None else np.array(gradient)
         for penalty in self._penalties:
             terms[penalty.name], slope = penalty.term_and_gradient(net)
             value += terms[penalty.name].loss
@@ -188,11 +188,11 @@ def _added(blocks: Iterator[Sums]) -> Sums:
         return first
     sums, gradient, residuals = first
     losses, largest = np.array(sums).T
-    total = gradient.astype(np.float64)
+    total = np.array(gradient, np.float64)
     for others, slope, _ in chain([second], blocks):
         more, largest_there = np.array(others).T
         losses += more
         largest = np.maximum(largest, largest_there)
-        total += slope
+        total += np.asarray(slope)
     pairs = list(zip(losses.tolist(), largest.tolist(), strict=True))
     return pairs, rounded(total, gradient.dtype), residuals
