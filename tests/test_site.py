@@ -106,7 +106,7 @@ def test_the_reference_has_every_public_name_once():
             listed.append(f"{module}.{name[1]}")
     assert len(set(listed)) == len(listed)
     public = {f"kanml.{name}" for name in kanml.__all__ if callable(getattr(kanml, name))}
-    for name in ("analysis", "equations", "plotting", "sklearn"):
+    for name in ("analysis", "cuda", "equations", "plotting", "sklearn"):
         there = importlib.import_module(f"kanml.{name}")
         public |= {f"kanml.{name}.{thing}" for thing in there.__all__}
     assert public <= set(listed)
