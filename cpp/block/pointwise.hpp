@@ -91,7 +91,7 @@ KANML_DEVICE void pointwise_back(const Team& team, const NetworkView<T>& network
     for (int q = first; q < last; ++q) {
       const OneFunction<T> function(network, layer, q);
       if (function.p != p) continue;
-      T f[Order + 2];
+      T f[Order + 2] = {};
       function.template derivatives<Order + 1>(in(0, p, s), f);
       T slopes[1][Order + 1];
       for (int r = 0; r <= Order; ++r) slopes[0][r] = f[r + 1];

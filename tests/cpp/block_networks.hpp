@@ -7,15 +7,16 @@
 #include <vector>
 
 #include "core/block/host_network.hpp"
+#include "guarded_device.hpp"
 
-extern template class kanml::BlockNetwork<float, kanml::HostDevice<true>>;
-extern template class kanml::BlockNetwork<double, kanml::HostDevice<true>>;
+extern template class kanml::BlockNetwork<float, GuardedDevice>;
+extern template class kanml::BlockNetwork<double, GuardedDevice>;
 
 namespace block_networks {
 
 using kanml::index;
 
-// How work is cut, and whether shared memory is watched over.
+// How work is cut, and whether memory is guarded and watched over.
 struct Settings {
   kanml::block::Team team;
   int blocks;
@@ -29,9 +30,9 @@ class OnHost {
  public:
   OnHost(kanml::Layers layers, const Settings& settings) {
     if (settings.checked) {
-      make<true>(std::move(layers), settings);
+      make<GuardedDevice>(std::move(layers), settings);
     } else {
-      make<false>(std::move(layers), settings);
+      make<kanml::HostDevice<false>>(std::move(layers), settings);
     }
   }
 
@@ -89,9 +90,8 @@ class OnHost {
   }
 
  private:
-  template <bool Checked>
+  template <class Device>
   void make(kanml::Layers layers, const Settings& settings) {
-    using Device = kanml::HostDevice<Checked>;
     auto device = std::make_shared<Device>(
         kanml::BlockLimits{settings.team, settings.blocks, settings.slots, settings.shared_bytes});
     network_ = std::make_unique<kanml::BlockNetwork<T, Device>>(device, std::move(layers));

@@ -1,3 +1,4 @@
-#include "core/block/host_network.hpp"
+#include "core/block/block_network.hpp"
+#include "guarded_device.hpp"
 
-template class kanml::BlockNetwork<float, kanml::HostDevice<true>>;
+template class kanml::BlockNetwork<float, GuardedDevice>;
