@@ -14,6 +14,19 @@ namespace {
 constexpr index slots = 1024;
 constexpr block::Team team{32, most_threads / 32};
 
+__global__ void nothing() {}
+
+// Throws std::runtime_error if there is no code for a GPU.
+void require_code(const cudaDeviceProp& properties, const std::string& name) {
+  cudaFuncAttributes attributes{};
+  if (cudaFuncGetAttributes(&attributes, nothing) == cudaSuccess) return;
+  cudaGetLastError();
+  throw std::runtime_error(name + " (" + properties.name + ") has the compute capability " +
+                           std::to_string(properties.major) + "." +
+                           std::to_string(properties.minor) +
+                           ", for which this build of kanml has no code");
+}
+
 std::string in_megabytes(std::size_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
 
 }  // namespace
@@ -51,6 +64,7 @@ CudaDevice::CudaDevice(int number) : number_(number) {
   cudaDeviceProp properties{};
   require(cudaGetDeviceProperties(&properties, number));
   model_ = properties.name;
+  require_code(properties, name());
   limits_ = {.team = team,
              .blocks = static_cast<int>(slots),
              .slots = slots,
