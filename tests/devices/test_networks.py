@@ -195,6 +195,13 @@ def test_a_build_without_code_for_gpus_says_so():
         kanml.KAN([1, 1])([[0.0]], device="cuda")
 
 
+def test_pickled_arrays(there):
+    array = there.array(points(5, 2))
+    again = pickle.loads(pickle.dumps(array))
+    assert again.device is there
+    assert same_bits(np.asarray(again), np.asarray(array))
+
+
 def test_copies_of_a_device_are_itself(there):
     assert copy.copy(there) is there
     assert copy.deepcopy(there) is there

@@ -90,8 +90,15 @@ class DeviceArray:
     def __repr__(self) -> str:
         return f"DeviceArray({np.asarray(self)!r}, device={self.device.name!r})"
 
+    def __reduce__(self) -> tuple[Any, ...]:  # so that it can be pickled
+        return _uploaded, (self.device, np.asarray(self))
+
     def _like(self, core: Any) -> DeviceArray:
         return DeviceArray(core, self.device, self.dtype)
+
+
+def _uploaded(device: Device, numbers: npt.NDArray[Any]) -> DeviceArray:
+    return device.array(numbers)
 
 
 Arrays: TypeAlias = npt.NDArray[Any] | DeviceArray
