@@ -18,10 +18,11 @@ from kanml.experiments.tables import heading
 
 AT_ONCE = 8  # outputs of the gradient that share a phase (block/spline_gradient.hpp)
 STRIP = 4  # outputs that a thread computes together (block/linear.hpp)
-REFUSAL = 24  # bytes
 SUMS = 16  # bytes of a loss and its largest component
 WARP = 32
 LINE = 128  # bytes
+SLOT_BYTES = 32 << 20
+SHARED = 227 * 1024  # bytes of a block, at most
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,6 @@ class Card:
     memory: float
     multiprocessors: int = 132
     clock: float = 1.7e9
-    shared: int = 227 * 1024  # bytes of a block, at most
     l2: float = 50e6
 
 
@@ -92,8 +92,23 @@ class Job:
     samples: int = 65536
     formula: Formula | None = None
     rows: bool = False  # a Jacobian, in place of a loss and its gradient
-    team: tuple[int, int] = (64, 4)  # samples of a tile, and groups
-    slots: int = 264
+    given_team: tuple[int, int] | None = None
+
+    @property
+    def team(self) -> tuple[int, int]:
+        """Samples of a tile, and groups: as `BlockNetwork::fitting` chooses them."""
+        if self.given_team is not None:
+            return self.given_team
+        groups = min(8, -(-max(self.widths) // STRIP))
+        samples = 32
+        while samples > 1 and shared_bytes(replace(self, given_team=(samples, groups))) > SHARED:
+            samples = (samples + 1) // 2
+        return samples, groups
+
+    @property
+    def slots(self) -> int:
+        """Partial gradients, as `BlockNetwork::slots_for` counts them."""
+        return max(1, min(1024, self.tiles, SLOT_BYTES // (self.parameters * self.size)))
 
     @property
     def order(self) -> int:
@@ -189,15 +204,16 @@ def cotangents_of_derivatives(job: Job) -> tuple[int, int]:
 def add_to_sums(job: Job, n_in: int, n_out: int) -> Counts:
     """A tile, to the gradient with respect to the coefficients of a layer."""
     samples, k, o = job.team[0], job.degree, job.order
-    functions = job.intervals + k
+    functions, n_strips = job.intervals + k, strips(n_out)
     own, words = cotangents_of_derivatives(job)
     flops = samples * (basis_flops(job, max(1, o)) + n_out * own)
-    flops += samples * (k + 1) * n_out * (2 * (o + 1) + 1) + functions * n_out
+    flops += samples * (k + 1) * n_out * 2 * (o + 1) + functions * n_out
     # Numbers, then integers: the sort, where samples begin by bisection, where they end
-    read = samples * (1 + n_out * words) + samples * (k + 1) * n_out * 2 * (o + 1)
+    read = samples * (1 + n_out * words)
+    read += samples * (k + 1) * (n_strips + n_out) * (o + 1)
     written = samples * ((o + 1) * (k + 2) + n_out * (o + 1))
-    read_integers = samples * (1 + samples) + functions * n_out * samples.bit_length()
-    read_integers += 2 * samples * (k + 1) * n_out + (job.intervals - 1) * n_out
+    read_integers = samples * (1 + samples) + functions * n_strips * samples.bit_length()
+    read_integers += 2 * samples * (k + 1) * n_strips + (job.intervals - 1) * n_strips
     written_integers = 3 * samples
     sums = 2 * functions * n_out
     return (
@@ -244,7 +260,7 @@ def tile(job: Job) -> Counts:
     """A full tile, there and back."""
     samples = job.team[0]
     n_in, n_out, planes = job.widths[0], job.widths[-1], job.planes
-    of_sample = Counts(written=n_in * planes * job.size + REFUSAL, read=REFUSAL)
+    of_sample = Counts(written=n_in * planes * job.size)
     for layer in job.layers:
         of_sample += forward(job, *layer)
     of_tile = Counts()
@@ -258,7 +274,7 @@ def tile(job: Job) -> Counts:
         backs = job.formula.results if job.rows else 1
     if job.rows:
         zeros = backs * job.parameters
-        of_sample += Counts(sums=zeros * job.size, lines=zeros)
+        of_sample += Counts(sums=zeros * job.size, lines=zeros * job.size / LINE)
     elif job.formula is not None:
         of_sample += Counts(read=job.size)  # the loss
         of_tile += Counts(read=SUMS * (2 * (samples - 1) + 1), written=SUMS * (2 * samples - 1))
@@ -275,12 +291,12 @@ def tile(job: Job) -> Counts:
 def device_memory(job: Job, card: Card) -> float:
     """Bytes that come from the memory of the device or go there, at least."""
     n, size = job.samples, job.size
-    total = n * job.widths[0] * size + job.parameters * size + job.tiles * REFUSAL
+    total = n * job.widths[0] * size + job.parameters * size
     if job.formula is None:
         total += n * (job.widths[0] + job.planes * job.widths[-1]) * size
     if job.rows and job.formula is not None:
         return total + n * job.formula.results * (job.parameters + 1) * size
-    gradients = min(job.slots, job.tiles) * job.parameters * size
+    gradients = job.slots * job.parameters * size
     total += 2 * gradients  # cleared, and added up
     if gradients > card.l2:
         total += tile(job).sums * n / job.team[0]
@@ -302,7 +318,6 @@ def shared_bytes(job: Job) -> int:
         sum(job.widths) * of_features,
         job.widths[-1] * of_features,
         2 * max(job.widths) * of_features,
-        samples * REFUSAL,
         edges,
         *3 * [4 * samples * groups],
     ]
@@ -346,8 +361,8 @@ def print_tables(jobs: dict[str, Job], cards: list[Card]) -> None:
         of = counts(job, cards[0])
         sizes = (of.flops, of.memory, of.read, of.written, of.gathered, of.sums, of.lines)
         print(COUNTED.format(name, *sizes, shared_bytes(job)))
-        if shared_bytes(job) > cards[0].shared:
-            print(f"{name} does not fit: a block has {cards[0].shared} bytes; try a smaller --team")
+        if shared_bytes(job) > SHARED:
+            print(f"{name} does not fit: a block has {SHARED} bytes")
     print("\nroofs in microseconds, predicted and never measured")
     names = ("job", "card", "flops", "device", "shared", "lines", "binds")
     print(heading(TIMES.replace(".3g", "s").replace("{:s}", "{:15s}"), names))
@@ -366,7 +381,7 @@ def main() -> None:
     parser.add_argument("--orders", type=int, nargs="*", default=(), help="of each direction")
     parser.add_argument("--samples", type=int, default=65536)
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
-    parser.add_argument("--team", type=int, nargs=2, default=(64, 4), metavar="N")
+    parser.add_argument("--team", type=int, nargs=2, metavar="N", help="samples and groups")
     parser.add_argument("--card", choices=CARDS, action="append", help="one; all by default")
     given = parser.parse_args()
     jobs = JOBS
@@ -376,7 +391,8 @@ def main() -> None:
             4 if given.dtype == "float32" else 8, given.samples,
         )  # fmt: skip
         jobs = {"given": job}
-    jobs = {name: replace(job, team=tuple(given.team)) for name, job in jobs.items()}
+    if given.team is not None:
+        jobs = {name: replace(job, given_team=tuple(given.team)) for name, job in jobs.items()}
     print_tables(jobs, [CARDS[name] for name in given.card or CARDS])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import re
 import sys
@@ -41,7 +42,7 @@ def test_counts_are_those_of_programs_that_ran(name, roof, counted):
         samples=30,
         formula=roof.Formula(3, 1, (2, 2), 1, 3, 6) if name in ("loss", "rows") else None,
         rows=name == "rows",
-        team=(15, 2),
+        given_team=(15, 2),
     )
     operations, *of_memory = counted[name]
     found = roof.counts(job, roof.CARDS["H100"])
@@ -52,24 +53,24 @@ def test_counts_are_those_of_programs_that_ran(name, roof, counted):
 
 def test_bytes_of_coefficients_of_a_layer_by_hand(roof):
     """A sample reads 4 coefficients of each of 6 splines, forwards and back."""
-    job = roof.Job((2, 3), degree=3, intervals=5, samples=64, size=8)
+    job = roof.Job((2, 3), degree=3, intervals=5, samples=64, size=8, given_team=(64, 1))
     found = roof.counts(job, roof.CARDS["H100"])
     assert found.gathered == 2 * 64 * 6 * 4 * 8
     assert found.sums == 2 * 6 * (5 + 3) * 8  # the gradient of one tile, read and written
 
 
 def test_memory_of_a_jacobian_by_hand(roof):
-    """Inputs, parameters, a refusal of each tile, and rows of 42 numbers with their value."""
+    """Inputs, parameters, and rows of 42 numbers with their value."""
     formula = roof.Formula(1, 0, (), 1, 1, 1)
     job = roof.Job((2, 3), intervals=4, samples=100, size=8, formula=formula, rows=True)
     assert job.parameters == 42
-    expected = 100 * 2 * 8 + 42 * 8 + 2 * 24 + 100 * 43 * 8
+    expected = 100 * 2 * 8 + 42 * 8 + 100 * 43 * 8
     assert roof.device_memory(job, roof.CARDS["H100"]) == expected
 
 
 def test_the_slowest_resource_is_the_roof(roof):
     """With 2 tiles, 2 multiprocessors are busy; the memory of the device is that of all."""
-    job = roof.Job((4, 4), samples=128)
+    job = roof.Job((4, 4), samples=64)
     card = roof.Card("slow", float32=1e9, float64=1e9, memory=1e6, multiprocessors=4, clock=1e6)
     of = roof.counts(job, card)
     assert roof.roofs(job, card) == {
@@ -78,3 +79,13 @@ def test_the_slowest_resource_is_the_roof(roof):
         "shared memory": (of.read + of.written) / (128 * 2e6),
         "lines of L1": of.lines / 2e6,
     }
+
+
+def test_the_team_is_that_of_the_executor(roof):
+    """Four outputs for each group, at most eight groups; fewer samples where a tile does not fit."""
+    assert roof.Job((2, 8, 8, 1)).team == (32, 2)
+    assert roof.Job((64, 64)).team == (32, 8)
+    wide = roof.Job((1024, 1024), size=8)
+    samples, groups = wide.team
+    twice = dataclasses.replace(wide, given_team=(2 * samples, groups))
+    assert roof.shared_bytes(wide) <= roof.SHARED < roof.shared_bytes(twice)

@@ -121,16 +121,19 @@ struct Rows {
   KANML_DEVICE void write_derivatives(Block& block, const Arrays& arrays, const TileAt<T>& at,
                                       int row) const {
     const index n = rows.n_parameters + rows.formulas.n_unknowns;
-    phase_of_samples(block, rows.pass.team(), at.tile, [&](int s, int group) {
-      T* const to = jacobian + rows.number(at, s, row) * n;
-      for (index i = group; i < rows.n_parameters; i += rows.pass.team().groups) to[i] = T(0);
-      if (group != 0) return;
+    const auto row_of = [&](int s) { return jacobian + rows.number(at, s, row) * n; };
+    block.phase([&](int thread) {
+      for (int s = 0; s < at.tile.count; ++s) {
+        for (index i = thread; i < rows.n_parameters; i += block.threads()) row_of(s)[i] = T(0);
+      }
+      const int s = rows.pass.team().sample_of(thread);
+      if (s >= at.tile.count || rows.pass.team().group_of(thread) != 0) return;
       rows.write_cotangents(arrays, at, row, s);
       for (int i = 0; i < rows.formulas.n_unknowns; ++i) {
-        to[rows.n_parameters + i] = rows.by_unknown(arrays, at, row, i, s);
+        row_of(s)[rows.n_parameters + i] = rows.by_unknown(arrays, at, row, i, s);
       }
     });
-    const RowSink<T> sink{jacobian + rows.number(at, 0, row) * n, rows.terms[at.batch].n_rows * n};
+    const RowSink<T> sink{row_of(0), rows.terms[at.batch].n_rows * n};
     rows.back(block, arrays, at, row, sink);
   }
 };

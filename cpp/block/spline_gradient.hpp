@@ -59,20 +59,11 @@ KANML_DEVICE auto edge_memory(Block& block, const Team& team, int order, int deg
       .team = team};
 }
 
-// What a sample adds to the gradient of output i among those at once: sum_r weight(r) e_r.
-template <class T, int Order, class Edges, class Weight>
-[[gnu::always_inline]] KANML_DEVICE inline T contribution(const Edges& edges, int group, int s,
-                                                          int i, const Weight& weight) {
-  T sum = T(0);
-  for (int r = 0; r <= Order; ++r) sum += weight(r) * edges.cotangent(group, Order, r, i, s);
-  return sum;
-}
-
-// Adds to one coefficient, of an input, a function and an output, what the samples contribute at
-// which the function is nonzero, in their sorted order.
-template <int Degree, int Order, class T, class Edges>
-KANML_DEVICE void add_coefficient(const Tile& tile, const Edges& edges, int group, int function,
-                                  int i, T* coefficient) {
+// Adds to neighbouring coefficients, of an input, a function and the outputs from i on, what the
+// samples contribute at which the function is nonzero, in their sorted order.
+template <int Degree, int Order, int Width, class T, class Edges>
+KANML_DEVICE void add_coefficients(const Tile& tile, const Edges& edges, int group, int function,
+                                   int i, T* coefficients) {
   int begin = 0;  // the first of them, by bisection
   for (int end = tile.count; begin < end;) {
     const int middle = (begin + end) / 2;
@@ -80,22 +71,26 @@ KANML_DEVICE void add_coefficient(const Tile& tile, const Edges& edges, int grou
     begin = before ? middle + 1 : begin;
     end = before ? end : middle;
   }
-  T sum = T(0);
+  T sums[Width] = {};
   int at = begin;
   for (; at < tile.count; ++at) {
     const int j = function - edges.sorted[edges.place(group, at)];
     if (j < 0) break;
     const int s = edges.order[edges.place(group, at)];
-    sum += contribution<T, Order>(edges, group, s, i,
-                                  [&](int r) { return T(edges.basis(group, r, j, s)); });
+    for (int r = 0; r <= Order; ++r) {
+      const T weight = edges.basis(group, r, j, s);
+      for (int w = 0; w < Width; ++w)
+        sums[w] += weight * edges.cotangent(group, Order, r, i + w, s);
+    }
   }
-  if (at > begin) *coefficient += sum;
+  for (int w = 0; at > begin && w < Width; ++w) coefficients[w] += sums[w];
 }
 
 // Adds  cc_j[q] += sum_s sum_r b_j^(r) e_r[q]  over the samples of a tile.
 //
 // Groups take inputs. The samples of a tile are sorted by the interval in which their input lies:
-// so those at which a function is nonzero are neighbours. A thread owns a coefficient.
+// so those at which a function is nonzero are neighbours. A thread owns coefficients of
+// neighbouring outputs.
 template <int Degree, int Order, class T, class Block, class Array, class Integers>
 KANML_DEVICE void add_spline_gradient(Block& block, const Team& team, const SplinesView<T>& splines,
                                       const CurvesView<T>& curves, const Tile& tile,
@@ -147,24 +142,32 @@ KANML_DEVICE void add_spline_gradient(Block& block, const Team& team, const Spli
           const int functions = splines.space(p0 + group).intervals + Degree;
           most_functions = functions > most_functions ? functions : most_functions;
         }
-        const int items = n_groups * most_functions * n_q;
+        const int whole = n_q / strip;  // strips of outputs; the rest come one by one
+        const int n_strips = whole + n_q % strip;
+        const int items = n_groups * most_functions * n_strips;
         for (int item = thread; item < items; item += block.threads()) {
-          const int i = item % n_q;
-          const int function = item / n_q % most_functions;
-          const int group = item / n_q / most_functions;
+          const int of_outputs = item % n_strips;
+          const int function = item / n_strips % most_functions;
+          const int group = item / n_strips / most_functions;
           if (function >= splines.space(p0 + group).intervals + Degree) continue;
-          add_coefficient<Degree, Order>(tile, edges, group, function, i,
-                                         gradient +
-                                             (splines.rows(p0 + group) - splines.parameters) +
-                                             index{function} * n_out + q0 + i);
+          T* const row = gradient + (splines.rows(p0 + group) - splines.parameters) +
+                         index{function} * n_out + q0;
+          if (of_outputs < whole) {
+            const int i = of_outputs * strip;
+            add_coefficients<Degree, Order, strip>(tile, edges, group, function, i, row + i);
+          } else {
+            const int i = whole * strip + of_outputs - whole;
+            add_coefficients<Degree, Order, 1>(tile, edges, group, function, i, row + i);
+          }
         }
         for (int item = thread; layer.has_base && item < n_groups * n_q; item += block.threads()) {
           const int i = item % n_q;
           const int group = item / n_q;
           T sum = T(0);
           for (int s = 0; s < tile.count; ++s) {
-            sum += contribution<T, Order>(edges, group, s, i,
-                                          [&](int r) { return T(edges.base(group, r, s)); });
+            for (int r = 0; r <= Order; ++r) {
+              sum += edges.base(group, r, s) * edges.cotangent(group, Order, r, i, s);
+            }
           }
           gradient[splines.weights(p0 + group) - splines.parameters + q0 + i] += sum;
         }

@@ -374,9 +374,10 @@ class BlockNetwork final : public DeviceNetwork<T> {
     return found;
   }
 
-  // As many slots as are allowed, if their gradients together take at most 256 MiB.
+  // As many slots as are allowed, if their gradients together take at most 32 MiB: then they stay
+  // in the L2 cache of an A100 or a later GPU, where tiles add to them.
   index slots_for(index tiles) const {
-    constexpr index budget_bytes = index{256} << 20;
+    constexpr index budget_bytes = index{32} << 20;
     const index bytes = std::max<index>(1, walk_.plan.n_parameters() * index{sizeof(T)});
     return std::clamp<index>(std::min(tiles, budget_bytes / bytes), 1, device_->limits().slots);
   }
