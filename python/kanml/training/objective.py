@@ -52,8 +52,7 @@ class Objective:
     def unknowns(self, theta: Vector) -> dict[str, float]:
         """Return the unknowns at a vector, by name."""
         names = tuple(self.settings.problem.unknowns)
-        values = np.asarray(theta[theta.size - len(names) :])
-        return dict(zip(names, values.tolist(), strict=True))
+        return dict(zip(names, np.asarray(theta[theta.size - len(names) :]).tolist(), strict=True))
 
     def split(self, net: Network, theta: Vector) -> tuple[Network, Vector]:
         """Return the network where the run is, and the values of the unknowns at a vector."""
