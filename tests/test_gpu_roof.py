@@ -82,7 +82,7 @@ def test_the_slowest_resource_is_the_roof(roof):
 
 
 def test_the_team_is_that_of_the_executor(roof):
-    """Four outputs for each group, at most eight groups; fewer samples where a tile does not fit."""
+    """Four outputs for each group, at most eight groups; fewer samples if a tile does not fit."""
     assert roof.Job((2, 8, 8, 1)).team == (32, 2)
     assert roof.Job((64, 64)).team == (32, 8)
     wide = roof.Job((1024, 1024), size=8)
