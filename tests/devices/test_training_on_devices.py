@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -31,6 +32,22 @@ def drawn():
     return kanml.PINN("tx", [kanml.Term("pde", box, lambda u, t: u.t - np.cos(t))])
 
 
+def drawn_by_residual():
+    box = kanml.Sampler([-1, -1], [1, 1], n=100, every=3, method="residual")
+    return kanml.PINN("tx", [kanml.Term("pde", box, lambda u, t: u.t - np.cos(t))])
+
+
+def classes():
+    return kanml.Regression(X, (Y[:, 0] > 0).astype(int), loss="softmax")
+
+
+def transformed():
+    """Conditions that hold exactly, a letter of one's own, and mixed derivatives."""
+    slanted = {"d": 0.5 * X}
+    pde = kanml.Term("pde", X, lambda u, t: u.t + u.d - u.tx - np.cos(t), directions=slanted)
+    return kanml.PINN("tx", [pde], transform=lambda u, t, x: (1 - x**2) * u)
+
+
 def periodic():
     edges = kanml.Term(
         "edges", X, lambda u, u_partner: (u - u_partner, u.x - u_partner.x), partner=-X
@@ -48,6 +65,8 @@ PROBLEMS = {
     "attention": lambda: inverse(attention=kanml.RBA(0.1)),
     "minibatches of points": lambda: inverse(batch_size=50),
     "drawn": drawn,
+    "drawn by residual": drawn_by_residual,
+    "transformed": transformed,
     "partners": periodic,
 }
 OPTIMIZERS = {
@@ -87,6 +106,21 @@ def test_every_kind_of_problem(problem, device):
     again = trained(problem(), optimizer, device)
     assert same_bits(found.network.parameters, again.network.parameters)
     assert same_bits(found.history.loss, again.history.loss)
+
+
+def test_several_outputs(device):
+    network = kanml.KAN([2, 4, 2], intervals=3, seed=0)
+    expected = trained(classes(), OPTIMIZERS["lbfgs"], None, network=network)
+    found = trained(classes(), OPTIMIZERS["lbfgs"], device, network=network)
+    assert_close(found, expected)
+
+
+def test_threads_that_train_at_once(device):
+    """All have the same bits."""
+    with ThreadPoolExecutor(4) as pool:
+        runs = [pool.submit(trained, regression(), OPTIMIZERS["lbfgs"], device) for _ in range(4)]
+        first, *others = [run.result().network.parameters for run in runs]
+    assert all(same_bits(other, first) for other in others)
 
 
 @pytest.mark.filterwarnings("ignore:level 1")  # few rows
