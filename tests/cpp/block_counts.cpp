@@ -38,6 +38,9 @@ struct Counted {
   friend Counted operator-(Counted a) { return -a.value; }
   friend Counted operator*(Counted a, float b) { return a * Counted(b); }
   friend Counted operator+(Counted a, int b) { return a.value + static_cast<float>(b); }
+  // Not of type bool: both sides of & are calls here.
+  friend int operator<(Counted a, Counted b) { return a.value < b.value ? 1 : 0; }
+  friend int operator>(Counted a, Counted b) { return b < a; }
   Counted& operator+=(Counted b) { return *this = *this + b; }
   Counted& operator-=(Counted b) { return *this = *this - b; }
   Counted& operator*=(Counted b) { return *this = *this * b; }

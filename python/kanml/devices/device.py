@@ -245,7 +245,9 @@ def find(name: str | Device | None) -> Device | None:
             f"device {name!r} needs a build of kanml with code for GPUs, and this one has none; "
             "docs/gpu.md has the command that builds it"
         )
-    found = _core.cuda_devices()
-    if int(number or 0) >= found:
-        raise RuntimeError(f"there is no device {name!r}: kanml finds {found} GPUs")
-    return _gpu(int(number or 0))
+    try:
+        return _gpu(int(number or 0))
+    except RuntimeError as error:
+        raise RuntimeError(
+            f"device {name!r} cannot be used: {error}; kanml finds {_core.cuda_devices()} GPUs"
+        ) from None
