@@ -156,6 +156,9 @@ def test_arrays_that_cannot_change_are_uploaded_once(there):
     fixed.setflags(write=False)
     assert there.placed(fixed) is there.placed(fixed)
     assert there.placed(changing) is not there.placed(changing)
+    view = changing[:4]
+    view.setflags(write=False)  # what it shows can change
+    assert there.placed(view) is not there.placed(view)
     gone = weakref.ref(there.placed(fixed))
     del fixed
     gc.collect()

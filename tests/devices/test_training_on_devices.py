@@ -10,6 +10,7 @@ import pytest
 
 import kanml
 from helpers import naming, same_bits
+from kanml import _core
 
 RNG = np.random.default_rng(7)  # the network draws with 0, and puts the ends of domains there
 X = RNG.uniform(-1, 1, (300, 2))
@@ -106,6 +107,33 @@ def test_every_kind_of_problem(problem, device):
     again = trained(problem(), optimizer, device)
     assert same_bits(found.network.parameters, again.network.parameters)
     assert same_bits(found.history.loss, again.history.loss)
+
+
+@pytest.mark.parametrize(
+    ("problem", "numbers"),
+    [
+        ("regression", 0),
+        ("inverse", 0),
+        ("attention", 300),  # the weights of the points
+        ("minibatches", 64),  # the numbers of the samples
+        ("minibatches of points", 50),
+    ],
+)
+def test_what_goes_to_the_device_in_a_step(problem, numbers, device, monkeypatch):
+    bytes_of = []
+
+    def counted(device, array):
+        bytes_of.append(array.nbytes)
+        return uploaded(device, array)
+
+    def of_steps(steps):
+        bytes_of.clear()
+        trained(PROBLEMS[problem](), OPTIMIZERS["adam"], device, (steps,))
+        return sum(bytes_of)
+
+    uploaded = _core.uploaded
+    monkeypatch.setattr(_core, "uploaded", counted)
+    assert of_steps(12) - of_steps(10) == 2 * 8 * numbers
 
 
 def test_several_outputs(device):

@@ -150,7 +150,7 @@ class Device:
 
     def placed(self, numbers: Arrays) -> DeviceArray:
         """Return the same; what cannot change is uploaded once, as long as the array exists."""
-        if isinstance(numbers, DeviceArray) or numbers.flags.writeable:
+        if isinstance(numbers, DeviceArray) or _may_change(numbers):
             return self.array(numbers)
         key = id(numbers)
         if (known := self._placed.get(key)) is not None and known[0]() is numbers:
@@ -202,6 +202,16 @@ class Device:
             )
             self._terms[term] = found
         return found
+
+
+def _may_change(array: npt.NDArray[Any]) -> bool:
+    """Say whether an array, or one that it is a view of, can be written to."""
+    owner: Any = array
+    while isinstance(owner, np.ndarray):
+        if owner.flags.writeable:
+            return True
+        owner = owner.base
+    return owner is not None  # memory of something else
 
 
 @cache

@@ -149,17 +149,21 @@ class PointProgram:
         scalar = np.dtype(dtype)
         inputs = [points.astype(scalar, order="C", copy=False) for points in places]
         computed = self._computed.evaluate(values, len(places[0]))
+        vectors = [
+            place.along.vectors(letters, points.shape[1], scalar)
+            for place, points in zip(self.places, places, strict=True)
+        ]
         columns = dict(zip(self._formulas, computed, strict=True))
         for leaf, column in self._columns.items():
             if isinstance(column._what, Leaf):
                 columns[leaf] = values[column._what]
-        return PointArrays(
-            [
-                (x, place.along.orders, place.along.vectors(letters, x.shape[1], scalar))
-                for place, x in zip(self.places, inputs, strict=True)
-            ],
-            [columns[leaf].astype(scalar, copy=False) for leaf in self._columns],
-        )
+        used = [columns[leaf].astype(scalar, copy=False) for leaf in self._columns]
+        given = {id(array) for array in (*places, *values.values())}
+        for array in (*inputs, *vectors, *used):
+            if id(array) not in given:  # what cannot change stays on a device
+                array.setflags(write=False)
+        orders = [place.along.orders for place in self.places]
+        return PointArrays(list(zip(inputs, orders, vectors, strict=True)), used)
 
     def term(
         self,

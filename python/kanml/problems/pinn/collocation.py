@@ -42,6 +42,11 @@ class Samples:
     attention: Float64Array | None = None
     represents: int = 0
 
+    def __post_init__(self) -> None:
+        for array in (self.points, self.partner):
+            if array is not None:  # what cannot change stays on a device
+                array.setflags(write=False)
+
     @property
     def count(self) -> int:
         """The number of points in the batch."""
