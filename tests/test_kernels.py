@@ -22,6 +22,16 @@ ptxas info    : Function properties for called
 """
 GRADIENT = "_ZN5kanml4cuda3runINS_5block8GradientI{type}Li{order}ENS2_10TermLossesI{type}EEEEEEvT_"
 
+# Those of cmake/KanmlCuda.cmake, for a file that is compiled.
+OPTIONS = """\
+case "$*" in *cuda_triangle.cu*) echo "it needs cuSOLVER and has no kernels" >&2; exit 1 ;; esac
+case "$*" in *'$'*) echo "an expression of CMake: $*" >&2; exit 1 ;; esac
+case "$*" in
+  --version | *" --expt-relaxed-constexpr -Xptxas=-v "*"/cpp -I"*"/cpp/include -c "*) ;;
+  *) echo "options are missing: $*" >&2; exit 1 ;;
+esac
+"""
+
 pytestmark = unix
 
 
@@ -41,7 +51,7 @@ def nvcc(tmp_path):
         (tmp_path / "bin").mkdir()
         program = tmp_path / "bin" / "nvcc"
         case = f"case \"$*\" in *rows.cu*) cat <<'END' >&2\n{output}END\nesac\n"
-        program.write_text(f"#!/bin/sh\necho release of a test\n{case}")
+        program.write_text(f"#!/bin/sh\n{OPTIONS}echo release of a test\n{case}")
         program.chmod(0o755)
         return tmp_path
 
