@@ -35,9 +35,9 @@ esac
 pytestmark = unix
 
 
-def printed(home):
+def printed(home, *options):
     environment = {**os.environ, "CUDA_HOME": str(home)}
-    command = [sys.executable, str(COMMAND)]
+    command = [sys.executable, str(COMMAND), *map(str, options)]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
 
 
@@ -73,6 +73,24 @@ def test_the_table(nvcc):
 def test_blocks_by_registers(nvcc, registers, blocks):
     done = printed(nvcc(name=GRADIENT.format(type="f", order=0), registers=registers))
     assert done.stdout.splitlines()[-1].split()[-2] == str(blocks)
+
+
+# 168 registers of a thread: 12 warps, that is 6 blocks of 2; 228 KiB hold 3 with 61 and 1 KiB.
+@pytest.mark.parametrize(("shared", "blocks"), [(0, "6"), (61 * 1024, "3")])
+def test_blocks_of_another_size_in_what_a_build_printed(shared, blocks, tmp_path):
+    log = tmp_path / "log"
+    numbers = {"stack": 0, "stores": 0, "loads": 0, "registers": 168, "of_called": 0}
+    name = GRADIENT.format(type="f", order=2)
+    log.write_text("[1/2] Building losses.cu.o\n" + KERNEL.format(name=name, **numbers))
+    done = printed(tmp_path, "--log", log, "--threads", 64, "--shared", shared)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("blocks of 64 threads")
+    assert done.stdout.split()[-2:] == ["6", blocks]
+
+    log.write_text(log.read_text().replace("sm_90", "sm_70"))
+    done = printed(tmp_path, "--log", log)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "sm_70" in done.stderr
 
 
 @pytest.mark.parametrize("spills", [{"stores": 8}, {"loads": 8}, {"of_called": 8}])
