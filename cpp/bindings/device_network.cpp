@@ -59,7 +59,7 @@ class DeviceTerm {
   std::vector<std::vector<int>> orders_;
 };
 
-// A network on a device, with the sizes of its arguments.
+// A network on a device, whose arguments are checked.
 template <class T>
 class BoundDeviceNetwork {
  public:
@@ -70,15 +70,14 @@ class BoundDeviceNetwork {
   BoundDeviceNetwork(std::shared_ptr<Device> device,
                      const std::vector<std::shared_ptr<Layer>>& layers)
       : device_(std::move(device)),
-        sizes_({layers.begin(), layers.end()}),
         network_(network_on<T>(device_, {layers.begin(), layers.end()})) {}
 
   Floats taylor(const Floats& x, const Floats& parameters, const std::vector<int>& orders,
                 const Floats& vectors) const {
     const index n = samples_of(x);
     const Directions<T> directions = directions_of(n, orders, vectors);
-    Floats y(device_, {directions.n_planes(), n, sizes_.n_out()});
-    const auto theta = parameters.in("parameters", sizes_.n_parameters());
+    Floats y(device_, {directions.n_planes(), n, network_->n_out()});
+    const auto theta = parameters.in("parameters", network_->n_parameters());
     const py::gil_scoped_release release;
     if (n > 0) network_->taylor(n, x.in(), theta, directions, y.out());
     return y;
@@ -89,15 +88,15 @@ class BoundDeviceNetwork {
                                        const Floats& cotangents, bool by_x) const {
     const index n = samples_of(x);
     const Directions<T> directions = directions_of(n, orders, vectors);
-    const auto theta = parameters.in("parameters", sizes_.n_parameters());
-    const auto cy = cotangents.in("cotangents", directions.n_planes() * n * sizes_.n_out());
-    Floats by_parameters(device_, {sizes_.n_parameters()});
-    Floats by_input(device_, {by_x ? n : index{0}, sizes_.n_in()});
+    const auto theta = parameters.in("parameters", network_->n_parameters());
+    const auto cy = cotangents.in("cotangents", directions.n_planes() * n * network_->n_out());
+    Floats by_parameters(device_, {network_->n_parameters()});
+    Floats by_input(device_, {by_x ? n : index{0}, network_->n_in()});
     const py::gil_scoped_release release;
     if (n > 0) {
       network_->taylor_vjp(n, x.in(), theta, directions, cy, by_parameters.out(), by_input.out());
     } else {
-      const std::vector<T> zeros(static_cast<std::size_t>(sizes_.n_parameters()));
+      const std::vector<T> zeros(static_cast<std::size_t>(network_->n_parameters()));
       device_->upload(zeros.data(), by_parameters.out().data(), by_parameters.out().size_bytes());
     }
     return {std::move(by_parameters), std::move(by_input)};
@@ -105,9 +104,9 @@ class BoundDeviceNetwork {
 
   Floats jvp(const Floats& x, const Floats& parameters, const Floats& tangent) const {
     const index n = samples_of(x);
-    const auto theta = parameters.in("parameters", sizes_.n_parameters());
-    const auto v = tangent.in("parameter_tangent", sizes_.n_parameters());
-    Floats y(device_, {n, sizes_.n_out()});
+    const auto theta = parameters.in("parameters", network_->n_parameters());
+    const auto v = tangent.in("parameter_tangent", network_->n_parameters());
+    Floats y(device_, {n, network_->n_out()});
     const py::gil_scoped_release release;
     if (n > 0) network_->jvp(n, x.in(), theta, v, y.out());
     return y;
@@ -116,9 +115,9 @@ class BoundDeviceNetwork {
   std::pair<double, Floats> mean_squared_error(const Floats& x, const Floats& parameters,
                                                const Floats& target) const {
     const index n = samples_of(x);
-    const auto theta = parameters.in("parameters", sizes_.n_parameters());
-    const auto wanted = target.in("target", n * sizes_.n_out());
-    Floats gradient(device_, {sizes_.n_parameters()});
+    const auto theta = parameters.in("parameters", network_->n_parameters());
+    const auto wanted = target.in("target", n * network_->n_out());
+    Floats gradient(device_, {network_->n_parameters()});
     const py::gil_scoped_release release;
     const double loss = network_->mean_squared_error(n, x.in(), theta, wanted, gradient.out());
     return {loss, std::move(gradient)};
@@ -133,7 +132,7 @@ class BoundDeviceNetwork {
       throw py::value_error("expected as many factors and choices of components as terms");
     }
     const auto terms = terms_of(bound);
-    const auto theta = parameters.in("parameters", sizes_.n_parameters());
+    const auto theta = parameters.in("parameters", network_->n_parameters());
     std::vector<Floats> arrays;
     std::vector<std::span<T>> outputs;
     for (std::size_t i = 0; i < terms.size(); ++i) {
@@ -155,7 +154,7 @@ class BoundDeviceNetwork {
                                  const Floats& parameters, const std::vector<double>& unknowns,
                                  bool jacobian) const {
     const auto terms = rows_of(bound, scales);
-    const auto theta = parameters.in("parameters", sizes_.n_parameters());
+    const auto theta = parameters.in("parameters", network_->n_parameters());
     const index n = n_rows(terms);
     Floats values(device_, {n});
     Floats derivatives(device_, {jacobian ? n : index{0}, columns(unknowns)});
@@ -168,7 +167,7 @@ class BoundDeviceNetwork {
               const Floats& parameters, const std::vector<double>& unknowns,
               const Floats& direction) const {
     const auto terms = rows_of(bound, scales);
-    const auto theta = parameters.in("parameters", sizes_.n_parameters());
+    const auto theta = parameters.in("parameters", network_->n_parameters());
     const auto v = direction.in("direction", columns(unknowns));
     Floats products(device_, {n_rows(terms)});
     const py::gil_scoped_release release;
@@ -180,7 +179,7 @@ class BoundDeviceNetwork {
               const Floats& parameters, const std::vector<double>& unknowns,
               const Floats& cotangent) const {
     const auto terms = rows_of(bound, scales);
-    const auto theta = parameters.in("parameters", sizes_.n_parameters());
+    const auto theta = parameters.in("parameters", network_->n_parameters());
     const auto u = cotangent.in("cotangent", n_rows(terms));
     Floats gradient(device_, {columns(unknowns)});
     const py::gil_scoped_release release;
@@ -192,8 +191,9 @@ class BoundDeviceNetwork {
                          const Floats& parameters, const std::vector<double>& unknowns,
                          std::size_t first_layer) const {
     const auto terms = rows_of(bound, scales);
-    const auto theta = parameters.in("parameters", sizes_.n_parameters());
-    const index n = sizes_.n_parameters_from(first_layer) + static_cast<index>(unknowns.size()) + 1;
+    const auto theta = parameters.in("parameters", network_->n_parameters());
+    const index n =
+        network_->n_parameters_from(first_layer) + static_cast<index>(unknowns.size()) + 1;
     Array<double> factor({n, n});
     const auto out = output(factor, "factor", n * n);
     {
@@ -205,11 +205,11 @@ class BoundDeviceNetwork {
 
  private:
   index columns(const std::vector<double>& unknowns) const {
-    return sizes_.n_parameters() + static_cast<index>(unknowns.size());
+    return network_->n_parameters() + static_cast<index>(unknowns.size());
   }
   index samples_of(const Floats& x) const {
-    if (x.shape().size() != 2 || x.shape()[1] != sizes_.n_in()) {
-      throw py::value_error("x must have the shape (N, " + std::to_string(sizes_.n_in()) + ")");
+    if (x.shape().size() != 2 || x.shape()[1] != network_->n_in()) {
+      throw py::value_error("x must have the shape (N, " + std::to_string(network_->n_in()) + ")");
     }
     return x.shape()[0];
   }
@@ -217,7 +217,7 @@ class BoundDeviceNetwork {
                               const Floats& vectors) const {
     const bool one_a_sample = vectors.shape().size() == 3;
     const auto count = static_cast<index>(orders.size());
-    return {orders, vectors.in("vectors", count * (one_a_sample ? n : 1) * sizes_.n_in()),
+    return {orders, vectors.in("vectors", count * (one_a_sample ? n : 1) * network_->n_in()),
             one_a_sample};
   }
   template <class Formula>
@@ -226,8 +226,9 @@ class BoundDeviceNetwork {
     std::vector<TermOf<T, Formula>> terms;
     for (const auto* const term : bound) {
       if (term == nullptr) throw py::type_error("a term must not be None");
-      if (term->n_in() != sizes_.n_in()) {
-        throw py::value_error("x must have the shape (N, " + std::to_string(sizes_.n_in()) + ")");
+      if (term->n_in() != network_->n_in()) {
+        throw py::value_error("x must have the shape (N, " + std::to_string(network_->n_in()) +
+                              ")");
       }
       terms.push_back(term->term());
     }
@@ -245,7 +246,6 @@ class BoundDeviceNetwork {
   }
 
   std::shared_ptr<Device> device_;
-  Network<T> sizes_;
   std::unique_ptr<const DeviceNetwork<T>> network_;
 };
 

@@ -30,21 +30,6 @@ Array<T> downloaded(const BoundArray<T>& array) {
   return numbers;
 }
 
-// Vectors behind one another.
-template <class T>
-BoundArray<T> joined(const std::shared_ptr<Device>& device,
-                     const std::vector<const BoundArray<T>*>& parts) {
-  index size = 0;
-  for (const auto* const part : parts) size += part->size();
-  BoundArray<T> array(device, {size});
-  T* to = array.out().data();
-  for (const auto* const part : parts) {
-    device->copy(part->in().data(), to, part->in().size_bytes());
-    to += part->size();
-  }
-  return array;
-}
-
 template <class T>
 dlpack::Type type_of() {
   const auto code = std::is_floating_point_v<T> ? dlpack::floating : dlpack::signed_integer;
@@ -142,7 +127,6 @@ void bind_array(py::module_& m, const char* name) {
       .def("reshaped", &Bound::reshaped, py::arg("shape"))
       .def("lend", &lend<T>, "A capsule of DLPack.");
   m.def("uploaded", &uploaded<T>, py::arg("device"), py::arg("numbers").noconvert());
-  m.def("joined", &joined<T>, py::arg("device"), py::arg("parts"));
 }
 
 }  // namespace

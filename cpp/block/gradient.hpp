@@ -89,32 +89,20 @@ struct Gradient {
   }
 };
 
-// Adds up the gradients of all slots, in their order. A thread owns a parameter.
+// Adds up a parameter of the gradients of all slots, in their order.
 template <class T>
 struct AddUp {
   index slots;
   index n_parameters;
   const T* gradients;  // (slots, n_parameters)
   T* gradient;         // (n_parameters)
-  int blocks;
-  int threads;
 
-  template <class Block>
-  KANML_DEVICE int memory(Block& /*block*/) const {
-    return 0;
-  }
-  template <class Block>
-  KANML_DEVICE void operator()(Block& block) const {
-    block.phase([&](int thread) {
-      const index all = index{block.blocks()} * block.threads();
-      for (index i = index{block.number()} * block.threads() + thread; i < n_parameters; i += all) {
-        double sum = 0.0;
-        for (index slot = 0; slot < slots; ++slot) {
-          sum += static_cast<double>(gradients[slot * n_parameters + i]);
-        }
-        gradient[i] = static_cast<T>(sum);
-      }
-    });
+  KANML_DEVICE void operator()(index i) const {
+    double sum = 0.0;
+    for (index slot = 0; slot < slots; ++slot) {
+      sum += static_cast<double>(gradients[slot * n_parameters + i]);
+    }
+    gradient[i] = static_cast<T>(sum);
   }
 };
 

@@ -1,5 +1,6 @@
 // What the factorisation of rows needs besides a QR of a matrix, which has columns one after the
-// other: the matrix itself, of a triangle and the rows below it, and its triangle afterwards.
+// other: the matrix itself, of a triangle and the rows below it, and its triangle afterwards. Both
+// are what ForEach does with an entry.
 #pragma once
 
 #include "kanml/types.hpp"
@@ -7,8 +8,7 @@
 
 namespace kanml::block {
 
-// [triangle; rows; zeros], where the triangle is where the last factorisation left it. A thread
-// owns an entry.
+// [triangle; rows; zeros], where the triangle is where the last factorisation left it.
 template <class T>
 struct FillPanel {
   index n;  // columns
@@ -19,31 +19,20 @@ struct FillPanel {
   index stride;
   const T* values;  // (rows): the last column
   double* matrix;   // (n, height)
-  int blocks;
-  int threads;
 
-  template <class Block>
-  KANML_DEVICE int memory(Block& /*block*/) const {
-    return 0;
-  }
-  template <class Block>
-  KANML_DEVICE void operator()(Block& block) const {
-    block.phase([&](int thread) {
-      for (index column = block.number(); column < n; column += block.blocks()) {
-        double* const to = matrix + column * height;
-        for (index i = thread; i < height; i += block.threads()) {
-          const index row = i - n;
-          if (row < 0) {
-            if (is_first || i > column) to[i] = 0.0;
-          } else if (row >= rows) {
-            to[i] = 0.0;
-          } else {
-            to[i] = static_cast<double>(
-                column < n - 1 ? jacobian[(row + 1) * stride - (n - 1) + column] : values[row]);
-          }
-        }
-      }
-    });
+  KANML_DEVICE index entries() const { return n * height; }
+  KANML_DEVICE void operator()(index entry) const {
+    const index column = entry / height;
+    const index i = entry % height;
+    const index row = i - n;
+    if (row < 0) {
+      if (is_first || i > column) matrix[entry] = 0.0;
+    } else if (row >= rows) {
+      matrix[entry] = 0.0;
+    } else {
+      matrix[entry] = static_cast<double>(
+          column < n - 1 ? jacobian[(row + 1) * stride - (n - 1) + column] : values[row]);
+    }
   }
 };
 
@@ -53,22 +42,12 @@ struct ReadTriangle {
   index height;
   const double* matrix;  // (n, height)
   double* triangle;      // (n, n)
-  int blocks;
-  int threads;
 
-  template <class Block>
-  KANML_DEVICE int memory(Block& /*block*/) const {
-    return 0;
-  }
-  template <class Block>
-  KANML_DEVICE void operator()(Block& block) const {
-    block.phase([&](int thread) {
-      for (index row = block.number(); row < n; row += block.blocks()) {
-        for (index column = thread; column < n; column += block.threads()) {
-          triangle[row * n + column] = row <= column ? matrix[column * height + row] : 0.0;
-        }
-      }
-    });
+  KANML_DEVICE index entries() const { return n * n; }
+  KANML_DEVICE void operator()(index entry) const {
+    const index row = entry / n;
+    const index column = entry % n;
+    triangle[entry] = row <= column ? matrix[column * height + row] : 0.0;
   }
 };
 

@@ -47,6 +47,12 @@ struct Total {
   KANML_DEVICE void add(const Total& other) { value += other.value; }
 };
 
+struct Largest {
+  double value;
+
+  KANML_DEVICE void add(const Largest& other) { value = larger(value, other.value); }
+};
+
 template <class Sum, class Block>
 KANML_DEVICE auto memory_of_sums(Block& block) {
   return block.template shared<Sum>("lanes", sum_lanes);

@@ -2,12 +2,9 @@
 #pragma once
 
 #include "block/pass.hpp"
-#include "block/reduction.hpp"
+#include "block/sums.hpp"
 
 namespace kanml::block {
-
-// Tiles are dealt to as many lanes in turn. So sums depend on the number of tiles alone.
-inline constexpr int lanes = 256;
 
 // The sums of the records of tiles, for each batch. Blocks take entries of sums, in turn.
 struct AddUpRecords {
@@ -27,34 +24,39 @@ struct AddUpRecords {
 
   template <class Block>
   KANML_DEVICE auto memory(Block& block) const {
-    return block.template shared<double>("lanes", lanes);
+    return memory_of_sums<Entry>(block);
   }
 
   template <class Block>
   KANML_DEVICE void operator()(Block& block) const {
-    const auto values = memory(block);
+    const auto lanes = memory(block);
     for (int item = block.number(); item < n_batches * entries; item += block.blocks()) {
       const int batch = item / entries;
       const int entry = item % entries;
       const index first = batches[batch].first_tile;
       const index end = batch + 1 < n_batches ? batches[batch + 1].first_tile : tiles;
       const bool is_largest = has_largest && entry == largest;
-      const auto combine = [&](double a, double b) { return is_largest ? larger(a, b) : a + b; };
-      block.phase([&](int thread) {
-        for (int lane = thread; lane < lanes; lane += block.threads()) {
-          double value = 0.0;
-          for (index t = first + lane; t < end; t += lanes) {
-            value = combine(value, records[t * size + entry]);
-          }
-          values[lane] = value;
-        }
+      const Entry found = sum_between<Entry>(block, lanes, first, end, [&](Entry& sum, index tile) {
+        const double value = records[tile * size + entry];
+        sum.add(is_largest ? Entry{{0.0}, {value}} : Entry{{value}, {0.0}});
       });
-      reduce<double>(block, values, lanes, combine);
-      block.phase([&](int thread) {
-        if (thread == 0) sums[item] = values[0];
+      block.for_each_thread([&](int thread) {
+        if (thread == 0) sums[item] = is_largest ? found.largest.value : found.total.value;
       });
     }
   }
+
+ private:
+  // Both, of which one is what counts.
+  struct Entry {
+    Total<double> total;
+    Largest largest;
+
+    KANML_DEVICE void add(const Entry& other) {
+      total.add(other.total);
+      largest.add(other.largest);
+    }
+  };
 };
 
 // The first tile with a refusal.
@@ -73,26 +75,29 @@ struct FirstRefusal {
 
   template <class Block>
   KANML_DEVICE auto memory(Block& block) const {
-    return block.template shared<index>("first tiles", lanes);
+    return memory_of_sums<First>(block);
   }
 
   template <class Block>
   KANML_DEVICE void operator()(Block& block) const {
-    const auto first = memory(block);
-    block.phase([&](int thread) {
-      for (int lane = thread; lane < lanes; lane += block.threads()) {
-        index t = lane;
-        while (t < tiles && refusals[t].layer < 0) t += lanes;
-        first[lane] = t < tiles ? t : tiles;
-      }
+    const auto lanes = memory(block);
+    const First first = sum_between<First>(block, lanes, 0, tiles, [&](First& sum, index tile) {
+      if (refusals[tile].layer >= 0) sum.add({tiles - tile});
     });
-    reduce<index>(block, first, lanes, [](index a, index b) { return a < b ? a : b; });
-    block.phase([&](int thread) {
+    const index tile = tiles - first.left;
+    block.for_each_thread([&](int thread) {
       if (thread != 0) return;
-      const index tile = first[0];
       *found = {tile, tile < tiles ? refusals[tile] : Refusal<T>{-1, 0, 0, T(0)}};
     });
   }
+
+ private:
+  // How many tiles are left from the first on; 0 without one.
+  struct First {
+    index left;
+
+    KANML_DEVICE void add(const First& other) { left = other.left > left ? other.left : left; }
+  };
 };
 
 }  // namespace kanml::block

@@ -27,15 +27,6 @@ struct Dot {
   }
 };
 
-// A NaN is larger than any number.
-struct Largest {
-  double value;
-
-  KANML_DEVICE void add(const Largest& other) {
-    if (other.value > value || other.value != other.value) value = other.value;
-  }
-};
-
 template <class T>
 struct MaxAbs {
   using Sum = Largest;

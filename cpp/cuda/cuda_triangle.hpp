@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "block/panel.hpp"
+#include "core/block/for_each.hpp"
 #include "kanml/device.hpp"
 
 namespace kanml::cuda {
@@ -36,27 +37,22 @@ class CudaTriangle {
         factorise_(*device, height_, columns) {}
 
   void fold(index rows, const T* jacobian, index stride, const T* values) {
-    device_->launch(block::FillPanel<T>{.n = n_,
-                                        .height = height_,
-                                        .is_first = std::exchange(is_first_, false),
-                                        .rows = rows,
-                                        .jacobian = jacobian,
-                                        .stride = stride,
-                                        .values = values,
-                                        .matrix = matrix_.data(),
-                                        .blocks = device_->limits().blocks,
-                                        .threads = device_->limits().team.threads()});
+    const block::FillPanel<T> fill{.n = n_,
+                                   .height = height_,
+                                   .is_first = std::exchange(is_first_, false),
+                                   .rows = rows,
+                                   .jacobian = jacobian,
+                                   .stride = stride,
+                                   .values = values,
+                                   .matrix = matrix_.data()};
+    for_each(*device_, fill.entries(), fill);
     factorise_(matrix_.data());
   }
 
   void download(std::span<double> entries) {
     DeviceArray<double> triangle(device_, n_ * n_);
-    device_->launch(block::ReadTriangle{.n = n_,
-                                        .height = height_,
-                                        .matrix = matrix_.data(),
-                                        .triangle = triangle.data(),
-                                        .blocks = device_->limits().blocks,
-                                        .threads = device_->limits().team.threads()});
+    const block::ReadTriangle read{n_, height_, matrix_.data(), triangle.data()};
+    for_each(*device_, read.entries(), read);
     triangle.download(entries);
   }
 

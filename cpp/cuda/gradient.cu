@@ -1,5 +1,7 @@
 #include "block/gradient.hpp"
 
+#include "block/entries.hpp"
+
 #include "cuda/launch.cuh"
 
 #define KANML_INSTANTIATE(T, order)  \
@@ -7,5 +9,5 @@
       const kanml::block::Gradient<T, order, kanml::block::GivenCotangents<T>>&);
 KANML_FOR_EACH_TYPE_AND_ORDER(KANML_INSTANTIATE)
 
-template void kanml::cuda::launch(const kanml::block::AddUp<float>&);
-template void kanml::cuda::launch(const kanml::block::AddUp<double>&);
+template void kanml::cuda::launch(const kanml::block::ForEach<kanml::block::AddUp<float>>&);
+template void kanml::cuda::launch(const kanml::block::ForEach<kanml::block::AddUp<double>>&);

@@ -8,7 +8,7 @@ import numpy
 import numpy.typing
 import typing
 import typing_extensions
-__all__: list[str] = ['ActivationKind', 'ActivationLayer', 'AffineLayer', 'Basis', 'DampedSteps', 'Device', 'DeviceArrayFloat32', 'DeviceArrayFloat64', 'DeviceArrayInt64', 'DeviceNetworkFloat32', 'DeviceNetworkFloat64', 'DeviceRowTermFloat32', 'DeviceRowTermFloat64', 'DeviceTermFloat32', 'DeviceTermFloat64', 'DeviceVectorsFloat32', 'DeviceVectorsFloat64', 'EmbeddingLayer', 'Extrapolation', 'Feature', 'Layer', 'LinearLayer', 'NetworkFloat32', 'NetworkFloat64', 'OutOfDeviceMemory', 'OutsideDomain', 'PointLoss', 'PointRows', 'Program', 'Prolongation', 'ReluTransform', 'RowTermFloat32', 'RowTermFloat64', 'SplineLayer', 'SplineSpace', 'TermFloat32', 'TermFloat64', 'adam_direction', 'axpy', 'borrowed', 'build_information', 'cuda_device', 'cuda_devices', 'dot', 'fold_triangle', 'get_num_threads', 'has_cuda', 'host_device', 'instruction_set', 'instruction_sets', 'joined', 'max_abs', 'max_degree', 'max_taylor_order', 'min_degree', 'operations', 'set_num_threads', 'symmetric_product', 'symmetric_update', 'two_loop', 'update_diagonal', 'uploaded']
+__all__: list[str] = ['ActivationKind', 'ActivationLayer', 'AffineLayer', 'Basis', 'DampedSteps', 'Device', 'DeviceArrayFloat32', 'DeviceArrayFloat64', 'DeviceArrayInt64', 'DeviceNetworkFloat32', 'DeviceNetworkFloat64', 'DeviceRowTermFloat32', 'DeviceRowTermFloat64', 'DeviceTermFloat32', 'DeviceTermFloat64', 'DeviceVectorsFloat32', 'DeviceVectorsFloat64', 'EmbeddingLayer', 'Extrapolation', 'Feature', 'Layer', 'LinearLayer', 'NetworkFloat32', 'NetworkFloat64', 'OutOfDeviceMemory', 'OutsideDomain', 'PointLoss', 'PointRows', 'Program', 'Prolongation', 'ReluTransform', 'RowTermFloat32', 'RowTermFloat64', 'SplineLayer', 'SplineSpace', 'TermFloat32', 'TermFloat64', 'adam_direction', 'axpy', 'borrowed', 'build_information', 'cuda_device', 'cuda_devices', 'dot', 'fold_triangle', 'get_num_threads', 'has_cuda', 'host_device', 'instruction_set', 'instruction_sets', 'max_abs', 'max_degree', 'max_taylor_order', 'min_degree', 'operations', 'set_num_threads', 'symmetric_product', 'symmetric_update', 'two_loop', 'update_diagonal', 'uploaded']
 class SplineSpace:
     def __init__(self, breakpoints: numpy.typing.NDArray[numpy.float64], degree: typing.SupportsInt | typing.SupportsIndex) -> None:
         ...
@@ -763,15 +763,6 @@ def host_device() -> Device:
 def instruction_set() -> str:
     ...
 def instruction_sets() -> list[str]:
-    ...
-@typing.overload
-def joined(device: Device, parts: collections.abc.Sequence[DeviceArrayFloat64]) -> DeviceArrayFloat64:
-    ...
-@typing.overload
-def joined(device: Device, parts: collections.abc.Sequence[DeviceArrayFloat32]) -> DeviceArrayFloat32:
-    ...
-@typing.overload
-def joined(device: Device, parts: collections.abc.Sequence[DeviceArrayInt64]) -> DeviceArrayInt64:
     ...
 @typing.overload
 def max_abs(x: numpy.typing.NDArray[numpy.float64]) -> float:

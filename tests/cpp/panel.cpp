@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "block/block.hpp"
+#include "block/entries.hpp"
 #include "check.hpp"
 #include "inputs.hpp"
 
@@ -41,6 +42,12 @@ void factorise(std::vector<double>& matrix, index columns, index height) {
   }
 }
 
+// In three blocks of five threads, which entries are no multiple of.
+template <class F>
+void run(const F& f) {
+  block::run_on_host<true>(block::ForEach<F>{f.entries(), f, 3, 5});
+}
+
 template <class T>
 void check_folding() {
   constexpr index n = 7;       // columns: six derivatives and a value
@@ -53,16 +60,14 @@ void check_folding() {
   for (const index rows : {most, index{3}, index{1}, most}) {
     const auto jacobian = inputs::random<T>(rows * stride);
     const auto values = inputs::random<T>(rows);
-    block::run_on_host<true>(block::FillPanel<T>{.n = n,
-                                                 .height = height,
-                                                 .is_first = is_first,
-                                                 .rows = rows,
-                                                 .jacobian = jacobian.data(),
-                                                 .stride = stride,
-                                                 .values = values.data(),
-                                                 .matrix = matrix.data(),
-                                                 .blocks = 3,
-                                                 .threads = 5});
+    run(block::FillPanel<T>{.n = n,
+                            .height = height,
+                            .is_first = is_first,
+                            .rows = rows,
+                            .jacobian = jacobian.data(),
+                            .stride = stride,
+                            .values = values.data(),
+                            .matrix = matrix.data()});
     is_first = false;
     factorise(matrix, n, height);
     const auto entry = [&](index row, index column) {
@@ -76,12 +81,7 @@ void check_folding() {
     }
   }
   std::vector<double> triangle(n * n, 1e200);
-  block::run_on_host<true>(block::ReadTriangle{.n = n,
-                                               .height = height,
-                                               .matrix = matrix.data(),
-                                               .triangle = triangle.data(),
-                                               .blocks = 3,
-                                               .threads = 5});
+  run(block::ReadTriangle{n, height, matrix.data(), triangle.data()});
   for (index i = 0; i < n * n; ++i) {
     double product = 0.0;
     for (index row = 0; row < n; ++row) {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -12,6 +11,7 @@
 #include "block/gradient.hpp"
 #include "block/pull.hpp"
 #include "block/tile_records.hpp"
+#include "core/block/for_each.hpp"
 #include "core/block/records.hpp"
 #include "core/block/stored.hpp"
 #include "core/cpu/output_rows.hpp"
@@ -49,6 +49,13 @@ class BlockNetwork final : public DeviceNetwork<T> {
           }
           return sent(package, description);
         })) {}
+
+  index n_in() const override { return walk_.plan.n_in(); }
+  index n_out() const override { return walk_.plan.n_out(); }
+  index n_parameters() const override { return walk_.plan.n_parameters(); }
+  index n_parameters_from(std::size_t layer) const override {
+    return walk_.plan.n_parameters_from(layer);
+  }
 
   void taylor(index n, std::span<const T> x, std::span<const T> parameters,
               const Directions<T>& directions, std::span<T> coefficients) const override {
@@ -131,19 +138,13 @@ class BlockNetwork final : public DeviceNetwork<T> {
             std::span<const T> parameters, std::span<const double> unknowns, std::span<T> values,
             std::span<T> jacobian) const override {
     const Stored<T> stored(device_, walk_.plan, parameters);
-    const auto batches = batches_of(walk_.plan, terms, unknowns.size());
-    with_order(batches, [&](auto order) {
-      const auto [memory, job] =
-          fitting(batches, [&](Package& package, const BatchRecords<T>& records) {
-            const auto of_rows = row_pass<order>(package, records, stored, terms, scales, unknowns);
-            return BlockJob{records, block::Rows<T, order>{.rows = of_rows,
-                                                           .values = values.data(),
-                                                           .jacobian = data_of(jacobian),
-                                                           .blocks = device_->limits().blocks}};
-          });
-      device_->launch(job.program);
-      require_accepted(job.records, job.program.rows.pass.refusals, batches);
-    });
+    run_rows(terms, scales, stored, unknowns,
+             [&]<int Order>(const block::RowPass<T, Order>& of_rows) {
+               return block::Rows<T, Order>{.rows = of_rows,
+                                            .values = values.data(),
+                                            .jacobian = data_of(jacobian),
+                                            .blocks = device_->limits().blocks};
+             });
     if (jacobian.empty()) return;
     const std::size_t width = parameters.size() + unknowns.size();
     for (std::size_t row = 0; row < values.size(); ++row) {
@@ -156,19 +157,13 @@ class BlockNetwork final : public DeviceNetwork<T> {
             std::span<const T> direction, std::span<T> products) const override {
     const Stored<T> stored(device_, walk_.plan, parameters);
     const Stored<T> along(stored, direction, parameters.size());
-    const auto batches = batches_of(walk_.plan, terms, unknowns.size());
-    with_order(batches, [&](auto order) {
-      const auto [memory, job] =
-          fitting(batches, [&](Package& package, const BatchRecords<T>& records) {
-            const auto of_rows = row_pass<order>(package, records, stored, terms, scales, unknowns);
-            return BlockJob{records, block::Push<T, order>{.rows = of_rows,
-                                                           .direction = along.read(),
-                                                           .products = products.data(),
-                                                           .blocks = device_->limits().blocks}};
-          });
-      device_->launch(job.program);
-      require_accepted(job.records, job.program.rows.pass.refusals, batches);
-    });
+    run_rows(terms, scales, stored, unknowns,
+             [&]<int Order>(const block::RowPass<T, Order>& of_rows) {
+               return block::Push<T, Order>{.rows = of_rows,
+                                            .direction = along.read(),
+                                            .products = products.data(),
+                                            .blocks = device_->limits().blocks};
+             });
   }
 
   void pull(std::span<const RowTerm<T>> terms, std::span<const double> scales,
@@ -194,13 +189,14 @@ class BlockNetwork final : public DeviceNetwork<T> {
                 std::size_t first_layer, std::span<double> factor) const override {
     const Stored<T> stored(device_, walk_.plan, parameters);
     const index width = walk_.plan.n_parameters() + static_cast<index>(unknowns.size());
-    const index columns = width - walk_.plan.offsets[first_layer] + 1;
+    const index columns = n_parameters_from(first_layer) + static_cast<index>(unknowns.size()) + 1;
     const auto batches = batches_of(walk_.plan, terms, unknowns.size());
     with_order(batches, [&](auto order) {
+      Panels panels;
       index capacity = 0;
       const auto [memory, job] =
           fitting(batches, [&](Package& package, const BatchRecords<T>& records) {
-            const Panels panels(records, terms);
+            panels = Panels(records, terms);
             capacity = panels.capacity(columns);
             auto of_rows = row_pass<order>(package, records, stored, terms, scales, unknowns);
             of_rows.pass.lowest = std::max(of_rows.pass.lowest, static_cast<int>(first_layer));
@@ -212,7 +208,6 @@ class BlockNetwork final : public DeviceNetwork<T> {
           });
       typename D::template Triangle<T> triangle(device_, columns, capacity);
       auto program = job.program;
-      const Panels panels(job.records, terms);
       while (program.rows.first_tile < job.records.tiles()) {
         program.rows.end_tile = panels.end(program.rows.first_tile, capacity);
         device_->launch(program);
@@ -239,6 +234,7 @@ class BlockNetwork final : public DeviceNetwork<T> {
   struct Panels {
     std::vector<index> first_rows;  // (tiles + 1)
 
+    Panels() = default;
     Panels(const BatchRecords<T>& records, std::span<const RowTerm<T>> terms) : first_rows{0} {
       for (index t = 0; t < records.tiles(); ++t) {
         const auto n_rows = static_cast<index>(terms[records.batch_of(t)].formula->n_rows());
@@ -316,6 +312,22 @@ class BlockNetwork final : public DeviceNetwork<T> {
             .first_row = 0};
   }
 
+  // The program that make(rows) returns, once for all rows.
+  template <class Make>
+  void run_rows(std::span<const RowTerm<T>> terms, std::span<const double> scales,
+                const Stored<T>& stored, std::span<const double> unknowns, const Make& make) const {
+    const auto batches = batches_of(walk_.plan, terms, unknowns.size());
+    with_order(batches, [&](auto order) {
+      const auto [memory, job] =
+          fitting(batches, [&](Package& package, const BatchRecords<T>& records) {
+            return BlockJob{
+                records, make(row_pass<order>(package, records, stored, terms, scales, unknowns))};
+          });
+      device_->launch(job.program);
+      require_accepted(job.records, job.program.rows.pass.refusals, batches);
+    });
+  }
+
   // Losses and, if `backward`, their gradient. Returns the sums of records, (batches, entries).
   // `make` returns the loss that writes records.
   template <class Make>
@@ -350,12 +362,11 @@ class BlockNetwork final : public DeviceNetwork<T> {
       device_->launch(program);
       require_accepted(job.records, program.pass.refusals, batches);
       if (backward) {
-        device_->launch(block::AddUp<T>{.slots = program.slots,
-                                        .n_parameters = n_parameters,
-                                        .gradients = program.gradients,
-                                        .gradient = parameter_gradient.data(),
-                                        .blocks = device_->limits().blocks,
-                                        .threads = most_threads()});
+        for_each(*device_, n_parameters,
+                 block::AddUp<T>{.slots = program.slots,
+                                 .n_parameters = n_parameters,
+                                 .gradients = program.gradients,
+                                 .gradient = parameter_gradient.data()});
         stored.pull_back(parameter_gradient);
       }
       if (found.empty()) return;

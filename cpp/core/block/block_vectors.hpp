@@ -1,7 +1,6 @@
 // Vectors in the memory of a device that runs block programs.
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <utility>
@@ -10,6 +9,7 @@
 #include "block/symmetric.hpp"
 #include "block/two_loop.hpp"
 #include "block/vectors.hpp"
+#include "core/block/for_each.hpp"
 #include "kanml/device.hpp"
 #include "kanml/device_vectors.hpp"
 
@@ -121,7 +121,7 @@ class BlockVectors final : public DeviceVectors<T> {
                                              .sums = sums.data(),
                                              .pair = pair,
                                              .updated = updated.data(),
-                                             .blocks = blocks_for_entries(n),
+                                             .blocks = blocks_for_entries(*device_, n),
                                              .threads = threads()});
   }
 
@@ -163,15 +163,11 @@ class BlockVectors final : public DeviceVectors<T> {
   static index size_of(std::span<const T> x) { return static_cast<index>(x.size()); }
 
   int threads() const { return device_->limits().team.threads(); }
-  // A block for each piece of work, if there are not too many.
-  int blocks_for(index pieces) const {
-    return static_cast<int>(std::clamp<index>(pieces, 1, device_->limits().blocks));
-  }
-  int blocks_for_entries(index n) const { return blocks_for((n + threads() - 1) / threads()); }
+  int blocks_for(index pieces) const { return kanml::blocks_for(*device_, pieces); }
 
   template <class F>
   void for_each(index n, const F& f) const {
-    device_->launch(block::ForEach<F>{n, f, blocks_for_entries(n), threads()});
+    kanml::for_each(*device_, n, f);
   }
 
   template <class F>

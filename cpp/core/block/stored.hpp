@@ -16,7 +16,7 @@ template <class T>
 class Stored {
  public:
   Stored(std::shared_ptr<Device> device, const Plan& plan, std::span<const T> stored)
-      : device_(std::move(device)), plan_(plan), read_(stored.data()), stored_(stored) {
+      : device_(std::move(device)), plan_(plan), read_(stored.data()) {
     if (plan_.stored_parts.empty()) return;
     numbers_ = downloaded(stored);
     std::vector<T> storage;
@@ -25,7 +25,7 @@ class Stored {
   }
   // A direction in the space of parameters; what follows the first `size` numbers stays.
   Stored(const Stored& at, std::span<const T> direction, std::size_t size)
-      : device_(at.device_), plan_(at.plan_), read_(direction.data()), stored_(direction) {
+      : device_(at.device_), plan_(at.plan_), read_(direction.data()) {
     if (plan_.stored_parts.empty()) return;
     std::vector<T> numbers = downloaded(direction);
     std::vector<T> storage;
@@ -36,10 +36,8 @@ class Stored {
   }
 
   const T* read() const { return read_; }
-  // What is stored, on the host.
-  std::vector<T> numbers() const {
-    return plan_.stored_parts.empty() ? std::vector<T>() : numbers_;
-  }
+  // What is stored, on the host; nothing where kernels read it as it is.
+  std::span<const T> numbers() const { return numbers_; }
 
   // Replaces the gradient with respect to what kernels read by that with respect to what is stored.
   void pull_back(std::span<T> gradient) const {
@@ -59,7 +57,6 @@ class Stored {
   std::shared_ptr<Device> device_;
   const Plan& plan_;
   const T* read_;
-  std::span<const T> stored_;
   std::vector<T> numbers_;  // on the host, if they are converted
   std::optional<DeviceArray<T>> converted_;
 };

@@ -106,9 +106,7 @@ index Network<T>::n_parameters() const {
 
 template <class T>
 index Network<T>::n_parameters_from(std::size_t layer) const {
-  const Plan& plan = implementation_->walk.plan;
-  if (layer >= plan.layers.size()) throw std::invalid_argument("there is no such layer");
-  return plan.n_parameters() - plan.offsets[layer];
+  return implementation_->walk.plan.n_parameters_from(layer);
 }
 
 template <class T>

@@ -18,7 +18,7 @@ template <class T>
 void map_to_stored(const Plan& plan, std::span<const T> parameters, std::size_t first_layer,
                    index columns, std::span<double> factor, int threads) {
   if (plan.stored_parts.empty()) return;
-  const index of_network = plan.n_parameters() - plan.offsets[first_layer];
+  const index of_network = plan.n_parameters_from(first_layer);
   const std::vector<double> stored(parameters.begin(), parameters.end());
   std::vector<double> gradient(stored.size());  // zero in front of the first layer
   for (index row = 0; row < columns; ++row) {

@@ -51,6 +51,11 @@ Plan::Plan(Layers given) : layers(std::move(given)), offsets{0} {
   }
 }
 
+index Plan::n_parameters_from(std::size_t layer) const {
+  if (layer >= layers.size()) throw std::invalid_argument("there is no such layer");
+  return n_parameters() - offsets[layer];
+}
+
 void Plan::require_orders(std::span<const int> orders) const {
   for (const int order : orders) {
     if (order < 1 || order > max_order) {

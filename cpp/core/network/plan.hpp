@@ -24,6 +24,8 @@ struct Plan {
   index n_in() const { return widths.front(); }
   index n_out() const { return widths.back(); }
   index n_parameters() const { return offsets.back(); }
+  // Those of the layers from one on. Throws std::invalid_argument if there is no such layer.
+  index n_parameters_from(std::size_t layer) const;
 
   // Throws std::invalid_argument for a Taylor order that the layers do not have.
   void require_orders(std::span<const int> orders) const;

@@ -19,6 +19,11 @@ class DeviceNetwork {
  public:
   virtual ~DeviceNetwork() = default;
 
+  virtual index n_in() const = 0;
+  virtual index n_out() const = 0;
+  virtual index n_parameters() const = 0;
+  virtual index n_parameters_from(std::size_t layer) const = 0;
+
   virtual void taylor(index n, std::span<const T> x, std::span<const T> parameters,
                       const Directions<T>& directions, std::span<T> coefficients) const = 0;
 
