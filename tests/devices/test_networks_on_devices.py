@@ -29,7 +29,7 @@ def points(n, n_in, dtype=np.float64, seed=0):
 
 
 def close(found, expected, epsilons=200):
-    """Whether numbers agree to so many rounding errors of the largest."""
+    """Whether numbers agree to this many rounding errors of the largest."""
     expected = np.asarray(expected)
     bound = epsilons * np.finfo(expected.dtype).eps * max(abs(expected).max(initial=0), 1)
     return (

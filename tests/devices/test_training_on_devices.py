@@ -238,7 +238,7 @@ def test_a_checkpoint_continues_bit_for_bit(name, tmp_path, device):
     trained(problem(), optimizer, device, callbacks=callbacks)
     resumed = trained(problem(), optimizer, device, resume=path)
     assert same_bits(resumed.network.parameters, whole.network.parameters)
-    # Elsewhere it goes on, too.
+    # A run on processors continues from it too.
     assert_close(trained(problem(), optimizer, None, resume=path), whole, 1e-5)
 
 

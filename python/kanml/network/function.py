@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol, overload
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from kanml import _core
 from kanml._validation import FloatArray, integer, real_array, require_memory, threads
-from kanml.devices import Device, DeviceArray
+from kanml.devices import Device, DeviceArray, SupportsDLPack, in_place
 from kanml.devices import find as find_device
 from kanml.network.derivatives import DirectionSet
 from kanml.network.output_rows import output_rows
 from kanml.network.parametrised import Parametrised
 
 __all__ = ["Differentiable"]
-
-
-class SupportsDLPack(Protocol):
-    """An array of another library."""
-
-    def __dlpack__(self) -> Any: ...
-    def __dlpack_device__(self) -> tuple[Any, Any]: ...
 
 
 class Differentiable(Parametrised):
@@ -87,32 +80,13 @@ class Differentiable(Parametrised):
         """
         where = find_device(device)
         given: Any = x
-        inputs = self._in_place(given, where)
+        inputs: FloatArray | DeviceArray | None = in_place(given, where, self.n_in, self.dtype)
         if inputs is None:
             inputs = self._samples(given, "x", self.n_in)
         core = self._core_network(where)
         y: FloatArray | DeviceArray
         y = core.evaluate(inputs, self._parameters, threads(num_threads))
         return y
-
-    def _in_place(self, x: Any, device: Device | None) -> Any:
-        """Return inputs that are in the memory of a device, or None."""
-        if isinstance(x, DeviceArray):
-            if device is None or x.device is not device:
-                there = "the processors" if device is None else repr(device.name)
-                raise ValueError(
-                    f"x is in the memory of {x.device.name!r}, and the network is evaluated on "
-                    f"{there}: pass device={x.device.name!r}, or numpy.asarray(x)"
-                )
-        elif device is not None and device.holds(x):
-            x = device.taken(x)
-        else:
-            return None
-        if x.dtype != self.dtype:
-            raise TypeError(f"x must have the network's dtype {self.dtype}, got {x.dtype}")
-        if x.ndim != 2 or x.shape[1] != self.n_in:
-            raise ValueError(f"x must have shape (N, {self.n_in}), got shape {x.shape}")
-        return x
 
     def vjp(
         self, x: npt.ArrayLike, cotangent: npt.ArrayLike, *, num_threads: int | None = None

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-
 from kanml.network import Network
 from kanml.optim import Vector
 from kanml.optim.least_squares import SumOfSquares
 from kanml.optim.matrices import Triangle
-from kanml.optim.vectors import operations
 from kanml.problems import Evaluation, Problem
 from kanml.problems.evaluation import Want
-from kanml.training.objective import Objective, value_and_gradient
+from kanml.training.objective import Objective, like, value_and_gradient
 
 __all__ = ["Loss"]
 
@@ -84,7 +81,7 @@ class Loss(SumOfSquares):
         net, unknowns = self._objective.split(self._net, theta)
         threads = self._objective.settings.num_threads
         along = self._problem.jvp(net, v, unknowns, num_threads=threads)
-        return _like(theta, along)
+        return like(theta, along)
 
     def vjp(self, theta: Vector, u: Vector) -> Vector:
         """Return the product (n,) of the transposed Jacobian with a vector (m,)."""
@@ -92,7 +89,7 @@ class Loss(SumOfSquares):
         net, unknowns = self._objective.split(self._net, theta)
         threads = self._objective.settings.num_threads
         pulled = self._problem.vjp(net, u, unknowns, num_threads=threads)
-        return _like(theta, pulled)
+        return like(theta, pulled)
 
     def at(self, theta: Vector) -> Evaluation | None:
         """Return the last evaluation at this vector, the same object, if there was one."""
@@ -115,13 +112,6 @@ class Loss(SumOfSquares):
         else:
             self._others.append((theta, found))
         return found
-
-
-def _like(theta: Vector, numbers: Vector) -> Vector:
-    """Return numbers as a vector of the kind of another."""
-    if isinstance(theta, np.ndarray):
-        return numbers
-    return operations(theta).vector(numbers, theta)
 
 
 def _tells(evaluation: Evaluation, want: Want) -> bool:

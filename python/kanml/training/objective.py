@@ -20,7 +20,7 @@ from kanml.problems import Evaluation, FreshLoss, Problem, TermValue
 from kanml.problems.evaluation import Want
 from kanml.training.settings import Settings
 
-__all__ = ["Objective", "value_and_gradient"]
+__all__ = ["Objective", "like", "value_and_gradient"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,6 +163,13 @@ def value_and_gradient(evaluation: Evaluation) -> tuple[float, Vector]:
     return evaluation.value, evaluation.gradient
 
 
+def like(theta: Vector, numbers: Vector) -> Vector:
+    """Return numbers as a vector of the kind of another."""
+    if isinstance(theta, np.ndarray):
+        return numbers
+    return operations(theta).vector(numbers, theta)
+
+
 def _checked(problem: Problem, found: Any, want: Want, size: int, theta: Vector) -> Evaluation:
     """Return what `evaluation` of a problem returned, with what is wanted of this many numbers.
 
@@ -188,8 +195,7 @@ def _checked(problem: Problem, found: Any, want: Want, size: int, theta: Vector)
                 f"{name} must return a real gradient of shape ({size},), for all parameters and "
                 f"unknowns, got {gradient.dtype} of shape {gradient.shape}"
             )
-        if isinstance(theta, DeviceArray):
-            gradient = operations(theta).vector(gradient, theta)
+        gradient = like(theta, gradient)
     triangle = None
     if want == "least_squares":
         triangle = found.triangle
