@@ -165,6 +165,16 @@ def test_arrays_that_cannot_change_are_uploaded_once(there):
     assert gone() is None
 
 
+def test_inputs_that_were_changed_in_between(there):
+    """Whoever owns an array may make it writable again."""
+    net, x = kanml.KAN([2, 1]), points(9, 2)
+    for shift in (0.0, 0.1):
+        x.setflags(write=True)
+        x += shift
+        x.setflags(write=False)
+        assert close(net(x, device=there), net(x))
+
+
 def test_parts_of_vectors(there):
     vector = there.array(np.arange(10.0))
     assert same_bits(np.asarray(vector[2:5]), np.array([2.0, 3.0, 4.0]))

@@ -149,7 +149,10 @@ class Device:
         return DeviceArray(_core.uploaded(self.core, ready), self, ready.dtype)
 
     def placed(self, numbers: Arrays) -> DeviceArray:
-        """Return the same; what cannot change is uploaded once, as long as the array exists."""
+        """Return the same; what cannot change is uploaded once, as long as the array exists.
+
+        It is for arrays that the package owns: users may make theirs writable again.
+        """
         if isinstance(numbers, DeviceArray) or _may_change(numbers):
             return self.array(numbers)
         key = id(numbers)

@@ -45,7 +45,7 @@ class DeviceNetwork:
         self, x: Arrays, parameters: Arrays, orders: list[int], vectors: Arrays, threads: int
     ) -> Arrays:
         """Return planes of Taylor coefficients (n_planes, n, n_out)."""
-        planes = self._core.taylor(self._in(x), self._in(parameters), orders, self._in(vectors))
+        planes = self._core.taylor(self._in(x), self._parameters(parameters), orders, self._in(vectors))
         coefficients: Arrays = self._out(planes, x)
         return coefficients
 
@@ -61,13 +61,13 @@ class DeviceNetwork:
     ) -> tuple[Arrays, Arrays]:
         """Return the gradients with respect to the parameters, and to the inputs if asked for."""
         by_parameters, by_inputs = self._core.taylor_vjp(
-            self._in(x), self._in(parameters), orders, self._in(vectors), self._in(cotangents), by_x
+            self._in(x), self._parameters(parameters), orders, self._in(vectors), self._in(cotangents), by_x
         )
         return self._out(by_parameters, parameters), self._out(by_inputs, x)
 
     def jvp(self, x: Arrays, parameters: Arrays, tangent: Arrays, threads: int) -> Arrays:
         """Return the derivative of the outputs along a direction in parameter space."""
-        along = self._core.jvp(self._in(x), self._in(parameters), self._in(tangent))
+        along = self._core.jvp(self._in(x), self._parameters(parameters), self._in(tangent))
         y: Arrays = self._out(along, x)
         return y
 
@@ -76,7 +76,7 @@ class DeviceNetwork:
     ) -> tuple[float, Arrays]:
         """Return the mean squared error and its gradient."""
         value, gradient = self._core.mean_squared_error(
-            self._in(x), self._in(parameters), self._in(target)
+            self._in(x), self._parameters(parameters), self._in(target)
         )
         return value, self._out(gradient, parameters)
 
@@ -92,7 +92,7 @@ class DeviceNetwork:
     ) -> tuple[Sums, Arrays, list[npt.NDArray[Any]]]:
         """Return sums of terms, their gradient, and components in the memory of the process."""
         sums, by_all, residuals = self._core.reduce(
-            self._terms(terms), factors, self._in(parameters), unknowns, gradient, components
+            self._terms(terms), factors, self._parameters(parameters), unknowns, gradient, components
         )
         return sums, self._out(by_all, parameters), [part.download() for part in residuals]
 
@@ -107,7 +107,7 @@ class DeviceNetwork:
     ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """Return rows of least squares, and their Jacobian if asked for."""
         values, derivatives = self._core.rows(
-            self._terms(terms), scales, self._in(parameters), unknowns, jacobian
+            self._terms(terms), scales, self._parameters(parameters), unknowns, jacobian
         )
         return values.download(), derivatives.download()
 
@@ -122,7 +122,7 @@ class DeviceNetwork:
     ) -> npt.NDArray[Any]:
         """Return the Jacobian times a direction."""
         along: npt.NDArray[Any] = self._core.push(
-            self._terms(terms), scales, self._in(parameters), unknowns, self._in(direction)
+            self._terms(terms), scales, self._parameters(parameters), unknowns, self._in(direction)
         ).download()
         return along
 
@@ -137,7 +137,7 @@ class DeviceNetwork:
     ) -> npt.NDArray[Any]:
         """Return the transpose of the Jacobian times a cotangent."""
         pulled: npt.NDArray[Any] = self._core.pull(
-            self._terms(terms), scales, self._in(parameters), unknowns, self._in(cotangent)
+            self._terms(terms), scales, self._parameters(parameters), unknowns, self._in(cotangent)
         ).download()
         return pulled
 
@@ -152,12 +152,15 @@ class DeviceNetwork:
     ) -> npt.NDArray[np.float64]:
         """Return the triangular factor of the Jacobian and the rows beside it."""
         factor: npt.NDArray[np.float64] = self._core.triangle(
-            self._terms(terms), scales, self._in(parameters), unknowns, first_layer
+            self._terms(terms), scales, self._parameters(parameters), unknowns, first_layer
         )
         return factor
 
     def _in(self, array: Arrays) -> Any:
-        return self._device.placed(array).core
+        return self._device.array(array).core
+
+    def _parameters(self, parameters: Arrays) -> Any:
+        return self._device.placed(parameters).core
 
     def _out(self, core: Any, like: Arrays) -> Any:
         if isinstance(like, DeviceArray):
