@@ -143,6 +143,15 @@ def test_several_outputs(device):
     assert_close(found, expected)
 
 
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_parameters_that_are_not_finite(optimizer, number, device):
+    parameters = net().parameters.copy()
+    parameters[3] = number
+    with pytest.raises(ValueError, match=f"parameters must be finite, got {number}"):
+        trained(regression(), optimizer, device, network=net().with_parameters(parameters))
+
+
 def test_threads_that_train_at_once(device):
     """All have the same bits."""
     with ThreadPoolExecutor(4) as pool:

@@ -365,6 +365,8 @@ def initial_parameters(parameters: ArrayLike) -> Vector:
     """Return what a user passes as parameters as a vector; see `Optimizer.init`."""
     kind: Any = parameters
     if isinstance(on := getattr(kind, "operations", None), Operations):
+        if not math.isfinite(largest := on.max_abs(kind)):
+            raise ValueError(f"parameters must be finite, got {largest}")
         return on.vector(kind, kind)
     single = getattr(parameters, "dtype", None) == np.float32
     array = real_array(parameters, "parameters", np.float32 if single else np.float64)
