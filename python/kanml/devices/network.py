@@ -45,7 +45,9 @@ class DeviceNetwork:
         self, x: Arrays, parameters: Arrays, orders: list[int], vectors: Arrays, threads: int
     ) -> Arrays:
         """Return planes of Taylor coefficients (n_planes, n, n_out)."""
-        planes = self._core.taylor(self._in(x), self._parameters(parameters), orders, self._in(vectors))
+        planes = self._core.taylor(
+            self._in(x), self._parameters(parameters), orders, self._in(vectors)
+        )
         coefficients: Arrays = self._out(planes, x)
         return coefficients
 
@@ -61,7 +63,12 @@ class DeviceNetwork:
     ) -> tuple[Arrays, Arrays]:
         """Return the gradients with respect to the parameters, and to the inputs if asked for."""
         by_parameters, by_inputs = self._core.taylor_vjp(
-            self._in(x), self._parameters(parameters), orders, self._in(vectors), self._in(cotangents), by_x
+            self._in(x),
+            self._parameters(parameters),
+            orders,
+            self._in(vectors),
+            self._in(cotangents),
+            by_x,
         )
         return self._out(by_parameters, parameters), self._out(by_inputs, x)
 
@@ -92,7 +99,12 @@ class DeviceNetwork:
     ) -> tuple[Sums, Arrays, list[npt.NDArray[Any]]]:
         """Return sums of terms, their gradient, and components in the memory of the process."""
         sums, by_all, residuals = self._core.reduce(
-            self._terms(terms), factors, self._parameters(parameters), unknowns, gradient, components
+            self._terms(terms),
+            factors,
+            self._parameters(parameters),
+            unknowns,
+            gradient,
+            components,
         )
         return sums, self._out(by_all, parameters), [part.download() for part in residuals]
 
