@@ -89,21 +89,4 @@ struct Gradient {
   }
 };
 
-// Adds up a parameter of the gradients of all slots, in their order.
-template <class T>
-struct AddUp {
-  index slots;
-  index n_parameters;
-  const T* gradients;  // (slots, n_parameters)
-  T* gradient;         // (n_parameters)
-
-  KANML_DEVICE void operator()(index i) const {
-    double sum = 0.0;
-    for (index slot = 0; slot < slots; ++slot) {
-      sum += static_cast<double>(gradients[slot * n_parameters + i]);
-    }
-    gradient[i] = static_cast<T>(sum);
-  }
-};
-
 }  // namespace kanml::block

@@ -1,10 +1,63 @@
-// What follows a pass over all tiles: sums of their records, and the first refusal.
+// What follows a pass over all tiles: sums of gradients and of records, and the first refusal.
 #pragma once
 
 #include "block/pass.hpp"
 #include "block/sums.hpp"
 
 namespace kanml::block {
+
+// The sums of the gradients of all slots. Blocks take a few parameters each, in turn, and the slots
+// are dealt out to lanes. The order of a sum depends on the number of slots alone.
+template <class T>
+struct AddUpGradients {
+  index slots;
+  index n_parameters;
+  const T* gradients;  // (slots, n_parameters)
+  T* gradient;         // (n_parameters)
+  int blocks;
+  int threads;
+
+  // At least four slots each, and enough parameters side by side for whole accesses to memory.
+  KANML_DEVICE int lanes() const {
+    int lanes = 1;
+    while (lanes < sum_lanes / 8 && 8 * lanes <= slots) lanes *= 2;
+    return lanes;
+  }
+  KANML_DEVICE int columns() const { return sum_lanes / lanes(); }
+
+  template <class Block>
+  KANML_DEVICE auto memory(Block& block) const {
+    return memory_of_sums<double>(block);
+  }
+
+  template <class Block>
+  KANML_DEVICE void operator()(Block& block) const {
+    const auto sums = memory(block);
+    const int n_lanes = lanes();
+    const int n_columns = columns();
+    for (index first = index{block.number()} * n_columns; first < n_parameters;
+         first += index{block.blocks()} * n_columns) {
+      block.phase([&](int thread) {
+        for (int item = thread; item < sum_lanes; item += block.threads()) {
+          const index i = first + item % n_columns;
+          double sum = 0.0;
+          for (index slot = item / n_columns; i < n_parameters && slot < slots; slot += n_lanes) {
+            sum += static_cast<double>(gradients[slot * n_parameters + i]);
+          }
+          sums[item] = sum;
+        }
+      });
+      block.phase([&](int thread) {
+        for (int column = thread; column < n_columns; column += block.threads()) {
+          if (first + column >= n_parameters) break;
+          double sum = 0.0;
+          for (int lane = 0; lane < n_lanes; ++lane) sum += sums[lane * n_columns + column];
+          gradient[first + column] = static_cast<T>(sum);
+        }
+      });
+    }
+  }
+};
 
 // The sums of the records of tiles, for each batch. Blocks take entries of sums, in turn.
 struct AddUpRecords {

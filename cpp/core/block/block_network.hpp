@@ -13,6 +13,7 @@
 #include "block/tile_records.hpp"
 #include "core/block/for_each.hpp"
 #include "core/block/records.hpp"
+#include "core/block/row_panels.hpp"
 #include "core/block/stored.hpp"
 #include "core/cpu/output_rows.hpp"
 #include "core/cpu/squared_error.hpp"
@@ -192,11 +193,11 @@ class BlockNetwork final : public DeviceNetwork<T> {
     const index columns = n_parameters_from(first_layer) + static_cast<index>(unknowns.size()) + 1;
     const auto batches = batches_of(walk_.plan, terms, unknowns.size());
     with_order(batches, [&](auto order) {
-      Panels panels;
+      RowPanels panels;
       index capacity = 0;
       const auto [memory, job] =
           fitting(batches, [&](Package& package, const BatchRecords<T>& records) {
-            panels = Panels(records, terms);
+            panels = RowPanels(records, terms);
             capacity = panels.capacity(columns);
             auto of_rows = row_pass<order>(package, records, stored, terms, scales, unknowns);
             of_rows.pass.lowest = std::max(of_rows.pass.lowest, static_cast<int>(first_layer));
@@ -228,32 +229,6 @@ class BlockNetwork final : public DeviceNetwork<T> {
     int size;
     int entries;
     bool has_largest;
-  };
-
-  // The rows of tiles, as far as they are folded in together.
-  struct Panels {
-    std::vector<index> first_rows;  // (tiles + 1)
-
-    Panels() = default;
-    Panels(const BatchRecords<T>& records, std::span<const RowTerm<T>> terms) : first_rows{0} {
-      for (index t = 0; t < records.tiles(); ++t) {
-        const auto n_rows = static_cast<index>(terms[records.batch_of(t)].formula->n_rows());
-        first_rows.push_back(first_rows.back() + records.tile(t).count * n_rows);
-      }
-    }
-    // Of rows: four times as many as columns keep the work of folding low.
-    index capacity(index columns) const {
-      index most = 0;
-      for (std::size_t t = 1; t < first_rows.size(); ++t) {
-        most = std::max(most, first_rows[t] - first_rows[t - 1]);
-      }
-      return std::min(std::max({most, 4 * columns, index{1024}}), first_rows.back());
-    }
-    // The first tile behind one whose rows do not fit.
-    index end(index first, index capacity) const {
-      const index limit = first_rows[static_cast<std::size_t>(first)] + capacity;
-      return std::upper_bound(first_rows.begin(), first_rows.end(), limit) - first_rows.begin() - 1;
-    }
   };
 
   std::vector<Batch<T>> one_batch(index n, std::span<const T> x,
@@ -362,11 +337,14 @@ class BlockNetwork final : public DeviceNetwork<T> {
       device_->launch(program);
       require_accepted(job.records, program.pass.refusals, batches);
       if (backward) {
-        for_each(*device_, n_parameters,
-                 block::AddUp<T>{.slots = program.slots,
-                                 .n_parameters = n_parameters,
-                                 .gradients = program.gradients,
-                                 .gradient = parameter_gradient.data()});
+        block::AddUpGradients<T> sum{.slots = program.slots,
+                                     .n_parameters = n_parameters,
+                                     .gradients = program.gradients,
+                                     .gradient = parameter_gradient.data(),
+                                     .blocks = 1,
+                                     .threads = most_threads()};
+        sum.blocks = blocks_for(*device_, (n_parameters + sum.columns() - 1) / sum.columns());
+        device_->launch(sum);
         stored.pull_back(parameter_gradient);
       }
       if (found.empty()) return;
@@ -415,7 +393,9 @@ class BlockNetwork final : public DeviceNetwork<T> {
                                 " bytes of shared memory on its way through this network, but a "
                                 "block of " +
                                 device_->name() + " has " +
-                                std::to_string(device_->limits().shared_bytes));
+                                std::to_string(device_->limits().shared_bytes) +
+                                ": narrower layers, derivatives of a lower order and float32 "
+                                "take less, and processors have no such limit");
       }
       team.samples = (team.samples + 1) / 2;
     }
