@@ -41,10 +41,21 @@ dlpack::Device dlpack_device(const Device& device) {
                           : dlpack::Device{dlpack::cuda, device.gpu()};
 }
 
+// Memory may be used again, in any stream, once all work with it is done.
+void wait_to_release(Device& device) noexcept {
+  try {
+    device.wait();
+  } catch (const std::runtime_error&) {  // as the process ends, the device may be gone already
+  }
+}
+
 // What a capsule of DLPack keeps alive.
 template <class T>
 struct Lent {
   explicit Lent(const BoundArray<T>& given) : array(given), shape(given.shape()) {}
+  ~Lent() { wait_to_release(*array.device()); }
+  Lent(const Lent&) = delete;
+  Lent& operator=(const Lent&) = delete;
 
   BoundArray<T> array;
   std::vector<index> shape;
@@ -106,7 +117,8 @@ std::optional<BoundArray<T>> borrow(const std::shared_ptr<Device>& device,
   auto* const data = reinterpret_cast<T*>(static_cast<char*>(tensor.data) + tensor.byte_offset);
   std::vector<index> shape(tensor.shape, tensor.shape + tensor.n_dimensions);
   PyCapsule_SetName(capsule.ptr(), dlpack::used_name);
-  const std::shared_ptr<void> owner(managed, [](dlpack::ManagedTensor* used) {
+  const std::shared_ptr<void> owner(managed, [device](dlpack::ManagedTensor* used) {
+    wait_to_release(*device);
     const py::gil_scoped_acquire acquire;  // it may belong to Python
     if (used->deleter != nullptr) used->deleter(used);
   });
@@ -123,6 +135,7 @@ void bind_array(py::module_& m, const char* name) {
                              })
       .def_property_readonly("size", &Bound::size)
       .def("download", &downloaded<T>)
+      .def("copied", &Bound::copied)
       .def("part", &Bound::part, py::arg("first"), py::arg("count"))
       .def("reshaped", &Bound::reshaped, py::arg("shape"))
       .def("lend", &lend<T>, "A capsule of DLPack.");

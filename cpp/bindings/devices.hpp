@@ -50,11 +50,16 @@ class BoundArray {
 
   // The numbers first .. first + count - 1, in the same memory.
   BoundArray part(index first, index count) const {
-    if (first < 0 || count < 0 || first + count > size()) {
-      throw py::index_error("there are no numbers " + std::to_string(first) + " to " +
-                            std::to_string(first + count) + " of " + std::to_string(size()));
+    if (first < 0 || count < 0 || first > size() || count > size() - first) {
+      throw py::index_error(std::to_string(count) + " numbers from number " +
+                            std::to_string(first) + " are no part of " + std::to_string(size()));
     }
     return {device_, owner_, data_ + first, {count}};
+  }
+  BoundArray copied() const {
+    BoundArray copy(device_, shape_);
+    device_->copy(in().data(), copy.out().data(), in().size_bytes());
+    return copy;
   }
   // All of them, in another shape.
   BoundArray reshaped(std::vector<index> shape) const {

@@ -118,7 +118,7 @@ void CudaDevice::copy(const void* from, void* to, std::size_t bytes) {
 }
 void CudaDevice::wait() {
   const Current current(number_);
-  require(cudaStreamSynchronize(nullptr));
+  require(cudaDeviceSynchronize());
 }
 
 }  // namespace kanml::cuda

@@ -504,6 +504,8 @@ class DeviceArrayFloat64:
     """
     An array in the memory of a device.
     """
+    def copied(self) -> DeviceArrayFloat64:
+        ...
     def download(self) -> numpy.typing.NDArray[numpy.float64]:
         ...
     def lend(self) -> typing_extensions.CapsuleType:
@@ -524,6 +526,8 @@ class DeviceArrayFloat32:
     """
     An array in the memory of a device.
     """
+    def copied(self) -> DeviceArrayFloat32:
+        ...
     def download(self) -> numpy.typing.NDArray[numpy.float32]:
         ...
     def lend(self) -> typing_extensions.CapsuleType:
@@ -544,6 +548,8 @@ class DeviceArrayInt64:
     """
     An array in the memory of a device.
     """
+    def copied(self) -> DeviceArrayInt64:
+        ...
     def download(self) -> numpy.typing.NDArray[numpy.int64]:
         ...
     def lend(self) -> typing_extensions.CapsuleType:

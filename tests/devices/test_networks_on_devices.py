@@ -56,14 +56,15 @@ def test_every_kind_of_layer(kind, name, dtype, there):
         net.taylor_vjp(x, directions, cotangents),
         strict=True,
     ):
-        assert close(np.asarray(found), expected, 1000)
+        assert isinstance(found, np.ndarray)
+        assert close(found, expected, 1000)
     direction = np.random.default_rng(3).normal(size=net.n_parameters)
     assert close(placed.jvp(x, direction), net.jvp(x, direction), 1000)
     assert close(placed.jacobian(x), net.jacobian(x), 1000)
     value, gradient = net.mean_squared_error(x, np.zeros((61, net.n_out)))
     found, by_parameters = placed.mean_squared_error(x, np.zeros((61, net.n_out)))
     assert found == pytest.approx(value, rel=1e-5 if dtype == "float32" else 1e-13)
-    assert close(np.asarray(by_parameters), gradient, 1000)
+    assert close(by_parameters, gradient, 1000)
 
 
 def test_no_samples(there):
@@ -71,7 +72,7 @@ def test_no_samples(there):
     placed = net._placed(there.array(net.parameters))
     assert net(np.zeros((0, 2)), device=there).shape == (0, 1)
     by_parameters, by_x = placed.vjp(np.zeros((0, 2)), np.zeros((0, 1)))
-    assert same_bits(np.asarray(by_parameters), np.zeros(net.n_parameters))
+    assert same_bits(by_parameters, np.zeros(net.n_parameters))
     assert by_x.shape == (0, 2)
 
 
@@ -106,6 +107,31 @@ def test_dlpack_shares_memory(shared):
     assert np.shares_memory(view, given)
     assert taken.__dlpack__() is not None  # a capsule that nobody takes frees itself
     assert same_bits(np.from_dlpack(shared.array(given)), given)
+
+
+def test_dlpack_to_a_place(there):
+    numbers = points(5, 2)
+    array = there.array(numbers)
+    kind, number = array.__dlpack_device__()
+    for how in (None, False, True):
+        assert array.__dlpack__(copy=how, dl_device=(kind, number)) is not None
+    with pytest.raises(BufferError, match=r"not lent to the device \(13, 0\)"):
+        array.__dlpack__(dl_device=(13, 0))
+    if kind == 1:
+        copied = there.taken(_Copies(array))
+        assert not np.shares_memory(np.from_dlpack(copied), np.from_dlpack(array))
+    assert same_bits(np.asarray(array), numbers)
+    assert array.__dlpack__(dl_device=(1, 0)) is not None  # a copy if the device is no processor
+
+
+class _Copies:
+    """Hands out copies of an array."""
+
+    def __init__(self, array):
+        self._array = array
+
+    def __dlpack__(self, **options):
+        return self._array.__dlpack__(copy=True, **options)
 
 
 def test_shared_memory_lives_as_long_as_somebody_reads_it(shared):
@@ -175,22 +201,51 @@ def test_inputs_that_were_changed_in_between(there):
         assert close(net(x, device=there), net(x))
 
 
-def test_parts_of_vectors(there):
-    vector = there.array(np.arange(10.0))
-    assert same_bits(np.asarray(vector[2:5]), np.array([2.0, 3.0, 4.0]))
-    assert vector[5:2].size == 0
-    with pytest.raises(TypeError, match="slices"):
-        vector[3]
-    with pytest.raises(ValueError, match="step 2"):
-        vector[::2]
+def test_parts_of_arrays(there):
+    """Consecutive entries stay on the device; all else is a copy, as NumPy gives it."""
+    numbers = np.arange(10.0)
+    vector, matrix = there.array(numbers), there.array(numbers.reshape(5, 2))
+    for part in (slice(2, 5), slice(5, 2), slice(None)):
+        assert isinstance(vector[part], kanml.DeviceArray)
+        assert same_bits(np.asarray(vector[part]), numbers[part])
+        assert same_bits(np.asarray(matrix[part]), numbers.reshape(5, 2)[part])
+    for part in (3, -1, slice(None, None, 2), [1, 4], numbers > 4):
+        assert isinstance(vector[part], (np.ndarray, np.float64))
+        assert same_bits(vector[part], numbers[part])
+    assert same_bits(matrix[:, 0], numbers[::2])
+    with pytest.raises(ValueError, match=r"shape \(10,\) cannot have the shape \(3, 3\)"):
+        vector.reshape((3, 3))
     with pytest.raises(ValueError, match="without a copy"):
         np.asarray(vector, copy=False)
+
+
+def test_arithmetic_with_arrays(there):
+    """It gives NumPy arrays, and changes nothing."""
+    x, y = points(2, 9)
+    a, b = there.array(x), there.array(y)
+    for found, expected in [
+        (2 * a + b, 2 * x + y),
+        (a @ b, x @ y),
+        (-a / 3, -x / 3),
+        (x - b, x - y),
+        (a > b, x > y),
+        (np.sum(a), x.sum()),
+        (np.tanh(a), np.tanh(x)),
+        (np.linalg.norm(a), np.linalg.norm(x)),
+    ]:
+        assert isinstance(found, (np.ndarray, np.generic))
+        assert same_bits(found, expected)
+    with pytest.raises(TypeError, match=r"never changes, so numpy.add cannot write to it"):
+        a += 1
+    c = x.copy()
+    c += b
+    assert same_bits(c, x + y)
 
 
 # Names
 
 
-@pytest.mark.parametrize("name", ["gpu", "cuda:", "cuda:-1", "cuda:x", "", 0])
+@pytest.mark.parametrize("name", ["gpu", "cuda:", "cuda:-1", "cuda:x", "", 0, "cuda:" + 20 * "9"])
 def test_names_that_no_device_has(name):
     with pytest.raises(ValueError, match="device must be"):
         kanml.KAN([1, 1])([[0.0]], device=name)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -11,6 +13,9 @@ import pytest
 import kanml
 from helpers import naming, same_bits
 from kanml import _core
+from kanml.optim import Optimizer, State
+from kanml.optim.base import advanced
+from kanml.problems.evaluation import gradient_in_place
 
 RNG = np.random.default_rng(7)  # the network draws with 0, and puts the ends of domains there
 X = RNG.uniform(-1, 1, (300, 2))
@@ -234,6 +239,60 @@ def test_a_problem_of_ones_own(device):
 
     expected = trained(LogCosh(), kanml.LBFGS(), None)
     assert_close(trained(LogCosh(), kanml.LBFGS(), device), expected)
+
+
+class TwoParts(kanml.Problem):
+    """Arithmetic with the losses and gradients of other problems, also in place."""
+
+    def __init__(self):
+        self.parts = regression(), kanml.Regression(X, Y, loss=kanml.Huber(0.3))
+
+    def evaluation(self, net, unknowns=None, want="gradient", *, num_threads=None):
+        a, b = (part.evaluation(net, None, want, num_threads=num_threads) for part in self.parts)
+        value = a.value + 2 * b.value + 1e-3 * net.parameters @ net.parameters
+        if want == "value":
+            return kanml.Evaluation(value)
+        a.gradient[:] += 2e-3 * net.parameters
+        return kanml.Evaluation(value, a.gradient + 2 * b.gradient)
+
+    def fingerprint(self):
+        return "two parts"
+
+
+@dataclass(frozen=True)
+class Descent(Optimizer):
+    """Steps as NumPy computes them."""
+
+    def init(self, parameters):
+        return State(parameters=parameters)
+
+    def step(self, function, state, geometry=None):
+        state = self.evaluate(function, state)
+        length = 0.1 / (1 + np.linalg.norm(state.gradient))
+        return advanced(state, state.parameters - length * state.gradient)
+
+
+@pytest.mark.parametrize("optimizer", [kanml.LBFGS(), kanml.Adam(0.01), Descent()], ids=repr)
+def test_arithmetic_with_gradients(optimizer, device):
+    seen = []
+
+    def watch(state):
+        seen.append(state.evaluation.gradient)
+
+    expected = trained(TwoParts(), optimizer, None)
+    assert_close(trained(TwoParts(), optimizer, device, callbacks=[watch]), expected)
+    assert all(type(gradient) is np.ndarray for gradient in seen)
+
+
+def test_a_gradient_that_was_read_and_changed_is_what_counts(there):
+    net = kanml.KAN([2, 3, 1])
+    placed = net._placed(there.array(net.parameters))
+    found = regression().evaluation(placed)
+    assert isinstance(gradient_in_place(found), kanml.DeviceArray)
+    found.gradient[0] = 5.0
+    assert gradient_in_place(found)[0] == 5.0
+    again = pickle.loads(pickle.dumps(regression().evaluation(placed)))
+    assert same_bits(again.gradient[1:], found.gradient[1:])
 
 
 @pytest.mark.filterwarnings("ignore:level 1")

@@ -36,7 +36,7 @@ class Device {
   virtual void download(const void* from, void* to, std::size_t bytes) = 0;
   virtual void copy(const void* from, void* to, std::size_t bytes) = 0;
 
-  // Waits for all that was launched.
+  // Waits for all that was launched, by others too.
   virtual void wait() = 0;
 };
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Sequence
 from functools import cache
@@ -9,6 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from kanml import _core
 from kanml.devices.kinds import of_kind
@@ -18,29 +20,33 @@ from kanml.optim.vectors import Operations
 __all__ = ["Device", "DeviceArray", "find"]
 
 
-class DeviceArray:
+class DeviceArray(NDArrayOperatorsMixin):
     """An array in the memory of a device. It never changes.
 
-    ``numpy.asarray(array)`` copies it to the memory of the process. Libraries that know DLPack read
-    it where it is, for instance ``torch.from_dlpack(array)``; they must not write there.
+    ``numpy.asarray(array)`` copies it to the memory of the process. Arithmetic is done with such
+    copies, and gives NumPy arrays. Libraries that know DLPack read it where it is, for instance
+    ``torch.from_dlpack(array)``; they must not write there.
 
     Attributes
     ----------
     device : Device
     dtype : dtype
-    shape : tuple of int
     """
 
-    __slots__ = ("__weakref__", "core", "device", "dtype", "shape")
+    __slots__ = ("__weakref__", "core", "device", "dtype")
 
     core: Any
     device: Device
     dtype: np.dtype[Any]
-    shape: tuple[int, ...]
 
     def __init__(self, core: Any, device: Device, dtype: npt.DTypeLike) -> None:
         self.core, self.device, self.dtype = core, device, np.dtype(dtype)
-        self.shape = core.shape
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The number of entries along each axis."""
+        shape: tuple[int, ...] = self.core.shape
+        return shape
 
     @property
     def size(self) -> int:
@@ -68,20 +74,50 @@ class DeviceArray:
             raise ValueError("an array in the memory of a device cannot be read without a copy")
         return np.asarray(self.core.download(), dtype)
 
-    def __getitem__(self, part: slice) -> DeviceArray:
-        if not isinstance(part, slice) or self.ndim != 1:
-            raise TypeError(f"only vectors have parts, which are slices; got {part!r}")
-        start, stop, step = part.indices(self.size)
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        if any(isinstance(out, DeviceArray) for out in options.get("out", ())):
+            raise TypeError(
+                f"an array in the memory of a device never changes, so numpy.{ufunc.__name__} "
+                "cannot write to it; numpy.array(array) is a copy that can change"
+            )
+        copies = [np.asarray(x) if isinstance(x, DeviceArray) else x for x in inputs]
+        return getattr(ufunc, method)(*copies, **options)
+
+    def __getitem__(self, part: Any) -> Any:
+        """Return a part: consecutive entries of the first axis in place, all else as a copy."""
+        if not isinstance(part, slice) or self.ndim == 0:
+            return np.asarray(self)[part]
+        start, stop, step = part.indices(len(self))
         if step != 1:
-            raise ValueError(f"a part must be contiguous, got the step {step}")
-        return self._like(self.core.part(start, max(stop - start, 0)))
+            return np.asarray(self)[part]
+        count, (_, *rest) = max(stop - start, 0), self.shape
+        width = math.prod(rest)
+        found = self._like(self.core.part(start * width, count * width))
+        return found if self.ndim == 1 else found.reshape((count, *rest))
 
     def reshape(self, shape: tuple[int, ...]) -> DeviceArray:
         """Return the array in another shape, in the same memory."""
+        if math.prod(shape) != self.size or min(shape, default=0) < 0:
+            raise ValueError(f"an array of shape {self.shape} cannot have the shape {shape}")
         return self._like(self.core.reshaped(shape))
 
-    def __dlpack__(self, **_: Any) -> Any:
-        return self.core.lend()
+    def __dlpack__(
+        self,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        here = self.__dlpack_device__()
+        if dl_device in (None, here):
+            return (self.core.copied() if copy else self.core).lend()
+        if dl_device != (1, 0) or copy is False:
+            raise BufferError(
+                f"an array in the memory of {self.device.name!r} is not lent to the device "
+                f"{dl_device} with copy={copy}"
+            )
+        return np.asarray(self).__dlpack__()
 
     def __dlpack_device__(self) -> tuple[int, int]:
         gpu = self.device.core.gpu
@@ -249,7 +285,7 @@ def find(name: str | Device | None) -> Device | None:
     if name == "block-host":
         return _host()
     kind, _, number = name.partition(":") if isinstance(name, str) else ("", "", "")
-    if kind != "cuda" or not (number.isdecimal() or name == "cuda"):
+    if kind != "cuda" or not ((number.isdecimal() and len(number) < 9) or name == "cuda"):
         raise ValueError(
             f'device must be "cpu", "cuda", "cuda:" with a number, or "block-host", got {name!r}'
         )

@@ -20,8 +20,8 @@ class DeviceNetwork:
     """It has the calls of the compiled network on processors; threads mean nothing here.
 
     Arguments may be in the memory of the device or of the process. Values come back to where the
-    inputs are, and gradients to where the parameters are; rows of least squares come back to the
-    process.
+    inputs are, and what `reduce` returns as a gradient to where the parameters are; all else comes
+    back to the process.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class DeviceNetwork:
         cotangents: Arrays,
         by_x: bool,
         threads: int,
-    ) -> tuple[Arrays, Arrays]:
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """Return the gradients with respect to the parameters, and to the inputs if asked for."""
         by_parameters, by_inputs = self._core.taylor_vjp(
             self._in(x),
@@ -70,7 +70,7 @@ class DeviceNetwork:
             self._in(cotangents),
             by_x,
         )
-        return self._out(by_parameters, parameters), self._out(by_inputs, x)
+        return by_parameters.download(), by_inputs.download()
 
     def jvp(self, x: Arrays, parameters: Arrays, tangent: Arrays, threads: int) -> Arrays:
         """Return the derivative of the outputs along a direction in parameter space."""
@@ -80,12 +80,12 @@ class DeviceNetwork:
 
     def mean_squared_error(
         self, x: Arrays, parameters: Arrays, target: Arrays, threads: int
-    ) -> tuple[float, Arrays]:
+    ) -> tuple[float, npt.NDArray[Any]]:
         """Return the mean squared error and its gradient."""
         value, gradient = self._core.mean_squared_error(
             self._in(x), self._parameters(parameters), self._in(target)
         )
-        return value, self._out(gradient, parameters)
+        return value, gradient.download()
 
     def reduce(
         self,

@@ -28,6 +28,14 @@ class Differentiable(Parametrised):
     @overload
     def __call__(
         self,
+        x: DeviceArray,
+        *,
+        device: str | Device | None = None,
+        num_threads: int | None = None,
+    ) -> DeviceArray: ...
+    @overload
+    def __call__(
+        self,
         x: npt.ArrayLike,
         *,
         device: str | Device | None = None,

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
 from kanml._validation import FloatArray
+from kanml.devices import DeviceArray
 from kanml.optim.matrices import Triangle
+from kanml.optim.vectors import Vector
 
-__all__ = ["WANTED", "Evaluation", "TermValue", "Want"]
+__all__ = ["WANTED", "Evaluation", "TermValue", "Want", "gradient_in_place"]
 
 Want: TypeAlias = Literal["value", "gradient", "least_squares"]
 """What an evaluation is for: the loss alone, its gradient too, or also the triangle of its rows."""
@@ -44,6 +46,22 @@ class TermValue:
     residuals: FloatArray | None = None
 
 
+class _Gradient:
+    """The field of a gradient, which stays on a device until somebody reads it."""
+
+    def __get__(self, evaluation: Any, owner: type | None = None) -> FloatArray | None:
+        if evaluation is None:
+            return None  # the default of the field
+        gradient: Any = gradient_in_place(evaluation)
+        if isinstance(gradient, DeviceArray):
+            gradient = vars(evaluation)["gradient"] = np.array(gradient)
+        found: FloatArray | None = gradient
+        return found
+
+    def __set__(self, evaluation: Any, gradient: Any) -> None:
+        vars(evaluation)["gradient"] = gradient
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
     """A loss at the parameters of a network and unknowns.
@@ -74,11 +92,18 @@ class Evaluation:
     """
 
     value: float
-    gradient: FloatArray | None = None
+    gradient: _Gradient = _Gradient()
     terms: Mapping[str, TermValue] = field(default_factory=dict)
     triangle: Triangle | None = None
 
     def __repr__(self) -> str:
-        gradient = "" if self.gradient is None else f", gradient of shape {np.shape(self.gradient)}"
+        known = gradient_in_place(self)
+        gradient = "" if known is None else f", gradient of shape {np.shape(known)}"
         terms = f", terms {list(self.terms)}" if self.terms else ""
         return f"<Evaluation: {self.value!r}{gradient}{terms}>"
+
+
+def gradient_in_place(evaluation: Evaluation) -> Vector | None:
+    """Return the gradient where it is, which may be on a device."""
+    gradient: Vector | None = vars(evaluation)["gradient"]
+    return gradient

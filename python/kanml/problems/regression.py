@@ -14,7 +14,7 @@ from kanml.network import Network
 from kanml.parallel import ALONE, Communicator
 from kanml.problems.base import Problem
 from kanml.problems.data import AnyBatches, Blocks, Table, TermsOfBatch, data_of
-from kanml.problems.evaluation import Evaluation, Want
+from kanml.problems.evaluation import Evaluation, Want, gradient_in_place
 from kanml.problems.fresh import FreshLoss, final_prediction_error
 from kanml.problems.losses import (
     DataLoss,
@@ -183,7 +183,7 @@ class Regression(Problem):
         """
         values = self._values(unknowns)
         found = self._reduction(net).evaluate(net, values, want, num_threads)
-        return replace(found, terms={})
+        return replace(found, gradient=gradient_in_place(found), terms={})
 
     def advance(
         self,

@@ -9,7 +9,7 @@ from kanml.optim import Vector
 from kanml.optim.least_squares import SumOfSquares
 from kanml.optim.matrices import Triangle
 from kanml.problems import Evaluation, Problem
-from kanml.problems.evaluation import Want
+from kanml.problems.evaluation import Want, gradient_in_place
 from kanml.training.objective import Objective, like, value_and_gradient
 
 __all__ = ["Loss"]
@@ -117,5 +117,5 @@ class Loss(SumOfSquares):
 def _tells(evaluation: Evaluation, want: Want) -> bool:
     """Say whether an evaluation has what is wanted."""
     if want == "gradient":
-        return evaluation.gradient is not None
+        return gradient_in_place(evaluation) is not None
     return want == "value" or evaluation.triangle is not None

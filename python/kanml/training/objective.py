@@ -17,7 +17,7 @@ from kanml.network import Network
 from kanml.optim import Geometry, Triangle, Vector
 from kanml.optim.vectors import operations
 from kanml.problems import Evaluation, FreshLoss, Problem, TermValue
-from kanml.problems.evaluation import Want
+from kanml.problems.evaluation import Want, gradient_in_place
 from kanml.training.settings import Settings
 
 __all__ = ["Objective", "like", "value_and_gradient"]
@@ -57,8 +57,9 @@ class Objective:
     def split(self, net: Network, theta: Vector) -> tuple[Network, Vector]:
         """Return the network where the run is, and the values of the unknowns at a vector."""
         unknowns = np.asarray(theta[net.n_parameters :])
-        if isinstance(theta, DeviceArray):
-            return net._placed(theta[: net.n_parameters]), unknowns
+        there = self.placed(theta)  # an optimizer may have made an array of it
+        if isinstance(there, DeviceArray):
+            return net._placed(there[: net.n_parameters]), unknowns
         return self.network(net, theta), unknowns
 
     def geometry(self, net: Network, level: int) -> Geometry:
@@ -159,14 +160,15 @@ def _is_real(value: object) -> bool:
 
 def value_and_gradient(evaluation: Evaluation) -> tuple[float, Vector]:
     """Return the part of an evaluation that optimizers read."""
-    assert evaluation.gradient is not None
-    return evaluation.value, evaluation.gradient
+    gradient = gradient_in_place(evaluation)
+    assert gradient is not None
+    return evaluation.value, gradient
 
 
 def like(theta: Vector, numbers: Vector) -> Vector:
     """Return numbers as a vector of the kind of another."""
     if isinstance(theta, np.ndarray):
-        return numbers
+        return np.asarray(numbers)
     return operations(theta).vector(numbers, theta)
 
 
@@ -188,7 +190,7 @@ def _checked(problem: Problem, found: Any, want: Want, size: int, theta: Vector)
             raise TypeError(f"{name} must return terms of type TermValue, got {term!r}")
     gradient: Any = None
     if want != "value":
-        known: Any = found.gradient
+        known: Any = gradient_in_place(found)
         gradient = known if isinstance(known, DeviceArray) else np.asarray(known)
         if gradient.shape != (size,) or gradient.dtype.kind not in "fiu":
             raise ValueError(
