@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import pickle
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -293,6 +295,20 @@ def test_a_gradient_that_was_read_and_changed_is_what_counts(there):
     assert gradient_in_place(found)[0] == 5.0
     again = pickle.loads(pickle.dumps(regression().evaluation(placed)))
     assert same_bits(again.gradient[1:], found.gradient[1:])
+
+
+def test_data_leaves_the_device_with_its_problem(there):
+    """Without a collection of garbage."""
+    gc.collect()  # of earlier tests
+    before = len(there._placed), len(there._terms)
+    problem = regression()
+    trained(problem, kanml.LBFGS(), there)
+    assert problem.evaluation(kanml.KAN([2, 3, 1])).value > 0
+    assert (len(there._placed), len(there._terms)) > before
+    gone = weakref.ref(problem)
+    del problem
+    assert gone() is None
+    assert (len(there._placed), len(there._terms)) == before
 
 
 @pytest.mark.filterwarnings("ignore:level 1")

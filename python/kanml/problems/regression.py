@@ -13,7 +13,7 @@ from kanml._validation import Float64Array
 from kanml.network import Network
 from kanml.parallel import ALONE, Communicator
 from kanml.problems.base import Problem
-from kanml.problems.data import AnyBatches, Blocks, Table, TermsOfBatch, data_of
+from kanml.problems.data import AnyBatches, Blocks, Data, Table, TermsOfBatch, data_of
 from kanml.problems.evaluation import Evaluation, Want, gradient_in_place
 from kanml.problems.fresh import FreshLoss, final_prediction_error
 from kanml.problems.losses import (
@@ -33,11 +33,39 @@ from kanml.problems.written_loss import Written
 __all__ = ["Regression"]
 
 Key: TypeAlias = tuple[str, int, int]
+"""A dtype and the numbers of inputs and outputs of a network."""
 Program = TypeVar("Program", bound=PointProgram)
 Form: TypeAlias = Callable[[DataLoss, int, int, bool], Program]
 
 LIKELIHOODS = ("logistic", "softmax", "poisson")
 FORGOTTEN = ("_forms", "_latest")  # in a pickle
+
+
+class _Forms:
+    """The loss and its rows as programs for data, each made once for a key.
+
+    It knows no problem, so that nothing of a problem outlives it until garbage is collected.
+    """
+
+    def __init__(self, loss: DataLoss, data: Data) -> None:
+        self._loss, self._data = loss, data
+        self._known: dict[tuple[Form[Any], Key], tuple[Any, TermsOfBatch]] = {}
+
+    def of(self, form: Form[Program], key: Key) -> tuple[Program, TermsOfBatch]:
+        """Return the loss or its rows, and what makes terms of the core with it."""
+        known: tuple[Program, TermsOfBatch] | None = self._known.get((form, key))
+        if known is None:
+            (dtype, _, n_out), data = key, self._data
+            program = form(self._loss, n_out, data.n_targets, data.is_weighted)
+            known = program, data.terms(program, self._loss, dtype, n_out)
+            self._known = {**self._known, (form, key): known}
+        return known
+
+    def rows(self, key: Key, batches: AnyBatches) -> RowsOfTerm:
+        """Return the rows of a batch."""
+        program, terms = self.of(point_rows, key)
+        counts = [program.n_rows * count for count in self._data.counts(batches)]
+        return RowsOfTerm(terms(batches), counts, program.is_affine)
 
 
 class Regression(Problem):
@@ -295,11 +323,8 @@ class Regression(Problem):
         return f"Regression({data}{loss}{penalty}{batch})"
 
     def _forget(self) -> None:
-        """Begin without anything that follows from other attributes and is kept for speed.
-
-        The keys are a dtype and numbers of inputs and outputs: `FORGOTTEN` names the attributes.
-        """
-        self._forms: dict[tuple[Form[Any], Key], tuple[Any, TermsOfBatch]] = {}
+        """Begin without anything that follows from other attributes and is kept for speed."""
+        self._forms = _Forms(self._loss, self._data)
         self._latest: dict[Key, tuple[AnyBatches, Reduction]] = {}
 
     def _require_fit(self, net: Network) -> None:
@@ -310,16 +335,6 @@ class Regression(Problem):
             )
         self._data.require_outputs(self._loss, net.n_out)
 
-    def _form(self, form: Form[Program], key: Key) -> tuple[Program, TermsOfBatch]:
-        """Return the loss or its rows, and what makes terms of the core with it."""
-        known: tuple[Program, TermsOfBatch] | None = self._forms.get((form, key))
-        if known is None:
-            (dtype, _, n_out), data = key, self._data
-            program = form(self._loss, n_out, data.n_targets, data.is_weighted)
-            known = program, data.terms(program, self._loss, dtype, n_out)
-            self._forms = {**self._forms, (form, key): known}
-        return known
-
     def _reduction(self, net: Network) -> Reduction:
         """Return the present batch, ready to be evaluated."""
         key, batches = (net.dtype.char, net.n_in, net.n_out), self._batches
@@ -329,17 +344,12 @@ class Regression(Problem):
             if of_batches is batches and reduction.communicator is self.communicator:
                 return reduction
         self._require_fit(net)
-        _, terms = self._form(point_loss, key)
-        rows = partial(self._rows, key, batches)
+        _, terms = self._forms.of(point_loss, key)
+        rows = partial(self._forms.rows, key, batches)
         summand = Summand("data", terms(batches), rows, batches.size, 1.0, mean=True)
         reduction = Reduction([summand], self.communicator, self.penalty)
         self._latest = {**self._latest, key: (batches, reduction)}
         return reduction
-
-    def _rows(self, key: Key, batches: AnyBatches) -> RowsOfTerm:
-        program, terms = self._form(point_rows, key)
-        counts = [program.n_rows * count for count in self._data.counts(batches)]
-        return RowsOfTerm(terms(batches), counts, program.is_affine)
 
     def _stacked_rows(self, net: Network) -> StackedRows:
         return self._reduction(net).rows
