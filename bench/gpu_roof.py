@@ -51,7 +51,7 @@ class Counts:
     flops: float = 0.0
     read: float = 0.0  # of shared memory
     written: float = 0.0
-    gathered: float = 0.0  # of coefficients, from L1 and L2
+    gathered: float = 0.0  # of coefficients, from L1 and L2: by samples, or to be copied
     sums: float = 0.0  # of gradients and rows, read and written in L2
     lines: float = 0.0  # of L1 that a warp touches to do so, one after the other
     memory: float = 0.0  # of the device
@@ -93,6 +93,7 @@ class Job:
     formula: Formula | None = None
     rows: bool = False  # a Jacobian, in place of a loss and its gradient
     given_team: tuple[int, int] | None = None
+    given_room: int | None = None
 
     @property
     def team(self) -> tuple[int, int]:
@@ -101,9 +102,20 @@ class Job:
             return self.given_team
         groups = min(8, -(-max(self.widths) // STRIP))
         samples = 32
-        while samples > 1 and shared_bytes(replace(self, given_team=(samples, groups))) > SHARED:
+        while samples > 1 and tile_bytes(replace(self, given_team=(samples, groups))) > SHARED:
             samples = (samples + 1) // 2
         return samples, groups
+
+    @property
+    def room(self) -> int:
+        """For coefficients in shared memory, as `coefficients_at_once` counts them."""
+        if self.given_room is not None:
+            return self.given_room
+        limit = max(0, min(SHARED - tile_bytes(self), SHARED // 4)) // 16 * 16 // self.size
+        return max(
+            inputs_at_once(self, *layer, limit) * coefficients_of_input(self, layer[1])
+            for layer in self.layers
+        )
 
     @property
     def slots(self) -> int:
@@ -160,10 +172,31 @@ def lines_of_a_load(job: Job, n_out: int) -> float:
     return lines * (1 - (1 - 1 / lines) ** WARP)
 
 
+def coefficients_of_input(job: Job, n_out: int) -> int:
+    """Numbers that they take in shared memory: rows are an odd number of words apart."""
+    return (job.intervals + job.degree) * (n_out | 1)
+
+
+def inputs_at_once(job: Job, n_in: int, n_out: int, room: int) -> int:
+    """Inputs whose coefficients are in shared memory together; 0 if they are not copied."""
+    fit, groups = room // coefficients_of_input(job, n_out), job.team[1]
+    return n_in if fit >= n_in else fit - fit % groups if fit > groups else fit
+
+
 def coefficients(job: Job, n_in: int, n_out: int) -> Counts:
     """The loads of all coefficients of a sample."""
     words = n_in * n_out * (job.degree + 1)
+    if inputs_at_once(job, n_in, n_out, job.room) > 0:
+        return Counts(read=words * job.size)
     return Counts(gathered=words * job.size, lines=words / WARP * lines_of_a_load(job, n_out))
+
+
+def copying(job: Job, n_in: int, n_out: int) -> Counts:
+    """The way of the coefficients of a layer to shared memory, for a tile."""
+    size = n_in * n_out * (job.intervals + job.degree) * job.size
+    if inputs_at_once(job, n_in, n_out, job.room) == 0:
+        return Counts()
+    return Counts(written=size, gathered=size, lines=size / LINE)
 
 
 def forward(job: Job, n_in: int, n_out: int) -> Counts:
@@ -261,13 +294,15 @@ def tile(job: Job) -> Counts:
     samples = job.team[0]
     n_in, n_out, planes = job.widths[0], job.widths[-1], job.planes
     of_sample = Counts(written=n_in * planes * job.size)
+    of_tile = Counts()
     for layer in job.layers:
         of_sample += forward(job, *layer)
-    of_tile = Counts()
+        of_tile += copying(job, *layer)
     backs = 1
     if job.formula is None:
         of_sample += Counts(written=planes * n_out * job.size)
         of_sample += back(job, *job.layers[0]) + Counts(read=n_in * job.size)
+        of_tile += copying(job, *job.layers[0])
     else:
         of_sample += formula_of_a_sample(job, job.formula)
         of_sample += seeds_of_a_sample(job, job.formula) * (job.formula.results if job.rows else 1)
@@ -285,6 +320,7 @@ def tile(job: Job) -> Counts:
             of_tile += add_to_sums(job, *layer)
     for layer in job.layers[1:]:
         of_sample += back(job, *layer) * backs
+        of_tile += copying(job, *layer) * backs
     return of_sample * samples + of_tile
 
 
@@ -310,6 +346,11 @@ def counts(job: Job, card: Card) -> Counts:
 
 def shared_bytes(job: Job) -> int:
     """The shared memory of a block."""
+    return tile_bytes(job) + -(-job.room * job.size // 16) * 16
+
+
+def tile_bytes(job: Job) -> int:
+    """The shared memory of a block without that of coefficients."""
     samples, groups = job.team
     stride = samples + 1
     of_features = job.planes * stride * job.size

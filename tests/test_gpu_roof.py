@@ -43,6 +43,7 @@ def test_counts_are_those_of_programs_that_ran(name, roof, counted):
         formula=roof.Formula(3, 1, (2, 2), 1, 3, 6) if name in ("loss", "rows") else None,
         rows=name == "rows",
         given_team=(15, 2),
+        given_room=36,  # of an input of the first layer, and of two of the second
     )
     operations, *of_memory = counted[name]
     found = roof.counts(job, roof.CARDS["H100"])
@@ -54,8 +55,13 @@ def test_counts_are_those_of_programs_that_ran(name, roof, counted):
 def test_bytes_of_coefficients_of_a_layer_by_hand(roof):
     """A sample reads 4 coefficients of each of 6 splines, forwards and back."""
     job = roof.Job((2, 3), degree=3, intervals=5, samples=64, size=8, given_team=(64, 1))
-    found = roof.counts(job, roof.CARDS["H100"])
+    found = roof.counts(dataclasses.replace(job, given_room=0), roof.CARDS["H100"])
     assert found.gathered == 2 * 64 * 6 * 4 * 8
+    in_shared_memory = roof.counts(job, roof.CARDS["H100"])
+    assert job.room == 2 * 8 * 3
+    assert in_shared_memory.gathered == 2 * 2 * 8 * 3 * 8  # all of them, twice
+    assert in_shared_memory.read == found.read + found.gathered
+    assert in_shared_memory.written == found.written + in_shared_memory.gathered
     assert found.sums == 2 * 6 * (5 + 3) * 8  # the gradient of one tile, read and written
 
 
@@ -88,4 +94,14 @@ def test_the_team_is_that_of_the_executor(roof):
     wide = roof.Job((1024, 1024), size=8)
     samples, groups = wide.team
     twice = dataclasses.replace(wide, given_team=(2 * samples, groups))
-    assert roof.shared_bytes(wide) <= roof.SHARED < roof.shared_bytes(twice)
+    assert roof.shared_bytes(wide) <= roof.SHARED < roof.tile_bytes(twice)
+    assert wide.room == 0  # a row of 8 + 3 functions and 1025 numbers is more than a quarter
+
+
+@pytest.mark.parametrize(
+    ("room", "inputs"), [(0, 0), (32, 0), (33, 1), (65, 1), (131, 2), (132, 4), (296, 8), (297, 9)]
+)
+def test_inputs_whose_coefficients_fit(room, inputs, roof):
+    """11 functions of 3 numbers each; more than two inputs are whole groups."""
+    job = roof.Job((9, 2), given_team=(8, 2))
+    assert roof.inputs_at_once(job, 9, 2, room) == inputs

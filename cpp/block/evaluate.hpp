@@ -23,8 +23,10 @@ struct Evaluate {
       decltype(block.template shared<T>("", 0)) planes;  // of even layers, then of odd ones
       index size;
       decltype(block.template shared<Refusal<T>>("", 0)) refused;
+      decltype(programs.coefficient_memory(block)) coefficients;
     } arrays{block.template shared<T>("planes", 2 * size), size,
-             refused_memory<T>(block, programs.layers.network, team)};
+             refused_memory<T>(block, programs.layers.network, team),
+             programs.coefficient_memory(block)};
     return arrays;
   }
 
@@ -39,7 +41,7 @@ struct Evaluate {
     };
     for (index t = block.number(); t < n_tiles(curves.n, team); t += block.blocks()) {
       const Tile tile = tile_at(t, curves.n, team);
-      programs.forward(block, curves, tile, planes, arrays.refused);
+      programs.forward(block, arrays.coefficients, curves, tile, planes, arrays.refused);
       const auto out = planes(network.n_layers);
       phase_of_samples(block, team, tile, [&](int s, int group) {
         for (int m = 0; m < curves.n_planes; ++m) {

@@ -79,25 +79,49 @@ template <class T, int Order>
 struct LayerPrograms {
   LayersView<T> layers;
   Team team;
+  index coefficients = 0;  // how many fit in shared memory at a time
+
+  // Shared memory for the coefficients of splines.
+  template <class Block>
+  KANML_DEVICE auto coefficient_memory(Block& block) const {
+    return CoefficientMemory{block.template shared<T>("coefficients", coefficients), coefficients};
+  }
 
   // Takes a tile from planes(0) to planes(n_layers). Those of its samples that a layer refuses are
   // entered in a list, (samples), which is cleared before if it is `fresh`. Without layers that
   // refuse, it is not used.
-  template <class Block, class PlanesOf, class List>
-  KANML_DEVICE void forward(Block& block, const CurvesView<T>& curves, const Tile& tile,
-                            const PlanesOf& planes, const List& refused, bool fresh = true) const {
-    read_inputs(block, team, curves, tile, planes(0));
+  template <class Block, class Memory, class PlanesOf, class List>
+  KANML_DEVICE void forward(Block& block, const Memory& memory, const CurvesView<T>& curves,
+                            const Tile& tile, const PlanesOf& planes, const List& refused,
+                            bool fresh = true) const {
+    read_inputs(block, team, curves, tile, planes(0), [&](int s) {
+      if (fresh && layers.network.refuses) refused[s] = Refusal<T>{-1, 0, 0, T(0)};
+    });
     for (int l = 0; l < layers.network.n_layers; ++l) {
+      const LayerRecord& layer = layers.network.layers[l];
       const auto in = planes(l);
       const auto out = planes(l + 1);
-      phase_of_samples(block, team, tile, [&](int s, int group) {
-        const int input = layer_forward(l, curves, s, group, in, out);
-        if (group != 0 || !layers.network.refuses) return;
-        if (l == 0 && fresh) refused[s] = Refusal<T>{-1, 0, 0, T(0)};
-        if (input >= 0 && Refusal<T>(refused[s]).layer < 0) {
-          refused[s] = Refusal<T>{l, input, tile.first + s, in(0, input, s)};
-        }
-      });
+      switch (layer.kind) {
+        case LayerKind::splines:
+          with_degree(layer.degree, [&](auto degree) {
+            spline_forward<T, degree, Order>(block, team, layers.splines(l), curves, tile, memory,
+                                             in, out, [&](int s, int p, T x) {
+                                               if (Refusal<T>(refused[s]).layer >= 0) return;
+                                               refused[s] = Refusal<T>{l, p, tile.first + s, x};
+                                             });
+          });
+          break;
+        case LayerKind::linear:
+          phase_of_samples(block, team, tile, [&](int s, int group) {
+            linear_forward(team, layer, layers.of_layer(l), curves.n_planes, s, group, in, out);
+          });
+          break;
+        case LayerKind::pointwise:
+          phase_of_samples(block, team, tile, [&](int s, int group) {
+            pointwise_forward<Order>(team, layers.network, layer, curves, s, group, in, out);
+          });
+          break;
+      }
     }
   }
 
@@ -155,50 +179,29 @@ struct LayerPrograms {
   }
 
   // Carries cotangents from the outputs of layer l to its inputs.
-  template <class Block, class Array>
-  KANML_DEVICE void back(Block& block, int l, const CurvesView<T>& curves, const Tile& tile,
-                         const Planes<Array>& in, const Planes<Array>& cy,
+  template <class Block, class Memory, class Array>
+  KANML_DEVICE void back(Block& block, const Memory& memory, int l, const CurvesView<T>& curves,
+                         const Tile& tile, const Planes<Array>& in, const Planes<Array>& cy,
                          const Planes<Array>& cx) const {
     const LayerRecord& layer = layers.network.layers[l];
-    phase_of_samples(block, team, tile, [&](int s, int group) {
-      switch (layer.kind) {
-        case LayerKind::splines:
-          with_degree(layer.degree, [&](auto degree) {
-            spline_back<T, degree, Order>(team, layers.splines(l), curves, s, group, in, cy, cx);
-          });
-          break;
-        case LayerKind::linear:
-          linear_back(team, layer, layers.of_layer(l), curves.n_planes, s, group, cy, cx);
-          break;
-        case LayerKind::pointwise:
-          pointwise_back<Order>(team, layers.network, layer, curves, s, group, in, cy, cx);
-          break;
-      }
-    });
-  }
-
- private:
-  // What the thread of a sample and a group does. Returns the refused input, or -1.
-  template <class Array>
-  KANML_DEVICE int layer_forward(int l, const CurvesView<T>& curves, int s, int group,
-                                 const Planes<Array>& in, const Planes<Array>& out) const {
-    const LayerRecord& layer = layers.network.layers[l];
-    int refused = -1;
     switch (layer.kind) {
       case LayerKind::splines:
         with_degree(layer.degree, [&](auto degree) {
-          refused =
-              spline_forward<T, degree, Order>(team, layers.splines(l), curves, s, group, in, out);
+          spline_back<T, degree, Order>(block, team, layers.splines(l), curves, tile, memory, in,
+                                        cy, cx);
         });
         break;
       case LayerKind::linear:
-        linear_forward(team, layer, layers.of_layer(l), curves.n_planes, s, group, in, out);
+        phase_of_samples(block, team, tile, [&](int s, int group) {
+          linear_back(team, layer, layers.of_layer(l), curves.n_planes, s, group, cy, cx);
+        });
         break;
       case LayerKind::pointwise:
-        pointwise_forward<Order>(team, layers.network, layer, curves, s, group, in, out);
+        phase_of_samples(block, team, tile, [&](int s, int group) {
+          pointwise_back<Order>(team, layers.network, layer, curves, s, group, in, cy, cx);
+        });
         break;
     }
-    return refused;
   }
 };
 

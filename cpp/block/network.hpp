@@ -34,6 +34,7 @@ struct LayerRecord {
   bool bias = false;
   // Of splines. The weights of the base function follow the coefficients.
   std::int32_t degree = 0;
+  std::int32_t functions = 0;  // of an input, at most
   Extrapolation extrapolation = Extrapolation::linear;
   bool has_base = false;
   ActivationKind base = {};

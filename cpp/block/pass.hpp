@@ -86,11 +86,13 @@ struct Pass {
       decltype(block.template shared<T>("", 0)) features, of_outputs, cotangents;
       decltype(block.template shared<Refusal<T>>("", 0)) refused;
       decltype(edge_memory<T>(block, programs.team, 0, 0)) edges;
+      decltype(programs.coefficient_memory(block)) coefficients;
     } arrays{planes("features", network().features),
              planes("cotangents of outputs", network().n_out),
              planes("cotangents", 2 * network().widest),  // of even layers, then of odd ones
              refused_memory<T>(block, network(), team()),
-             edge_memory<T>(block, team(), Order, network().degree)};
+             edge_memory<T>(block, team(), Order, network().degree),
+             programs.coefficient_memory(block)};
     return arrays;
   }
 
@@ -135,7 +137,8 @@ struct Pass {
   KANML_DEVICE void there(Block& block, const Arrays& arrays, const TileAt<T>& at) const {
     for (int place = 0; place < at.n_places; ++place) {
       const auto planes = [&](int l) { return features(arrays, at, l)(place); };
-      programs.forward(block, at.places[place], at.tile, planes, arrays.refused, place == 0);
+      programs.forward(block, arrays.coefficients, at.places[place], at.tile, planes,
+                       arrays.refused, place == 0);
     }
     if (!network().refuses) return;
     block.phase([&](int thread) {
@@ -159,7 +162,7 @@ struct Pass {
       programs.add_to_sink(block, l, curves, at.tile, in, cy, arrays.edges, sink);
       if (l == lowest && !to_inputs) break;
       const auto cx = cotangents_of(l);
-      programs.back(block, l, curves, at.tile, in, cy, cx);
+      programs.back(block, arrays.coefficients, l, curves, at.tile, in, cy, cx);
       cy = cx;
     }
     return cy;

@@ -1,6 +1,7 @@
 // Layers of splines: y_q = sum_p phi_pq(x_p), and weights of a base function beside them.
 #pragma once
 
+#include "block/coefficients.hpp"
 #include "block/linear.hpp"
 #include "block/pointwise.hpp"
 #include "point/basis.hpp"
@@ -68,57 +69,35 @@ KANML_DEVICE inline void find_basis(const point::SpaceView<T>& space, Extrapolat
   }
 }
 
-// A layer, with its parameters.
-template <class T>
-struct SplinesView {
-  const LayerRecord& layer;
-  const NetworkView<T>& network;
-  const T* parameters;
-
-  KANML_DEVICE const point::SpaceView<T>& space(int p) const {
-    return network.spaces[network.integers[layer.integers + 2 * p]];
-  }
-  // The coefficient rows of an input, (dim, n_out), and the weights of its base functions, (n_out).
-  KANML_DEVICE const T* rows(int p) const {
-    return parameters + network.integers[layer.integers + 2 * p + 1] * layer.n_out;
-  }
-  KANML_DEVICE const T* weights(int p) const {
-    return parameters + layer.weights + index{p} * layer.n_out;
-  }
-};
-
 // The functions of one input at a sample, as far as all outputs share them.
 template <class T, int Degree, int Top>
 struct EdgesAt {
   BasisAt<T, Degree, Top> basis;
   T base[Top + 1] = {};  // derivatives of the base function
-  const T* coefficients;
-  const T* weights;
-  index n_out;
   bool has_base;
 
   KANML_DEVICE EdgesAt(const SplinesView<T>& splines, int p, T x)
-      : weights(splines.weights(p)), n_out(splines.layer.n_out), has_base(splines.layer.has_base) {
+      : has_base(splines.layer.has_base) {
     find_basis(splines.space(p), splines.layer.extrapolation, x, basis);
-    coefficients = splines.rows(p) + basis.first * n_out;
     if (has_base) activation_derivatives<T, Top>(splines.layer.base, x, base);
   }
 
   // Derivatives From..To of the functions to the outputs q .. q + Width - 1.
-  template <int From, int To, int Width>
-  KANML_DEVICE void derivatives(int q, T (&z)[Width][To - From + 1]) const {
+  template <int From, int To, int Width, class Numbers>
+  KANML_DEVICE void derivatives(const EdgeCoefficients<Numbers>& from, int q,
+                                T (&z)[Width][To - From + 1]) const {
     for (int i = 0; i < Width; ++i) {
       for (int r = 0; r <= To - From; ++r) z[i][r] = T(0);
     }
     for (int j = 0; j <= Degree; ++j) {
       for (int i = 0; i < Width; ++i) {
-        const T c = coefficients[j * n_out + q + i];
+        const T c = from.rows[j * from.stride + q + i];
         for (int r = 0; r <= To - From; ++r) z[i][r] += basis.derivatives[From + r][j] * c;
       }
     }
     if (!has_base) return;
     for (int i = 0; i < Width; ++i) {
-      const T w = weights[q + i];
+      const T w = from.weights[q + i];
       for (int r = 0; r <= To - From; ++r) z[i][r] += base[From + r] * w;
     }
   }
@@ -139,6 +118,7 @@ template <class T, int Degree, class Array>
                                                          const Planes<Array>& out) {
   const LayerRecord& layer = splines.layer;
   const int top = layer.extrapolation == Extrapolation::linear ? 1 : Degree;
+  const index n_out = layer.n_out;
   for_strips(team, group, layer.n_out, [&](int first, auto width) {
     for (int q = first; q < first + width; ++q) {
       T sum = T(0);
@@ -148,14 +128,14 @@ template <class T, int Degree, class Array>
         BasisAt<T, Degree, Degree> basis;
         find_basis(splines.space(p), end, basis);
         const auto derivative = [&](int m, int j) { return basis.derivatives[m][j]; };
+        const T* const coefficients = splines.parameters + splines.rows(p) + q;
         sum += point::continued<Degree>(derivative, x - end, top,
-                                        splines.rows(p) + basis.first * index{layer.n_out} + q,
-                                        index{layer.n_out})
+                                        coefficients + basis.first * n_out, n_out)
                    .value;
         if (layer.has_base) {
           T base[1] = {};
           activation_derivatives<T, 0>(layer.base, x, base);
-          sum += base[0] * splines.weights(p)[q];
+          sum += base[0] * splines.parameters[splines.weights(p) + q];
         }
       }
       out(0, q, s) = sum;
@@ -163,60 +143,72 @@ template <class T, int Degree, class Array>
   });
 }
 
-// A thread owns the outputs of its group at its sample. Returns the first input that the layer
-// refuses, or -1.
-template <class T, int Degree, int Order, class Array>
-KANML_DEVICE int spline_forward(const Team& team, const SplinesView<T>& splines,
-                                const CurvesView<T>& curves, int s, int group,
-                                const Planes<Array>& in, const Planes<Array>& out) {
+// A thread owns the outputs of its group at its sample. Calls refuse(s, p, x) for inputs that the
+// layer refuses, by one thread of each sample.
+template <class T, int Degree, int Order, class Block, class Memory, class Array, class Refuse>
+KANML_DEVICE void spline_forward(Block& block, const Team& team, const SplinesView<T>& splines,
+                                 const CurvesView<T>& curves, const Tile& tile,
+                                 const Memory& memory, const Planes<Array>& in,
+                                 const Planes<Array>& out, const Refuse& refuse) {
   constexpr int top = Order < 1 ? 1 : Order;
   const LayerRecord& layer = splines.layer;
-  int refused = -1;
-  bool overflows = false;
-  for (int p = 0; p < layer.n_in; ++p) {
-    const T x = in(0, p, s);
-    const EdgesAt<T, Degree, top> edges(splines, p, x);
-    overflows |= edges.overflows(x);
-    if (refused < 0 && layer.extrapolation == Extrapolation::error &&
-        is_outside(splines.space(p), x)) {
-      refused = p;
-    }
-    for_strips(team, group, layer.n_out, [&](int q, auto width) {
-      T z[width][Order + 1];
-      edges.template derivatives<0, Order>(q, z);
-      const auto add = [&](int plane, int i, T term) {
-        const T before = p == 0 ? T(0) : T(out(plane, q + i, s));
-        out(plane, q + i, s) = before + term;
-      };
-      for (int i = 0; i < width; ++i) add(0, i, z[i][0]);
-      for_directions<Order>(curves, [&](auto order, int plane) {
-        const Composition<T, order> composition(in, plane, p, s);
-        for (int i = 0; i < width; ++i) {
-          for (int m = 1; m <= order; ++m) add(plane + m - 1, i, composition.composed(m, z[i]));
+  typename Block::template PerThread<bool, 1> overflows(block);
+  for_inputs(block, team, splines, memory, [&](int first, int end, const auto& coefficients_of) {
+    phase_of_samples(block, team, tile, [&](int s, int group) {
+      bool& overflow = overflows[team.thread_of(s, group)][0];
+      if (first == 0) overflow = false;
+      for (int p = first; p < end; ++p) {
+        const T x = in(0, p, s);
+        const EdgesAt<T, Degree, top> edges(splines, p, x);
+        const auto coefficients = coefficients_of(p, edges.basis.first);
+        overflow |= edges.overflows(x);
+        if (group == 0 && layer.extrapolation == Extrapolation::error &&
+            is_outside(splines.space(p), x)) {
+          refuse(s, p, x);
         }
-      });
+        for_strips(team, group, layer.n_out, [&](int q, auto width) {
+          T z[width][Order + 1];
+          edges.template derivatives<0, Order>(coefficients, q, z);
+          const auto add = [&](int plane, int i, T term) {
+            const T before = p == 0 ? T(0) : T(out(plane, q + i, s));
+            out(plane, q + i, s) = before + term;
+          };
+          for (int i = 0; i < width; ++i) add(0, i, z[i][0]);
+          for_directions<Order>(curves, [&](auto order, int plane) {
+            const Composition<T, order> composition(in, plane, p, s);
+            for (int i = 0; i < width; ++i) {
+              for (int m = 1; m <= order; ++m) add(plane + m - 1, i, composition.composed(m, z[i]));
+            }
+          });
+        });
+      }
+      if (end == layer.n_in && overflow) {
+        sum_before_distances<T, Degree>(team, splines, s, group, in, out);
+      }
     });
-  }
-  if (overflows) sum_before_distances<T, Degree>(team, splines, s, group, in, out);
-  return refused;
+  });
 }
 
 // A thread owns the cotangents of the inputs of its group at its sample.
-template <class T, int Degree, int Order, class Array>
-KANML_DEVICE void spline_back(const Team& team, const SplinesView<T>& splines,
-                              const CurvesView<T>& curves, int s, int group,
+template <class T, int Degree, int Order, class Block, class Memory, class Array>
+KANML_DEVICE void spline_back(Block& block, const Team& team, const SplinesView<T>& splines,
+                              const CurvesView<T>& curves, const Tile& tile, const Memory& memory,
                               const Planes<Array>& in, const Planes<Array>& cy,
                               const Planes<Array>& cx) {
-  const LayerRecord& layer = splines.layer;
-  for (int p = group; p < layer.n_in; p += team.groups) {
-    for (int m = 0; m < curves.n_planes; ++m) cx(m, p, s) = T(0);
-    const EdgesAt<T, Degree, Order + 1> edges(splines, p, in(0, p, s));
-    for_strips({team.samples, 1}, 0, layer.n_out, [&](int q, auto width) {
-      T slopes[width][Order + 1];
-      edges.template derivatives<1, Order + 1>(q, slopes);
-      add_cotangents<Order>(curves, slopes, in, cy, q, cx, p, s);
+  for_inputs(block, team, splines, memory, [&](int first, int end, const auto& coefficients_of) {
+    phase_of_samples(block, team, tile, [&](int s, int group) {
+      for (int p = first + group; p < end; p += team.groups) {
+        for (int m = 0; m < curves.n_planes; ++m) cx(m, p, s) = T(0);
+        const EdgesAt<T, Degree, Order + 1> edges(splines, p, in(0, p, s));
+        const auto coefficients = coefficients_of(p, edges.basis.first);
+        for_strips({team.samples, 1}, 0, splines.layer.n_out, [&](int q, auto width) {
+          T slopes[width][Order + 1];
+          edges.template derivatives<1, Order + 1>(coefficients, q, slopes);
+          add_cotangents<Order>(curves, slopes, in, cy, q, cx, p, s);
+        });
+      }
     });
-  }
+  });
 }
 
 }  // namespace kanml::block

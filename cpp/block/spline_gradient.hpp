@@ -139,7 +139,7 @@ KANML_DEVICE void add_spline_gradient(Block& block, const Team& team, const Spli
       block.phase([&](int thread) {
         int most_functions = 0;  // of an input
         for (int group = 0; group < n_groups; ++group) {
-          const int functions = splines.space(p0 + group).intervals + Degree;
+          const auto functions = static_cast<int>(splines.functions(p0 + group));
           most_functions = functions > most_functions ? functions : most_functions;
         }
         const int whole = n_q / strip;  // strips of outputs; the rest come one by one
@@ -149,9 +149,8 @@ KANML_DEVICE void add_spline_gradient(Block& block, const Team& team, const Spli
           const int of_outputs = item % n_strips;
           const int function = item / n_strips % most_functions;
           const int group = item / n_strips / most_functions;
-          if (function >= splines.space(p0 + group).intervals + Degree) continue;
-          T* const row = gradient + (splines.rows(p0 + group) - splines.parameters) +
-                         index{function} * n_out + q0;
+          if (function >= splines.functions(p0 + group)) continue;
+          T* const row = gradient + splines.rows(p0 + group) + index{function} * n_out + q0;
           if (of_outputs < whole) {
             const int i = of_outputs * strip;
             add_coefficients<Degree, Order, strip>(tile, edges, group, function, i, row + i);
@@ -169,7 +168,7 @@ KANML_DEVICE void add_spline_gradient(Block& block, const Team& team, const Spli
               sum += edges.base(group, r, s) * edges.cotangent(group, Order, r, i, s);
             }
           }
-          gradient[splines.weights(p0 + group) - splines.parameters + q0 + i] += sum;
+          gradient[splines.weights(p0 + group) + q0 + i] += sum;
         }
       });
     }
@@ -185,8 +184,8 @@ KANML_DEVICE void add_spline_row(const Team& team, const SplinesView<T>& splines
   const int n_out = splines.layer.n_out;
   for (int p = group; p < splines.layer.n_in; p += team.groups) {
     const EdgesAt<T, Degree, (Order < 1 ? 1 : Order)> edges(splines, p, in(0, p, s));
-    const index rows = edges.coefficients - splines.parameters;
-    const index weights = edges.weights - splines.parameters;
+    const index rows = splines.rows(p) + edges.basis.first * index{n_out};
+    const index weights = splines.weights(p);
     for (int q = 0; q < n_out; ++q) {
       T e[Order + 1];
       cotangents_of_derivatives<Order>(curves, in, p, cy, q, s, e);

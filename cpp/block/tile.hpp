@@ -97,11 +97,12 @@ KANML_DEVICE void phase_of_samples(Block& block, const Team& team, const Tile& t
   });
 }
 
-// Fills the planes of the inputs of a network.
-template <class T, class Block, class Array>
+// Fills the planes of the inputs of a network. Calls begin(s) by one thread of each sample.
+template <class T, class Block, class Array, class F>
 KANML_DEVICE void read_inputs(Block& block, const Team& team, const CurvesView<T>& curves,
-                              const Tile& tile, const Planes<Array>& in) {
+                              const Tile& tile, const Planes<Array>& in, const F& begin) {
   phase_of_samples(block, team, tile, [&](int s, int group) {
+    if (group == 0) begin(s);
     const index at = curves.point_of(tile.first + s);
     for (int p = group; p < in.width; p += team.groups) {
       in(0, p, s) = curves.x[at * in.width + p];

@@ -12,8 +12,12 @@ namespace block = kanml::block;
 // A block that leaves a barrier out.
 class Without {
  public:
+  template <class T, int N>
+  using PerThread = block::HostBlock<true>::PerThread<T, N>;
+
   Without(block::HostBlock<true>& block, int barrier) : block_(block), barrier_(barrier) {}
 
+  explicit(false) operator const block::HostBlock<true>&() const { return block_; }
   int number() const { return block_.number(); }
   int blocks() const { return block_.blocks(); }
   int threads() const { return block_.threads(); }

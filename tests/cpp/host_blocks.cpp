@@ -188,6 +188,35 @@ TEST(planes_do_not_depend_on_blocks_or_teams) {
   }
 }
 
+TEST(results_do_not_depend_on_shared_memory) {
+  // Room for the coefficients of no input, some, or all, in tiles of one sample or more.
+  const auto with_base = [](index n_in, index n_out, const networks::Space& space) {
+    return networks::spline(n_in, n_out, space, Extrapolation::linear, kanml::Basis::spline,
+                            kanml::ActivationKind::silu);
+  };
+  const kanml::Layers layers{with_base(2, 7, networks::graded_space(3, 5)),
+                             with_base(7, 2, networks::space(2, 9))};
+  const std::vector<int> orders{2, 1};
+  const auto vectors = inputs::random(4);
+  const auto x = inputs::random(2 * n, -1.3, 1.3);
+  const auto cotangents = inputs::random(4 * n * 2);
+  const auto parameters = inputs::random(kanml::Network<double>(layers).n_parameters());
+  std::vector<std::vector<double>> planes;
+  std::vector<std::vector<double>> x_gradients;
+  for (std::size_t bytes = 3000; bytes < 60000; bytes += 1000) {
+    const block_networks::OnHost<double> blocks(layers, {{16, 2}, 3, 4, true, bytes});
+    planes.emplace_back(static_cast<std::size_t>(4 * n * 2));
+    blocks.taylor(n, x, parameters, {orders, vectors}, planes.back());
+    CHECK(planes.back() == planes.front());
+    std::vector<double> gradient(parameters.size());
+    x_gradients.emplace_back(x.size());
+    if (bytes < 5000) continue;
+    blocks.taylor_vjp(n, x, parameters, {orders, vectors}, cotangents, gradient,
+                      x_gradients.back());
+    CHECK(x_gradients.back() == x_gradients[2]);
+  }
+}
+
 TEST(gradients_do_not_depend_on_blocks) {
   const auto layers = networks::mixed(7);
   const std::vector<int> orders{2, 1};

@@ -42,14 +42,9 @@ class BlockNetwork final : public DeviceNetwork<T> {
   BlockNetwork(std::shared_ptr<D> device, Layers layers)
       : device_(std::move(device)),
         walk_(Plan(std::move(layers))),
-        network_(packed(device_, [this](Package& package) {
-          Description<T> description;
-          for (std::size_t l = 0; l < walk_.layers.size(); ++l) {
-            walk_.layers[l]->describe(description);
-            description.layers[l].parameters = walk_.plan.offsets[l];
-          }
-          return sent(package, description);
-        })) {}
+        description_(described(walk_)),
+        network_(
+            packed(device_, [this](Package& package) { return sent(package, description_); })) {}
 
   index n_in() const override { return walk_.plan.n_in(); }
   index n_out() const override { return walk_.plan.n_out(); }
@@ -231,6 +226,15 @@ class BlockNetwork final : public DeviceNetwork<T> {
     bool has_largest;
   };
 
+  static Description<T> described(const Walk<T>& walk) {
+    Description<T> description;
+    for (std::size_t l = 0; l < walk.layers.size(); ++l) {
+      walk.layers[l]->describe(description);
+      description.layers[l].parameters = walk.plan.offsets[l];
+    }
+    return description;
+  }
+
   std::vector<Batch<T>> one_batch(index n, std::span<const T> x,
                                   const Directions<T>& directions) const {
     walk_.plan.require_orders(directions.orders);
@@ -257,7 +261,7 @@ class BlockNetwork final : public DeviceNetwork<T> {
   template <int Order>
   block::LayerPrograms<T, Order> programs(const BatchRecords<T>& records,
                                           const Stored<T>& stored) const {
-    return {{network_.job, stored.read()}, records.team()};
+    return {{network_.job, stored.read()}, records.team(), records.coefficients()};
   }
 
   block::Refusal<T>* refusals(Package& package, const BatchRecords<T>& records) const {
@@ -374,9 +378,11 @@ class BlockNetwork final : public DeviceNetwork<T> {
   int most_threads() const { return device_->limits().team.threads(); }
 
   // What build(package, records) returns, for the largest team whose tiles fit in the shared memory
-  // of a block.
+  // of a block. Coefficients may have what is left of it, and a quarter at most: so another block
+  // finds room on the same multiprocessor if registers allow it.
   template <class Build>
   auto fitting(const std::vector<Batch<T>>& batches, const Build& build) const {
+    const std::size_t most = device_->limits().shared_bytes;
     block::Team team = device_->limits().team;
     // More groups than strips of outputs would have nothing to do on the way forwards.
     const int strips = (network_.job.widest + block::strip - 1) / block::strip;
@@ -385,15 +391,19 @@ class BlockNetwork final : public DeviceNetwork<T> {
       const BatchRecords<T> records(batches, team);
       Package measured;
       const std::size_t bytes = block::shared_bytes_of(build(measured, records).program);
-      if (bytes <= device_->limits().shared_bytes) {
-        return packed(device_, measured, [&](Package& package) { return build(package, records); });
+      if (bytes <= most) {
+        const std::size_t limit = std::min(most - bytes, most / 4) / 16 * 16 / sizeof(T);
+        const BatchRecords<T> with_coefficients(
+            batches, team,
+            coefficients_at_once(description_.layers, team, static_cast<index>(limit)));
+        return packed(device_, measured,
+                      [&](Package& package) { return build(package, with_coefficients); });
       }
       if (team.samples == 1) {
         throw OutOfDeviceMemory("a sample takes " + std::to_string(bytes) +
                                 " bytes of shared memory on its way through this network, but a "
                                 "block of " +
-                                device_->name() + " has " +
-                                std::to_string(device_->limits().shared_bytes) +
+                                device_->name() + " has " + std::to_string(most) +
                                 ": narrower layers, derivatives of a lower order and float32 "
                                 "take less, and processors have no such limit");
       }
@@ -432,6 +442,7 @@ class BlockNetwork final : public DeviceNetwork<T> {
 
   std::shared_ptr<D> device_;
   Walk<T> walk_;
+  Description<T> description_;
   Packed<block::NetworkView<T>> network_;
 };
 

@@ -58,8 +58,8 @@ block::CurvesView<T> sent(Package& package, const Curves<T>& curves) {
 template <class T>
 class BatchRecords {
  public:
-  BatchRecords(std::span<const Batch<T>> batches, const block::Team& team)
-      : batches_(batches), team_(team) {
+  BatchRecords(std::span<const Batch<T>> batches, const block::Team& team, index coefficients = 0)
+      : batches_(batches), team_(team), coefficients_(coefficients) {
     int first_place = 0;
     for (const Batch<T>& batch : batches) {
       const auto n_places = static_cast<int>(batch.places.size());
@@ -85,6 +85,8 @@ class BatchRecords {
   }
 
   const block::Team& team() const { return team_; }
+  // How many are in shared memory at a time.
+  index coefficients() const { return coefficients_; }
   index tiles() const { return tiles_; }
   // The samples of a tile, and the batch that they belong to.
   block::Tile tile(index t) const {
@@ -100,10 +102,23 @@ class BatchRecords {
  private:
   std::span<const Batch<T>> batches_;
   block::Team team_;
+  index coefficients_;
   std::vector<block::BatchRecord> records_;
   index tiles_ = 0;
   int n_planes_ = 1;
 };
+
+// How many coefficients layers can use at a time, if there is shared memory for `limit` of them.
+inline index coefficients_at_once(std::span<const block::LayerRecord> layers,
+                                  const block::Team& team, index limit) {
+  index most = 0;
+  for (const block::LayerRecord& layer : layers) {
+    if (layer.kind != block::LayerKind::splines) continue;
+    const block::CoefficientLayout layout(layer);
+    most = std::max(most, layout.inputs_at_once(layer, team, limit) * layout.of_input);
+  }
+  return most;
+}
 
 // The highest order of the directions of batches.
 template <class T>

@@ -57,6 +57,7 @@ class SplineTileLayer final : public TileLayer<T> {
   void describe(Description<T>& network) const override {
     auto& record = network.add(block::LayerKind::splines, view_.n_in, view_.n_out);
     record.degree = degree_;
+    record.functions = static_cast<std::int32_t>(view_.most_intervals + degree_);
     record.extrapolation = view_.extrapolation;
     for (std::size_t p = 0; p < views_.size(); ++p) network.add_splines(views_[p], rows_[p]);
   }
