@@ -14,11 +14,11 @@ from kanml.optim.base import (
     TransferMaps,
     advanced,
     obstacle,
-    require_counter,
     require_geometry,
 )
 from kanml.optim.schedules import Schedule, learning_rate, require_learning_rate
-from kanml.optim.vectors import Vector, initial_parameters, operations, require_vector
+from kanml.optim.soundness import require_counter, require_vector
+from kanml.optim.vectors import Vector, initial_parameters, operations
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -18,7 +18,8 @@ from typing import Any, Generic, Literal, TypeAlias, TypeVar
 from numpy.typing import ArrayLike
 
 from kanml._validation import choice
-from kanml.optim.vectors import Operations, Vector, operations, require_vector
+from kanml.optim.soundness import require_counter, require_finite, require_vector
+from kanml.optim.vectors import Operations, Vector, operations
 
 Function: TypeAlias = Callable[[Vector], tuple[float, Vector]]
 """What is minimised: parameters (n,) -> (value, gradient (n,))."""
@@ -424,18 +425,6 @@ def require_parameters(state: State) -> None:
         )
     if not isinstance(state.finished, str):
         raise ValueError(f"finished must be a string, got {state.finished!r}")
-
-
-def require_counter(value: object, name: str) -> None:
-    """Raise ValueError unless a value read from a file is a counter."""
-    if type(value) is not int or not 0 <= value < 2**53:
-        raise ValueError(f"{name} must be an integer in [0, 2**53), got {value!r}")
-
-
-def require_finite(value: object, name: str, positive: bool = False) -> None:
-    """Raise ValueError unless a value read from a file is a finite float, and above 0 if asked."""
-    if not (isinstance(value, float) and math.isfinite(value) and (value > 0 or not positive)):
-        raise ValueError(f"{name} must be a finite number{' > 0' * positive}, got {value!r}")
 
 
 def obstacle(on: Operations, value: float, gradient: Vector) -> str:

@@ -8,13 +8,8 @@ from numpy.typing import ArrayLike
 from kanml._validation import choice, integer
 from kanml.optim.base import State, TransferMaps, require_geometry
 from kanml.optim.quasi_newton import QuasiNewton, Step
-from kanml.optim.vectors import (
-    Operations,
-    Vector,
-    initial_parameters,
-    operations,
-    require_vector,
-)
+from kanml.optim.soundness import require_vector
+from kanml.optim.vectors import Operations, Vector, initial_parameters, operations
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

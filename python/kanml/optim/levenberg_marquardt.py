@@ -10,21 +10,13 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from kanml._validation import integer, require_memory
-from kanml.optim.base import (
-    IDENTITY,
-    Function,
-    Geometry,
-    Optimizer,
-    State,
-    TransferMaps,
-    advanced,
-    require_counter,
-)
+from kanml.optim.base import IDENTITY, Function, Geometry, Optimizer, State, TransferMaps, advanced
 from kanml.optim.krylov import subspace
 from kanml.optim.least_squares import SumOfSquares
+from kanml.optim.soundness import require_counter, require_vector
 from kanml.optim.trust_region import SPREAD, Attempts, Model, longest_trusted, radii
 from kanml.optim.units import InUnits, Units
-from kanml.optim.vectors import EPSILON, Vector, initial_parameters, operations, require_vector
+from kanml.optim.vectors import EPSILON, Vector, initial_parameters, operations
 
 TRUSTED, STRICT = 0.075, 0.5  # the ratio of actual to predicted decrease that a step must have
 PATIENCE = 80  # steps on a level before the damping is watched

@@ -7,17 +7,11 @@ from typing import Any, TypeVar
 from numpy.typing import ArrayLike
 
 from kanml._validation import choice
-from kanml.optim.base import Geometry, State, TransferMaps, require_finite
+from kanml.optim.base import Geometry, State, TransferMaps
 from kanml.optim.line_search import Trial
 from kanml.optim.quasi_newton import QuasiNewton, Step, noise
-from kanml.optim.vectors import (
-    Operations,
-    Vector,
-    initial_parameters,
-    operations,
-    packed_size,
-    require_vector,
-)
+from kanml.optim.soundness import require_finite, require_vector
+from kanml.optim.vectors import Operations, Vector, initial_parameters, operations, packed_size
 
 NAMES = {"ssbroyden": "SSBroyden", "ssbfgs": "SSBFGS", "bfgs": "BFGS"}
 

@@ -375,43 +375,6 @@ def initial_parameters(parameters: ArrayLike) -> Vector:
     return ARRAYS.vector(finite(array, "parameters"), array)
 
 
-_CONDITIONS: dict[str, Callable[[Vector], Any]] = {
-    "finite numbers": np.isfinite,
-    "positive finite numbers": lambda x: np.isfinite(x) & (x > 0),
-    "numbers >= 0": lambda x: x >= 0,  # infinity included, NaN not
-}
-
-
-def require_vector(
-    array: object,
-    name: str,
-    like: Vector,
-    entries: str = "finite numbers",
-    size: int | None = None,
-) -> None:
-    """Raise ValueError unless an array read from a file is a vector like another.
-
-    Parameters
-    ----------
-    array : object
-    name : str
-    like : ndarray (n,)
-    entries : {"finite numbers", "positive finite numbers", "numbers >= 0"}
-        What its entries must be.
-    size : int, optional
-        How many there must be; by default n.
-    """
-    size = like.size if size is None else size
-    if not (
-        isinstance(array, np.ndarray)
-        and array.shape == (size,)
-        and array.dtype == like.dtype
-        and array.dtype in EPSILON
-        and _CONDITIONS[entries](array).all()
-    ):
-        raise ValueError(f"{name} must be {entries} in {like.dtype}, of shape ({size},)")
-
-
 def _frozen(array: Vector) -> Vector:
     array.setflags(write=False)
     return array
