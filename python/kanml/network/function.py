@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, overload
 
 import numpy as np
@@ -397,42 +397,6 @@ class Differentiable(Parametrised):
             inputs, self._parameters, targets, threads(num_threads)
         )
         return result
-
-    def _planes(
-        self, x: FloatArray, orders: Sequence[int], vectors: FloatArray, num_threads: int | None
-    ) -> FloatArray:
-        """Return Taylor coefficients, shape (1 + sum(orders), N, n_out).
-
-        The value comes first; the orders of each direction follow in turn.
-        """
-        planes: FloatArray = self._core_network().taylor(
-            x, self._parameters, list(orders), vectors, threads(num_threads)
-        )
-        return planes
-
-    def _planes_vjp(
-        self,
-        x: FloatArray,
-        orders: Sequence[int],
-        vectors: FloatArray,
-        cotangents: FloatArray,
-        wrt_x: bool,
-        num_threads: int | None,
-    ) -> tuple[FloatArray, FloatArray]:
-        """Return the gradients of ``sum(cotangents * planes)``, that in x only if asked for."""
-        gradients: tuple[FloatArray, FloatArray] = self._core_network().taylor_vjp(
-            x,
-            self._parameters,
-            list(orders),
-            vectors,
-            np.ascontiguousarray(cotangents),
-            wrt_x,
-            threads(num_threads),
-        )
-        return gradients
-
-    def _no_vectors(self) -> FloatArray:
-        return np.zeros((0, self.n_in), self.dtype)
 
     def _directions(self, value: npt.ArrayLike, n: int) -> tuple[FloatArray, bool]:
         """Return directions as (M, n_in) or (M, n, n_in), and whether one of (n_in,) was given."""

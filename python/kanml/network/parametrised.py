@@ -1,4 +1,4 @@
-"""An architecture with parameters, and what the losses of problems ask of it."""
+"""An architecture with parameters, and what is asked of its compiled network."""
 
 from __future__ import annotations
 
@@ -68,6 +68,44 @@ class Parametrised:
     def dtype(self) -> np.dtype[Any]:
         """The dtype of parameters and arithmetic, float32 or float64."""
         return self._parameters.dtype
+
+    # Taylor coefficients
+
+    def _planes(
+        self, x: FloatArray, orders: Sequence[int], vectors: FloatArray, num_threads: int | None
+    ) -> FloatArray:
+        """Return Taylor coefficients, shape (1 + sum(orders), N, n_out).
+
+        The value comes first; the orders of each direction follow in turn.
+        """
+        planes: FloatArray = self._core_network().taylor(
+            x, self._parameters, list(orders), vectors, threads(num_threads)
+        )
+        return planes
+
+    def _planes_vjp(
+        self,
+        x: FloatArray,
+        orders: Sequence[int],
+        vectors: FloatArray,
+        cotangents: FloatArray,
+        wrt_x: bool,
+        num_threads: int | None,
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return the gradients of ``sum(cotangents * planes)``, that in x only if asked for."""
+        gradients: tuple[FloatArray, FloatArray] = self._core_network().taylor_vjp(
+            x,
+            self._parameters,
+            list(orders),
+            vectors,
+            np.ascontiguousarray(cotangents),
+            wrt_x,
+            threads(num_threads),
+        )
+        return gradients
+
+    def _no_vectors(self) -> FloatArray:
+        return np.zeros((0, self.n_in), self.dtype)
 
     # Terms of the core: sums over their samples, and the rows of least squares
 
