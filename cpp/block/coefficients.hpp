@@ -80,8 +80,8 @@ struct CoefficientLayout {
 };
 
 // Calls f(first, end, coefficients_of) for the inputs first .. end - 1 of a layer, in turn, until
-// all have had theirs; coefficients_of(p, i) returns EdgeCoefficients, from function i on. Each f
-// ends with a barrier.
+// all have had theirs; coefficients_of(p, i) returns EdgeCoefficients, from function i on. There is
+// a barrier between two of them, but none behind the last.
 template <class T, class Block, class Array, class F>
 KANML_DEVICE void for_inputs(Block& block, const Team& team, const SplinesView<T>& splines,
                              const CoefficientMemory<Array>& memory, const F& f) {
@@ -93,9 +93,10 @@ KANML_DEVICE void for_inputs(Block& block, const Team& team, const SplinesView<T
   for (int first = 0; first < layer.n_in; first += step) {
     const int end = first + step < layer.n_in ? first + step : layer.n_in;
     if (copied) {
+      if (first > 0) block.sync();
       block.phase([&](int thread) {
         for (int p = first; p < end; ++p) {
-          const index to = (p - first) * layout.of_input;
+          const int to = (p - first) * static_cast<int>(layout.of_input);
           const int count = static_cast<int>(splines.functions(p)) * layer.n_out;
           for (int i = thread; i < count; i += block.threads()) {
             memory.numbers[to + i / layer.n_out * layout.stride + i % layer.n_out] =
@@ -110,7 +111,7 @@ KANML_DEVICE void for_inputs(Block& block, const Team& team, const SplinesView<T
     }
     const auto call = [&](const auto& numbers) {
       f(first, end, [&](int p, int function) {
-        const index to = (p - first) * layout.of_input;
+        const int to = (p - first) * static_cast<int>(layout.of_input);
         const index rows = copied ? to : splines.rows(p);
         const index weights = copied ? to + layer.functions * layout.stride : splines.weights(p);
         const int stride = copied ? layout.stride : layer.n_out;

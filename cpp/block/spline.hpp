@@ -154,7 +154,7 @@ KANML_DEVICE void spline_forward(Block& block, const Team& team, const SplinesVi
   const LayerRecord& layer = splines.layer;
   typename Block::template PerThread<bool, 1> overflows(block);
   for_inputs(block, team, splines, memory, [&](int first, int end, const auto& coefficients_of) {
-    phase_of_samples(block, team, tile, [&](int s, int group) {
+    for_samples(block, team, tile, [&](int s, int group) {
       bool& overflow = overflows[team.thread_of(s, group)][0];
       if (first == 0) overflow = false;
       for (int p = first; p < end; ++p) {
@@ -182,10 +182,12 @@ KANML_DEVICE void spline_forward(Block& block, const Team& team, const SplinesVi
           });
         });
       }
-      if (end == layer.n_in && overflow) {
-        sum_before_distances<T, Degree>(team, splines, s, group, in, out);
-      }
     });
+  });
+  phase_of_samples(block, team, tile, [&](int s, int group) {
+    if (overflows[team.thread_of(s, group)][0]) {
+      sum_before_distances<T, Degree>(team, splines, s, group, in, out);
+    }
   });
 }
 
@@ -196,7 +198,7 @@ KANML_DEVICE void spline_back(Block& block, const Team& team, const SplinesView<
                               const Planes<Array>& in, const Planes<Array>& cy,
                               const Planes<Array>& cx) {
   for_inputs(block, team, splines, memory, [&](int first, int end, const auto& coefficients_of) {
-    phase_of_samples(block, team, tile, [&](int s, int group) {
+    for_samples(block, team, tile, [&](int s, int group) {
       for (int p = first + group; p < end; p += team.groups) {
         for (int m = 0; m < curves.n_planes; ++m) cx(m, p, s) = T(0);
         const EdgesAt<T, Degree, Order + 1> edges(splines, p, in(0, p, s));
@@ -209,6 +211,7 @@ KANML_DEVICE void spline_back(Block& block, const Team& team, const SplinesView<
       }
     });
   });
+  block.sync();
 }
 
 }  // namespace kanml::block

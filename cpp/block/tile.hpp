@@ -88,13 +88,20 @@ KANML_DEVICE inline Tile tile_at(index tile, index n, const Team& team) {
   return {first, static_cast<int>(left < team.samples ? left : team.samples)};
 }
 
-// Calls f(sample, group) for each thread that has a sample, in a phase.
+// Calls f(sample, group) for each thread that has a sample.
 template <class Block, class F>
-KANML_DEVICE void phase_of_samples(Block& block, const Team& team, const Tile& tile, const F& f) {
-  block.phase([&](int thread) {
+KANML_DEVICE void for_samples(Block& block, const Team& team, const Tile& tile, const F& f) {
+  block.for_each_thread([&](int thread) {
     const int sample = team.sample_of(thread);
     if (sample < tile.count) f(sample, team.group_of(thread));
   });
+}
+
+// The same in a phase.
+template <class Block, class F>
+KANML_DEVICE void phase_of_samples(Block& block, const Team& team, const Tile& tile, const F& f) {
+  for_samples(block, team, tile, f);
+  block.sync();
 }
 
 // Fills the planes of the inputs of a network. Calls begin(s) by one thread of each sample.

@@ -37,9 +37,10 @@ struct Barriers {
   int all = 0;
   int found = 0;
 };
-Barriers left_out(const std::function<void(const kanml::BlockNetwork<double, Lacking>&)>& f) {
+Barriers left_out(const std::function<void(const kanml::BlockNetwork<double, Lacking>&)>& f,
+                  std::size_t shared_bytes = 1 << 20) {
   const auto device = std::make_shared<Lacking>(
-      kanml::BlockLimits{.team = {5, 2}, .blocks = 1, .slots = 1, .shared_bytes = 1 << 20});
+      kanml::BlockLimits{.team = {5, 2}, .blocks = 1, .slots = 1, .shared_bytes = shared_bytes});
   const kanml::BlockNetwork<double, Lacking> network(device, networks::mixed(5));
   f(network);
   Barriers barriers{.all = device->barriers};
@@ -70,6 +71,14 @@ TEST(evaluations_need_their_barriers) {
       left_out([&](const auto& network) { network.taylor(n, x, parameters, directions, y); });
   CHECK_EQUAL(barriers.all, 8);
   CHECK_EQUAL(barriers.found, 5);
+}
+
+TEST(coefficients_that_come_in_parts_need_their_barriers) {
+  std::vector<double> y(2 * n * 2);
+  const Barriers barriers =
+      left_out([&](const auto& network) { network.taylor(n, x, parameters, directions, y); }, 1700);
+  CHECK_EQUAL(barriers.all, 14);  // two parts of the first layer, three of the other
+  CHECK_EQUAL(barriers.found, 10);
 }
 
 TEST(gradients_need_their_barriers) {
