@@ -340,6 +340,17 @@ def test_processes_together(tmp_path, device):
     assert same_bits(found[0].network.parameters, found[1].network.parameters)
 
 
+def test_processes_on_different_devices_are_refused(device):
+    from kanml.parallel import in_threads
+
+    def run(communicator):
+        where = device if communicator.rank else None
+        return trained(regression(), kanml.LBFGS(), where, communicator=communicator)
+
+    with pytest.raises(ValueError, match=r"the kind of device is .* and the processors"):
+        in_threads(2, run)
+
+
 def test_marching(device):
     def problem(start, end, before):
         t = np.linspace(start, end, 30)[:, None]

@@ -88,7 +88,9 @@ class Settings:
         if self.communicator is not None:
             if not isinstance(self.communicator, Communicator):
                 raise TypeError(f"communicator must be a Communicator, got {self.communicator!r}")
-            require_same(self.communicator, {**self._parts(), "the software": software()})
+            kind = "the processors" if self.device is None else self.device.name.partition(":")[0]
+            same = {"the kind of device": kind, "the software": software()}
+            require_same(self.communicator, {**self._parts(), **same})
         for name in ("problem", "validation"):
             given = getattr(self, name)
             object.__setattr__(self, name, None if given is None else self._own(given))
