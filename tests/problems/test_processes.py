@@ -5,7 +5,7 @@ import pytest
 from pinn_losses import START, X, network
 
 import kanml
-from kanml.parallel import Communicator, in_threads
+from kanml.parallel import ALONE, Communicator, in_threads
 
 MU = 0.3
 T = np.random.default_rng(3).uniform(-1, 1, (70, 2))
@@ -158,6 +158,9 @@ def test_weights_count_between_processes_too(weighted, unit):
         x, y = (parts(array, size)[rank] for array in (T, Y))
         given = weights[rank] if rank in weighted else None
         problem = kanml.Regression(x, y, sample_weight=given).distributed(communicator)
+        alone = problem.distributed(ALONE).evaluation(net).value  # as users get it back
+        own = kanml.Regression(x, y, sample_weight=given).evaluation(net).value
+        assert alone == pytest.approx(own, rel=1e-13)
         found = problem.evaluation(net)
         return found.value, found.gradient
 

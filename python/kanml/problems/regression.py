@@ -261,7 +261,7 @@ class Regression(Problem):
         [largest] = communicator.largest([own])  # the sum of large weights could overflow
         weights, samples = communicator.total([own / largest * n, n])
         mean = float(weights / samples * largest)
-        if mean != own:
+        if mean != self._data.divisor:
             other._data = self._data.of_mean_weight(mean)
             other._forget()
         return other

@@ -33,8 +33,8 @@ class ArrayData(Data):
     ----------
     x, y : ndarray, shape (N, columns)
     weight : ndarray, shape (N,), or None
-    mean_weight : float
-        As in `Data`.
+    mean_weight, divisor : float
+        As in `Data`; by default they are the same.
     """
 
     x: Float64Array
@@ -42,9 +42,15 @@ class ArrayData(Data):
     weight: Float64Array | None
 
     def __init__(
-        self, x: Float64Array, y: Float64Array, weight: Float64Array | None, mean_weight: float
+        self,
+        x: Float64Array,
+        y: Float64Array,
+        weight: Float64Array | None,
+        mean_weight: float,
+        divisor: float | None = None,
     ) -> None:
-        self.x, self.y, self.weight, self.mean_weight = x, y, weight, mean_weight
+        self.x, self.y, self.weight = x, y, weight
+        self.mean_weight, self.divisor = mean_weight, mean_weight if divisor is None else divisor
         self._freeze()
 
     @classmethod
@@ -107,9 +113,10 @@ class ArrayData(Data):
         return self, batches.excerpt(samples)
 
     def of_mean_weight(self, mean: float) -> ArrayData:
-        """Return the same samples, with weights that are scaled as if they had this mean."""
+        """Return the same samples, with their given weights divided by this mean."""
         weight = np.ones(self.n) if self.weight is None else self.weight
-        return ArrayData(self.x, self.y, weight * (self.mean_weight / mean), mean)
+        scaled = weight * (self.divisor / mean)
+        return ArrayData(self.x, self.y, scaled, self.mean_weight, mean)
 
     def sums_of_weights(self) -> tuple[float, float]:
         """Return the sum of the weights, and that of their squares."""

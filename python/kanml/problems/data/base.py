@@ -41,13 +41,16 @@ class Data(ABC):
     weight : ndarray, shape (n,), or Blocks, shape (n, 1), or None
         The weights; None: all 1.
     mean_weight : float
-        The mean of the weights before they were scaled to the mean 1.
+        The mean of the weights that were given.
+    divisor : float
+        What they were divided by: this mean, or that over the samples of all processes.
     """
 
     x: Float64Array | Blocks
     y: Float64Array | Blocks
     weight: Float64Array | Blocks | None
     mean_weight: float
+    divisor: float
 
     @property
     def n(self) -> int:
@@ -101,7 +104,7 @@ class Data(ABC):
 
     @abstractmethod
     def of_mean_weight(self, mean: float) -> Data:
-        """Return the same samples, with weights that are scaled as if they had this mean."""
+        """Return the same samples, with their given weights divided by this mean."""
 
     @abstractmethod
     def sums_of_weights(self) -> tuple[float, float]:

@@ -67,7 +67,7 @@ class StreamedData(Data):
         # and the factor is not 1 where other processes have weights too. The mean square of
         # w / largest / mean is `square`.
         self._largest, self._mean, self._factor, self._square = 1.0, 1.0, 1.0, 1.0
-        self.mean_weight = 1.0
+        self.mean_weight = self.divisor = 1.0
         if self.weight is not None:
             self._read_weights(self.weight)
         self._begin()
@@ -139,12 +139,13 @@ class StreamedData(Data):
             if weight is not None and block.weight is not None:
                 weight[part] = block.weight[own]
             end = part.stop
-        return ArrayData(x, y, weight, self.mean_weight), Batches.first(samples, None, 0)
+        data = ArrayData(x, y, weight, self.mean_weight, self.divisor)
+        return data, Batches.first(samples, None, 0)
 
     def of_mean_weight(self, mean: float) -> StreamedData:
-        """Return the same samples, with weights that are scaled as if they had this mean."""
+        """Return the same samples, with their given weights divided by this mean."""
         other = copy.copy(self)
-        other._factor, other.mean_weight = self._factor * (self.mean_weight / mean), mean
+        other._factor, other.divisor = self._factor * (self.divisor / mean), mean
         other._begin()
         return other
 
@@ -226,7 +227,7 @@ class StreamedData(Data):
         heights, self._largest = heights / heights.max(), float(heights.max())
         self._mean = float((totals * heights).sum()) / self.n
         self._square = float((squares * heights**2).sum()) / self.n / self._mean**2
-        self.mean_weight = self._largest * self._mean
+        self.mean_weight = self.divisor = self._largest * self._mean
 
 
 class _Stream:
