@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import pickle
 import threading
 import time
 import tracemalloc
+import weakref
 
 import numpy as np
 import pytest
@@ -27,6 +29,23 @@ def test_blocks_are_read_once_an_evaluation_in_their_order():
         assert x.read == [0, 1, 2, 3]
     assert len(x.threads) >= 1
     assert threading.get_ident() not in x.threads
+
+
+@pytest.mark.parametrize("options", [{}, {"batch_size": 5}], ids=repr)
+def test_a_problem_is_freed_with_its_last_reference(options):
+    """With the blocks that it keeps: nothing waits for a collection of garbage."""
+    problem = kanml.Regression(Table(X, SIZES[0]), Table(X, SIZES[0]), **options)
+    problem.evaluation(network(2))
+    gone = weakref.ref(problem), weakref.ref(problem.x), weakref.ref(problem._data)
+    del problem
+    gc.disable()
+    try:
+        end = time.monotonic() + 10  # a thread may still be reading ahead
+        while time.monotonic() < end and any(of() is not None for of in gone):
+            time.sleep(0.01)
+    finally:
+        gc.enable()
+    assert [of() for of in gone] == [None, None, None]
 
 
 def test_memory_is_that_of_a_few_blocks(tmp_path):

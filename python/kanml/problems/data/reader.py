@@ -30,24 +30,20 @@ def read_ahead(read: Callable[[int], Block], indices: Sequence[int]) -> Iterator
 
 
 class Reader(Generic[Block]):
-    """Single blocks on demand, of which those in use and the next one are kept.
+    """Single blocks on demand, of which those in use and the next one are kept."""
 
-    Parameters
-    ----------
-    read : callable
-        Index -> block.
-    """
-
-    def __init__(self, read: Callable[[int], Block]) -> None:
-        self._read = read
+    def __init__(self) -> None:
         self._lock, self._reads = threading.Lock(), threading.Lock()
         self._kept: dict[int, Future[Block]] = {}
         self.process = os.getpid()  # a fork has no threads, and perhaps a lock that is never freed
 
-    def blocks(self, indices: Sequence[int], following: int | None) -> list[Block]:
+    def blocks(
+        self, indices: Sequence[int], following: int | None, read: Callable[[int], Block]
+    ) -> list[Block]:
         """Return blocks, and begin to read the one that is probably wanted after them.
 
         Blocks are read one at a time. One that could not be read is tried anew in the next call.
+        `read` (index -> block) is not kept, since what it belongs to may hold this reader.
         """
         wanted = [*indices, *([] if following is None else [following])]
         with self._lock:
@@ -55,15 +51,15 @@ class Reader(Generic[Block]):
             futures = {i: kept[i] if i in kept else Future[Block]() for i in wanted}
             missing = {i: future for i, future in futures.items() if i not in kept}
             if missing:  # before they are kept: nobody may wait for what no thread reads
-                threading.Thread(target=self._fill, args=(missing,), daemon=True).start()
+                threading.Thread(target=self._fill, args=(missing, read), daemon=True).start()
             self._kept = futures
         return [futures[i].result() for i in indices]
 
-    def _fill(self, missing: dict[int, Future[Block]]) -> None:
+    def _fill(self, missing: dict[int, Future[Block]], read: Callable[[int], Block]) -> None:
         try:
             for i in list(missing):
                 with self._reads:
-                    missing[i].set_result(self._read(i))
+                    missing[i].set_result(read(i))
                 del missing[i]  # so that a block that is no longer wanted is freed
         except BaseException as error:  # raised again where a block is wanted: the first comes last
             for future in reversed(missing.values()):

@@ -176,7 +176,7 @@ class StreamedData(Data):
     def _begin(self) -> None:
         """Begin without any block in memory."""
         self._digest = None
-        self._reader = Reader(self._block)
+        self._reader: Reader[_Samples] = Reader()
 
     def _rows(self, table: Blocks, name: str, i: int) -> Float64Array:
         """Return block i of a table, checked."""
@@ -205,9 +205,9 @@ class StreamedData(Data):
     def _batch(self, batches: BlockBatches) -> list[tuple[_Samples, Rows]]:
         """Return the blocks of a minibatch, and its rows in them."""
         if self._reader.process != os.getpid():
-            self._reader = Reader(self._block)
+            self._reader = Reader()
         indices, rows = zip(*batches.parts, strict=True)
-        blocks = self._reader.blocks(indices, batches.following)
+        blocks = self._reader.blocks(indices, batches.following, self._block)
         return list(zip(blocks, rows, strict=True))
 
     def _read_weights(self, table: Blocks) -> None:
