@@ -274,6 +274,27 @@ class Descent(Optimizer):
         return advanced(state, state.parameters - length * state.gradient)
 
 
+@pytest.mark.parametrize("made", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_networks_keep_their_dtype_whatever_an_optimizer_makes(dtype, made, device):
+    class Rounding(Descent):
+        def step(self, function, state, geometry=None):
+            found = super().step(function, state)
+            return found.changed(parameters=np.asarray(found.parameters, made))
+
+    class Watched(TwoParts):
+        def evaluation(self, net, *arguments, **options):
+            dtypes.add(net.dtype.name)
+            return super().evaluation(net, *arguments, **options)
+
+    dtypes = set()
+    network = kanml.KAN([2, 3, 1], dtype=dtype, seed=1)
+    result = trained(Watched(), Rounding(), device, network=network)
+    assert dtypes == {result.network.dtype.name} == {dtype}
+    loss = TwoParts().evaluation(result.network, want="value").value
+    assert result.history.loss[-1] == pytest.approx(loss, rel=1e-5 if made == np.float32 else 1e-12)
+
+
 @pytest.mark.parametrize("optimizer", [kanml.LBFGS(), kanml.Adam(0.01), Descent()], ids=repr)
 def test_arithmetic_with_gradients(optimizer, device):
     seen = []
@@ -293,7 +314,9 @@ def test_a_gradient_that_was_read_and_changed_is_what_counts(there):
     assert isinstance(gradient_in_place(found), kanml.DeviceArray)
     found.gradient[0] = 5.0
     assert gradient_in_place(found)[0] == 5.0
-    again = pickle.loads(pickle.dumps(regression().evaluation(placed)))
+    unread = pickle.dumps(regression().evaluation(placed))
+    assert b"block-host" not in unread  # so that it can be read without the device
+    again = pickle.loads(unread)
     assert same_bits(again.gradient[1:], found.gradient[1:])
 
 

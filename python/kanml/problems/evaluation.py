@@ -52,7 +52,7 @@ class _Gradient:
     def __get__(self, evaluation: Any, owner: type | None = None) -> FloatArray | None:
         if evaluation is None:
             return None  # the default of the field
-        gradient: Any = gradient_in_place(evaluation)
+        gradient: Any = vars(evaluation).get("gradient")
         if isinstance(gradient, DeviceArray):
             gradient = vars(evaluation)["gradient"] = np.array(gradient)
         found: FloatArray | None = gradient
@@ -96,6 +96,9 @@ class Evaluation:
     terms: Mapping[str, TermValue] = field(default_factory=dict)
     triangle: Triangle | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "gradient": self.gradient}  # read, on any device
+
     def __repr__(self) -> str:
         known = gradient_in_place(self)
         gradient = "" if known is None else f", gradient of shape {np.shape(known)}"
@@ -105,5 +108,8 @@ class Evaluation:
 
 def gradient_in_place(evaluation: Evaluation) -> Vector | None:
     """Return the gradient where it is, which may be on a device."""
-    gradient: Vector | None = vars(evaluation)["gradient"]
+    fields = vars(evaluation)
+    if "gradient" not in fields:  # a subclass may have a property of this name
+        return evaluation.gradient
+    gradient: Vector | None = fields["gradient"]
     return gradient

@@ -57,7 +57,9 @@ class Objective:
     def split(self, net: Network, theta: Vector) -> tuple[Network, Vector]:
         """Return the network where the run is, and the values of the unknowns at a vector."""
         unknowns = np.asarray(theta[net.n_parameters :])
-        there = self.placed(theta)  # an optimizer may have made an array of it
+        there = theta  # of which an optimizer may have made an array, of any dtype
+        if self.settings.device is not None and not isinstance(theta, DeviceArray):
+            there = self.placed(np.asarray(theta, net.dtype))
         if isinstance(there, DeviceArray):
             return net._placed(there[: net.n_parameters]), unknowns
         return self.network(net, theta), unknowns
