@@ -87,6 +87,8 @@ py::capsule lend(const BoundArray<T>& array) {
 }
 
 bool in_order(const dlpack::Tensor& tensor) {
+  const std::span extents(tensor.shape, static_cast<std::size_t>(tensor.n_dimensions));
+  if (std::ranges::count(extents, 0) > 0) return true;  // no entries, and strides of any kind
   std::int64_t expected = 1;
   for (std::int32_t i = tensor.n_dimensions; tensor.strides != nullptr && i-- > 0;) {
     if (tensor.shape[i] != 1 && tensor.strides[i] != expected) return false;

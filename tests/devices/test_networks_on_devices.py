@@ -9,6 +9,7 @@ import weakref
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 import kanml
 from helpers import naming, same_bits
@@ -235,11 +236,43 @@ def test_arithmetic_with_arrays(there):
     ]:
         assert isinstance(found, (np.ndarray, np.generic))
         assert same_bits(found, expected)
-    with pytest.raises(TypeError, match=r"never changes, so numpy.add cannot write to it"):
-        a += 1
+    with pytest.raises(TypeError):
+        np.add(a, 1, out=a)
     c = x.copy()
     c += b
     assert same_bits(c, x + y)
+    a += 1  # another array
+    assert same_bits(a, x + 1)
+
+
+def test_arrays_behave_as_those_of_numpy(there):
+    x = points(4, 3)
+    a = there.array(x)
+    sparse = scipy.sparse.eye(4).tocsr()
+    assert same_bits(sparse @ a, x)
+    assert same_bits(there.array(x[:, 0].copy()) @ sparse, x[:, 0] @ sparse)
+    assert all(same_bits(row, expected) for row, expected in zip(a, x, strict=True))
+    for number in (0.0, 2.5):
+        one = there.array(np.array(number))
+        assert (bool(one), float(one), int(one)) == (bool(number), number, int(number))
+        assert f"{one:.3f}" == f"{number:.3f}"
+    with pytest.raises(ValueError, match="ambiguous"):
+        bool(a)
+    with pytest.raises(TypeError, match="no length"):
+        len(there.array(np.array(0.0)))
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(a)
+    for shape in [(12,), (-1,), (2, -1), (6, 2), (-1, 4)]:
+        expected = x.reshape(shape)
+        assert same_bits(np.asarray(a.reshape(shape)), expected)
+        assert same_bits(np.asarray(a.reshape(*shape)), expected)
+    for shape in [(5, -1), (-1, -1), (0, -1), (3, 5)]:
+        with pytest.raises(ValueError, match="cannot have the shape"):
+            a.reshape(shape)
+
+
+def test_arrays_without_entries_are_taken(shared):
+    assert shared.taken(np.zeros((0, 3))).shape == (0, 3)
 
 
 # Names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import weakref
 from collections.abc import Sequence
 from functools import cache
@@ -10,9 +11,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from kanml import _core
+from kanml.devices.host_operators import HostOperators
 from kanml.devices.kinds import of_kind
 from kanml.devices.operations import DeviceOperations
 from kanml.optim.vectors import Operations
@@ -20,7 +21,7 @@ from kanml.optim.vectors import Operations
 __all__ = ["Device", "DeviceArray", "find"]
 
 
-class DeviceArray(NDArrayOperatorsMixin):
+class DeviceArray(HostOperators):
     """An array in the memory of a device. It never changes.
 
     ``numpy.asarray(array)`` copies it to the memory of the process. Arithmetic is done with such
@@ -65,6 +66,8 @@ class DeviceArray(NDArrayOperatorsMixin):
         return self.device.operations
 
     def __len__(self) -> int:
+        if self.ndim == 0:
+            raise TypeError("an array without axes has no length")
         return self.shape[0]
 
     def __array__(
@@ -73,15 +76,6 @@ class DeviceArray(NDArrayOperatorsMixin):
         if copy is False:
             raise ValueError("an array in the memory of a device cannot be read without a copy")
         return np.asarray(self.core.download(), dtype)
-
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
-        if any(isinstance(out, DeviceArray) for out in options.get("out", ())):
-            raise TypeError(
-                f"an array in the memory of a device never changes, so numpy.{ufunc.__name__} "
-                "cannot write to it; numpy.array(array) is a copy that can change"
-            )
-        copies = [np.asarray(x) if isinstance(x, DeviceArray) else x for x in inputs]
-        return getattr(ufunc, method)(*copies, **options)
 
     def __getitem__(self, part: Any) -> Any:
         """Return a part: consecutive entries of the first axis in place, all else as a copy."""
@@ -95,11 +89,15 @@ class DeviceArray(NDArrayOperatorsMixin):
         found = self._like(self.core.part(start * width, count * width))
         return found if self.ndim == 1 else found.reshape((count, *rest))
 
-    def reshape(self, shape: tuple[int, ...]) -> DeviceArray:
-        """Return the array in another shape, in the same memory."""
-        if math.prod(shape) != self.size or min(shape, default=0) < 0:
-            raise ValueError(f"an array of shape {self.shape} cannot have the shape {shape}")
-        return self._like(self.core.reshaped(shape))
+    def reshape(self, *shape: Any) -> DeviceArray:
+        """Return the array in another shape, in the same memory, as NumPy does."""
+        given: Any = shape[0] if len(shape) == 1 else shape
+        sizes = [operator.index(given)] if np.ndim(given) == 0 else list(map(operator.index, given))
+        if sizes.count(-1) == 1 and (known := -math.prod(sizes)) > 0:
+            sizes[sizes.index(-1)] = self.size // known
+        if math.prod(sizes) != self.size or min(sizes, default=0) < 0:
+            raise ValueError(f"an array of shape {self.shape} cannot have the shape {given}")
+        return self._like(self.core.reshaped(sizes))
 
     def __dlpack__(
         self,
