@@ -68,6 +68,16 @@ def test_every_kind_of_layer(kind, name, dtype, there):
     assert close(by_parameters, gradient, 1000)
 
 
+def test_where_a_network_in_training_is_evaluated(there):
+    net = kanml.KAN([2, 3, 1], intervals=7, seed=2)
+    x, placed = points(500, 2), net._placed(there.array(net.parameters))
+    assert same_bits(placed(x), net(x, device=there))
+    assert same_bits(placed(x, device="cpu"), net(x))
+    assert isinstance(placed(there.array(x)), kanml.DeviceArray)
+    with pytest.raises(ValueError, match="evaluated on the processors"):
+        placed(there.array(x), device="cpu")
+
+
 def test_no_samples(there):
     net = kanml.KAN([2, 3, 1])
     placed = net._placed(there.array(net.parameters))

@@ -65,7 +65,8 @@ class Differentiable(Parametrised):
             is in the memory of the device already, such as a tensor of PyTorch, it is read there,
             and must have that dtype.
         device : {"cpu", "cuda", "cuda:0", ...}, optional
-            Where the network is evaluated; by default on the processors.
+            Where the network is evaluated; by default on the processors, and in training, on the
+            device of the training.
         num_threads : int, optional
             Number of threads; `kanml.get_num_threads()` by default. The result does not depend
             on it.
@@ -86,14 +87,15 @@ class Differentiable(Parametrised):
         RuntimeError
             If there is no such GPU, or this build has no code for GPUs.
         """
-        where = find_device(device)
+        where = self._device if device is None else find_device(device)
         given: Any = x
         inputs: FloatArray | DeviceArray | None = in_place(given, where, self.n_in, self.dtype)
         if inputs is None:
             inputs = self._samples(given, "x", self.n_in)
-        core = self._core_network(where)
+        parameters = self.parameters if where is None else self._parameters
+        core = self._architecture.core(self.dtype, where)
         y: FloatArray | DeviceArray
-        y = core.evaluate(inputs, self._parameters, threads(num_threads))
+        y = core.evaluate(inputs, parameters, threads(num_threads))
         return y
 
     def vjp(

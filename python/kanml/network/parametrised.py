@@ -24,11 +24,14 @@ class Parametrised:
     _architecture: Architecture
     _parameters: FloatArray | DeviceArray  # in training, they may be on a device
 
-    def _core_network(self, device: Device | None = None) -> Any:
-        """Return the compiled network: that on a device if one is given, or has the parameters."""
-        if isinstance(self._parameters, DeviceArray):
-            device = self._parameters.device
-        return self._architecture.core(self._parameters.dtype, device)
+    @property
+    def _device(self) -> Device | None:
+        """The device that has the parameters; None stands for the processors."""
+        return self._parameters.device if isinstance(self._parameters, DeviceArray) else None
+
+    def _core_network(self) -> Any:
+        """Return the compiled network where the parameters are."""
+        return self._architecture.core(self._parameters.dtype, self._device)
 
     @property
     def layers(self) -> tuple[Layer, ...]:
