@@ -1,7 +1,7 @@
 """Print what the kernels for GPUs have to do, and the least time that this takes on a card.
 
     python bench/gpu_roof.py                                     the three jobs of docs/gpu.md
-    python bench/gpu_roof.py --widths 2 8 8 1 --orders 1 2 --samples 1000000
+    python bench/gpu_roof.py --widths 2 8 8 1 --orders 1 2 --samples 1000000     given cotangents
     python bench/gpu_roof.py --widths 64 64 --degree 3 --intervals 16 --card H200
 
 Nothing is measured. The counts follow the loops of cpp/block as they are; docs/gpu.md has the
@@ -425,6 +425,14 @@ def main() -> None:
     parser.add_argument("--team", type=int, nargs=2, metavar="N", help="samples and groups")
     parser.add_argument("--card", choices=CARDS, action="append", help="one; all by default")
     given = parser.parse_args()
+    of_network = ("degree", "intervals", "orders", "samples", "dtype")
+    changed = [name for name in of_network if getattr(given, name) != parser.get_default(name)]
+    if given.widths is None and changed:
+        parser.error(f"--{changed[0]} is for a network that --widths describes")
+    if given.widths is not None and (len(given.widths) < 2 or min(given.widths) < 1):
+        parser.error(f"--widths must be two or more numbers >= 1, got {given.widths}")
+    if min(given.degree, given.intervals, given.samples) < 1:
+        parser.error("--degree, --intervals and --samples must be >= 1")
     jobs = JOBS
     if given.widths is not None:
         job = Job(

@@ -52,6 +52,17 @@ def test_counts_are_those_of_programs_that_ran(name, roof, counted):
         assert found.flops == pytest.approx(operations, rel=1e-12)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [["--samples", "9"], ["--widths", "2"], ["--widths", "0", "3"],
+     ["--widths", "2", "3", "--intervals", "0"]],
+)  # fmt: skip
+def test_refused_arguments(arguments, roof, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["gpu_roof.py", *arguments])
+    with pytest.raises(SystemExit, match="2"):
+        roof.main()
+
+
 def test_bytes_of_coefficients_of_a_layer_by_hand(roof):
     """A sample reads 4 coefficients of each of 6 splines, forwards and back."""
     job = roof.Job((2, 3), degree=3, intervals=5, samples=64, size=8, given_team=(64, 1))
