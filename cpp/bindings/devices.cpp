@@ -114,7 +114,8 @@ std::optional<BoundArray<T>> borrow(const std::shared_ptr<Device>& device,
     throw py::value_error("the array is not in the memory of " + device->name());
   }
   if (!in_order(tensor)) {
-    throw py::value_error("the array must be contiguous, in C order");
+    throw py::value_error(
+        "an array on a device must be in C order, for instance by x.contiguous()");
   }
   auto* const data = reinterpret_cast<T*>(static_cast<char*>(tensor.data) + tensor.byte_offset);
   std::vector<index> shape(tensor.shape, tensor.shape + tensor.n_dimensions);
@@ -165,7 +166,7 @@ void bind_devices(py::module_& m) {
       [](const std::shared_ptr<Device>& device, const py::capsule& capsule) -> py::object {
         if (auto array = borrow<double>(device, capsule)) return py::cast(*array);
         if (auto array = borrow<float>(device, capsule)) return py::cast(*array);
-        throw py::type_error("the array must hold numbers of type float32 or float64");
+        throw py::type_error("an array on a device must have the dtype float32 or float64");
       },
       py::arg("device"), py::arg("capsule"), "The array of a capsule of DLPack, which it uses up.");
 }

@@ -290,7 +290,7 @@ def find(name: str | Device | None) -> Device | None:
     if not _core.has_cuda():
         raise RuntimeError(
             f"device {name!r} needs a build of kanml with code for GPUs, and this one has none; "
-            "docs/gpu.md has the command that builds it"
+            "the guide to GPUs, docs/gpu.md in its sources, has the command that builds one"
         )
     try:
         return _gpu(int(number or 0))
