@@ -11,7 +11,6 @@
 #include "block/gradient.hpp"
 #include "block/pull.hpp"
 #include "block/tile_records.hpp"
-#include "core/block/for_each.hpp"
 #include "core/block/records.hpp"
 #include "core/block/row_panels.hpp"
 #include "core/block/stored.hpp"
@@ -341,14 +340,12 @@ class BlockNetwork final : public DeviceNetwork<T> {
       device_->launch(program);
       require_accepted(job.records, program.pass.refusals, batches);
       if (backward) {
-        block::AddUpGradients<T> sum{.slots = program.slots,
-                                     .n_parameters = n_parameters,
-                                     .gradients = program.gradients,
-                                     .gradient = parameter_gradient.data(),
-                                     .blocks = 1,
-                                     .threads = most_threads()};
-        sum.blocks = blocks_for(*device_, (n_parameters + sum.columns() - 1) / sum.columns());
-        device_->launch(sum);
+        device_->launch(block::AddUpGradients<T>{.slots = program.slots,
+                                                 .n_parameters = n_parameters,
+                                                 .gradients = program.gradients,
+                                                 .gradient = parameter_gradient.data(),
+                                                 .blocks = device_->limits().blocks,
+                                                 .threads = most_threads()});
         stored.pull_back(parameter_gradient);
       }
       if (found.empty()) return;
